@@ -1,0 +1,65 @@
+/**
+ * The one interface to where ciphertext is kept: an S3 request in, an S3 response out (docs/architecture.md).
+ *
+ * Everything above this line speaks decoded names and lower-case header names; percent-encoding, request signing and
+ * transport belong to the implementation. A backend never sees plaintext, a tenant's key, or a client's own headers:
+ * callers build each request from an allow-list.
+ */
+import type { Readable } from 'node:stream';
+
+export type BackendMethod = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
+
+/** A decoded query parameter. A parameter without a value (`?acl`) has the value ''. */
+export type QueryParameter = readonly [name: string, value: string];
+
+/**
+ * A request body. A `Buffer` can be sent again, so the backend may retry it; a stream is read once and never retried.
+ * `length` is exact, in bytes: the request carries it as Content-Length. If `chunks` throws, the request is destroyed
+ * short of that length, so that the store cannot commit it.
+ */
+export type BackendBody = Buffer | { readonly length: number; readonly chunks: AsyncIterable<Buffer> };
+
+export interface BackendRequest {
+  readonly method: BackendMethod;
+  /** Absent for service-level requests (ListBuckets). */
+  readonly bucket?: string;
+  /** Decoded object key. Absent for bucket-level requests. */
+  readonly key?: string;
+  readonly query?: readonly QueryParameter[];
+  /** Lower-case names. Without host, content-length, authorization and x-amz-date: those are the implementation's. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: BackendBody;
+  /** Aborting it destroys the request and the response body. */
+  readonly signal: AbortSignal;
+}
+
+export interface BackendResponse {
+  readonly status: number;
+  /** Lower-case names. Set-Cookie and the like do not occur in S3; duplicates are joined with ', '. */
+  readonly headers: Readonly<Record<string, string>>;
+  /**
+   * The body, at most once. A consumer that stops early must destroy it. It errors (never ends cleanly) when fewer bytes
+   * arrive than Content-Length announced.
+   */
+  readonly body: Readable;
+}
+
+export interface Backend {
+  /** For logs and the start-up banner: `local:DIR` or `http://host:port`; never credentials. */
+  readonly description: string;
+  /**
+   * Sends one request. Any HTTP status is a response, not an exception.
+   * @throws BackendUnavailable when no response came: refused, reset, timed out, or the store's own failure.
+   */
+  send(request: BackendRequest): Promise<BackendResponse>;
+  close(): Promise<void>;
+}
+
+/** No answer from the store. Clients see 503 ServiceUnavailable and retry. */
+export class BackendUnavailable extends Error {
+  readonly code = 'BACKEND_UNAVAILABLE';
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`The backend did not answer: ${reason}`, options);
+    this.name = 'BackendUnavailable';
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Every error a client can meet: S3's code, its HTTP status and a default message, in one table.
+ *
+ * Source: Amazon S3 API reference, "Error responses". Bad input throws `S3Error` with a code from this table; anything
+ * else that is thrown is a bug of ours and reaches the client as InternalError. Branch on `code`, never on text.
+ */
+const TABLE = {
+  AccessControlListNotSupported: [400, 'The bucket does not allow ACLs.'],
+  AccessDenied: [403, 'Access Denied.'],
+  AuthorizationHeaderMalformed: [400, 'The authorization header that you provided is not valid.'],
+  AuthorizationQueryParametersError: [
+    400,
+    'The query-string authentication parameters that you provided are not valid.',
+  ],
+  BadDigest: [400, 'The Content-MD5 or checksum value that you specified did not match what the server received.'],
+  BucketAlreadyExists: [409, 'The requested bucket name is not available.'],
+  BucketAlreadyOwnedByYou: [409, 'The bucket that you tried to create already exists, and you own it.'],
+  BucketNotEmpty: [409, 'The bucket that you tried to delete is not empty.'],
+  ConditionalRequestConflict: [409, 'A conflicting operation occurred during this request. Try again.'],
+  EntityTooLarge: [400, 'Your proposed upload exceeds the maximum allowed object size.'],
+  EntityTooSmall: [400, 'Your proposed upload is smaller than the minimum allowed object size.'],
+  ExpiredToken: [400, 'The provided token has expired.'],
+  IncompleteBody: [400, 'You did not provide the number of bytes specified by the Content-Length HTTP header.'],
+  InternalError: [500, 'An internal error occurred. Try again.'],
+  InvalidAccessKeyId: [403, 'The access key id that you provided does not exist in our records.'],
+  InvalidArgument: [400, 'Invalid argument.'],
+  InvalidBucketName: [400, 'The specified bucket is not valid.'],
+  InvalidDigest: [400, 'The Content-MD5 or checksum value that you specified is not valid.'],
+  InvalidPart: [400, 'One or more of the specified parts could not be found, or the entity tag did not match.'],
+  InvalidPartNumber: [416, 'The requested partnumber is not satisfiable.'],
+  InvalidPartOrder: [400, 'The list of parts was not in ascending order. Parts must be ordered by part number.'],
+  InvalidRange: [416, 'The requested range is not satisfiable.'],
+  InvalidRequest: [400, 'The request is not valid.'],
+  InvalidSecurity: [403, 'The provided security credentials are not valid.'],
+  InvalidToken: [400, 'The provided token is malformed or otherwise not valid.'],
+  InvalidURI: [400, 'The specified URI could not be parsed.'],
+  KeyTooLongError: [400, 'Your key is too long.'],
+  MalformedXML: [
+    400,
+    'The XML that you provided was not well-formed or did not validate against our published schema.',
+  ],
+  MalformedPOSTRequest: [400, 'The body of your POST request is not well-formed multipart/form-data.'],
+  MaxMessageLengthExceeded: [400, 'Your request was too large.'],
+  MetadataTooLarge: [400, 'Your metadata headers exceed the maximum allowed metadata size.'],
+  MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],
+  MissingContentLength: [411, 'You must provide the Content-Length HTTP header.'],
+  MissingSecurityHeader: [400, 'Your request is missing a required header.'],
+  NoSuchBucket: [404, 'The specified bucket does not exist.'],
+  NoSuchKey: [404, 'The specified key does not exist.'],
+  NoSuchUpload: [404, 'The specified multipart upload does not exist. The upload ID might be invalid.'],
+  NoSuchVersion: [404, 'The specified version does not exist.'],
+  NotImplemented: [501, 'A header or operation that you provided implies functionality that is not implemented.'],
+  NotModified: [304, 'Not Modified'],
+  OperationAborted: [
+    409,
+    'A conflicting conditional operation is currently in progress against this resource. Try again.',
+  ],
+  PreconditionFailed: [412, 'At least one of the preconditions that you specified did not hold.'],
+  RequestExpired: [400, 'Request has expired.'],
+  RequestHeaderSectionTooLarge: [400, 'Your request header section exceeds the maximum allowed size.'],
+  RequestTimeTooSkewed: [403, 'The difference between the request time and the current time is too large.'],
+  RequestTimeout: [
+    400,
+    'Your socket connection to the server was not read from or written to within the timeout period.',
+  ],
+  ServiceUnavailable: [503, 'The storage behind this endpoint cannot be reached. Try again.'],
+  SignatureDoesNotMatch: [
+    403,
+    'The request signature that we calculated does not match the signature that you provided. Check your key and signing method.',
+  ],
+  SlowDown: [503, 'Reduce your request rate.'],
+  XAmzContentSHA256Mismatch: [400, "The provided 'x-amz-content-sha256' header does not match what was computed."],
+} as const satisfies Record<string, readonly [status: number, message: string]>;
+
+export type S3ErrorCode = keyof typeof TABLE;
+
+/** Extra elements of the error document (`<Region>`, `<Condition>`, ...), in order. Never secrets. */
+export type ErrorDetails = Readonly<Record<string, string>>;
+
+/** Bad input or a refused request, as S3 names it. */
+export class S3Error extends Error {
+  readonly code: S3ErrorCode;
+  readonly status: number;
+  readonly details: ErrorDetails;
+
+  constructor(
+    code: S3ErrorCode,
+    message: string = TABLE[code][1],
+    options: ErrorOptions & { details?: ErrorDetails } = {},
+  ) {
+    super(message, options);
+    this.name = 'S3Error';
+    this.code = code;
+    this.status = TABLE[code][0];
+    this.details = options.details ?? {};
+  }
+}
+
+export function isS3ErrorCode(code: string): code is S3ErrorCode {
+  return Object.hasOwn(TABLE, code);
+}
+
+/** `[code, HTTP status, default message]` of every error, for the documentation and its test. */
+export function errorTable(): readonly (readonly [code: string, status: number, message: string])[] {
+  return Object.entries(TABLE).map(([code, [status, message]]) => [code, status, message]);
+}

@@ -1,0 +1,56 @@
+/**
+ * Every bound in one place, each with its unit and the reason for its value. Format limits (segment, part, key sizes of
+ * the ciphertext) are in crypto/layout.ts; these are the proxy's own and S3's.
+ */
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+
+/** Bytes of plaintext up to which a body is buffered whole and stored with one request, all attributes in its header. */
+export const SMALL_BODY_BYTES = MiB;
+/** Bytes of plaintext sealed or opened in one go: 16 segments in a row amortise calls without holding much. */
+export const BATCH_BYTES = MiB;
+/** S3: largest single PUT, largest part, bytes of plaintext. */
+export const MAX_PUT_BYTES = 5 * GiB;
+/** S3: smallest part that is not the last, bytes of plaintext. */
+export const MIN_PART_BYTES = 5 * MiB;
+/** S3: highest part number. */
+export const MAX_PART_NUMBER = 10_000;
+/** S3: object key, bytes of UTF-8. */
+export const MAX_KEY_BYTES = 1024;
+/** S3: user metadata, bytes of names and values. */
+export const MAX_USER_METADATA_BYTES = 2 * KiB;
+/** S3: all request headers, bytes. Node refuses beyond it; the target of a presigned URL counts too. */
+export const MAX_REQUEST_HEAD_BYTES = 24 * KiB;
+/** XML request documents: DeleteObjects with 1,000 keys of 1,024 bytes, each character escaped, stays below. */
+export const MAX_XML_BODY_BYTES = 8 * MiB;
+/** Listings and error documents of a backend, bytes. */
+export const MAX_BACKEND_XML_BYTES = 16 * MiB;
+/** S3: keys in one DeleteObjects, rows in one list page. */
+export const MAX_LIST_KEYS = 1000;
+/** Look-ups of attributes under way at once for one listing. */
+export const LIST_LOOKUPS_AT_ONCE = 32;
+/** Entries of the attributes cache: about 1 KiB each. */
+export const ATTRIBUTES_CACHE_ENTRIES = 20_000;
+/** Seconds after its last check for which an opened keyring is trusted. */
+export const KEYRING_TTL_SECONDS = 60;
+/** Opened tenants kept per process. */
+export const KEYRING_CACHE_ENTRIES = 10_000;
+/** Slow key derivations (argon2id, pbkdf2) under way at once per process; each argon2id takes 19 MiB. */
+export const SLOW_KDF_AT_ONCE = 2;
+/** Slow key derivations waiting; further ones get 503. */
+export const SLOW_KDF_QUEUE = 64;
+/** Milliseconds for a request's head to arrive, and for a socket to stay idle between requests or body bytes. */
+export const HEAD_TIMEOUT_MS = 30_000;
+export const IDLE_TIMEOUT_MS = 120_000;
+/** Milliseconds to finish requests under way at shutdown. */
+export const DRAIN_TIMEOUT_MS = 25_000;
+/** Open client connections per process. */
+export const MAX_CONNECTIONS = 4096;
+/** Milliseconds without a byte from the backend, and for a connection to it. */
+export const BACKEND_IDLE_TIMEOUT_MS = 60_000;
+export const BACKEND_CONNECT_TIMEOUT_MS = 5_000;
+/** Sockets to the backend kept per process. */
+export const BACKEND_SOCKETS = 512;
+/** Milliseconds to wait for the backend's 100 Continue before the body is sent all the same. */
+export const BACKEND_CONTINUE_MS = 1_000;

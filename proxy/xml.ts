@@ -1,0 +1,141 @@
+/**
+ * S3's XML, both ways: documents are written from plain values, and read by a bounded parser that expands no entities but
+ * the five predefined and numeric ones, and refuses a document type. Names and order follow the S3 API reference, which
+ * some clients search as text.
+ */
+import { XMLParser, XMLValidator } from 'fast-xml-parser';
+import { S3Error } from './errors.ts';
+
+export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
+const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
+
+/** Children in order; `undefined` is left out; an array repeats the element. */
+export type XmlValue = string | number | boolean | XmlElement | readonly XmlValue[] | undefined;
+export type XmlElement = { readonly [name: string]: XmlValue };
+
+/** A whole document. `namespace` defaults to S3's; an Error document has none. */
+export function renderXml(root: string, content: XmlElement, namespace: string | undefined = S3_NAMESPACE): string {
+  const attribute = namespace === undefined ? '' : ` xmlns="${namespace}"`;
+  return `${DECLARATION}<${root}${attribute}>${renderChildren(content)}</${root}>`;
+}
+
+export function renderErrorXml(content: XmlElement): string {
+  return `${DECLARATION}<Error>${renderChildren(content)}</Error>`;
+}
+
+function renderChildren(content: XmlElement): string {
+  let out = '';
+  for (const name in content) out += renderElement(name, content[name]);
+  return out;
+}
+
+function renderElement(name: string, value: XmlValue): string {
+  if (value === undefined) return '';
+  if (Array.isArray(value)) return value.map((item) => renderElement(name, item)).join('');
+  if (typeof value !== 'object') return `<${name}>${escapeXml(String(value))}</${name}>`;
+  return `<${name}>${renderChildren(value as XmlElement)}</${name}>`;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what has to be escaped
+const NEEDS_ESCAPE = /[&<>"\u0000-\u001f\u007f\ufffe\uffff]/g;
+const NAMED: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+
+/** Text as S3 writes it: control characters become numeric references, as S3 does for keys outside XML 1.0's set. */
+export function escapeXml(text: string): string {
+  return text.replace(NEEDS_ESCAPE, (c) => NAMED[c] ?? `&#x${c.charCodeAt(0).toString(16)};`);
+}
+
+/** A parsed element: text of leaves by `text`, children by name. White space in leaves is kept: keys may be white space. */
+export class XmlNode {
+  readonly text: string;
+  readonly #children: Readonly<Record<string, readonly XmlNode[]>>;
+
+  constructor(value: unknown) {
+    this.text = typeof value === 'string' ? value : '';
+    this.#children = typeof value === 'object' && value !== null ? childrenOf(value as Record<string, unknown>) : {};
+  }
+
+  /** First child of that name. */
+  child(name: string): XmlNode | undefined {
+    return this.#children[name]?.[0];
+  }
+
+  children(name: string): readonly XmlNode[] {
+    return this.#children[name] ?? [];
+  }
+
+  childNames(): readonly string[] {
+    return Object.keys(this.#children);
+  }
+
+  /** Text of the first child of that name; `undefined` when there is none. */
+  value(name: string): string | undefined {
+    return this.child(name)?.text;
+  }
+}
+
+function childrenOf(value: Record<string, unknown>): Record<string, readonly XmlNode[]> {
+  const children: Record<string, readonly XmlNode[]> = Object.create(null);
+  for (const [name, item] of Object.entries(value)) {
+    if (name === '#text') continue;
+    children[name] = (Array.isArray(item) ? item : [item]).map((one) => new XmlNode(one));
+  }
+  return children;
+}
+
+const parser = new XMLParser({
+  ignoreAttributes: true,
+  ignoreDeclaration: true,
+  ignorePiTags: true,
+  parseTagValue: false,
+  trimValues: false,
+  processEntities: false,
+  removeNSPrefix: true,
+  htmlEntities: false,
+});
+
+/**
+ * Reads one document with the root element `root`.
+ * @throws S3Error MalformedXML for anything that is not well formed, has another root, or declares a document type.
+ */
+export function parseXml(document: string, root: string): XmlNode {
+  const found = parseAnyXml(document);
+  const node = found.child(root);
+  if (node === undefined || found.childNames().length !== 1) throw new S3Error('MalformedXML');
+  return node;
+}
+
+/** Reads a document whatever its root; the result's only child is the root. */
+export function parseAnyXml(document: string): XmlNode {
+  const text = document.charCodeAt(0) === 0xfeff ? document.slice(1) : document;
+  if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw new S3Error('MalformedXML', 'Document types are not accepted.');
+  if (XMLValidator.validate(text) !== true) throw new S3Error('MalformedXML');
+  let parsed: unknown;
+  try {
+    parsed = parser.parse(text);
+  } catch (cause) {
+    throw new S3Error('MalformedXML', undefined, { cause });
+  }
+  return new XmlNode(decodeEntities(parsed));
+}
+
+function decodeEntities(value: unknown): unknown {
+  if (typeof value === 'string') return value.includes('&') ? value.replace(ENTITY, decodeEntity) : value;
+  if (Array.isArray(value)) return value.map(decodeEntities);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, decodeEntities(item)]));
+}
+
+const ENTITY = /&(#x[0-9a-fA-F]{1,6}|#[0-9]{1,7}|[A-Za-z]{1,8});/g;
+const PREDEFINED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+function decodeEntity(whole: string, name: string): string {
+  if (!name.startsWith('#')) {
+    const value = PREDEFINED[name];
+    if (value === undefined) throw new S3Error('MalformedXML', 'Only the predefined XML entities are accepted.');
+    return value;
+  }
+  const code = name[1] === 'x' ? Number.parseInt(name.slice(2), 16) : Number.parseInt(name.slice(1), 10);
+  if (code > 0x10ffff) throw new S3Error('MalformedXML', `Not a character: ${whole}`);
+  return String.fromCodePoint(code);
+}

@@ -1,0 +1,34 @@
+import { defineConfig } from 'vitest/config';
+
+// Three suites: `fast` (npm test, under two minutes), `slow` (large bodies, soak, long property runs) and `e2e`
+// (real clients against a running proxy). A slow test is named *.slow.test.ts wherever it lives.
+const shared = { testTimeout: 30_000, hookTimeout: 60_000, teardownTimeout: 10_000 };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: 'fast',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.slow.test.ts', 'test/e2e/**'],
+        },
+      },
+      {
+        test: { ...shared, name: 'slow', include: ['test/**/*.slow.test.ts'], testTimeout: 900_000 },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          exclude: ['test/**/*.slow.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
