@@ -43,6 +43,8 @@ export const SLOW_KDF_QUEUE = 64;
 /** Milliseconds for a request's head to arrive, and for a socket to stay idle between requests or body bytes. */
 export const HEAD_TIMEOUT_MS = 30_000;
 export const IDLE_TIMEOUT_MS = 120_000;
+/** Milliseconds for which a refused body is still read and ignored, so that its sender sees the refusal and not a reset. */
+export const UNREAD_BODY_LINGER_MS = 5_000;
 /** Milliseconds to finish requests under way at shutdown. */
 export const DRAIN_TIMEOUT_MS = 25_000;
 /** Open client connections per process. */
@@ -54,3 +56,26 @@ export const BACKEND_CONNECT_TIMEOUT_MS = 5_000;
 export const BACKEND_SOCKETS = 512;
 /** Milliseconds to wait for the backend's 100 Continue before the body is sent all the same. */
 export const BACKEND_CONTINUE_MS = 1_000;
+/** Milliseconds without a byte while a store copies or joins parts: it may be silent until the data has moved. */
+export const BACKEND_COPY_TIMEOUT_MS = 600_000;
+/** Milliseconds for which an unused connection to the backend is kept; stores close theirs after 5 to 60 s. */
+export const BACKEND_KEEP_ALIVE_MS = 4_000;
+/** Bytes buffered per direction of a backend connection. */
+export const BACKEND_SOCKET_BUFFER_BYTES = MiB;
+/** Error documents of a backend, bytes. */
+export const MAX_BACKEND_ERROR_BYTES = 256 * KiB;
+/** All response headers of a backend, bytes. */
+export const MAX_BACKEND_HEAD_BYTES = 32 * KiB;
+/** A keyring, bytes. It is fetched on a tenant's first request and checked in memory. */
+export const MAX_KEYRING_BYTES = 256 * KiB;
+/** Slots in use, epochs listed, removed slots remembered in one keyring; grants of one slot. */
+export const MAX_KEYRING_SLOTS = 64;
+export const MAX_KEYRING_EPOCHS = 64;
+export const MAX_REMOVED_SLOTS = 1000;
+export const MAX_SLOT_GRANTS = 100;
+/** Tenants whose highest keyring generation is remembered per process: about 150 bytes each. */
+export const REMEMBERED_GENERATIONS = 100_000;
+/** One record in the state bucket, bytes: keyrings, upload records. */
+export const MAX_STATE_RECORD_BYTES = 8 * MiB;
+/** Bytes from the end of a large object that are fetched for its attributes: enough for all but unusual metadata. */
+export const FOOTER_GUESS_BYTES = 8 * KiB;
