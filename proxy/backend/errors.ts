@@ -82,6 +82,8 @@ const SYNONYMS: Readonly<Record<string, S3ErrorCode>> = {
   SlowDownRead: 'SlowDown',
   SlowDownWrite: 'SlowDown',
   TooManyRequests: 'SlowDown',
+  XMinioInvalidObjectName: 'InvalidArgument',
+  XMinioInvalidResourceName: 'InvalidArgument',
   TooManyRequestsException: 'SlowDown',
 };
 

@@ -4,7 +4,7 @@
  * first would need it whole. Source: Amazon S3 API reference, "Authenticating Requests: Using the Authorization Header".
  */
 import { createHash } from 'node:crypto';
-import { sign } from 'aws4';
+import aws4 from 'aws4';
 import { S3Error } from '../../errors.ts';
 
 export interface Credentials {
@@ -34,7 +34,7 @@ export function signRequest(
   const headers: Record<string, string> = { ...request.headers, host: request.host };
   headers['x-amz-content-sha256'] = request.hasBody ? UNSIGNED_PAYLOAD : EMPTY_SHA256;
   if (o.now !== undefined) headers['x-amz-date'] = o.now.toISOString().replace(/[:-]|\.\d{3}/g, '');
-  const signed = sign(
+  const signed = aws4.sign(
     {
       method: request.method,
       path: request.path,
