@@ -1,0 +1,128 @@
+/**
+ * The sealed end of a body: part table, attributes, locator (FORMAT.md section 7). Parts and footer are bound to the data
+ * key and not to the object's name, so that a copy moves no data.
+ */
+import { Buffer } from 'node:buffer';
+import {
+  ATTRIBUTES_LABEL,
+  type EarlyAttributes,
+  encodeAttributes,
+  IN_FOOTER,
+  type LateAttributes,
+  MAX_ATTRIBUTES_BYTES,
+} from './attributes.ts';
+import { decodeAttributes } from './attributes-decode.ts';
+import { BOX_OVERHEAD_BYTES, openBox, sealBox } from './box.ts';
+import { uint8, uint32 } from './bytes.ts';
+import { type ChecksumAlgorithm, checksumBytes } from './checksums.ts';
+import type { Dek } from './dek.ts';
+import { FormatError } from './errors.ts';
+import { type Layout, LOCATOR_BYTES, LOCATOR_MAGIC } from './layout.ts';
+import { MAX_TABLE_BYTES, type PartEntry, sealPartTable, tableBytes } from './table.ts';
+
+export { openPartTable, type PartEntry } from './table.ts';
+
+/** What a footer's attributes hold. */
+export interface FooterAttributes {
+  /** Present when the header says that the early attributes are in the footer; ignored when it says otherwise. */
+  readonly early?: EarlyAttributes;
+  readonly late: LateAttributes;
+}
+
+/** What the locator says: hints until the attributes have opened. */
+export interface Locator {
+  readonly attributesBytes: number;
+  readonly tableBytes: number;
+  /** Table, attributes and locator together. */
+  readonly footerBytes: number;
+}
+
+/**
+ * Bytes of a footer, before anything of the body is known: pass `early` with any size and salt, the checksums that there
+ * will be, and for layout 2 how many parts.
+ */
+export function footerBytes(o: {
+  readonly layout: 1 | 2;
+  readonly early?: EarlyAttributes | undefined;
+  readonly checksums: readonly ChecksumAlgorithm[];
+  readonly parts?: { readonly count: number; readonly checksum?: ChecksumAlgorithm | undefined } | undefined;
+}): number {
+  if ((o.layout === 2) !== (o.parts !== undefined)) throw new TypeError('Parts belong to layout 2.');
+  const checksums = o.checksums.map((algorithm) => ({
+    algorithm,
+    type: 'FULL_OBJECT' as const,
+    value: Buffer.alloc(checksumBytes(algorithm)),
+  }));
+  const single = { md5: Buffer.alloc(16), partCount: 0, checksums };
+  const table = { salt: Buffer.alloc(32), bytes: 0, sha256: Buffer.alloc(32), partsBytes: 0 };
+  const late =
+    o.layout === 1 ? single : { ...single, partCount: 1, size: 0, table, uploadFingerprint: Buffer.alloc(32) };
+  const attributes = encodeAttributes({ layout: o.layout, early: o.early, late });
+  const ofTable = o.parts === undefined ? 0 : tableBytes(o.parts.count, o.parts.checksum);
+  return ofTable + attributes.length + BOX_OVERHEAD_BYTES + LOCATOR_BYTES;
+}
+
+/**
+ * Seals a footer. Each call draws new salts, so a repeated or different Complete is safe. `late.table` and, in layout 2,
+ * `late.size` are filled in from `parts`.
+ * @throws TypeError or RangeError for attributes or parts that the layout does not allow.
+ */
+export function sealFooter(o: {
+  readonly dek: Dek;
+  readonly layout: 1 | 2;
+  readonly early?: EarlyAttributes | undefined;
+  readonly late: LateAttributes;
+  readonly parts?: readonly PartEntry[] | undefined;
+  readonly partChecksum?: ChecksumAlgorithm | undefined;
+}): Buffer {
+  if ((o.layout === 2) !== (o.parts !== undefined)) throw new TypeError('Parts belong to layout 2.');
+  const table = o.parts === undefined ? undefined : sealPartTable(o.dek, o.parts, o.partChecksum);
+  if (table !== undefined && o.late.partCount !== o.parts?.length) throw new RangeError('Part count and parts differ.');
+  if (table !== undefined && (o.late.size ?? table.size) !== table.size) throw new RangeError('Size and parts differ.');
+  const late = table === undefined ? o.late : { ...o.late, size: table.size, table: table.reference };
+  const plaintext = encodeAttributes({ layout: o.layout, early: o.early, late });
+  const attributes = sealBox({ ...attributesPurpose(o.dek, o.layout), plaintext });
+  const sealedTable = table?.sealed ?? Buffer.alloc(0);
+  const locator = Buffer.concat([LOCATOR_MAGIC, uint32(attributes.length), uint32(sealedTable.length)]);
+  return Buffer.concat([sealedTable, attributes, locator]);
+}
+
+/**
+ * Reads the locator: the last LOCATOR_BYTES of `tail`. Its lengths are bounded hints: they say what to fetch, and
+ * `checkBody` compares them with what the attributes then say.
+ * @throws FormatError LOCATOR_MALFORMED.
+ */
+export function parseLocator(tail: Buffer): Locator {
+  const locator = tail.subarray(Math.max(0, tail.length - LOCATOR_BYTES));
+  const hasMagic = locator.subarray(0, LOCATOR_MAGIC.length).equals(LOCATOR_MAGIC);
+  if (locator.length !== LOCATOR_BYTES || !hasMagic) throw new FormatError('LOCATOR_MALFORMED');
+  const attributesBytes = locator.readUInt32BE(LOCATOR_MAGIC.length);
+  const table = locator.readUInt32BE(LOCATOR_MAGIC.length + 4);
+  const isBounded =
+    attributesBytes > BOX_OVERHEAD_BYTES &&
+    attributesBytes <= MAX_ATTRIBUTES_BYTES + BOX_OVERHEAD_BYTES &&
+    table <= MAX_TABLE_BYTES;
+  if (!isBounded) throw new FormatError('LOCATOR_MALFORMED');
+  return { attributesBytes, tableBytes: table, footerBytes: table + attributesBytes + LOCATOR_BYTES };
+}
+
+/**
+ * Opens the footer's attributes.
+ * @param o.sealed exactly the sealed attributes.
+ * @throws FormatError ATTRIBUTES_REFUSED, ATTRIBUTES_MALFORMED.
+ */
+export function openFooterAttributes(o: {
+  readonly dek: Dek;
+  readonly layout: 1 | 2;
+  readonly sealed: Buffer;
+}): FooterAttributes {
+  const plaintext = openBox({ ...attributesPurpose(o.dek, o.layout), box: o.sealed });
+  if (plaintext === undefined) throw new FormatError('ATTRIBUTES_REFUSED');
+  const { early, late } = decodeAttributes(o.layout, plaintext);
+  if (late === undefined) throw new FormatError('ATTRIBUTES_MALFORMED');
+  return { ...(early === undefined ? {} : { early }), late };
+}
+
+function attributesPurpose(dek: Dek, layout: Layout) {
+  return { dek, label: ATTRIBUTES_LABEL, context: [uint8(IN_FOOTER), uint8(layout)] };
+}

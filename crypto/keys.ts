@@ -1,0 +1,43 @@
+/**
+ * Key derivation: HKDF-SHA256 with length-prefixed, hashed contexts (FORMAT.md section 3). Contexts are hashed, because an
+ * object key has up to 1,024 bytes and Node bounds HKDF's `info` at 1,024.
+ */
+import { Buffer } from 'node:buffer';
+import { createHash, hkdfSync, type KeyObject } from 'node:crypto';
+
+export const KEY_BYTES = 32;
+
+/** LP(data): the length as 4 bytes, big-endian, then the data. */
+export function lp(data: Buffer): Buffer {
+  const out = Buffer.allocUnsafe(4 + data.length);
+  out.writeUInt32BE(data.length, 0);
+  data.copy(out, 4);
+  return out;
+}
+
+/** LP(a) || LP(b) || ...: no two lists of fields give the same bytes. */
+export function frame(...fields: readonly Buffer[]): Buffer {
+  return Buffer.concat(fields.map(lp));
+}
+
+/** SHA-256 of the framed fields, 32 bytes. */
+export function context(...fields: readonly Buffer[]): Buffer {
+  return createHash('sha256')
+    .update(frame(...fields))
+    .digest();
+}
+
+export interface Derivation {
+  /** Purpose, as in `sealgate/1/part`. */
+  readonly label: string;
+  /** Stored beside what the key seals; may be empty. */
+  readonly salt: Buffer;
+  /** What the key is bound to. */
+  readonly context?: readonly Buffer[];
+}
+
+/** 32 bytes: HKDF-SHA256(secret, salt, info = LP(label) || context(...)). A `Buffer` secret is not wiped. */
+export function deriveKey(secret: KeyObject | Buffer, o: Derivation): Buffer {
+  const info = Buffer.concat([lp(Buffer.from(o.label, 'utf8')), context(...(o.context ?? []))]);
+  return Buffer.from(hkdfSync('sha256', secret, o.salt, info, KEY_BYTES));
+}
