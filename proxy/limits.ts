@@ -79,3 +79,21 @@ export const REMEMBERED_GENERATIONS = 100_000;
 export const MAX_STATE_RECORD_BYTES = 8 * MiB;
 /** Bytes from the end of a large object that are fetched for its attributes: enough for all but unusual metadata. */
 export const FOOTER_GUESS_BYTES = 8 * KiB;
+/** S3: largest object that one PUT stores, bytes of ciphertext. Longer ones go up in parts. */
+export const MAX_STORED_PUT_BYTES = 5 * GiB;
+/** Bytes of one such part. */
+export const UPSTREAM_PART_BYTES = GiB;
+/** Embedded store: bodies up to this many bytes are kept inside the index; larger ones are files. */
+export const LOCAL_INLINE_BYTES = 64 * KiB;
+/** Embedded store: bytes per read and per write of a blob file. */
+export const LOCAL_IO_BYTES = 512 * KiB;
+/** Embedded store: mutations in one transaction; at most 16 MiB of inline bodies. */
+export const LOCAL_GROUP_COMMIT = 256;
+/** Embedded store: milliseconds to wait for the write lock of another process. */
+export const LOCAL_LOCK_WAIT_MS = 30_000;
+/** Embedded store: blob files opened up front for one read; a read over more pins them in the index instead. */
+export const LOCAL_OPEN_FILES_PER_READ = 16;
+/** Embedded store: times that a lookup is repeated because its body was replaced meanwhile. */
+export const LOCAL_LOOKUP_ATTEMPTS = 8;
+/** Embedded store: milliseconds for which unlinked files are remembered before the index forgets them in one commit. */
+export const LOCAL_FORGET_DELAY_MS = 1_000;

@@ -1,0 +1,189 @@
+/**
+ * What an operator does with tenants, for the command line and the quickstart: it works on the same state as running
+ * servers and is safe beside them, since every write is a compare-and-swap (docs/architecture.md, state).
+ */
+import { S3Error } from '../errors.ts';
+import type { EmitSecurityEvent } from '../events.ts';
+import { sealAccessKeyId, unsealAccessKeyId } from './access-key-id.ts';
+import { generateApiKey, secretAccessKeyOf } from './api-key.ts';
+import type { Epoch, Keyring, Slot } from './document.ts';
+import { type Grant, InvalidGrant } from './grants.ts';
+import { newSlotId, newTenantId } from './ids.ts';
+import { DEFAULT_KDFS, type KdfName, type KdfRunner, processKdfRunner } from './kdf.ts';
+import { hasRootMac } from './macs.ts';
+import { newKeyring } from './new-keyring.ts';
+import { KEYRING_NAMES, KeyringTampered, keyringName, tenantOfName, verifyKeyring } from './records.ts';
+import type { SealKeys } from './seal-keys.ts';
+import { openSlot } from './slot.ts';
+import { StateConflict, type StateStore } from './state.ts';
+
+export interface TenantCredentials {
+  /** 24 hex digits. */
+  readonly tenant: string;
+  readonly accessKeyId: string;
+  /** Kept nowhere: whoever loses every key of a tenant loses its data. */
+  readonly secretAccessKey: string;
+}
+
+/** One row of a listing. A keyring that does not verify has no further members: nothing in it can be believed. */
+export type TenantSummary =
+  | { readonly tenant: string; readonly status: 'tampered'; readonly detail: string }
+  | {
+      readonly tenant: string;
+      readonly status: 'ok';
+      readonly created: string;
+      readonly updated: string;
+      readonly generation: number;
+      /** Slots whose expiry has not passed. */
+      readonly keys: number;
+    };
+
+export interface KeyDetails {
+  /** 8 hex digits. */
+  readonly slot: string;
+  readonly status: 'active' | 'expired';
+  readonly label: string;
+  readonly created: string;
+  readonly expires: string | null;
+  readonly kdf: Slot['kdf'];
+  readonly grants: readonly Grant[];
+}
+
+/** What the operator can see of a tenant; nothing in it opens anything. */
+export interface TenantDetails {
+  readonly tenant: string;
+  readonly created: string;
+  readonly updated: string;
+  readonly generation: number;
+  /** Id of the seal key that signed the keyring. */
+  readonly sealKey: string;
+  readonly epochs: readonly Epoch[];
+  readonly keys: readonly KeyDetails[];
+  readonly removedKeys: readonly { readonly slot: string; readonly removed: string }[];
+}
+
+/** There is no such tenant. */
+export class UnknownTenant extends Error {
+  readonly code = 'UNKNOWN_TENANT';
+  constructor(tenant: string) {
+    super(`There is no tenant ${tenant}.`);
+    this.name = 'UnknownTenant';
+  }
+}
+
+export class TenantAdmin {
+  readonly #state: StateStore;
+  readonly #sealKeys: SealKeys;
+  readonly #emit: EmitSecurityEvent;
+  readonly #now: () => Date;
+  readonly #runner: KdfRunner;
+
+  constructor(o: {
+    state: StateStore;
+    sealKeys: SealKeys;
+    emit: EmitSecurityEvent;
+    now?: () => Date;
+    runner?: KdfRunner;
+  }) {
+    this.#state = o.state;
+    this.#sealKeys = o.sealKeys;
+    this.#emit = o.emit;
+    this.#now = o.now ?? (() => new Date());
+    this.#runner = o.runner ?? processKdfRunner;
+  }
+
+  /**
+   * Makes a tenant with one generated API key. `kdf` defaults to hkdf-sha256: a generated key has 256 bits already.
+   * @throws InvalidGrant for the state bucket; KeyringMalformed for a label or grants beyond the bounds; S3Error
+   * ServiceUnavailable when the state cannot be written: then nothing was made that anyone holds a key to.
+   */
+  async create(o: {
+    grants: readonly Grant[];
+    label?: string;
+    kdf?: KdfName;
+    signal?: AbortSignal;
+  }): Promise<TenantCredentials> {
+    if (o.grants.length === 0) throw new InvalidGrant('A key needs at least one grant.');
+    if (o.grants.some((grant) => grant.bucket === this.#state.bucket)) {
+      throw new InvalidGrant('The state bucket cannot be granted.');
+    }
+    const signal = o.signal ?? new AbortController().signal;
+    const [tenant, slot, apiKey] = [newTenantId(), newSlotId(), generateApiKey()];
+    const kdf = DEFAULT_KDFS[o.kdf ?? 'hkdf-sha256'];
+    const terms = { grants: o.grants, label: o.label ?? '', now: this.#now() };
+    const sealKey = this.#sealKeys.active;
+    const body = await newKeyring({ tenant, slot, apiKey, kdf, ...terms, sealKey, runner: this.#runner }, signal);
+    const accessKeyId = sealAccessKeyId({ sealKeys: this.#sealKeys, tenant, slot, apiKey });
+    await this.#checkOpens(accessKeyId, body, signal);
+    await this.#putNew(keyringName(tenant), body, signal);
+    this.#emit({ kind: 'tenant-created', detail: `Slot ${slot}, ${kdf.name}`, tenant });
+    return { tenant, accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
+  }
+
+  /** Every keyring in the state, in the order of tenant ids. One that does not verify is a row, not an error. */
+  async *list(signal: AbortSignal = new AbortController().signal): AsyncIterable<TenantSummary> {
+    for await (const name of this.#state.list(KEYRING_NAMES, signal)) {
+      const tenant = tenantOfName(name);
+      const record = tenant === undefined ? undefined : await this.#state.get(name, signal);
+      if (tenant !== undefined && record !== undefined) yield this.#summarize(tenant, record.body);
+    }
+  }
+
+  /** @throws UnknownTenant, KeyringTampered */
+  async show(tenant: string, signal: AbortSignal = new AbortController().signal): Promise<TenantDetails> {
+    const name = keyringName(tenant);
+    const record = tenantOfName(name) === undefined ? undefined : await this.#state.get(name, signal);
+    if (record === undefined) throw new UnknownTenant(tenant);
+    const keyring = this.#verify(tenant, record.body);
+    const { created, updated, generation, epochs, operatorKid: sealKey } = keyring;
+    const keys = keyring.slots.map((slot) => this.#describe(slot));
+    const removedKeys = keyring.removed.map(({ id, removed }) => ({ slot: id, removed }));
+    return { tenant, created, updated, generation, sealKey, epochs, keys, removedKeys };
+  }
+
+  #summarize(tenant: string, body: Buffer): TenantSummary {
+    try {
+      const { created, updated, generation, slots } = this.#verify(tenant, body);
+      const keys = slots.filter((slot) => this.#describe(slot).status === 'active').length;
+      return { tenant, status: 'ok', created, updated, generation, keys };
+    } catch (error) {
+      if (!(error instanceof KeyringTampered)) throw error;
+      return { tenant, status: 'tampered', detail: error.message };
+    }
+  }
+
+  #describe({ id: slot, label, created, expires, kdf, grants }: Slot): KeyDetails {
+    const isExpired = expires !== null && this.#now().getTime() >= Date.parse(expires);
+    return { slot, status: isExpired ? 'expired' : 'active', label, created, expires, kdf, grants };
+  }
+
+  #verify(tenant: string, body: Buffer): Keyring {
+    try {
+      return verifyKeyring(body, { tenant, sealKeys: this.#sealKeys });
+    } catch (error) {
+      if (error instanceof KeyringTampered) this.#emit({ kind: 'keyring-tampered', detail: error.message, tenant });
+      throw error;
+    }
+  }
+
+  /** A keyring is stored only after its key was seen to open it. */
+  async #checkOpens(accessKeyId: string, body: Buffer, signal: AbortSignal): Promise<void> {
+    const { tenant, slot: id, secret } = unsealAccessKeyId(accessKeyId, this.#sealKeys);
+    const keyring = verifyKeyring(body, { tenant, sealKeys: this.#sealKeys });
+    const slot = keyring.slots.find((candidate) => candidate.id === id);
+    const opened = slot && (await openSlot({ tenant, slot, secret, runner: this.#runner }, signal));
+    const root = opened && 'roots' in opened ? opened.roots.get(1) : undefined;
+    if (root === undefined || !hasRootMac(keyring, root)) throw new Error('A new keyring does not open with its key.');
+  }
+
+  /** A conflict may be with our own write, when the request was sent twice: the bytes tell, since they hold fresh salts. */
+  async #putNew(name: string, body: Buffer, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#state.put(name, body, { ifAbsent: true }, signal);
+    } catch (error) {
+      if (!(error instanceof StateConflict)) throw error;
+      const stored = await this.#state.get(name, signal);
+      if (!stored?.body.equals(body)) throw new S3Error('ServiceUnavailable', undefined, { cause: error });
+    }
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * From an access key id to an open tenant (docs/architecture.md, who is asking). `resolve` needs neither backend nor KDF;
+ * `open` fetches the keyring, checks the operator's MAC, finds the slot, derives its secret, unwraps the root keys and
+ * checks the root MAC, in that order.
+ *
+ * A keyring is believed for a fixed time since its last check, then asked for again by ETag. When the state cannot be
+ * reached after that, requests fail: an old answer might be a revoked key's.
+ */
+import { createHmac, type KeyObject, randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { S3Error } from '../errors.ts';
+import type { EmitSecurityEvent } from '../events.ts';
+import { KEYRING_CACHE_ENTRIES, KEYRING_TTL_SECONDS } from '../limits.ts';
+import { type AccessKey, unsealAccessKeyId } from './access-key-id.ts';
+import { currentEpoch, type Keyring, type Slot } from './document.ts';
+import { Generations } from './generations.ts';
+import type { Grant } from './grants.ts';
+import { type KdfRunner, processKdfRunner } from './kdf.ts';
+import { hasRootMac } from './macs.ts';
+import { KeyringTampered, keyringName, verifyKeyring } from './records.ts';
+import type { SealKeys } from './seal-keys.ts';
+import { SharedCalls, type SharedRun } from './shared-calls.ts';
+import { openSlot, type RootKeys } from './slot.ts';
+import type { StateStore } from './state.ts';
+
+export interface OpenTenant {
+  /** 24 hex digits. */
+  readonly id: string;
+  /** The same, 12 bytes. */
+  readonly idBytes: Buffer;
+  /** 8 hex digits. */
+  readonly slot: string;
+  readonly grants: readonly Grant[];
+  /** The current epoch: new DEKs are wrapped under its root key. */
+  readonly epoch: number;
+  /** `undefined` for an epoch that is retired or unknown. */
+  root(epoch: number): KeyObject | undefined;
+}
+
+/** A keyring that passed every check that needs no API key, with what was opened of it since. */
+interface CheckedKeyring {
+  readonly keyring: Keyring;
+  readonly etag: string;
+  /** Milliseconds, from before the request that confirmed it. */
+  checkedAt: number;
+  /** By slot and keyed hash of the API key; a changed keyring starts with none. */
+  readonly opened: Map<string, RootKeys>;
+  readonly opening: SharedCalls<RootKeys>;
+}
+
+export class Tenancy {
+  readonly #state: StateStore;
+  readonly #sealKeys: SealKeys;
+  readonly #emit: EmitSecurityEvent;
+  readonly #now: () => Date;
+  readonly #ttlMs: number;
+  readonly #runner: KdfRunner;
+  readonly #keyrings: LRUCache<string, CheckedKeyring>;
+  readonly #loads = new SharedCalls<CheckedKeyring>();
+  readonly #generations = new Generations();
+  /** Cache keys show nothing about an API key outside this process. */
+  readonly #cacheKeySecret = randomBytes(32);
+
+  constructor(o: {
+    state: StateStore;
+    sealKeys: SealKeys;
+    emit: EmitSecurityEvent;
+    now?: () => Date;
+    ttlSeconds?: number;
+    cacheEntries?: number;
+    runner?: KdfRunner;
+  }) {
+    this.#state = o.state;
+    this.#sealKeys = o.sealKeys;
+    this.#emit = o.emit;
+    this.#now = o.now ?? (() => new Date());
+    this.#ttlMs = 1000 * (o.ttlSeconds ?? KEYRING_TTL_SECONDS);
+    this.#runner = o.runner ?? processKdfRunner;
+    this.#keyrings = new LRUCache({ max: o.cacheEntries ?? KEYRING_CACHE_ENTRIES });
+  }
+
+  /** Unseals the id: no backend request, no KDF. @throws S3Error InvalidAccessKeyId */
+  resolve(accessKeyId: string): AccessKey {
+    return unsealAccessKeyId(accessKeyId, this.#sealKeys);
+  }
+
+  /**
+   * Opens the tenant after the signature was verified.
+   * @throws S3Error InvalidAccessKeyId: no such tenant or slot, expired, or not the slot's key; AccessDenied: the keyring
+   * was tampered with or rolled back; ServiceUnavailable or SlowDown: state unreachable, too many derivations.
+   */
+  async open(key: AccessKey, signal: AbortSignal): Promise<OpenTenant> {
+    const checked = await this.#checkedKeyring(key, signal);
+    const slot = checked.keyring.slots.find((candidate) => candidate.id === key.slot);
+    if (slot === undefined || this.#isExpired(slot)) throw new S3Error('InvalidAccessKeyId');
+    return toOpenTenant(checked.keyring, slot, await this.#roots(checked, slot, key, signal));
+  }
+
+  /** Forgets what is known of a tenant, so that the next request reads its keyring. Its highest generation is kept. */
+  invalidate(tenant: string): void {
+    this.#keyrings.delete(tenant);
+    this.#loads.forget(tenant);
+  }
+
+  #isExpired(slot: Slot): boolean {
+    return slot.expires !== null && this.#now().getTime() >= Date.parse(slot.expires);
+  }
+
+  async #checkedKeyring(key: AccessKey, signal: AbortSignal): Promise<CheckedKeyring> {
+    const cached = this.#keyrings.get(key.tenant);
+    const age = cached === undefined ? Number.NaN : this.#now().getTime() - cached.checkedAt;
+    if (cached !== undefined && age >= 0 && age < this.#ttlMs) return cached;
+    return this.#loads.run(key.tenant, signal, (run) => this.#load(key, cached, run));
+  }
+
+  async #load(key: AccessKey, cached: CheckedKeyring | undefined, run: SharedRun): Promise<CheckedKeyring> {
+    const { tenant } = key;
+    const checkedAt = this.#now().getTime();
+    const name = keyringName(tenant);
+    const found = cached
+      ? await this.#state.getIfChanged(name, cached.etag, run.signal)
+      : await this.#state.get(name, run.signal);
+    if (found === 'unchanged' && cached !== undefined) {
+      cached.checkedAt = checkedAt;
+      return cached;
+    }
+    if (run.isCurrent()) this.#keyrings.delete(tenant);
+    if (found === undefined || found === 'unchanged') throw new S3Error('InvalidAccessKeyId');
+    const keyring = this.#verify(found.body, key);
+    const checked = { keyring, etag: found.etag, checkedAt, opened: new Map(), opening: new SharedCalls<RootKeys>() };
+    if (run.isCurrent()) this.#keyrings.set(tenant, checked);
+    return checked;
+  }
+
+  #verify(body: Buffer, key: AccessKey): Keyring {
+    let keyring: Keyring;
+    try {
+      keyring = verifyKeyring(body, { tenant: key.tenant, sealKeys: this.#sealKeys });
+    } catch (cause) {
+      if (!(cause instanceof KeyringTampered)) throw cause;
+      throw this.#refuse('keyring-tampered', cause.message, key);
+    }
+    if (this.#generations.accept(key.tenant, keyring.generation, body)) return keyring;
+    throw this.#refuse('keyring-rollback', `Generation ${keyring.generation} is not the newest one seen.`, key);
+  }
+
+  async #roots(checked: CheckedKeyring, slot: Slot, key: AccessKey, signal: AbortSignal): Promise<RootKeys> {
+    const cacheKey = `${slot.id}:${createHmac('sha256', this.#cacheKeySecret).update(key.secret).digest('base64')}`;
+    const opened = checked.opened.get(cacheKey);
+    if (opened !== undefined) return opened;
+    return checked.opening.run(cacheKey, signal, async (run) => {
+      const roots = await this.#openSlot(checked.keyring, slot, key, run.signal);
+      checked.opened.set(cacheKey, roots);
+      return roots;
+    });
+  }
+
+  async #openSlot(keyring: Keyring, slot: Slot, key: AccessKey, signal: AbortSignal): Promise<RootKeys> {
+    const { tenant, secret, fingerprint: accessKey } = key;
+    const opened = await openSlot({ tenant, slot, secret, runner: this.#runner }, signal);
+    if ('roots' in opened) {
+      const root = opened.roots.get(currentEpoch(keyring));
+      if (root !== undefined && hasRootMac(keyring, root)) return opened.roots;
+      throw this.#refuse('keyring-tampered', "The keyring's root MAC does not match.", key);
+    }
+    if (opened.failure === 'damaged') throw this.#refuse('keyring-tampered', 'A root key does not unwrap.', key);
+    const detail = `A validly sealed access key id for slot ${slot.id} holds another API key: S may be known to somebody.`;
+    this.#emit({ kind: 'access-denied', detail, tenant, accessKey });
+    throw new S3Error('InvalidAccessKeyId');
+  }
+
+  #refuse(kind: 'keyring-tampered' | 'keyring-rollback', detail: string, key: AccessKey): S3Error {
+    this.#emit({ kind, detail, tenant: key.tenant, accessKey: key.fingerprint });
+    return new S3Error('AccessDenied');
+  }
+}
+
+function toOpenTenant(keyring: Keyring, slot: Slot, roots: RootKeys): OpenTenant {
+  return {
+    id: keyring.tenant,
+    idBytes: Buffer.from(keyring.tenant, 'hex'),
+    slot: slot.id,
+    grants: slot.grants,
+    epoch: currentEpoch(keyring),
+    root: (epoch) => roots.get(epoch),
+  };
+}
