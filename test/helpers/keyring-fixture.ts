@@ -1,0 +1,105 @@
+/**
+ * Keyrings in every stage of their life, for tests: several slots and epochs, removed slots, terms as wanted, root keys at
+ * hand. Signing again after a change takes the keys an attacker would need, by name: `resign` needs S, `remac` the root.
+ */
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { sealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
+import { type ApiKey, generateApiKey } from '../../proxy/keyring/api-key.ts';
+import { canonicalJson } from '../../proxy/keyring/canonical-json.ts';
+import { type Epoch, KEYRING_FORMAT, type Keyring, type Slot } from '../../proxy/keyring/document.ts';
+import { newSlotId, newTenantId } from '../../proxy/keyring/ids.ts';
+import { DEFAULT_KDFS, type Kdf, KdfRunner } from '../../proxy/keyring/kdf.ts';
+import { operatorMac, rootMac } from '../../proxy/keyring/macs.ts';
+import { SealKey, SealKeys } from '../../proxy/keyring/seal-keys.ts';
+import { sealSlot } from '../../proxy/keyring/slot.ts';
+
+export const CREATED = '2026-01-02T03:04:05Z';
+
+export interface SlotPlan extends Partial<Pick<Slot, 'expires' | 'grants' | 'label'>> {
+  readonly apiKey?: ApiKey;
+  readonly kdf?: Kdf;
+}
+
+export interface TenantFixture {
+  readonly tenant: string;
+  readonly keyring: Keyring;
+  /** Canonical bytes of `keyring`. */
+  readonly body: Buffer;
+  /** By epoch, those not retired. */
+  readonly roots: ReadonlyMap<number, KeyObject>;
+  /** In the order of the plan. */
+  readonly keys: readonly { readonly apiKey: ApiKey; readonly slot: string; readonly accessKeyId: string }[];
+}
+
+export function newSealKeys(...kids: readonly string[]): SealKeys {
+  return new SealKeys(kids.map((kid) => new SealKey(kid, randomBytes(32))));
+}
+
+export async function makeTenant(o: {
+  sealKeys: SealKeys;
+  tenant?: string;
+  slots?: readonly SlotPlan[];
+  epochs?: readonly Epoch[];
+  removed?: Keyring['removed'];
+  generation?: number;
+}): Promise<TenantFixture> {
+  const tenant = o.tenant ?? newTenantId();
+  const epochs = o.epochs ?? [{ created: CREATED, epoch: 1, state: 'current' }];
+  const open = epochs.filter((epoch) => epoch.state !== 'retired');
+  const roots = new Map(open.map(({ epoch }) => [epoch, createSecretKey(randomBytes(32))]));
+  const keys = [];
+  const slots = [];
+  for (const plan of o.slots ?? [{}]) {
+    const apiKey = plan.apiKey ?? generateApiKey();
+    const slot = await makeSlot({ tenant, roots, plan: { ...plan, apiKey } });
+    slots.push(slot);
+    keys.push({
+      apiKey,
+      slot: slot.id,
+      accessKeyId: sealAccessKeyId({ sealKeys: o.sealKeys, tenant, slot: slot.id, apiKey }),
+    });
+  }
+  const unsigned = {
+    created: CREATED,
+    epochs: [...epochs],
+    escrow: null,
+    format: KEYRING_FORMAT,
+    generation: o.generation ?? 1,
+    operatorKid: '',
+    operatorMac: '',
+    removed: o.removed ?? [],
+    rootMac: '',
+    slots: slots.sort((a, b) => (a.id < b.id ? -1 : 1)),
+    tenant,
+    updated: CREATED,
+  } satisfies Keyring;
+  const keyring = resign(remac(unsigned, currentRoot(roots)), o.sealKeys);
+  return { tenant, keyring, body: canonicalJson(keyring), roots, keys };
+}
+
+export function makeSlot(o: { tenant: string; roots: ReadonlyMap<number, KeyObject>; plan: SlotPlan }): Promise<Slot> {
+  const { tenant, roots, plan } = o;
+  const grants = plan.grants ?? [{ bucket: 'data', prefix: '', access: 'read-only' }];
+  const terms = { id: newSlotId(), created: CREATED, expires: plan.expires ?? null, grants, label: plan.label ?? '' };
+  const apiKey = plan.apiKey ?? generateApiKey();
+  const kdf = plan.kdf ?? DEFAULT_KDFS['hkdf-sha256'];
+  return sealSlot({ tenant, terms, apiKey, kdf, roots, runner: new KdfRunner() }, new AbortController().signal);
+}
+
+/** What whoever holds S can do: the document as it is, under a valid operator MAC. */
+export function resign(keyring: Keyring, sealKeys: SealKeys): Keyring {
+  const { operatorMac: _old, ...rest } = keyring;
+  const covered = { ...rest, operatorKid: sealKeys.active.kid };
+  return { ...covered, operatorMac: operatorMac(covered, sealKeys.active) };
+}
+
+/** What whoever holds the root key can do. */
+export function remac(keyring: Keyring, root: KeyObject): Keyring {
+  return { ...keyring, rootMac: rootMac(keyring, root) };
+}
+
+export function currentRoot(roots: ReadonlyMap<number, KeyObject>): KeyObject {
+  const root = [...roots.values()].at(-1);
+  if (root === undefined) throw new Error('There is no root key.');
+  return root;
+}

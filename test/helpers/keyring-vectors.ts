@@ -1,0 +1,225 @@
+/**
+ * Makes test/vectors/keyring/*.json: run with Node from the repository's root. The values are random, so a run replaces the
+ * vectors by others of the same shape; only a change of the format is a reason to.
+ */
+import { createHash, type KeyObject, randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { sealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
+import {
+  type ApiKey,
+  apiKeyFromText,
+  generateApiKey,
+  kdfInput,
+  secretAccessKeyOf,
+} from '../../proxy/keyring/api-key.ts';
+import { canonicalJson } from '../../proxy/keyring/canonical-json.ts';
+import type { Keyring } from '../../proxy/keyring/document.ts';
+import { DEFAULT_KDFS, KdfRunner } from '../../proxy/keyring/kdf.ts';
+import { slotDigest } from '../../proxy/keyring/macs.ts';
+import { SealKey, SealKeys } from '../../proxy/keyring/seal-keys.ts';
+import { CREATED, currentRoot, makeSlot, makeTenant, remac, resign, type TenantFixture } from './keyring-fixture.ts';
+
+export interface OpenVector {
+  readonly name: string;
+  /** Hex of 32 bytes each; the first is active. Patterned, so that a configuration refuses them. */
+  readonly sealKeys: readonly { readonly kid: string; readonly key: string }[];
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly keyType: string;
+  readonly tenant: string;
+  readonly slot: string;
+  readonly signingSecret: string;
+  readonly slotSecret: string;
+  /** Hex by epoch. */
+  readonly roots: Readonly<Record<string, string>>;
+  readonly epoch: number;
+  /** The stored text. */
+  readonly keyring: string;
+}
+
+export interface RefusedVector {
+  readonly name: string;
+  readonly sealKeys: OpenVector['sealKeys'];
+  readonly accessKeyId: string;
+  readonly keyring: string;
+  /** The step of FORMAT.md that refuses. */
+  readonly step:
+    | 'access-key-id'
+    | 'malformed'
+    | 'tenant'
+    | 'operator-mac'
+    | 'slot'
+    | 'commitment'
+    | 'unwrap'
+    | 'root-mac';
+}
+
+const SEAL_KEYS = [
+  { kid: 'vector-1', key: '11'.repeat(32) },
+  { kid: 'vector-2', key: '22'.repeat(32) },
+] as const;
+const LONG_KEY = 'a secret access key of more than sixty bytes, brought from another system: 0123456789';
+
+export function vectorSealKeys(vectors: OpenVector['sealKeys']): SealKeys {
+  return new SealKeys(vectors.map(({ kid, key }) => new SealKey(kid, Buffer.from(key, 'hex'))));
+}
+
+export async function makeOpenVectors(): Promise<readonly OpenVector[]> {
+  const sealKeys = vectorSealKeys(SEAL_KEYS);
+  const generated = generateApiKey();
+  const plans = [
+    { name: 'generated key, hkdf-sha256', text: secretAccessKeyOf(generated), apiKey: generated, kdf: 'hkdf-sha256' },
+    { name: 'raw key of 47 bytes beyond ASCII, argon2id', text: `clé ${'x'.repeat(42)}`, kdf: 'argon2id' },
+    { name: 'digest of a long key, pbkdf2-sha256', text: LONG_KEY, kdf: 'pbkdf2-sha256' },
+  ] as const;
+  const vectors = [];
+  for (const plan of plans) {
+    const apiKey = 'apiKey' in plan ? plan.apiKey : apiKeyFromText(plan.text);
+    const slot = {
+      apiKey,
+      kdf: DEFAULT_KDFS[plan.kdf],
+      label: 'slash / quote " backslash \\ é 🔑',
+      expires: '2099-12-31T23:59:59Z',
+    };
+    const fixture = await makeTenant({ sealKeys, slots: [slot] });
+    vectors.push(await describe(plan.name, fixture, apiKey, plan.text));
+  }
+  return [...vectors, await makeLongLivedVector()];
+}
+
+/** Sealed under one seal key, signed under another; three epochs, two slots, one removed slot. */
+async function makeLongLivedVector(): Promise<OpenVector> {
+  const [first, second] = vectorSealKeysBothWays();
+  const apiKey = generateApiKey();
+  const fixture = await makeTenant({
+    sealKeys: second,
+    generation: 9,
+    slots: [{ apiKey, grants: [{ bucket: '*', prefix: 'a/"b"\\ü/', access: 'read-write' }] }, {}],
+    epochs: [
+      { created: CREATED, epoch: 1, state: 'retired' },
+      { created: CREATED, epoch: 2, state: 'draining' },
+      { created: CREATED, epoch: 5, state: 'current' },
+    ],
+    removed: [{ digest: createHash('sha256').update('removed').digest('hex'), id: '00000001', removed: CREATED }],
+  });
+  const keyring = resign(fixture.keyring, first);
+  const signed = { ...fixture, keyring, body: canonicalJson(keyring) };
+  return describe('three epochs, two slots, a removed slot, two seal keys', signed, apiKey, secretAccessKeyOf(apiKey));
+}
+
+function vectorSealKeysBothWays(): readonly [SealKeys, SealKeys] {
+  return [vectorSealKeys(SEAL_KEYS), vectorSealKeys([SEAL_KEYS[1], SEAL_KEYS[0]])];
+}
+
+async function describe(name: string, o: TenantFixture, apiKey: ApiKey, text: string): Promise<OpenVector> {
+  const key = o.keys.find((candidate) => candidate.apiKey === apiKey);
+  const slot = o.keyring.slots.find((candidate) => candidate.id === key?.slot);
+  if (key === undefined || slot === undefined) throw new Error('The key has no slot.');
+  const ids = { tenant: Buffer.from(o.tenant, 'hex'), slot: Buffer.from(slot.id, 'hex') };
+  const input = { kdf: slot.kdf, secret: kdfInput(apiKey), salt: Buffer.from(slot.salt, 'base64'), ...ids };
+  const slotSecret = await new KdfRunner().derive(input, new AbortController().signal);
+  const first = Buffer.from(`AWS4${text}`);
+  return {
+    name,
+    sealKeys: SEAL_KEYS,
+    accessKeyId: key.accessKeyId,
+    secretAccessKey: text,
+    keyType: apiKey.type,
+    tenant: o.tenant,
+    slot: slot.id,
+    signingSecret: (first.length > 64 ? createHash('sha256').update(first).digest() : first).toString('hex'),
+    slotSecret: slotSecret.toString('hex'),
+    roots: Object.fromEntries([...o.roots].map(([epoch, root]) => [epoch, hexOf(root)])),
+    epoch: Math.max(...o.roots.keys()),
+    keyring: o.body.toString('utf8'),
+  };
+}
+
+export async function makeRefusedVectors(): Promise<readonly RefusedVector[]> {
+  const sealKeys = vectorSealKeys(SEAL_KEYS);
+  const fixture = await makeTenant({ sealKeys });
+  const other = await makeTenant({ sealKeys });
+  const { keyring, roots, tenant } = fixture;
+  const [accessKeyId = ''] = fixture.keys.map((key) => key.accessKeyId);
+  const [slot] = keyring.slots;
+  if (slot === undefined) throw new Error('The keyring has no slot.');
+  const text = (value: Keyring) => canonicalJson(value).toString('utf8');
+  const resigned = (value: Keyring) => text(resign(value, sealKeys));
+  // 92 bytes: two bits of the last character are unused. Those of a generated key fill every character.
+  const shortId = sealAccessKeyId({ sealKeys, tenant, slot: slot.id, apiKey: apiKeyFromText('x'.repeat(46)) });
+  const wide = { ...slot, grants: [{ bucket: '*', prefix: '', access: 'read-write' as const }] };
+  const added = [...keyring.slots, await makeSlot({ tenant, roots, plan: {} })].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const wraps = slot.wraps.map((wrap) => ({ ...wrap, wrapped: randomBytes(48).toString('base64') }));
+  const commitment = randomBytes(32).toString('base64');
+  const removed = [{ digest: slotDigest(slot), id: slot.id, removed: CREATED }];
+  const moved = { ...keyring, tenant: other.tenant };
+  const good = text(keyring);
+  const cases: readonly (readonly [
+    name: string,
+    step: RefusedVector['step'],
+    keyring: string,
+    accessKeyId?: string,
+  ])[] = [
+    ['access key id, one bit of the sealed bytes changed', 'access-key-id', good, flipInside(accessKeyId)],
+    ['access key id, unused low bits set', 'access-key-id', good, `${shortId.slice(0, -1)}${successor(shortId)}`],
+    ['access key id, padded', 'access-key-id', good, `${accessKeyId}=`],
+    ['access key id, another prefix', 'access-key-id', good, `SG2${accessKeyId.slice(3)}`],
+    ['white space', 'malformed', good.replace('{', '{ ')],
+    ['a member twice', 'malformed', good.replace('{', '{"created":"2026-01-02T03:04:05Z",')],
+    ['an unknown member', 'malformed', good.replace(/}$/, ',"x":1}')],
+    ['an escape where none is needed', 'malformed', good.replace('"data"', '"\\u0064ata"')],
+    ['the keyring of another tenant', 'tenant', other.body.toString('utf8')],
+    ['the keyring of this tenant renamed for another', 'tenant', resigned(moved)],
+    ['a grant widened without S', 'operator-mac', text({ ...keyring, slots: [wide] })],
+    ['an older generation number without S', 'operator-mac', text({ ...keyring, generation: 2 })],
+    [
+      'a slot added by the root key without S',
+      'operator-mac',
+      text(remac({ ...keyring, slots: added }, currentRoot(roots))),
+    ],
+    ['the slot removed by S', 'slot', resigned({ ...keyring, slots: [], removed })],
+    ['the commitment replaced by S', 'commitment', resigned({ ...keyring, slots: [{ ...slot, commitment }] })],
+    ['a wrap replaced by S', 'unwrap', resigned({ ...keyring, slots: [{ ...slot, wraps }] })],
+    [
+      'the creation time of the slot changed by S',
+      'unwrap',
+      resigned({ ...keyring, slots: [{ ...slot, created: '2025-01-02T03:04:05Z' }] }),
+    ],
+    ['a slot added by S alone', 'root-mac', resigned({ ...keyring, slots: added })],
+    [
+      'the slots that were removed forgotten by S',
+      'root-mac',
+      resigned({ ...keyring, removed: [{ digest: 'ab'.repeat(32), id: '00000001', removed: CREATED }] }),
+    ],
+  ];
+  return cases.map(([name, step, stored, id]) => ({
+    name,
+    sealKeys: SEAL_KEYS,
+    accessKeyId: id ?? accessKeyId,
+    keyring: stored,
+    step,
+  }));
+}
+
+/** Another character in the middle. */
+function flipInside(text: string): string {
+  const at = text.length >> 1;
+  return `${text.slice(0, at)}${text[at] === 'A' ? 'B' : 'A'}${text.slice(at + 1)}`;
+}
+
+/** The next character of the base64url alphabet: in the last place it sets a bit that must be zero. */
+function successor(text: string): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  return alphabet[alphabet.indexOf(text.at(-1) ?? '') + 1] ?? '';
+}
+
+function hexOf(key: KeyObject): string {
+  return key.export().toString('hex');
+}
+
+if (import.meta.main) {
+  const directory = new URL('../vectors/keyring/', import.meta.url);
+  await mkdir(directory, { recursive: true });
+  await writeFile(new URL('opens.json', directory), `${JSON.stringify(await makeOpenVectors(), null, 2)}\n`);
+  await writeFile(new URL('refused.json', directory), `${JSON.stringify(await makeRefusedVectors(), null, 2)}\n`);
+}
