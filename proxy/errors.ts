@@ -32,6 +32,8 @@ const TABLE = {
   InvalidRange: [416, 'The requested range is not satisfiable.'],
   InvalidRequest: [400, 'The request is not valid.'],
   InvalidSecurity: [403, 'The provided security credentials are not valid.'],
+  InvalidStorageClass: [400, 'The storage class that you specified is not valid.'],
+  InvalidTag: [400, 'The tag provided was not a valid tag.'],
   InvalidToken: [400, 'The provided token is malformed or otherwise not valid.'],
   InvalidURI: [400, 'The specified URI could not be parsed.'],
   KeyTooLongError: [400, 'Your key is too long.'],
@@ -40,6 +42,10 @@ const TABLE = {
     'The XML that you provided was not well-formed or did not validate against our published schema.',
   ],
   MalformedPOSTRequest: [400, 'The body of your POST request is not well-formed multipart/form-data.'],
+  MalformedTrailerError: [
+    400,
+    'The request contained trailing data that was not well-formed or did not conform to our published schema.',
+  ],
   MaxMessageLengthExceeded: [400, 'Your request was too large.'],
   MetadataTooLarge: [400, 'Your metadata headers exceed the maximum allowed metadata size.'],
   MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],
@@ -47,6 +53,7 @@ const TABLE = {
   MissingSecurityHeader: [400, 'Your request is missing a required header.'],
   NoSuchBucket: [404, 'The specified bucket does not exist.'],
   NoSuchKey: [404, 'The specified key does not exist.'],
+  NoSuchTagSet: [404, 'The TagSet does not exist.'],
   NoSuchUpload: [404, 'The specified multipart upload does not exist. The upload ID might be invalid.'],
   NoSuchVersion: [404, 'The specified version does not exist.'],
   NotImplemented: [501, 'A header or operation that you provided implies functionality that is not implemented.'],
@@ -77,22 +84,26 @@ export type S3ErrorCode = keyof typeof TABLE;
 /** Extra elements of the error document (`<Region>`, `<Condition>`, ...), in order. Never secrets. */
 export type ErrorDetails = Readonly<Record<string, string>>;
 
+export interface S3ErrorOptions extends ErrorOptions {
+  readonly details?: ErrorDetails;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** Bad input or a refused request, as S3 names it. */
 export class S3Error extends Error {
   readonly code: S3ErrorCode;
   readonly status: number;
   readonly details: ErrorDetails;
+  /** Headers of the error reply: the ETag of a 304, the region of a HEAD, the range of a 416. */
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(
-    code: S3ErrorCode,
-    message: string = TABLE[code][1],
-    options: ErrorOptions & { details?: ErrorDetails } = {},
-  ) {
+  constructor(code: S3ErrorCode, message: string = TABLE[code][1], options: S3ErrorOptions = {}) {
     super(message, options);
     this.name = 'S3Error';
     this.code = code;
     this.status = TABLE[code][0];
     this.details = options.details ?? {};
+    this.headers = options.headers ?? {};
   }
 }
 

@@ -60,8 +60,6 @@ export const BACKEND_CONTINUE_MS = 1_000;
 export const BACKEND_COPY_TIMEOUT_MS = 600_000;
 /** Milliseconds for which an unused connection to the backend is kept; stores close theirs after 5 to 60 s. */
 export const BACKEND_KEEP_ALIVE_MS = 4_000;
-/** Bytes buffered per direction of a backend connection. */
-export const BACKEND_SOCKET_BUFFER_BYTES = MiB;
 /** Error documents of a backend, bytes. */
 export const MAX_BACKEND_ERROR_BYTES = 256 * KiB;
 /** All response headers of a backend, bytes. */
@@ -97,3 +95,7 @@ export const LOCAL_OPEN_FILES_PER_READ = 16;
 export const LOCAL_LOOKUP_ATTEMPTS = 8;
 /** Embedded store: milliseconds for which unlinked files are remembered before the index forgets them in one commit. */
 export const LOCAL_FORGET_DELAY_MS = 1_000;
+/** aws-chunked: bytes of a chunk's header line; 16 digits of size and a signature take 99. */
+export const MAX_CHUNK_HEADER_BYTES = 128;
+/** aws-chunked: bytes after the final chunk; one checksum and a signature take about 200. */
+export const MAX_TRAILER_BYTES = KiB;

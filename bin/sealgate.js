@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+// Runs the TypeScript sources as they are in a checkout, and the compiled ones in an installed package, where Node does
+// not strip types.
+import { fileURLToPath } from 'node:url';
+
+const [major] = process.versions.node.split('.');
+if (Number(major) < 24) {
+  process.stderr.write(
+    `sealgate needs Node.js 24 or newer; this is ${process.version}. Run it as "npx sealgate ...", which uses the pinned one.\n`,
+  );
+  process.exit(1);
+}
+const installed = fileURLToPath(import.meta.url).includes('/node_modules/');
+const { main } = await import(installed ? '../dist/proxy/main.js' : '../proxy/main.ts');
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,55 @@
+/**
+ * The bytes of a client's request as they arrive. The 100 Continue that some clients wait for goes out when the first byte
+ * is asked for, which is after authentication and authorisation. Stopping early leaves the socket open: the error reply
+ * still has to go out on it.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { S3Error } from '../errors.ts';
+import { UNREAD_BODY_LINGER_MS } from '../limits.ts';
+
+export class IncomingBody {
+  readonly #incoming: IncomingMessage;
+  readonly #outgoing: ServerResponse;
+  /** The client waits for 100 Continue, and has not been told to go on. */
+  #waiting: boolean;
+
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse, o: { expectsContinue: boolean }) {
+    this.#incoming = incoming;
+    this.#outgoing = outgoing;
+    this.#waiting = o.expectsContinue;
+  }
+
+  /** Single use. @throws S3Error IncompleteBody when the client goes away before the body's end. */
+  async *chunks(): AsyncGenerator<Buffer> {
+    if (this.#waiting) {
+      this.#waiting = false;
+      this.#outgoing.writeContinue();
+    }
+    try {
+      yield* this.#incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+    } catch (cause) {
+      throw new S3Error('IncompleteBody', undefined, { cause });
+    }
+    if (!this.#incoming.complete) throw new S3Error('IncompleteBody');
+  }
+
+  /**
+   * Called before a reply's head goes out. A client still waiting for 100 Continue will not send its body, so the connection
+   * cannot carry another request. One that is still sending is read and ignored for a while, so that it sees the reply
+   * instead of a reset, and is then cut.
+   */
+  settle(): void {
+    if (this.#waiting) {
+      if (!this.#outgoing.headersSent) this.#outgoing.setHeader('Connection', 'close');
+      return;
+    }
+    if (this.#incoming.complete) return;
+    this.#outgoing.once('finish', () => {
+      if (this.#incoming.complete) return;
+      this.#incoming.resume();
+      const linger = setTimeout(() => this.#incoming.socket.destroy(), UNREAD_BODY_LINGER_MS);
+      this.#incoming.once('close', () => clearTimeout(linger));
+      this.#incoming.once('end', () => clearTimeout(linger));
+    });
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * `npm start`: a working endpoint with nothing else installed. The first run makes a seal key, a tenant and a bucket under
+ * ./sealgate-data, and keeps the credentials there, beside the data they open: fit for trying out, and said so.
+ */
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { type Config, ConfigError, parseConfig, readSettings, type Settings } from '../config.ts';
+import { TenantAdmin } from '../keyring/admin.ts';
+import { SealKeys } from '../keyring/seal-keys.ts';
+import { createLogger, securityEventsTo } from '../log.ts';
+import { openStorage } from '../runtime.ts';
+import { serveAlone } from './serve.ts';
+
+const DIRECTORY = 'sealgate-data';
+const BUCKET = 'demo';
+
+const Credentials = z.object({
+  endpoint: z.string(),
+  accessKeyId: z.string(),
+  secretAccessKey: z.string(),
+  bucket: z.string(),
+});
+type Credentials = z.infer<typeof Credentials>;
+
+/** Settings of the quickstart's own data. @throws ConfigError when there are none here */
+export function quickstartSettings(): Settings {
+  if (!existsSync(join(DIRECTORY, 'seal-keys'))) {
+    throw new ConfigError(
+      'SEALGATE_BACKEND',
+      `must be set (and there is no quickstart data in ./${DIRECTORY} to work on)`,
+    );
+  }
+  return defaults();
+}
+
+function defaults(): Settings {
+  return {
+    SEALGATE_BACKEND: `local:${join(DIRECTORY, 'store')}`,
+    SEALGATE_STATE: 'sealgate-state',
+    SEALGATE_SEAL_KEYS_FILE: join(DIRECTORY, 'seal-keys'),
+  };
+}
+
+export async function quickstart(environment: NodeJS.ProcessEnv): Promise<number> {
+  const given = readSettings(environment);
+  await mkdir(DIRECTORY, { recursive: true, mode: 0o700 });
+  await chmod(DIRECTORY, 0o700);
+  const own = defaults();
+  const { SEALGATE_SEAL_KEYS_FILE: sealKeysFile, ...others } = own;
+  const settings = given['SEALGATE_SEAL_KEYS'] === undefined ? { ...own, ...given } : { ...others, ...given };
+  if (settings['SEALGATE_SEAL_KEYS_FILE'] === sealKeysFile && sealKeysFile !== undefined)
+    await makeSealKeys(sealKeysFile);
+  if (settings['SEALGATE_WORKERS'] !== undefined && settings['SEALGATE_WORKERS'] !== '1') {
+    throw new ConfigError('SEALGATE_WORKERS', 'is for `sealgate serve`; the quickstart runs one process');
+  }
+  const config = parseConfig({ SEALGATE_LOG_LEVEL: 'warn', ...settings });
+  const credentials = await ensureTenant(config);
+  const log = createLogger({ level: config.logLevel });
+  return serveAlone(config, log, async (endpoint) => {
+    const current = { ...credentials, endpoint };
+    await writeSecret(join(DIRECTORY, 'credentials.json'), `${JSON.stringify(current, null, 2)}\n`);
+    process.stdout.write(banner(current));
+  });
+}
+
+async function makeSealKeys(path: string): Promise<void> {
+  if (existsSync(path)) return;
+  await writeSecret(path, `${SealKeys.generate()}\n`);
+}
+
+/** The tenant of credentials.json, or a new one; the demo bucket exists afterwards. */
+async function ensureTenant(config: Config): Promise<Credentials> {
+  const storage = await openStorage(config);
+  try {
+    const signal = AbortSignal.timeout(30_000);
+    await storage.state.ensureBucket(signal);
+    const created = await storage.backend.send({ method: 'PUT', bucket: BUCKET, body: Buffer.alloc(0), signal });
+    created.body.resume();
+    if (created.status !== 200 && created.status !== 409) {
+      throw new Error(`the bucket ${BUCKET} cannot be created: the backend answered ${created.status}`);
+    }
+    const kept = await readCredentials();
+    if (kept !== undefined) return kept;
+    const emit = securityEventsTo(createLogger({ level: 'error' }));
+    const admin = new TenantAdmin({ state: storage.state, sealKeys: config.sealKeys, emit });
+    const grants = [{ bucket: '*', prefix: '', access: 'read-write' as const }];
+    const { accessKeyId, secretAccessKey } = await admin.create({ grants, label: 'quickstart' });
+    const credentials = { endpoint: '', accessKeyId, secretAccessKey, bucket: BUCKET };
+    await writeSecret(join(DIRECTORY, 'credentials.json'), `${JSON.stringify(credentials, null, 2)}\n`);
+    return credentials;
+  } finally {
+    await storage.backend.close();
+  }
+}
+
+async function readCredentials(): Promise<Credentials | undefined> {
+  const path = join(DIRECTORY, 'credentials.json');
+  if (!existsSync(path)) return undefined;
+  try {
+    return Credentials.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    throw new Error(`${path} cannot be read. Restore it: it holds the only key to the data under ./${DIRECTORY}.`);
+  }
+}
+
+/** Written aside and renamed, so that a crash leaves the old file or the new one. */
+async function writeSecret(path: string, content: string): Promise<void> {
+  const aside = `${path}.new`;
+  await writeFile(aside, content, { mode: 0o600, flush: true });
+  await chmod(aside, 0o600);
+  await rename(aside, path);
+}
+
+function banner(credentials: Credentials): string {
+  const { endpoint, accessKeyId, secretAccessKey, bucket } = credentials;
+  return `
+Sealgate is serving S3 at ${endpoint}
+
+  access key id      ${accessKeyId}
+  secret access key  ${secretAccessKey}
+  bucket             ${bucket}
+
+Try it:
+
+  AWS_ACCESS_KEY_ID=${accessKeyId} AWS_SECRET_ACCESS_KEY=${secretAccessKey} AWS_DEFAULT_REGION=us-east-1 aws --endpoint-url ${endpoint} s3 cp README.md s3://${bucket}/
+
+The same credentials are kept in ${resolve(DIRECTORY, 'credentials.json')} (mode 0600), beside the data
+and the seal key: good for trying it out, not for production. See README.md, "Trust".
+`;
+}

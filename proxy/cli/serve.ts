@@ -1,0 +1,123 @@
+/** `sealgate serve`: one process, or SEALGATE_WORKERS of them sharing the listener through node:cluster. */
+import cluster from 'node:cluster';
+import { type Capabilities, describeCapabilities } from '../backend/probe.ts';
+import { type Config, ConfigError, parseConfig, readSettings } from '../config.ts';
+import { createLogger, type Logger } from '../log.ts';
+import { openStorage, probeStorage, startProxy } from '../runtime.ts';
+
+export async function serve(environment: NodeJS.ProcessEnv): Promise<number> {
+  const config = parseConfig(readSettings(environment));
+  const log = createLogger({ level: config.logLevel });
+  return config.workers > 1 ? serveWithWorkers(config, log) : serveAlone(config, log);
+}
+
+/** Runs until SIGTERM or SIGINT. */
+export async function serveAlone(
+  config: Config,
+  log: Logger,
+  onReady?: (address: string) => Promise<void>,
+): Promise<number> {
+  const storage = await openStorage(config);
+  const capabilities = await probeStorage(storage, config);
+  refuseUnsafe(config, capabilities);
+  const proxy = await startProxy({ config, storage, capabilities, log, ops: true });
+  announce(config, log, { backend: storage.backend.description, capabilities, ...proxy });
+  await onReady?.(`${config.tls === undefined ? 'http' : 'https'}://${hostPort(proxy.address)}`);
+  await stopSignal();
+  log.info('stopping: finishing the requests under way');
+  await proxy.close();
+  return 0;
+}
+
+/** What cannot be served safely is refused at start, by the name of the setting that asks for it. */
+function refuseUnsafe(config: Config, capabilities: Capabilities): void {
+  if (!capabilities.discardsCutBodies) {
+    throw new ConfigError(
+      'SEALGATE_BACKEND',
+      'stores uploads that break off half-way, so no upload would be safe on it',
+    );
+  }
+  if (config.workers > 1 && !capabilities.conditionalPutIfMatch) {
+    throw new ConfigError(
+      'SEALGATE_WORKERS',
+      'must be 1: the backend has no compare-and-swap, so the state cannot be shared',
+    );
+  }
+}
+
+function announce(
+  config: Config,
+  log: Logger,
+  o: { backend: string; capabilities: Capabilities; address: { host: string; port: number } },
+): void {
+  log.info(
+    {
+      listen: hostPort(o.address),
+      tls: config.tls !== undefined,
+      backend: o.backend,
+      state: `${config.state.bucket}/${config.state.prefix}`,
+      legacy: config.legacy.kind,
+      workers: config.workers,
+      capabilities: describeCapabilities(o.capabilities),
+    },
+    'serving',
+  );
+}
+
+export function hostPort(address: { host: string; port: number }): string {
+  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+  });
+}
+
+/** The primary probes the backend and answers the operator's port; the workers answer clients. */
+async function serveWithWorkers(config: Config, log: Logger): Promise<number> {
+  if (!cluster.isPrimary) return serveAsWorker(config, log);
+  const storage = await openStorage(config);
+  const capabilities = await probeStorage(storage, config);
+  refuseUnsafe(config, capabilities);
+  await storage.backend.close();
+  let stopping = false;
+  cluster.on('exit', (worker, code) => {
+    if (stopping) return;
+    log.error({ worker: worker.id, code }, 'a worker ended; starting another');
+    fork(capabilities, worker.id);
+  });
+  for (let index = 0; index < config.workers; index++) fork(capabilities, index);
+  announce(config, log, { backend: storage.backend.description, capabilities, address: config.listen });
+  await stopSignal();
+  stopping = true;
+  await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => stopped(worker)));
+  return 0;
+}
+
+function stopped(worker: import('node:cluster').Worker | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (worker === undefined || worker.isDead()) return resolve();
+    worker.once('exit', () => resolve());
+    worker.process.kill('SIGTERM');
+  });
+}
+
+/** Workers are told what the probe found, and the first of them answers the operator's port. */
+function fork(capabilities: Capabilities, index: number): void {
+  cluster.fork({ [CAPABILITIES]: JSON.stringify(capabilities), [OPS]: index === 0 ? '1' : '' });
+}
+
+const CAPABILITIES = 'WORKER_CAPABILITIES';
+const OPS = 'WORKER_OPS';
+
+async function serveAsWorker(config: Config, log: Logger): Promise<number> {
+  const capabilities = JSON.parse(process.env[CAPABILITIES] ?? '') as Capabilities;
+  const storage = await openStorage(config);
+  const proxy = await startProxy({ config, storage, capabilities, log, ops: process.env[OPS] === '1' });
+  await stopSignal();
+  await proxy.close();
+  cluster.worker?.disconnect();
+  return 0;
+}

@@ -1,0 +1,52 @@
+/** The command line: which command, with which settings. */
+import { quickstart } from './cli/quickstart.ts';
+import { serve } from './cli/serve.ts';
+import { runTenantCommand } from './cli/tenant-command.ts';
+import { ConfigError } from './config.ts';
+import { S3Error } from './errors.ts';
+
+const USAGE = `Usage: sealgate COMMAND [options]
+
+  quickstart     start with an embedded store under ./sealgate-data; first run creates a tenant and a bucket
+  serve          start, configured by SEALGATE_* environment variables (SEALGATE_CONFIG=FILE.yaml for a file)
+  tenant create  --bucket NAME|'*' [--prefix P] [--read-only] [--json]
+  tenant list    [--json]
+  tenant show    TENANT [--json]
+  help           this text
+
+Settings and their meaning: README.md, "Configuration".
+`;
+
+/** @returns the exit code: 0 done, 1 failed, 2 wrong usage */
+export async function main(args: readonly string[]): Promise<number> {
+  const [command, ...rest] = args;
+  try {
+    switch (command) {
+      case 'quickstart':
+        return await quickstart(process.env);
+      case 'serve':
+        return await serve(process.env);
+      case 'tenant':
+        return await runTenantCommand(rest, process.env);
+      case 'help':
+      case '--help':
+      case '-h':
+        process.stdout.write(USAGE);
+        return 0;
+      default:
+        process.stderr.write(command === undefined ? USAGE : `sealgate: there is no command "${command}"\n\n${USAGE}`);
+        return 2;
+    }
+  } catch (error) {
+    process.stderr.write(`sealgate: ${explain(error)}\n`);
+    return 1;
+  }
+}
+
+function explain(error: unknown): string {
+  if (error instanceof ConfigError) return `cannot start: ${error.message}`;
+  if (error instanceof S3Error) return `${error.code}: ${error.message}`;
+  const code = (error as { code?: unknown }).code;
+  if (code === 'EADDRINUSE') return 'cannot start: the address of SEALGATE_LISTEN or SEALGATE_OPS_LISTEN is in use';
+  return error instanceof Error ? error.message : 'unknown failure';
+}

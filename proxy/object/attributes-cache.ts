@@ -1,0 +1,69 @@
+/**
+ * Opened attributes that cannot change under one backend version: size, ETag, checksums, part table. The key names the
+ * tenant and everything the backend says of the version. User metadata and content headers are never cached: a copy of an
+ * object onto itself changes them and keeps the backend's ETag.
+ */
+import { LRUCache } from 'lru-cache';
+import type { EarlyAttributes, LateAttributes } from '../../crypto/attributes.ts';
+import type { PartEntry } from '../../crypto/footer.ts';
+
+/** One stored version, as LIST, HEAD and GET of the backend all describe it. */
+export interface VersionIdentity {
+  readonly tenant: string;
+  readonly bucket: string;
+  readonly key: string;
+  /** As the backend gives it. */
+  readonly etag: string;
+  /** HTTP date or ISO time: compared by the second. */
+  readonly lastModified: string;
+  /** Ciphertext bytes. */
+  readonly size: number;
+}
+
+/** What a listing shows of a version. `sealed` is absent for legacy objects. */
+export interface ListedAttributes {
+  readonly size: number;
+  /** Unquoted. */
+  readonly etag: string;
+  readonly checksums: readonly { readonly algorithm: string; readonly type: string }[];
+}
+
+/** An opened footer. */
+export interface FooterAttributes {
+  readonly late: LateAttributes;
+  /** Only when the early attributes did not fit the metadata. */
+  readonly early?: EarlyAttributes | undefined;
+  /** Bytes of the whole footer and of the part table in front of it. */
+  readonly footerBytes: number;
+  readonly tableBytes: number;
+}
+
+interface Entry {
+  listed?: ListedAttributes | undefined;
+  footer?: FooterAttributes | undefined;
+  table?: readonly PartEntry[] | undefined;
+}
+
+export class AttributesCache {
+  readonly #entries: LRUCache<string, Entry>;
+
+  constructor(o: { entries: number }) {
+    this.#entries = new LRUCache({ max: o.entries });
+  }
+
+  get(version: VersionIdentity): Readonly<Entry> | undefined {
+    return this.#entries.get(identity(version));
+  }
+
+  /** Adds what is given to what is known of the version. */
+  add(version: VersionIdentity, known: Readonly<Entry>): void {
+    const id = identity(version);
+    this.#entries.set(id, { ...this.#entries.get(id), ...known });
+  }
+}
+
+function identity(version: VersionIdentity): string {
+  const second = Math.floor(Date.parse(version.lastModified) / 1000);
+  const etag = version.etag.replaceAll('"', '');
+  return [version.tenant, version.bucket, version.key, etag, second, version.size].join('\0');
+}

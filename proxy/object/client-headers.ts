@@ -1,0 +1,117 @@
+/**
+ * Headers of a client's PUT: those that describe the object are sealed, those that ask something of the backend are let
+ * through by name, and those that this endpoint cannot honour are refused. Nothing else reaches the backend.
+ */
+import { stripAwsChunked } from '../body/aws-chunked.ts';
+import { S3Error } from '../errors.ts';
+import { MAX_USER_METADATA_BYTES } from '../limits.ts';
+import type { S3Request } from '../request.ts';
+import { META_PREFIX } from './stored-metadata.ts';
+
+/** Sealed, and returned exactly. */
+export const CONTENT_HEADERS = [
+  'content-type',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'expires',
+] as const;
+
+/** Passed to the backend as they are: they name how it keeps the object, not what is in it. Listed in SECURITY.md. */
+const STORAGE_HEADERS = [
+  'x-amz-acl',
+  'x-amz-bucket-object-lock-enabled',
+  'x-amz-expected-bucket-owner',
+  'x-amz-grant-full-control',
+  'x-amz-grant-read',
+  'x-amz-grant-read-acp',
+  'x-amz-grant-write-acp',
+  'x-amz-object-lock-legal-hold',
+  'x-amz-object-lock-mode',
+  'x-amz-object-lock-retain-until-date',
+  'x-amz-request-payer',
+  'x-amz-server-side-encryption',
+  'x-amz-server-side-encryption-aws-kms-key-id',
+  'x-amz-server-side-encryption-bucket-key-enabled',
+  'x-amz-server-side-encryption-context',
+  'x-amz-storage-class',
+  'x-amz-tagging',
+  'x-amz-website-redirect-location',
+] as const;
+
+const REFUSED = [
+  /^x-amz-server-side-encryption-customer-/,
+  /^x-amz-copy-source-server-side-encryption-customer-/,
+  /^x-amz-write-offset-bytes$/,
+  /^x-amz-fwd-/,
+  /^x-amz-meta-snowball-auto-extract$/,
+  /^x-minio-/,
+];
+
+export interface ClientAttributes {
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly metadata: readonly (readonly [name: string, value: string])[];
+}
+
+/** @throws S3Error MetadataTooLarge */
+export function clientAttributes(request: S3Request): ClientAttributes {
+  const headers: [string, string][] = [];
+  for (const name of CONTENT_HEADERS) {
+    const value = name === 'content-encoding' ? stripAwsChunked(request.header(name)) : request.header(name);
+    if (value !== undefined && value !== '') headers.push([name, value]);
+  }
+  return { headers, metadata: userMetadata(request) };
+}
+
+function userMetadata(request: S3Request): readonly (readonly [string, string])[] {
+  const names = new Set<string>();
+  for (const [name] of request.headers) {
+    const lower = name.toLowerCase();
+    if (lower.startsWith(META_PREFIX)) names.add(lower.slice(META_PREFIX.length));
+  }
+  let bytes = 0;
+  const pairs: [string, string][] = [];
+  for (const name of names) {
+    const value = request.header(META_PREFIX + name) ?? '';
+    bytes += name.length + value.length;
+    pairs.push([name, value]);
+  }
+  if (bytes > MAX_USER_METADATA_BYTES) {
+    const details = { Size: String(bytes), MaxSizeAllowed: String(MAX_USER_METADATA_BYTES) };
+    throw new S3Error('MetadataTooLarge', undefined, { details });
+  }
+  return pairs;
+}
+
+/** @throws S3Error NotImplemented for headers whose meaning would be lost */
+export function storageHeaders(request: S3Request): Record<string, string> {
+  refuseUnsupportedHeaders(request);
+  const headers: Record<string, string> = {};
+  for (const name of STORAGE_HEADERS) {
+    const value = request.header(name);
+    if (value !== undefined) headers[name] = value;
+  }
+  return headers;
+}
+
+export function refuseUnsupportedHeaders(request: S3Request): void {
+  for (const [name] of request.headers) {
+    const lower = name.toLowerCase();
+    if (REFUSED.some((pattern) => pattern.test(lower))) {
+      throw new S3Error('NotImplemented', `The header ${lower} is not implemented by this endpoint.`, {
+        details: { Header: lower },
+      });
+    }
+  }
+}
+
+/** Headers that go along on any request about an object. */
+export function accountHeaders(request: S3Request): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const name of ['x-amz-request-payer', 'x-amz-expected-bucket-owner']) {
+    const value = request.header(name);
+    if (value !== undefined) headers[name] = value;
+  }
+  return headers;
+}

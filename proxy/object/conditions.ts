@@ -1,0 +1,102 @@
+/**
+ * Conditional requests against the plaintext ETag (RFC 9110 section 13.2.2; S3 API reference, GetObject and PutObject).
+ * The proxy decides first, since the backend knows ciphertext ETags only; writes then send a translated condition along.
+ */
+import { S3Error } from '../errors.ts';
+import type { S3Request } from '../request.ts';
+
+export interface ReadConditions {
+  readonly ifMatch?: string | undefined;
+  readonly ifNoneMatch?: string | undefined;
+  readonly ifModifiedSince?: string | undefined;
+  readonly ifUnmodifiedSince?: string | undefined;
+}
+
+/** What conditions are evaluated against. */
+export interface Validators {
+  /** Unquoted. */
+  readonly etag: string;
+  /** HTTP date. */
+  readonly lastModified: string;
+}
+
+export function readConditions(request: S3Request, prefix = ''): ReadConditions | undefined {
+  const conditions = {
+    ifMatch: request.header(`${prefix}if-match`),
+    ifNoneMatch: request.header(`${prefix}if-none-match`),
+    ifModifiedSince: request.header(`${prefix}if-modified-since`),
+    ifUnmodifiedSince: request.header(`${prefix}if-unmodified-since`),
+  };
+  return Object.values(conditions).some((value) => value !== undefined) ? conditions : undefined;
+}
+
+/** @throws S3Error PreconditionFailed, or NotModified with the headers of a 304 */
+export function checkRead(conditions: ReadConditions, found: Validators): void {
+  const outcome = evaluate(conditions, found);
+  if (outcome === 'proceed') return;
+  if (outcome === 'not-modified') {
+    throw new S3Error('NotModified', undefined, {
+      headers: { ETag: `"${found.etag}"`, 'Last-Modified': found.lastModified },
+    });
+  }
+  throw new S3Error('PreconditionFailed', undefined, { details: { Condition: outcome } });
+}
+
+type Outcome = 'proceed' | 'not-modified' | 'If-Match' | 'If-Unmodified-Since';
+
+/** In RFC 9110's order of precedence. Dates that do not parse are ignored. */
+export function evaluate(conditions: ReadConditions, found: Validators): Outcome {
+  const modified = Date.parse(found.lastModified);
+  if (conditions.ifMatch !== undefined) {
+    if (!etagListed(conditions.ifMatch, found.etag)) return 'If-Match';
+  } else if (conditions.ifUnmodifiedSince !== undefined) {
+    if (modified > Date.parse(conditions.ifUnmodifiedSince)) return 'If-Unmodified-Since';
+  }
+  if (conditions.ifNoneMatch !== undefined) {
+    if (etagListed(conditions.ifNoneMatch, found.etag)) return 'not-modified';
+  } else if (conditions.ifModifiedSince !== undefined) {
+    if (modified <= Date.parse(conditions.ifModifiedSince)) return 'not-modified';
+  }
+  return 'proceed';
+}
+
+/** Whether an If-Match style list names `etag`: quoted or not, weak or not, or '*'. */
+export function etagListed(list: string, etag: string): boolean {
+  return list.split(',').some((item) => {
+    const tag = unquote(item);
+    return tag === '*' || tag === etag;
+  });
+}
+
+export function unquote(etag: string): string {
+  return etag
+    .trim()
+    .replace(/^W\//, '')
+    .replace(/^"(.*)"$/, '$1');
+}
+
+export interface WriteConditions {
+  /** Unquoted ETag or '*'. */
+  readonly ifMatch?: string;
+  /** Only `If-None-Match: *` exists on writes. */
+  readonly ifNoneMatch?: '*';
+}
+
+/** @throws S3Error NotImplemented for combinations that S3 does not know */
+export function writeConditions(request: S3Request): WriteConditions | undefined {
+  const ifMatch = request.header('if-match');
+  const ifNoneMatch = request.header('if-none-match');
+  if (ifMatch === undefined && ifNoneMatch === undefined) return undefined;
+  if (ifMatch !== undefined && ifNoneMatch !== undefined) {
+    throw new S3Error('NotImplemented', 'If-Match and If-None-Match cannot be combined on a write.');
+  }
+  if (ifNoneMatch !== undefined) {
+    if (unquote(ifNoneMatch) !== '*') {
+      throw new S3Error('NotImplemented', 'On a write, If-None-Match takes only the value *.', {
+        details: { Header: 'If-None-Match' },
+      });
+    }
+    return { ifNoneMatch: '*' };
+  }
+  return { ifMatch: unquote(ifMatch ?? '') };
+}

@@ -1,0 +1,114 @@
+/**
+ * Fetching and opening the sealed tail of a large object (crypto/FORMAT.md, "Footer"): one suffix GET pinned to the version
+ * at hand brings the late attributes; the part table in front of them is fetched only when a read needs it.
+ */
+import type { Dek } from '../../crypto/dek.ts';
+import { FormatError } from '../../crypto/errors.ts';
+import { openFooterAttributes, openPartTable, type PartEntry, parseLocator } from '../../crypto/footer.ts';
+import { type Layout, LOCATOR_BYTES } from '../../crypto/layout.ts';
+import { BackendUnavailable } from '../backend/backend.ts';
+import { discard, readBody } from '../backend/read-body.ts';
+import { FOOTER_GUESS_BYTES } from '../limits.ts';
+import type { Call } from '../operation.ts';
+import type { FooterAttributes } from './attributes-cache.ts';
+import { accountHeaders } from './client-headers.ts';
+import { MalformedSealedObject } from './stored-metadata.ts';
+import {
+  type BackendFacts,
+  factsOf,
+  failureOf,
+  identityOf,
+  type ObjectAddress,
+  type SealedObject,
+  VersionChanged,
+  versionQuery,
+} from './stored-object.ts';
+
+/** @throws FormatError, VersionChanged, S3Error */
+export async function fetchFooter(
+  call: Call,
+  address: ObjectAddress,
+  facts: BackendFacts,
+  o: { dek: Dek; layout: Layout; tail?: Buffer | undefined },
+): Promise<FooterAttributes> {
+  const identity = identityOf(call, address, facts);
+  const cached = call.services.cache.get(identity)?.footer;
+  if (cached !== undefined) return cached;
+  if (o.layout === 0) throw new MalformedSealedObject('a small object has no footer');
+  const start = Math.max(0, facts.size - FOOTER_GUESS_BYTES);
+  const tail = o.tail ?? (await fetchStored(call, address, facts, { start, end: facts.size }));
+  const footer = await openTail(call, address, facts, { dek: o.dek, layout: o.layout, tail });
+  call.services.cache.add(identity, { footer });
+  return footer;
+}
+
+async function openTail(
+  call: Call,
+  address: ObjectAddress,
+  facts: BackendFacts,
+  o: { dek: Dek; layout: 1 | 2; tail: Buffer },
+): Promise<FooterAttributes> {
+  const { attributesBytes, tableBytes, footerBytes } = parseLocator(o.tail.subarray(-LOCATOR_BYTES));
+  const end = facts.size - LOCATOR_BYTES;
+  const start = end - attributesBytes;
+  const inTail = o.tail.length - (facts.size - start);
+  if (start < 0 || footerBytes > facts.size) throw new FormatError('LOCATOR_MALFORMED');
+  const sealed =
+    inTail >= 0
+      ? o.tail.subarray(inTail, inTail + attributesBytes)
+      : await fetchStored(call, address, facts, { start, end });
+  const { early, late } = openFooterAttributes({ dek: o.dek, layout: o.layout, sealed });
+  return { early, late, footerBytes, tableBytes };
+}
+
+/** The part table of a multipart object, from the cache or by one ranged GET. */
+export async function partTable(call: Call, object: SealedObject): Promise<readonly PartEntry[]> {
+  const identity = identityOf(call, object.address, object.facts);
+  const cached = call.services.cache.get(identity)?.table;
+  if (cached !== undefined) return cached;
+  const start = object.facts.size - object.footerBytes;
+  const sealed = await fetchStored(call, object.address, object.facts, { start, end: start + object.tableBytes });
+  const table = openPartTable({ dek: object.dek, late: object.late, sealed });
+  call.services.cache.add(identity, { table });
+  return table;
+}
+
+/** Stored bytes [start, end) of exactly the version that `facts` describes. @throws VersionChanged */
+async function fetchStored(
+  call: Call,
+  address: ObjectAddress,
+  facts: BackendFacts,
+  range: { start: number; end: number },
+): Promise<Buffer> {
+  const response = await call.services.backend.send({
+    method: 'GET',
+    bucket: address.bucket,
+    key: address.key,
+    query: versionQuery(address),
+    headers: {
+      ...accountHeaders(call.request),
+      'if-match': facts.etag,
+      range: `bytes=${range.start}-${range.end - 1}`,
+    },
+    signal: call.signal,
+  });
+  if (response.status === 412 || response.status === 404 || response.status === 416) {
+    discard(response);
+    throw new VersionChanged();
+  }
+  if (response.status !== 206) {
+    throw await failureOf(response, { operation: 'GetObject', bucket: address.bucket, key: address.key });
+  }
+  requireSameVersion(facts, factsOf(response.headers), () => discard(response));
+  const bytes = await readBody(response, { maxBytes: range.end - range.start });
+  if (bytes.length !== range.end - range.start)
+    throw new BackendUnavailable('it sent another range than the one asked for');
+  return bytes;
+}
+
+/** Some backends ignore If-Match on reads: compare as well. */
+export function requireSameVersion(expected: BackendFacts, found: BackendFacts, drop: () => void): void {
+  if (found.etag === expected.etag && found.size === expected.size && found.versionId === expected.versionId) return;
+  drop();
+  throw new VersionChanged();
+}

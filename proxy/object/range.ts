@@ -1,0 +1,41 @@
+/** Byte ranges over plaintext (RFC 9110 section 14; S3 serves one range, and ignores what it cannot parse). */
+import { S3Error } from '../errors.ts';
+
+/** Half open: bytes [start, end). */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The range that a Range header asks of an object of `size` bytes; undefined when the header is absent, malformed, in another
+ * unit or names several ranges, which all mean the whole object.
+ * @throws S3Error InvalidRange when no byte of the object is in it
+ */
+export function resolveRange(header: string | undefined, size: number): ByteRange | undefined {
+  const match = /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(header ?? '');
+  if (match === null) return undefined;
+  const [, first = '', last = ''] = match;
+  if (first === '' && last === '') return undefined;
+  if (first === '') {
+    const suffix = Math.min(Number(last), size);
+    if (suffix === 0) throw unsatisfiable(header, size);
+    return { start: size - suffix, end: size };
+  }
+  const start = Number(first);
+  const end = last === '' ? size : Math.min(Number(last) + 1, size);
+  if (last !== '' && Number(last) < start) return undefined;
+  if (start >= size) throw unsatisfiable(header, size);
+  return { start, end };
+}
+
+export function contentRange(range: ByteRange, size: number): string {
+  return `bytes ${range.start}-${range.end - 1}/${size}`;
+}
+
+function unsatisfiable(header: string | undefined, size: number): S3Error {
+  return new S3Error('InvalidRange', undefined, {
+    details: { RangeRequested: header ?? '', ActualObjectSize: String(size) },
+    headers: { 'Content-Range': `bytes */${size}` },
+  });
+}

@@ -1,0 +1,102 @@
+/**
+ * Plaintext out of a stored object: the needed stretch of ciphertext is fetched pinned to the version that was inspected,
+ * and every segment opens before a byte of it is released.
+ */
+import type { Readable } from 'node:stream';
+import { openStream, PartOpener } from '../../crypto/open.ts';
+import { discard } from '../backend/read-body.ts';
+import { BATCH_BYTES } from '../limits.ts';
+import type { Call } from '../operation.ts';
+import { accountHeaders } from './client-headers.ts';
+import { partTable, requireSameVersion } from './footer.ts';
+import type { ByteRange } from './range.ts';
+import { type PlannedPart, planRead, type ReadPlan } from './read-plan.ts';
+import { SplitSource } from './split-source.ts';
+import { MalformedSealedObject } from './stored-metadata.ts';
+import {
+  asObjectFailure,
+  factsOf,
+  failureOf,
+  type SealedObject,
+  type StoredObject,
+  VersionChanged,
+  versionQuery,
+} from './stored-object.ts';
+
+/** The parts of an object: one, or those of its table. */
+export async function partsOf(call: Call, object: SealedObject): Promise<readonly PlannedPart[]> {
+  if (object.layout === 2) {
+    const table = await partTable(call, object);
+    return table.map(({ number, size, salt }) => ({ partNumber: number, salt, plainBytes: size }));
+  }
+  const { partSalt } = object.early;
+  if (partSalt === undefined) throw new MalformedSealedObject('the part salt is missing');
+  return [{ partNumber: 0, salt: partSalt, plainBytes: object.size }];
+}
+
+/**
+ * Plaintext bytes of `range`. Resolves once the backend has begun to answer with the right version.
+ * @throws VersionChanged, S3Error; the iteration throws S3Error InternalError at the first segment that does not open
+ */
+export async function readRange(call: Call, object: StoredObject, range: ByteRange): Promise<AsyncIterable<Buffer>> {
+  if (object.kind === 'legacy') return fetchStretch(call, object, range);
+  const plan = planRead(await partsOf(call, object), range);
+  const sealed = await fetchStretch(call, object, { start: plan.sealedStart, end: plan.sealedEnd });
+  return openPlan(call, object, plan, sealed);
+}
+
+async function fetchStretch(call: Call, object: StoredObject, range: ByteRange): Promise<Readable> {
+  const { address, facts } = object;
+  const whole = range.start === 0 && range.end === facts.size;
+  const response = await call.services.backend.send({
+    method: 'GET',
+    bucket: address.bucket,
+    key: address.key,
+    query: versionQuery(address),
+    headers: {
+      ...accountHeaders(call.request),
+      'if-match': facts.etag,
+      ...(whole ? {} : { range: `bytes=${range.start}-${range.end - 1}` }),
+    },
+    signal: call.signal,
+  });
+  if (response.status === 412 || response.status === 404 || response.status === 416) {
+    discard(response);
+    throw new VersionChanged();
+  }
+  if (response.status !== (whole ? 200 : 206)) {
+    throw await failureOf(response, { operation: 'GetObject', bucket: address.bucket, key: address.key });
+  }
+  requireSameVersion(facts, factsOf(response.headers), () => discard(response));
+  return response.body;
+}
+
+/** Opens a stretch of stored bytes that may go on past the plan (a footer): the rest is read and dropped. */
+export async function* openPlan(
+  call: Call,
+  object: SealedObject,
+  plan: ReadPlan,
+  sealed: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
+  const source = new SplitSource(sealed);
+  try {
+    for (const piece of plan.pieces) {
+      const { dek, layout } = object;
+      const { partNumber, salt, plainBytes, firstSegment } = piece;
+      yield* openStream({
+        opener: new PartOpener({ dek, layout, partNumber, salt, plainBytes, firstSegment }),
+        sealed: source.take(piece.sealedBytes),
+        withHeader: piece.withHeader,
+        segmentCount: piece.segmentCount,
+        skip: piece.skip,
+        take: piece.take,
+        batchBytes: BATCH_BYTES,
+      });
+    }
+    await source.drain();
+  } catch (error) {
+    throw asObjectFailure(call, object.address, error);
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,99 @@
+/** The headers of an object's GET and HEAD: what was sealed, as it was given, and what the backend says of the version. */
+import type { Checksum } from '../../crypto/attributes.ts';
+import type { S3Request } from '../request.ts';
+import { META_PREFIX } from './stored-metadata.ts';
+import type { StoredObject } from './stored-object.ts';
+
+/** Passed on from the backend: about the version, not about its contents. */
+const VERSION_HEADERS = [
+  'x-amz-version-id',
+  'x-amz-storage-class',
+  'x-amz-expiration',
+  'x-amz-restore',
+  'x-amz-archive-status',
+  'x-amz-tagging-count',
+  'x-amz-replication-status',
+  'x-amz-website-redirect-location',
+  'x-amz-object-lock-mode',
+  'x-amz-object-lock-retain-until-date',
+  'x-amz-object-lock-legal-hold',
+  'x-amz-server-side-encryption',
+  'x-amz-server-side-encryption-aws-kms-key-id',
+  'x-amz-server-side-encryption-bucket-key-enabled',
+  'x-amz-request-charged',
+  'x-amz-missing-meta',
+] as const;
+
+const LEGACY_HEADERS = [
+  'content-type',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'expires',
+] as const;
+
+/** `response-*` query parameters, and the header that each replaces (S3 API reference, GetObject). */
+export const RESPONSE_OVERRIDES = {
+  'response-cache-control': 'cache-control',
+  'response-content-disposition': 'content-disposition',
+  'response-content-encoding': 'content-encoding',
+  'response-content-language': 'content-language',
+  'response-content-type': 'content-type',
+  'response-expires': 'expires',
+} as const;
+
+/** Without Content-Length and Content-Range, which depend on what is sent. */
+export function objectHeaders(
+  object: StoredObject,
+  request: S3Request,
+  o: { checksums: boolean },
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    ETag: `"${object.etag}"`,
+    'Last-Modified': object.facts.lastModified,
+    'Accept-Ranges': 'bytes',
+    'content-type': 'binary/octet-stream',
+    ...describingHeaders(object),
+    ...pick(object.facts.headers, VERSION_HEADERS),
+  };
+  if (o.checksums && object.kind === 'sealed')
+    Object.assign(headers, checksumHeaders(object.late.checksums, object.late.partCount));
+  for (const [parameter, name] of Object.entries(RESPONSE_OVERRIDES)) {
+    const value = request.query.get(parameter);
+    if (value !== undefined) headers[name] = Buffer.from(value, 'utf8').toString('latin1');
+  }
+  return headers;
+}
+
+function describingHeaders(object: StoredObject): Record<string, string> {
+  if (object.kind === 'sealed') {
+    const metadata = object.early.metadata.map(([name, value]) => [META_PREFIX + name, value]);
+    return Object.fromEntries([...object.early.headers, ...metadata]);
+  }
+  const { headers } = object.facts;
+  const metadata = Object.entries(headers).filter(
+    ([name]) => name.startsWith(META_PREFIX) || name.startsWith('x-amz-checksum-'),
+  );
+  return { ...pick(headers, LEGACY_HEADERS), ...Object.fromEntries(metadata) };
+}
+
+function pick(headers: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const name of names) {
+    const value = headers[name];
+    if (value !== undefined) found[name] = value;
+  }
+  return found;
+}
+
+/** `x-amz-checksum-<algorithm>` and its type.*/
+export function checksumHeaders(checksums: readonly Checksum[], partCount = 0): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const { algorithm, type, value } of checksums) {
+    const text = value.toString('base64');
+    headers[`x-amz-checksum-${algorithm.toLowerCase()}`] = type === 'COMPOSITE' ? `${text}-${partCount}` : text;
+    headers['x-amz-checksum-type'] = type;
+  }
+  return headers;
+}

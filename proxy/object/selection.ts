@@ -1,0 +1,72 @@
+/** Which plaintext bytes a GET or HEAD is about: all of them, a Range, or a part by its number. */
+import { S3Error } from '../errors.ts';
+import { MAX_PART_NUMBER } from '../limits.ts';
+import type { Call } from '../operation.ts';
+import { etagListed } from './conditions.ts';
+import { partTable } from './footer.ts';
+import { type ByteRange, contentRange, resolveRange } from './range.ts';
+import { rangeOfPart } from './read-plan.ts';
+import type { StoredObject } from './stored-object.ts';
+
+export type Selection =
+  | { readonly kind: 'whole' }
+  | {
+      readonly kind: 'partial';
+      readonly range: ByteRange;
+      /** Content-Range, and the number of parts when one was asked for. */
+      readonly headers: Readonly<Record<string, string>>;
+    };
+
+/** @throws S3Error InvalidRange, InvalidPartNumber, InvalidArgument, InvalidRequest */
+export async function selectBytes(call: Call, object: StoredObject): Promise<Selection> {
+  const { request } = call;
+  const partNumber = request.query.get('partNumber');
+  const header = request.header('range');
+  if (partNumber !== undefined) {
+    if (header !== undefined)
+      throw new S3Error('InvalidRequest', 'Cannot specify both Range header and partNumber query parameter.');
+    return selectPart(call, object, parsePartNumber(partNumber));
+  }
+  const ifRange = request.header('if-range');
+  if (ifRange !== undefined && !etagListed(ifRange, object.etag)) return { kind: 'whole' };
+  const range = resolveRange(header, object.size);
+  if (range === undefined) return { kind: 'whole' };
+  return { kind: 'partial', range, headers: { 'Content-Range': contentRange(range, object.size) } };
+}
+
+/** @throws S3Error InvalidArgument */
+export function parsePartNumber(text: string): number {
+  const number = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (number < 1 || number > MAX_PART_NUMBER) {
+    throw new S3Error(
+      'InvalidArgument',
+      `Part number must be an integer between 1 and ${MAX_PART_NUMBER}, inclusive.`,
+      {
+        details: { ArgumentName: 'partNumber', ArgumentValue: text },
+      },
+    );
+  }
+  return number;
+}
+
+async function selectPart(call: Call, object: StoredObject, number: number): Promise<Selection> {
+  if (object.kind === 'sealed' && object.layout === 2) {
+    const table = await partTable(call, object);
+    const range = rangeOfPart(table, number);
+    if (range === undefined) throw noSuchPart(number, table.length);
+    return partial(object, range, { 'x-amz-mp-parts-count': String(table.length) });
+  }
+  if (number !== 1) throw noSuchPart(number, 1);
+  // An empty object has no byte to name in Content-Range: S3 answers with the whole of it.
+  return object.size === 0 ? { kind: 'whole' } : partial(object, { start: 0, end: object.size }, {});
+}
+
+function partial(object: StoredObject, range: ByteRange, headers: Record<string, string>): Selection {
+  return { kind: 'partial', range, headers: { 'Content-Range': contentRange(range, object.size), ...headers } };
+}
+
+function noSuchPart(number: number, count: number): S3Error {
+  return new S3Error('InvalidPartNumber', undefined, {
+    details: { PartNumberRequested: String(number), ActualPartCount: String(count) },
+  });
+}

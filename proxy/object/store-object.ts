@@ -1,0 +1,151 @@
+/**
+ * Plaintext into a stored object. A small body is buffered: all its attributes are known, so one request with a Content-MD5
+ * stores it. A larger one streams in constant memory; its last sealed bytes are held back until the body has been verified,
+ * and the late attributes follow in a footer whose length is fixed beforehand, so that Content-Length is exact.
+ */
+import { createHash, type KeyObject } from 'node:crypto';
+import type { EarlyAttributes, LateAttributes } from '../../crypto/attributes.ts';
+import { Dek } from '../../crypto/dek.ts';
+import { footerBytes, sealFooter } from '../../crypto/footer.ts';
+import { type SealedHeader, sealHeader } from '../../crypto/header.ts';
+import { sealedPartBytes } from '../../crypto/layout.ts';
+import { PartSealer, sealStream } from '../../crypto/seal.ts';
+import type { BackendBody, BackendResponse } from '../backend/backend.ts';
+import type { BodyResult } from '../body/digests.ts';
+import { collectBody, type VerifiedBody } from '../body/verified-body.ts';
+import { BATCH_BYTES, MAX_STORED_PUT_BYTES, SMALL_BODY_BYTES } from '../limits.ts';
+import type { Call } from '../operation.ts';
+import type { ClientAttributes } from './client-headers.ts';
+import { storeInParts } from './store-in-parts.ts';
+import { fitsMetadata, toBackendHeaders } from './stored-metadata.ts';
+
+export interface StoreRequest {
+  readonly bucket: string;
+  readonly key: string;
+  readonly attributes: ClientAttributes;
+  readonly body: VerifiedBody;
+  /** Headers that the backend gets as they are: storage class, translated conditions, ... */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface Stored {
+  /** The backend's answer, 200 or not; its body is not read yet. */
+  readonly response: BackendResponse;
+  readonly result: BodyResult;
+}
+
+/** @throws S3Error when the body does not hold what was promised of it: then nothing was stored */
+export async function storeObject(call: Call, o: StoreRequest): Promise<Stored> {
+  const dek = Dek.generate();
+  return o.body.plainBytes <= SMALL_BODY_BYTES ? storeSmall(call, o, dek) : storeLarge(call, o, dek);
+}
+
+async function storeSmall(call: Call, o: StoreRequest, dek: Dek): Promise<Stored> {
+  const plaintext = await collectBody(o.body, { maxBytes: SMALL_BODY_BYTES, tooLarge: 'EntityTooLarge' });
+  const result = o.body.result();
+  const sealed = sealSmall(call, o, dek, { plaintext, late: lateAttributes(result) });
+  const response = await put(call, o, sealed.header, sealed.stored, {
+    'content-md5': createHash('md5').update(sealed.stored).digest('base64'),
+  });
+  return { response, result };
+}
+
+function sealSmall(
+  call: Call,
+  o: StoreRequest,
+  dek: Dek,
+  content: { plaintext: Buffer; late: LateAttributes },
+): { header: SealedHeader; stored: Buffer } {
+  const { plaintext, late } = content;
+  const layout0 = new PartSealer({ dek, layout: 0, partNumber: 0 });
+  const early = { size: plaintext.length, partSalt: layout0.salt, ...o.attributes };
+  const header = seal(call, o, dek, 0, { early, late });
+  if (fitsMetadata(header)) return { header, stored: layout0.seal(plaintext, { last: true }) };
+  // Unusually much metadata: the attributes go behind the body. The part key depends on the layout, so it is sealed anew.
+  const layout1 = new PartSealer({ dek, layout: 1, partNumber: 0 });
+  const placed = placeEarly(call, o, dek, { size: plaintext.length, partSalt: layout1.salt, ...o.attributes });
+  const footer = sealFooter({ dek, layout: 1, ...placed.inFooter, late });
+  return { header: placed.header, stored: Buffer.concat([layout1.seal(plaintext, { last: true }), footer]) };
+}
+
+async function storeLarge(call: Call, o: StoreRequest, dek: Dek): Promise<Stored> {
+  const { body } = o;
+  const sealer = new PartSealer({ dek, layout: 1, partNumber: 0 });
+  const { header, inFooter } = placeEarly(call, o, dek, {
+    size: body.plainBytes,
+    partSalt: sealer.salt,
+    ...o.attributes,
+  });
+  const tail = footerBytes({ layout: 1, ...inFooter, checksums: body.checksumAlgorithms });
+  const length = sealedPartBytes(body.plainBytes) + tail;
+  const chunks = sealedChunks({ dek, sealer, body, inFooter });
+  const response = await put(call, o, header, { length, chunks }, {});
+  return { response, result: body.result() };
+}
+
+async function* sealedChunks(o: {
+  dek: Dek;
+  sealer: PartSealer;
+  body: VerifiedBody;
+  inFooter: { early?: EarlyAttributes };
+}): AsyncGenerator<Buffer> {
+  const { dek, sealer, body } = o;
+  yield* sealStream({ sealer, plaintext: body.chunks, plainBytes: body.plainBytes, batchBytes: BATCH_BYTES });
+  yield sealFooter({ dek, layout: 1, ...o.inFooter, late: lateAttributes(body.result()) });
+}
+
+/** Early attributes go into the metadata when they fit there, else into the footer. */
+function placeEarly(
+  call: Call,
+  o: StoreRequest,
+  dek: Dek,
+  early: EarlyAttributes,
+): { header: SealedHeader; inFooter: { early?: EarlyAttributes } } {
+  const header = seal(call, o, dek, 1, { early });
+  if (fitsMetadata(header)) return { header, inFooter: {} };
+  return { header: seal(call, o, dek, 1, undefined), inFooter: { early } };
+}
+
+function seal(
+  call: Call,
+  o: { bucket: string; key: string },
+  dek: Dek,
+  layout: 0 | 1,
+  attributes: Parameters<typeof sealHeader>[0]['attributes'],
+): SealedHeader {
+  const { tenant } = call;
+  const name = { tenant: tenant.idBytes, bucket: o.bucket, key: o.key };
+  const placed = attributes === undefined ? {} : { attributes };
+  return sealHeader({ root: currentRoot(call), epoch: tenant.epoch, name, dek, layout, ...placed });
+}
+
+function currentRoot(call: Call): KeyObject {
+  const root = call.tenant.root(call.tenant.epoch);
+  if (root === undefined) throw new Error('an opened tenant lacks the root key of its current epoch');
+  return root;
+}
+
+function lateAttributes(result: BodyResult): LateAttributes {
+  const checksums = result.checksums.map(({ algorithm, value }) => ({
+    algorithm,
+    type: 'FULL_OBJECT' as const,
+    value,
+  }));
+  return { md5: result.md5, partCount: 0, checksums };
+}
+
+function put(
+  call: Call,
+  o: StoreRequest,
+  header: SealedHeader,
+  body: BackendBody,
+  extra: Readonly<Record<string, string>>,
+): Promise<BackendResponse> {
+  const headers = { ...o.headers, ...toBackendHeaders(header) };
+  const { bucket, key } = o;
+  if (!Buffer.isBuffer(body) && body.length > MAX_STORED_PUT_BYTES) {
+    return storeInParts(call, { bucket, key, headers, body });
+  }
+  const { backend } = call.services;
+  return backend.send({ method: 'PUT', bucket, key, headers: { ...headers, ...extra }, body, signal: call.signal });
+}

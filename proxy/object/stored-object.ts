@@ -1,0 +1,285 @@
+/**
+ * A stored object, understood: what the backend says of it, and what its sealed attributes say once opened. Everything a
+ * client is told (size, ETag, headers) comes from here, never from the backend's own numbers.
+ */
+
+import type { EarlyAttributes, LateAttributes } from '../../crypto/attributes.ts';
+import type { Dek } from '../../crypto/dek.ts';
+import { FormatError } from '../../crypto/errors.ts';
+import { openHeader } from '../../crypto/header.ts';
+import { type Layout, sealedPartBytes } from '../../crypto/layout.ts';
+import {
+  type BackendRequest,
+  type BackendResponse,
+  BackendUnavailable,
+  type QueryParameter,
+} from '../backend/backend.ts';
+import { backendFailure, readErrorResponse } from '../backend/errors.ts';
+import { discard, readBody } from '../backend/read-body.ts';
+import { S3Error } from '../errors.ts';
+import { FOOTER_GUESS_BYTES, SMALL_BODY_BYTES } from '../limits.ts';
+import type { Call } from '../operation.ts';
+import type { VersionIdentity } from './attributes-cache.ts';
+import { accountHeaders } from './client-headers.ts';
+import { fetchFooter } from './footer.ts';
+import {
+  type BackendHeaders,
+  fromBackendHeaders,
+  MalformedSealedObject,
+  type StoredHeader,
+} from './stored-metadata.ts';
+
+/** An object's name as clients know it, and the version asked for. */
+export interface ObjectAddress {
+  readonly bucket: string;
+  readonly key: string;
+  readonly versionId?: string | undefined;
+}
+
+/** What the backend says of one stored version. */
+export interface BackendFacts {
+  /** As given, quotes included. */
+  readonly etag: string;
+  readonly lastModified: string;
+  readonly versionId: string | undefined;
+  /** Stored bytes. */
+  readonly size: number;
+  readonly headers: BackendHeaders;
+}
+
+export interface SealedObject {
+  readonly kind: 'sealed';
+  readonly address: ObjectAddress;
+  readonly facts: BackendFacts;
+  readonly dek: Dek;
+  readonly layout: Layout;
+  readonly epoch: number;
+  /** Plaintext bytes. */
+  readonly size: number;
+  /** Unquoted. */
+  readonly etag: string;
+  readonly early: EarlyAttributes;
+  readonly late: LateAttributes;
+  /** Bytes of the part table and of the whole footer; 0 in layout 0. */
+  readonly tableBytes: number;
+  readonly footerBytes: number;
+}
+
+export interface LegacyObject {
+  readonly kind: 'legacy';
+  readonly address: ObjectAddress;
+  readonly facts: BackendFacts;
+  readonly size: number;
+  readonly etag: string;
+}
+
+export type StoredObject = SealedObject | LegacyObject;
+
+/** The version changed between two requests about it. Callers start again. */
+export class VersionChanged extends Error {
+  readonly code = 'VERSION_CHANGED';
+}
+
+export function versionQuery(address: ObjectAddress): readonly QueryParameter[] {
+  return address.versionId === undefined ? [] : [['versionId', address.versionId]];
+}
+
+/**
+ * HEAD and, for a footered object not in the cache, one suffix GET. With `storedBytes` known to be large, from a listing, the
+ * suffix GET alone: it brings the metadata too.
+ * @throws S3Error NoSuchKey, AccessDenied, ... as the backend or the attributes have it
+ */
+export async function inspectObject(
+  call: Call,
+  address: ObjectAddress,
+  o: { storedBytes?: number } = {},
+): Promise<StoredObject> {
+  const large = o.storedBytes !== undefined && o.storedBytes > LARGEST_SMALL_BYTES;
+  return retryWhenChanged(() => (large ? inspectByTail(call, address) : inspectByHead(call, address)));
+}
+
+/** Beyond it a sealed object has a footer. */
+const LARGEST_SMALL_BYTES = sealedPartBytes(SMALL_BODY_BYTES);
+
+async function inspectByHead(call: Call, address: ObjectAddress): Promise<StoredObject> {
+  const response = await call.services.backend.send({ method: 'HEAD', ...about(call, address) });
+  discard(response);
+  if (response.status !== 200) throw headFailure(response.status, response.headers, address);
+  return understand(call, address, factsOf(response.headers));
+}
+
+async function inspectByTail(call: Call, address: ObjectAddress): Promise<StoredObject> {
+  const { headers, ...request } = about(call, address);
+  const range = `bytes=-${FOOTER_GUESS_BYTES}`;
+  const response = await call.services.backend.send({ method: 'GET', ...request, headers: { ...headers, range } });
+  if (response.status !== 206) {
+    discard(response);
+    return inspectByHead(call, address);
+  }
+  const tail = await readBody(response, { maxBytes: FOOTER_GUESS_BYTES });
+  return understand(call, address, factsOf(response.headers), tail);
+}
+
+/** What every request about an object has in common. */
+export function about(call: Call, address: ObjectAddress): Omit<BackendRequest, 'method' | 'body'> {
+  const { bucket, key } = address;
+  const { signal, request } = call;
+  return { bucket, key, query: versionQuery(address), headers: accountHeaders(request), signal };
+}
+
+const ATTEMPTS = 4;
+
+/** Runs `attempt` again when it found the version replaced underneath it. */
+export async function retryWhenChanged<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let left = ATTEMPTS; ; left--) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof VersionChanged)) throw error;
+      if (left <= 1)
+        throw new S3Error('ServiceUnavailable', 'The object is being replaced too quickly to be read. Try again.');
+    }
+  }
+}
+
+/** A HEAD has no error document: the status, and what S3 sends beside it, tell what happened. */
+function headFailure(status: number, headers: BackendHeaders, address: ObjectAddress): S3Error {
+  const deleteMarker = headers['x-amz-delete-marker'];
+  const extra: Record<string, string> = {};
+  for (const name of ['x-amz-delete-marker', 'x-amz-version-id', 'last-modified', 'allow']) {
+    const value = headers[name];
+    if (value !== undefined) extra[name] = value;
+  }
+  if (status === 404)
+    return new S3Error(address.versionId === undefined ? 'NoSuchKey' : 'NoSuchVersion', undefined, { headers: extra });
+  if (status === 405 && deleteMarker === 'true') return new S3Error('MethodNotAllowed', undefined, { headers: extra });
+  const code = status === 400 ? 'InvalidArgument' : status === 403 ? 'AccessDenied' : '';
+  return backendFailure(status, code, { operation: 'HeadObject', bucket: address.bucket, key: address.key });
+}
+
+export function factsOf(headers: BackendHeaders): BackendFacts {
+  const total = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1] ?? headers['content-length'];
+  const { etag } = headers;
+  const lastModified = headers['last-modified'];
+  if (total === undefined || etag === undefined || lastModified === undefined) {
+    throw new BackendUnavailable('its answer lacks Content-Length, ETag or Last-Modified');
+  }
+  return { etag, lastModified, versionId: headers['x-amz-version-id'], size: Number(total), headers };
+}
+
+/** From the backend's word to an opened object; `tail` is the end of the stored body, if at hand. @throws S3Error, VersionChanged */
+export async function understand(
+  call: Call,
+  address: ObjectAddress,
+  facts: BackendFacts,
+  tail?: Buffer,
+): Promise<StoredObject> {
+  try {
+    const stored = fromBackendHeaders(facts.headers);
+    if (stored === undefined) return legacyObject(call, address, facts);
+    refuseForeign(call, address, stored['enc-tenant']);
+    return await openSealed(call, address, facts, { stored, tail });
+  } catch (error) {
+    throw asObjectFailure(call, address, error);
+  }
+}
+
+async function openSealed(
+  call: Call,
+  address: ObjectAddress,
+  facts: BackendFacts,
+  o: { stored: StoredHeader; tail: Buffer | undefined },
+): Promise<SealedObject> {
+  const { tenant } = call;
+  const name = { tenant: tenant.idBytes, bucket: address.bucket, key: address.key };
+  const header = openHeader({ root: (epoch) => tenant.root(epoch), name, header: o.stored });
+  const { dek, layout, epoch } = header;
+  const footer = layout === 0 ? undefined : await fetchFooter(call, address, facts, { dek, layout, tail: o.tail });
+  const late = header.late ?? footer?.late;
+  const early = header.early ?? footer?.early;
+  if (late === undefined || early === undefined) throw new MalformedSealedObject('attributes are missing');
+  const size = layout === 2 ? late.size : early.size;
+  if (size === undefined) throw new MalformedSealedObject('the plaintext size is missing');
+  const footerBytes = footer?.footerBytes ?? 0;
+  const object: SealedObject = {
+    kind: 'sealed',
+    address,
+    facts,
+    dek,
+    layout,
+    epoch,
+    size,
+    etag: late.partCount === 0 ? late.md5.toString('hex') : `${late.md5.toString('hex')}-${late.partCount}`,
+    early,
+    late,
+    tableBytes: footer?.tableBytes ?? 0,
+    footerBytes,
+  };
+  const partsBytes = layout === 2 ? late.table?.partsBytes : sealedPartBytes(size);
+  if (partsBytes === undefined || facts.size !== partsBytes + footerBytes) {
+    throw new MalformedSealedObject('the stored length is not that of the sealed size');
+  }
+  const checksums = late.checksums.map(({ algorithm, type }) => ({ algorithm, type }));
+  call.services.cache.add(identityOf(call, address, facts), { listed: { size, etag: object.etag, checksums } });
+  return object;
+}
+
+export function identityOf(call: Call, address: ObjectAddress, facts: BackendFacts): VersionIdentity {
+  const { etag, lastModified, size } = facts;
+  return { tenant: call.tenant.id, bucket: address.bucket, key: address.key, etag, lastModified, size };
+}
+
+function legacyObject(call: Call, address: ObjectAddress, facts: BackendFacts): LegacyObject {
+  const { legacy } = call.services;
+  const allowed = legacy.kind === 'allow' || (legacy.kind === 'before' && Date.parse(facts.lastModified) < legacy.time);
+  if (!allowed) {
+    throw new S3Error(
+      'AccessDenied',
+      'The object is not encrypted, and this endpoint is set to refuse such objects (SEALGATE_LEGACY).',
+    );
+  }
+  return { kind: 'legacy', address, facts, size: facts.size, etag: facts.etag.replaceAll('"', '') };
+}
+
+function refuseForeign(call: Call, address: ObjectAddress, owner: string | undefined): void {
+  if (owner === call.tenant.id) return;
+  report(call, address, 'foreign-object', 'an object of another tenant was asked for');
+  throw new S3Error('AccessDenied');
+}
+
+/** Anything that shows a damaged or forged object becomes one error and one security event. */
+export function asObjectFailure(call: Call, address: ObjectAddress, error: unknown): unknown {
+  if (!(error instanceof FormatError) && !(error instanceof MalformedSealedObject)) return error;
+  report(
+    call,
+    address,
+    error instanceof MalformedSealedObject ? 'metadata-tampered' : 'object-tampered',
+    `${error.code}: ${error.message}`,
+  );
+  return new S3Error(
+    'InternalError',
+    'The stored object is damaged or was altered: its contents could not be authenticated.',
+    {
+      cause: error,
+    },
+  );
+}
+
+function report(
+  call: Call,
+  address: ObjectAddress,
+  kind: 'foreign-object' | 'object-tampered' | 'metadata-tampered',
+  detail: string,
+): void {
+  const { bucket, key } = address;
+  call.services.emit({ kind, detail, tenant: call.tenant.id, bucket, key, requestId: call.request.id });
+}
+
+/** The client's error for a backend reply that is not the wanted one. Consumes the body. */
+export async function failureOf(
+  response: BackendResponse,
+  context: { operation: string; bucket?: string; key?: string },
+): Promise<S3Error> {
+  const { status, code } = await readErrorResponse(response);
+  return backendFailure(status, code, context);
+}

@@ -1,0 +1,70 @@
+/**
+ * Conditions of a write, in two steps: the proxy compares the plaintext ETag, then a condition on the backend's own ETag goes
+ * along, so that the backend still decides atomically. Where it cannot, the answer is NotImplemented unless a setting allows
+ * best effort.
+ */
+import { S3Error } from '../errors.ts';
+import type { Call } from '../operation.ts';
+import { evaluate, type WriteConditions } from './conditions.ts';
+import { inspectObject, type ObjectAddress } from './stored-object.ts';
+
+export type WriteKind = 'put' | 'delete';
+
+/** Backend request headers that hold the condition. @throws S3Error PreconditionFailed, NoSuchKey, NotImplemented */
+export async function translateConditions(
+  call: Call,
+  address: ObjectAddress,
+  conditions: WriteConditions | undefined,
+  kind: WriteKind,
+): Promise<Record<string, string>> {
+  if (conditions === undefined) return {};
+  if (conditions.ifNoneMatch !== undefined) return absent(call, address);
+  return matching(call, address, conditions.ifMatch ?? '', kind);
+}
+
+async function absent(call: Call, address: ObjectAddress): Promise<Record<string, string>> {
+  const { capabilities } = call.services;
+  if (capabilities.conditionalPut) return { 'if-none-match': '*' };
+  requireBestEffort(call, 'If-None-Match on a write');
+  if (await exists(call, address)) {
+    throw new S3Error('PreconditionFailed', undefined, { details: { Condition: 'If-None-Match' } });
+  }
+  return {};
+}
+
+async function matching(
+  call: Call,
+  address: ObjectAddress,
+  wanted: string,
+  kind: WriteKind,
+): Promise<Record<string, string>> {
+  const { capabilities } = call.services;
+  const atomic = kind === 'put' ? capabilities.conditionalPutIfMatch : capabilities.conditionalDelete;
+  if (!atomic) requireBestEffort(call, `If-Match on ${kind === 'put' ? 'a write' : 'a delete'}`);
+  const found = await inspectObject(call, address);
+  const { lastModified } = found.facts;
+  if (evaluate({ ifMatch: wanted }, { etag: found.etag, lastModified }) !== 'proceed') {
+    throw new S3Error('PreconditionFailed', undefined, { details: { Condition: 'If-Match' } });
+  }
+  return atomic ? { 'if-match': found.facts.etag } : {};
+}
+
+async function exists(call: Call, address: ObjectAddress): Promise<boolean> {
+  try {
+    await inspectObject(call, address);
+    return true;
+  } catch (error) {
+    if (error instanceof S3Error && error.status === 404) return false;
+    // An object that cannot be opened is there all the same.
+    if (error instanceof S3Error && (error.code === 'AccessDenied' || error.code === 'InternalError')) return true;
+    throw error;
+  }
+}
+
+function requireBestEffort(call: Call, what: string): void {
+  if (call.services.bestEffortConditions) return;
+  throw new S3Error(
+    'NotImplemented',
+    `The backend cannot decide ${what} atomically. Set SEALGATE_CONDITIONS=best-effort to check without atomicity.`,
+  );
+}

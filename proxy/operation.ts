@@ -1,0 +1,87 @@
+/**
+ * What an S3 operation is: the requests that select it, what it may touch, and how it runs. One file per operation in
+ * operations/; route.ts finds it, authorise.ts reads `access`. What no operation selects answers NotImplemented.
+ */
+import type { Backend } from './backend/backend.ts';
+import type { Capabilities } from './backend/probe.ts';
+import type { VerifiedBody } from './body/verified-body.ts';
+import type { LegacyPolicy } from './config.ts';
+import type { EmitSecurityEvent } from './events.ts';
+import type { OpenTenant } from './keyring/tenancy.ts';
+import type { AttributesCache } from './object/attributes-cache.ts';
+import type { Reply } from './reply.ts';
+import type { S3Request } from './request.ts';
+
+export type Level = 'service' | 'bucket' | 'object';
+
+/**
+ * What a grant must allow.
+ * `service`: any signed-in caller. `bucket-read`: any grant on the bucket. `bucket-write`: an unrestricted read-write grant
+ * on the bucket. `list`: a grant whose prefix starts the listed prefix. `read`/`write`: a grant covering the object.
+ * `each`: a grant on the bucket; the operation authorises every key that its body names.
+ */
+export type Access = 'service' | 'bucket-read' | 'bucket-write' | 'list' | 'read' | 'write' | 'each';
+
+export interface Selector {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
+  readonly level: Level;
+  /** Query parameters that must all be there, such as `uploads`; none of the other selecting ones may be. */
+  readonly subresources?: readonly string[];
+  /** Whether x-amz-copy-source must be there; without it the header must be absent. */
+  readonly copySource?: true;
+}
+
+export interface Operation {
+  /** S3's name, as in its API reference. */
+  readonly name: string;
+  readonly selector: Selector;
+  /** Further query parameters it understands. On writes any other one is refused: it might have meant something else. */
+  readonly parameters: readonly string[];
+  readonly access: Access;
+  /** `none`: a body is ignored; `document`: XML, bounded; `object`: the plaintext of an object. */
+  readonly body: 'none' | 'document' | 'object';
+  run(call: Call): Promise<Reply>;
+}
+
+/** Everything the process shares between requests. */
+export interface Services {
+  readonly backend: Backend;
+  readonly capabilities: Capabilities;
+  readonly cache: AttributesCache;
+  readonly emit: EmitSecurityEvent;
+  readonly legacy: LegacyPolicy;
+  /** Region that clients are told, and that CreateBucket may name. */
+  readonly region: string;
+  /** Answer conditions that the backend cannot decide atomically by checking first (true) or with NotImplemented. */
+  readonly bestEffortConditions: boolean;
+  readonly stateBucket: string;
+}
+
+/** A verified, authorised request. */
+export interface Call {
+  readonly request: S3Request;
+  readonly tenant: OpenTenant;
+  readonly services: Services;
+  readonly signal: AbortSignal;
+  /** Only for operations at that level; `bucketOf` and `keyOf` narrow them. */
+  readonly bucket: string | undefined;
+  readonly key: string | undefined;
+  /** Plaintext of the request body; reading it to its end verifies it. */
+  readonly body: VerifiedBody | undefined;
+}
+
+/** The call's object. Routing guarantees that it is there; its absence is our own bug. */
+export function objectOf(call: Call): { bucket: string; key: string } {
+  if (call.bucket === undefined || call.key === undefined) throw new Error('an object operation ran without an object');
+  return { bucket: call.bucket, key: call.key };
+}
+
+export function bucketOf(call: Call): string {
+  if (call.bucket === undefined) throw new Error('a bucket operation ran without a bucket');
+  return call.bucket;
+}
+
+export function bodyOf(call: Call): VerifiedBody {
+  if (call.body === undefined) throw new Error('an operation with a body ran without one');
+  return call.body;
+}

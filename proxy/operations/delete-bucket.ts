@@ -1,0 +1,17 @@
+/** DeleteBucket, passed on: the backend knows whether it is empty. */
+import { ask } from '../backend/ask.ts';
+import { accountHeaders } from '../object/client-headers.ts';
+import { bucketOf, type Operation } from '../operation.ts';
+
+export const deleteBucket: Operation = {
+  name: 'DeleteBucket',
+  selector: { method: 'DELETE', level: 'bucket' },
+  parameters: [],
+  access: 'bucket-write',
+  body: 'none',
+  async run(call) {
+    const bucket = bucketOf(call);
+    await ask(call, 'DeleteBucket', { method: 'DELETE', bucket, headers: accountHeaders(call.request) });
+    return { status: 204 };
+  },
+};

@@ -1,0 +1,42 @@
+/** DeleteObject, with If-Match against the plaintext ETag. */
+import { discard } from '../backend/read-body.ts';
+import { accountHeaders } from '../object/client-headers.ts';
+import { writeConditions } from '../object/conditions.ts';
+import { failureOf, versionQuery } from '../object/stored-object.ts';
+import { translateConditions } from '../object/write-conditions.ts';
+import { type Operation, objectOf } from '../operation.ts';
+
+const PASSED_ON = ['x-amz-mfa', 'x-amz-bypass-governance-retention'] as const;
+const ANSWERED = ['x-amz-delete-marker', 'x-amz-version-id', 'x-amz-request-charged'] as const;
+
+export const deleteObject: Operation = {
+  name: 'DeleteObject',
+  selector: { method: 'DELETE', level: 'object' },
+  parameters: ['versionId'],
+  access: 'write',
+  body: 'none',
+  async run(call) {
+    const { bucket, key } = objectOf(call);
+    const { request } = call;
+    const address = { bucket, key, versionId: request.query.get('versionId') };
+    const conditional = await translateConditions(call, address, writeConditions(request), 'delete');
+    const passed = Object.fromEntries(PASSED_ON.flatMap((name) => pair(name, request.header(name))));
+    const response = await call.services.backend.send({
+      method: 'DELETE',
+      bucket,
+      key,
+      query: versionQuery(address),
+      headers: { ...accountHeaders(request), ...passed, ...conditional },
+      signal: call.signal,
+    });
+    if (response.status !== 204 && response.status !== 200) {
+      throw await failureOf(response, { operation: 'DeleteObject', bucket, key });
+    }
+    discard(response);
+    return { status: 204, headers: Object.fromEntries(ANSWERED.map((name) => [name, response.headers[name]])) };
+  },
+};
+
+function pair(name: string, value: string | undefined): [string, string][] {
+  return value === undefined ? [] : [[name, value]];
+}

@@ -1,0 +1,134 @@
+/**
+ * DeleteObjects: every key in the body is authorised by itself, and a refused one is an error row, as in S3. Keys with an
+ * ETag condition go through DeleteObject one by one, since the condition speaks of the plaintext.
+ */
+import { createHash } from 'node:crypto';
+import { mayAccess } from '../authorise.ts';
+import { ask } from '../backend/ask.ts';
+import { collectBody } from '../body/verified-body.ts';
+import { S3Error } from '../errors.ts';
+import { LIST_LOOKUPS_AT_ONCE, MAX_LIST_KEYS, MAX_XML_BODY_BYTES } from '../limits.ts';
+import { mapBounded } from '../map-bounded.ts';
+import { accountHeaders } from '../object/client-headers.ts';
+import { unquote } from '../object/conditions.ts';
+import { translateConditions } from '../object/write-conditions.ts';
+import { bodyOf, bucketOf, type Call, type Operation } from '../operation.ts';
+import { xmlReply } from '../reply.ts';
+import { parseXml, renderXml, type XmlElement, type XmlNode } from '../xml.ts';
+
+interface Named {
+  readonly key: string;
+  readonly versionId: string | undefined;
+  readonly etag: string | undefined;
+}
+
+interface Outcome {
+  readonly deleted: readonly XmlElement[];
+  readonly errors: readonly XmlElement[];
+}
+
+export const deleteObjects: Operation = {
+  name: 'DeleteObjects',
+  selector: { method: 'POST', level: 'bucket', subresources: ['delete'] },
+  parameters: [],
+  access: 'each',
+  body: 'document',
+  async run(call) {
+    const bucket = bucketOf(call);
+    const document = await collectBody(bodyOf(call), { maxBytes: MAX_XML_BODY_BYTES, tooLarge: 'MalformedXML' });
+    const { named, quiet } = parseDelete(document.toString('utf8'));
+    const { grants } = call.tenant;
+    const allowed: Named[] = [];
+    const refused: XmlElement[] = [];
+    for (const item of named) {
+      if (mayAccess(grants, 'write', { bucket, key: item.key }, call.services.stateBucket)) allowed.push(item);
+      else refused.push(errorRow(item, new S3Error('AccessDenied')));
+    }
+    const plain = await deletePlain(
+      call,
+      bucket,
+      allowed.filter(({ etag }) => etag === undefined),
+    );
+    const conditional = await deleteConditional(
+      call,
+      bucket,
+      allowed.filter(({ etag }) => etag !== undefined),
+    );
+    return xmlReply(
+      renderXml('DeleteResult', {
+        Deleted: quiet ? [] : [...plain.deleted, ...conditional.deleted],
+        Error: [...plain.errors, ...conditional.errors, ...refused],
+      }),
+    );
+  },
+};
+
+function parseDelete(document: string): { named: readonly Named[]; quiet: boolean } {
+  const root = parseXml(document, 'Delete');
+  const objects = root.children('Object');
+  if (objects.length === 0 || objects.length > MAX_LIST_KEYS) throw new S3Error('MalformedXML');
+  return { named: objects.map(parseNamed), quiet: root.value('Quiet')?.trim().toLowerCase() === 'true' };
+}
+
+function parseNamed(node: XmlNode): Named {
+  const key = node.value('Key');
+  if (key === undefined || key === '') throw new S3Error('MalformedXML');
+  if (node.child('LastModifiedTime') !== undefined || node.child('Size') !== undefined) {
+    throw new S3Error('NotImplemented', 'DeleteObjects by LastModifiedTime or Size exists for directory buckets only.');
+  }
+  const versionId = node.value('VersionId');
+  return { key, versionId: versionId === '' ? undefined : versionId, etag: node.value('ETag') };
+}
+
+async function deletePlain(call: Call, bucket: string, named: readonly Named[]): Promise<Outcome> {
+  if (named.length === 0) return { deleted: [], errors: [] };
+  const objects = named.map(({ key, versionId }) => ({ Key: key, VersionId: versionId }));
+  const body = Buffer.from(renderXml('Delete', { Object: objects }));
+  const { document } = await ask(call, 'DeleteObjects', {
+    method: 'POST',
+    bucket,
+    query: [['delete', '']],
+    headers: {
+      ...accountHeaders(call.request),
+      'content-type': 'application/xml',
+      'content-md5': createHash('md5').update(body).digest('base64'),
+    },
+    body,
+  });
+  const result = parseXml(document, 'DeleteResult');
+  return {
+    deleted: result
+      .children('Deleted')
+      .map((row) => pick(row, ['Key', 'VersionId', 'DeleteMarker', 'DeleteMarkerVersionId'])),
+    errors: result.children('Error').map((row) => pick(row, ['Key', 'VersionId', 'Code', 'Message'])),
+  };
+}
+
+async function deleteConditional(call: Call, bucket: string, named: readonly Named[]): Promise<Outcome> {
+  const rows = await mapBounded(named, LIST_LOOKUPS_AT_ONCE, async (item) => {
+    try {
+      const { key, versionId } = item;
+      const conditions = { ifMatch: unquote(item.etag ?? '') };
+      const conditional = await translateConditions(call, { bucket, key, versionId }, conditions, 'delete');
+      const query = versionId === undefined ? [] : ([['versionId', versionId]] as const);
+      const headers = { ...accountHeaders(call.request), ...conditional };
+      await ask(call, 'DeleteObject', { method: 'DELETE', bucket, key, query, headers });
+      return { deleted: { Key: key, VersionId: versionId } };
+    } catch (error) {
+      if (!(error instanceof S3Error)) throw error;
+      return { error: errorRow(item, error) };
+    }
+  });
+  return {
+    deleted: rows.flatMap(({ deleted }) => (deleted === undefined ? [] : [deleted])),
+    errors: rows.flatMap(({ error }) => (error === undefined ? [] : [error])),
+  };
+}
+
+function errorRow(item: Named, error: S3Error): XmlElement {
+  return { Key: item.key, VersionId: item.versionId, Code: error.code, Message: error.message };
+}
+
+function pick(row: XmlNode, names: readonly string[]): XmlElement {
+  return Object.fromEntries(names.map((name) => [name, row.value(name)]));
+}

@@ -1,0 +1,28 @@
+/** GetBucketLocation. An empty answer means us-east-1. */
+import { ask } from '../backend/ask.ts';
+import { accountHeaders } from '../object/client-headers.ts';
+import { bucketOf, type Operation } from '../operation.ts';
+import { xmlReply } from '../reply.ts';
+import { escapeXml, parseXml, S3_NAMESPACE } from '../xml.ts';
+
+export const getBucketLocation: Operation = {
+  name: 'GetBucketLocation',
+  selector: { method: 'GET', level: 'bucket', subresources: ['location'] },
+  parameters: [],
+  access: 'bucket-read',
+  body: 'none',
+  async run(call) {
+    const bucket = bucketOf(call);
+    const { document } = await ask(call, 'GetBucketLocation', {
+      method: 'GET',
+      bucket,
+      query: [['location', '']],
+      headers: accountHeaders(call.request),
+    });
+    const region = parseXml(document, 'LocationConstraint').text.trim();
+    const declaration = '<?xml version="1.0" encoding="UTF-8"?>\n';
+    return xmlReply(
+      `${declaration}<LocationConstraint xmlns="${S3_NAMESPACE}">${escapeXml(region)}</LocationConstraint>`,
+    );
+  },
+};

@@ -1,0 +1,105 @@
+/**
+ * GetObject. A plain GET is one backend request: the reply's metadata says how its body opens. With a range, a part number or
+ * conditions the object is inspected first, since which stored bytes are wanted depends on its sealed sizes.
+ */
+
+import { discard } from '../backend/read-body.ts';
+import { S3Error } from '../errors.ts';
+import { accountHeaders } from '../object/client-headers.ts';
+import { checkRead, readConditions } from '../object/conditions.ts';
+import { refuseDisguised } from '../object/disguise.ts';
+import { openPlan, partsOf, readRange } from '../object/read-object.ts';
+import { planRead } from '../object/read-plan.ts';
+import { objectHeaders, RESPONSE_OVERRIDES } from '../object/reply-headers.ts';
+import { type Selection, selectBytes } from '../object/selection.ts';
+import {
+  factsOf,
+  failureOf,
+  inspectObject,
+  type ObjectAddress,
+  retryWhenChanged,
+  type StoredObject,
+  understand,
+  versionQuery,
+} from '../object/stored-object.ts';
+import { type Call, type Operation, objectOf } from '../operation.ts';
+import type { Reply } from '../reply.ts';
+
+export const getObject: Operation = {
+  name: 'GetObject',
+  selector: { method: 'GET', level: 'object' },
+  parameters: ['versionId', 'partNumber', ...Object.keys(RESPONSE_OVERRIDES)],
+  access: 'read',
+  body: 'none',
+  async run(call) {
+    const { request } = call;
+    const address = { ...objectOf(call), versionId: request.query.get('versionId') };
+    const selective = request.header('range') !== undefined || request.query.has('partNumber');
+    if (selective || readConditions(request) !== undefined) return retryWhenChanged(() => getSelected(call, address));
+    return retryWhenChanged(() => getWhole(call, address));
+  },
+};
+
+async function getWhole(call: Call, address: ObjectAddress): Promise<Reply> {
+  const { bucket, key } = address;
+  const response = await call.services.backend.send({
+    method: 'GET',
+    bucket,
+    key,
+    query: versionQuery(address),
+    headers: accountHeaders(call.request),
+    signal: call.signal,
+  });
+  if (response.status !== 200) throw await getFailure(address, response);
+  try {
+    const object = await understand(call, address, factsOf(response.headers));
+    return reply(call, object, { kind: 'whole' }, await openWhole(call, object, response.body));
+  } catch (error) {
+    discard(response);
+    throw error;
+  }
+}
+
+async function openWhole(
+  call: Call,
+  object: StoredObject,
+  stored: AsyncIterable<Buffer>,
+): Promise<AsyncIterable<Buffer>> {
+  if (object.kind === 'legacy') return refuseDisguised(call, object, stored);
+  const plan = planRead(await partsOf(call, object), { start: 0, end: object.size });
+  return openPlan(call, object, plan, stored);
+}
+
+async function getSelected(call: Call, address: ObjectAddress): Promise<Reply> {
+  const { request } = call;
+  const object = await inspectObject(call, address);
+  const conditions = readConditions(request);
+  if (conditions !== undefined) checkRead(conditions, { etag: object.etag, lastModified: object.facts.lastModified });
+  const selection = await selectBytes(call, object);
+  const range = selection.kind === 'whole' ? { start: 0, end: object.size } : selection.range;
+  const plaintext = await readRange(call, object, range);
+  return reply(call, object, selection, range.start === 0 ? refuseDisguised(call, object, plaintext) : plaintext);
+}
+
+function reply(call: Call, object: StoredObject, selection: Selection, plaintext: AsyncIterable<Buffer>): Reply {
+  const mode = call.request.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';
+  const headers = objectHeaders(object, call.request, { checksums: mode && selection.kind === 'whole' });
+  const length = selection.kind === 'whole' ? object.size : selection.range.end - selection.range.start;
+  return {
+    status: selection.kind === 'whole' ? 200 : 206,
+    headers: { ...headers, ...(selection.kind === 'whole' ? {} : selection.headers) },
+    body: { length, chunks: plaintext },
+  };
+}
+
+/** A GET's failure. A delete marker's headers go along, as S3 sends them. */
+async function getFailure(address: ObjectAddress, response: Parameters<typeof failureOf>[0]): Promise<S3Error> {
+  const failure = await failureOf(response, { operation: 'GetObject', bucket: address.bucket, key: address.key });
+  const headers: Record<string, string> = {};
+  for (const name of ['x-amz-delete-marker', 'x-amz-version-id', 'last-modified']) {
+    const value = response.headers[name];
+    if (value !== undefined) headers[name] = value;
+  }
+  const details = failure.code === 'NoSuchKey' ? { Key: address.key } : failure.details;
+  return new S3Error(failure.code, failure.message, { cause: failure, details, headers });
+}

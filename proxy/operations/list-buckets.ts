@@ -1,0 +1,38 @@
+/** ListBuckets: those that the caller's grants name; never the state bucket. */
+import { seesBucket } from '../authorise.ts';
+import { ask } from '../backend/ask.ts';
+import { parseListBuckets } from '../backend/list.ts';
+import type { Operation } from '../operation.ts';
+import { xmlReply } from '../reply.ts';
+import { renderXml } from '../xml.ts';
+import { forwarded } from './list-objects-v2.ts';
+
+const FORWARDED = ['prefix', 'max-buckets', 'continuation-token', 'bucket-region'] as const;
+
+export const listBuckets: Operation = {
+  name: 'ListBuckets',
+  selector: { method: 'GET', level: 'service' },
+  parameters: FORWARDED,
+  access: 'service',
+  body: 'none',
+  async run(call) {
+    const { tenant, services, request } = call;
+    const { document } = await ask(call, 'ListBuckets', { method: 'GET', query: forwarded(request, FORWARDED) });
+    const page = parseListBuckets(document);
+    const buckets = page.buckets.filter(({ name }) => seesBucket(tenant.grants, name, services.stateBucket));
+    return xmlReply(
+      renderXml('ListAllMyBucketsResult', {
+        Owner: { ID: tenant.id, DisplayName: tenant.id },
+        Buckets: {
+          Bucket: buckets.map(({ name, creationDate, region }) => ({
+            Name: name,
+            CreationDate: creationDate.toISOString(),
+            BucketRegion: region,
+          })),
+        },
+        ContinuationToken: page.nextToken,
+        Prefix: request.query.get('prefix'),
+      }),
+    );
+  },
+};

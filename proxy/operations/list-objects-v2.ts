@@ -1,0 +1,75 @@
+/** ListObjectsV2: the backend's page, with each row as HEAD would describe it. */
+import { ask } from '../backend/ask.ts';
+import type { QueryParameter } from '../backend/backend.ts';
+import { LIST_ENCODING, parseListV2 } from '../backend/list.ts';
+import { S3Error } from '../errors.ts';
+import { MAX_LIST_KEYS } from '../limits.ts';
+import { accountHeaders } from '../object/client-headers.ts';
+import { encodeListed, pageSize, wantsEncoding } from '../object/list-encoding.ts';
+import { contentsElement, plainRows } from '../object/listing.ts';
+import { bucketOf, type Operation } from '../operation.ts';
+import { xmlReply } from '../reply.ts';
+import type { S3Request } from '../request.ts';
+import { renderXml } from '../xml.ts';
+
+const FORWARDED = ['prefix', 'delimiter', 'start-after', 'continuation-token', 'fetch-owner'] as const;
+
+export const listObjectsV2: Operation = {
+  name: 'ListObjectsV2',
+  selector: { method: 'GET', level: 'bucket', subresources: ['list-type'] },
+  parameters: [...FORWARDED, 'max-keys', 'encoding-type'],
+  access: 'list',
+  body: 'none',
+  async run(call) {
+    const bucket = bucketOf(call);
+    const { request } = call;
+    requireVersion2(request);
+    const encode = wantsEncoding(request);
+    const maxKeys = pageSize(request, 'max-keys', MAX_LIST_KEYS);
+    const { document } = await ask(call, 'ListObjectsV2', {
+      method: 'GET',
+      bucket,
+      query: [['list-type', '2'], ...forwarded(request, FORWARDED), ['max-keys', String(maxKeys)], LIST_ENCODING],
+      headers: accountHeaders(request),
+    });
+    const page = parseListV2(document);
+    const rows = await plainRows(call, bucket, page.objects);
+    const owner = request.query.get('fetch-owner') === 'true';
+    return xmlReply(
+      renderXml('ListBucketResult', {
+        Name: bucket,
+        Prefix: encodeListed(request.query.get('prefix') ?? '', { encode }),
+        StartAfter: encodedParameter(request, 'start-after', encode),
+        ContinuationToken: request.query.get('continuation-token'),
+        NextContinuationToken: page.isTruncated ? page.nextToken : undefined,
+        KeyCount: rows.length + page.commonPrefixes.length,
+        MaxKeys: maxKeys,
+        Delimiter: encodedParameter(request, 'delimiter', encode),
+        EncodingType: encode ? 'url' : undefined,
+        IsTruncated: page.isTruncated,
+        Contents: rows.map((row) => contentsElement(row, { encode, owner })),
+        CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encodeListed(prefix, { encode }) })),
+      }),
+    );
+  },
+};
+
+function requireVersion2(request: S3Request): void {
+  if (request.query.get('list-type') === '2') return;
+  throw new S3Error('InvalidArgument', 'Invalid List Type specified in Request', {
+    details: { ArgumentName: 'list-type', ArgumentValue: request.query.get('list-type') ?? '' },
+  });
+}
+
+/** The named parameters that the client gave, empty ones left out. */
+export function forwarded(request: S3Request, names: readonly string[]): QueryParameter[] {
+  return names.flatMap((name): QueryParameter[] => {
+    const value = request.query.get(name);
+    return value === undefined || value === '' ? [] : [[name, value]];
+  });
+}
+
+export function encodedParameter(request: S3Request, name: string, encode: boolean): string | undefined {
+  const value = request.query.get(name);
+  return value === undefined || value === '' ? undefined : encodeListed(value, { encode });
+}

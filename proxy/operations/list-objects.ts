@@ -1,0 +1,52 @@
+/** ListObjects, the first version: markers instead of tokens, and an owner in every row. */
+import { ask } from '../backend/ask.ts';
+import { LIST_ENCODING, parseListV1 } from '../backend/list.ts';
+import { MAX_LIST_KEYS } from '../limits.ts';
+import { accountHeaders } from '../object/client-headers.ts';
+import { encodeListed, pageSize, wantsEncoding } from '../object/list-encoding.ts';
+import { contentsElement, plainRows } from '../object/listing.ts';
+import { bucketOf, type Operation } from '../operation.ts';
+import { xmlReply } from '../reply.ts';
+import { renderXml } from '../xml.ts';
+import { encodedParameter, forwarded } from './list-objects-v2.ts';
+
+const FORWARDED = ['prefix', 'delimiter', 'marker'] as const;
+
+export const listObjects: Operation = {
+  name: 'ListObjects',
+  selector: { method: 'GET', level: 'bucket' },
+  parameters: [...FORWARDED, 'max-keys', 'encoding-type'],
+  access: 'list',
+  body: 'none',
+  async run(call) {
+    const bucket = bucketOf(call);
+    const { request } = call;
+    const encode = wantsEncoding(request);
+    const maxKeys = pageSize(request, 'max-keys', MAX_LIST_KEYS);
+    const { document } = await ask(call, 'ListObjects', {
+      method: 'GET',
+      bucket,
+      query: [...forwarded(request, FORWARDED), ['max-keys', String(maxKeys)], LIST_ENCODING],
+      headers: accountHeaders(request),
+    });
+    const page = parseListV1(document);
+    const rows = await plainRows(call, bucket, page.objects);
+    const delimiter = encodedParameter(request, 'delimiter', encode);
+    // S3 names the next marker only with a delimiter; without one clients take the last key.
+    const nextMarker = page.isTruncated && delimiter !== undefined ? page.nextMarker : undefined;
+    return xmlReply(
+      renderXml('ListBucketResult', {
+        Name: bucket,
+        Prefix: encodeListed(request.query.get('prefix') ?? '', { encode }),
+        Marker: encodeListed(request.query.get('marker') ?? '', { encode }),
+        NextMarker: nextMarker === undefined ? undefined : encodeListed(nextMarker, { encode }),
+        MaxKeys: maxKeys,
+        Delimiter: delimiter,
+        EncodingType: encode ? 'url' : undefined,
+        IsTruncated: page.isTruncated,
+        Contents: rows.map((row) => contentsElement(row, { encode, owner: true })),
+        CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encodeListed(prefix, { encode }) })),
+      }),
+    );
+  },
+};

@@ -1,0 +1,65 @@
+/** PutObject: verify, seal, store. A condition that another writer made false in between is reported as S3 does. */
+
+import { discard } from '../backend/read-body.ts';
+import { S3Error } from '../errors.ts';
+import { MAX_KEY_BYTES, MAX_PUT_BYTES } from '../limits.ts';
+import { clientAttributes, storageHeaders } from '../object/client-headers.ts';
+import { writeConditions } from '../object/conditions.ts';
+import { checksumHeaders } from '../object/reply-headers.ts';
+import { storeObject } from '../object/store-object.ts';
+import { failureOf } from '../object/stored-object.ts';
+import { translateConditions } from '../object/write-conditions.ts';
+import { bodyOf, type Operation, objectOf } from '../operation.ts';
+
+/** About the stored version, passed on to the writer. */
+const STORED_HEADERS = [
+  'x-amz-version-id',
+  'x-amz-expiration',
+  'x-amz-server-side-encryption',
+  'x-amz-server-side-encryption-aws-kms-key-id',
+  'x-amz-server-side-encryption-bucket-key-enabled',
+  'x-amz-request-charged',
+] as const;
+
+export const putObject: Operation = {
+  name: 'PutObject',
+  selector: { method: 'PUT', level: 'object' },
+  parameters: [],
+  access: 'write',
+  body: 'object',
+  async run(call) {
+    const { bucket, key } = objectOf(call);
+    const { request } = call;
+    requireKeyLength(key);
+    const storage = storageHeaders(request);
+    const attributes = clientAttributes(request);
+    const body = bodyOf(call);
+    if (body.plainBytes > MAX_PUT_BYTES) {
+      const details = { ProposedSize: String(body.plainBytes), MaxSizeAllowed: String(MAX_PUT_BYTES) };
+      throw new S3Error('EntityTooLarge', undefined, { details });
+    }
+    const conditional = await translateConditions(call, { bucket, key }, writeConditions(request), 'put');
+    const headers = { ...storage, ...conditional };
+    const { response, result } = await storeObject(call, { bucket, key, attributes, body, headers });
+    if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', bucket, key });
+    discard(response);
+    const checksums = result.checksums.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
+    return {
+      status: 200,
+      headers: {
+        ETag: `"${result.md5.toString('hex')}"`,
+        ...checksumHeaders(checksums),
+        ...Object.fromEntries(STORED_HEADERS.map((name) => [name, response.headers[name]])),
+      },
+    };
+  },
+};
+
+/** @throws S3Error KeyTooLongError */
+export function requireKeyLength(key: string): void {
+  const size = Buffer.byteLength(key);
+  if (size <= MAX_KEY_BYTES) return;
+  throw new S3Error('KeyTooLongError', undefined, {
+    details: { Size: String(size), MaxSizeAllowed: String(MAX_KEY_BYTES) },
+  });
+}

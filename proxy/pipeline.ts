@@ -1,0 +1,152 @@
+/**
+ * The path of every request, in the order of docs/architecture.md: parse, authenticate, route, authorise, open the body,
+ * run the operation, reply. Each stage takes a typed value and returns a narrower one; read this file first.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { authenticate, type Caller } from './authenticate.ts';
+import { authorise } from './authorise.ts';
+import { BackendUnavailable } from './backend/backend.ts';
+import { IncomingBody } from './body/incoming.ts';
+import { openBody } from './body/verified-body.ts';
+import { S3Error } from './errors.ts';
+import type { Tenancy } from './keyring/tenancy.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import type { Operation, Services } from './operation.ts';
+import { errorReply, type Reply, sendReply, sendWhole } from './reply.ts';
+import { parseRequest, type S3Request } from './request.ts';
+import { createRequestId } from './request-id.ts';
+import type { Router } from './route.ts';
+
+export interface Pipeline {
+  readonly services: Services;
+  readonly tenancy: Tenancy;
+  readonly router: Router;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly hostnames: readonly string[];
+  /** Region that signatures must name; undefined accepts any. */
+  readonly signingRegion: string | undefined;
+  readonly now: () => Date;
+}
+
+/** What is known of a request so far; for the log line, whatever happens. */
+interface Progress {
+  readonly id: string;
+  readonly started: bigint;
+  request?: S3Request;
+  caller?: Caller;
+  operation?: Operation;
+}
+
+/** Handles one request. Never rejects: every failure becomes a reply, or a cut connection once a reply has begun. */
+export async function handleRequest(
+  pipeline: Pipeline,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  o: { expectsContinue: boolean },
+): Promise<void> {
+  const progress: Progress = { id: createRequestId(), started: process.hrtime.bigint() };
+  const body = new IncomingBody(incoming, outgoing, o);
+  const signal = abortedWhenGone(outgoing);
+  let failure: unknown;
+  try {
+    const reply = await answer(pipeline, incoming, body, progress, signal);
+    body.settle();
+    await sendReply(outgoing, reply, { requestId: progress.id, signal });
+  } catch (error) {
+    failure = error;
+    body.settle();
+    sendFailure(pipeline, incoming, outgoing, progress, error);
+  }
+  record(pipeline, outgoing, progress, failure);
+}
+
+async function answer(
+  pipeline: Pipeline,
+  incoming: IncomingMessage,
+  incomingBody: IncomingBody,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Reply> {
+  const { services } = pipeline;
+  const request = parseRequest(incoming, { id: progress.id, hostnames: pipeline.hostnames });
+  progress.request = request;
+
+  const caller = await authenticate(pipeline, request, signal);
+  progress.caller = caller;
+
+  const operation = pipeline.router.find(request);
+  progress.operation = operation;
+
+  const { bucket, key } = request;
+  const target = { bucket, key, prefix: request.query.get('prefix') };
+  authorise({ operation, grants: caller.tenant.grants, target, stateBucket: services.stateBucket });
+
+  const body =
+    operation.body === 'none'
+      ? undefined
+      : openBody({ source: incomingBody.chunks(), header: request.header, verified: caller.verified });
+
+  return operation.run({ request, tenant: caller.tenant, services, signal, bucket, key, body });
+}
+
+function abortedWhenGone(outgoing: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) controller.abort(new Error('the client went away'));
+  });
+  return controller.signal;
+}
+
+function sendFailure(
+  pipeline: Pipeline,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  progress: Progress,
+  failure: unknown,
+): void {
+  if (outgoing.headersSent || outgoing.destroyed) {
+    outgoing.destroy();
+    return;
+  }
+  const error = asS3Error(failure);
+  if (error.code === 'InternalError') pipeline.log.error({ requestId: progress.id, err: failure }, 'internal error');
+  const resource = progress.request?.path ?? '/';
+  sendWhole(
+    outgoing,
+    errorReply(error, { method: incoming.method ?? '', resource, requestId: progress.id }),
+    progress.id,
+  );
+}
+
+/** Bad input is an S3Error already; a silent backend is 503; the rest is ours. */
+function asS3Error(error: unknown): S3Error {
+  if (error instanceof S3Error) return error;
+  if (error instanceof BackendUnavailable) return new S3Error('ServiceUnavailable', undefined, { cause: error });
+  return new S3Error('InternalError', undefined, { cause: error });
+}
+
+function record(pipeline: Pipeline, outgoing: ServerResponse, progress: Progress, failure: unknown): void {
+  const { request, caller, operation } = progress;
+  const seconds = Number(process.hrtime.bigint() - progress.started) / 1e9;
+  const code = failure === undefined ? undefined : asS3Error(failure).code;
+  const name = operation?.name ?? 'none';
+  pipeline.metrics.request({ operation: name, status: outgoing.statusCode, seconds });
+  pipeline.log.info(
+    {
+      requestId: progress.id,
+      operation: name,
+      method: request?.method,
+      bucket: request?.bucket,
+      key: request?.key,
+      status: outgoing.statusCode,
+      code,
+      cut: outgoing.headersSent && !outgoing.writableFinished && outgoing.destroyed,
+      tenant: caller?.tenant.id,
+      accessKey: caller?.accessKey.fingerprint,
+      ms: Math.round(seconds * 1e5) / 100,
+    },
+    'request',
+  );
+}

@@ -1,0 +1,101 @@
+/**
+ * What an operation answers, and how it goes out: errors as S3's XML, bodies with back-pressure, and a body that fails after
+ * its headers went out cut short of Content-Length, never ended cleanly.
+ */
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { S3Error } from './errors.ts';
+import { renderErrorXml } from './xml.ts';
+
+export interface Reply {
+  readonly status: number;
+  /** In order; names as S3 spells them. Undefined values are left out. */
+  readonly headers?: Readonly<Record<string, string | undefined>>;
+  readonly body?: string | Buffer | StreamBody | undefined;
+}
+
+export interface WholeReply extends Reply {
+  readonly body?: string | Buffer | undefined;
+}
+
+/** A body of exactly `length` bytes. Iterating it may throw: the connection is then cut. */
+export interface StreamBody {
+  readonly length: number;
+  readonly chunks: AsyncIterable<Buffer>;
+}
+
+export function xmlReply(document: string, status = 200): Reply {
+  return { status, headers: { 'Content-Type': 'application/xml' }, body: document };
+}
+
+/** The error document; HEAD and 304 have no body. */
+export function errorReply(error: S3Error, o: { method: string; resource: string; requestId: string }): WholeReply {
+  if (o.method === 'HEAD' || error.status === 304) return { status: error.status, headers: error.headers };
+  const body = renderErrorXml({
+    Code: error.code,
+    Message: error.message,
+    ...error.details,
+    Resource: o.resource,
+    RequestId: o.requestId,
+    HostId: o.requestId,
+  });
+  return { status: error.status, headers: { ...error.headers, 'Content-Type': 'application/xml' }, body };
+}
+
+/**
+ * Sends the reply. Resolves when everything was handed to the socket.
+ * @throws whatever the body throws before the headers went out, so that the caller can still answer with an error.
+ */
+export async function sendReply(
+  outgoing: ServerResponse,
+  reply: Reply,
+  o: { requestId: string; signal: AbortSignal },
+): Promise<void> {
+  const { body } = reply;
+  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) {
+    sendWhole(outgoing, { ...reply, body }, o.requestId);
+    return;
+  }
+  const iterator = body.chunks[Symbol.asyncIterator]();
+  try {
+    const first = await iterator.next();
+    writeHead(outgoing, reply, o.requestId, body.length);
+    await pump(outgoing, first, iterator, o.signal);
+  } catch (error) {
+    if (outgoing.headersSent) outgoing.destroy();
+    throw error;
+  } finally {
+    await iterator.return?.();
+  }
+}
+
+/** Sends a reply whose body, if any, is at hand. */
+export function sendWhole(outgoing: ServerResponse, reply: WholeReply, requestId: string): void {
+  writeHead(outgoing, reply, requestId, reply.body === undefined ? 0 : Buffer.byteLength(reply.body));
+  outgoing.end(reply.body);
+}
+
+async function pump(
+  outgoing: ServerResponse,
+  first: IteratorResult<Buffer>,
+  iterator: AsyncIterator<Buffer>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let step = first; step.done !== true; step = await iterator.next()) {
+    signal.throwIfAborted();
+    if (!outgoing.write(step.value)) await once(outgoing, 'drain', { signal });
+  }
+  outgoing.end();
+}
+
+function writeHead(outgoing: ServerResponse, reply: Reply, requestId: string, length: number): void {
+  outgoing.statusCode = reply.status;
+  outgoing.setHeader('x-amz-request-id', requestId);
+  outgoing.setHeader('x-amz-id-2', requestId);
+  outgoing.setHeader('Server', 'Sealgate');
+  for (const [name, value] of Object.entries(reply.headers ?? {})) {
+    if (value !== undefined) outgoing.setHeader(name, value);
+  }
+  const bodiless = reply.status === 204 || reply.status === 304;
+  if (!bodiless && !outgoing.hasHeader('Content-Length')) outgoing.setHeader('Content-Length', length);
+}

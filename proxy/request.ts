@@ -1,0 +1,151 @@
+/**
+ * A client's request as typed values: the raw target taken apart once, headers in the order received. Keys may hold `..`, `//`
+ * and `%2F`, so nothing here goes through URL normalisation; the raw path and query stay beside the decoded ones because
+ * SigV4 is computed over them (RFC 9112 section 3.2; S3 user guide, "Virtual hosting of buckets").
+ */
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import { S3Error } from './errors.ts';
+
+export interface S3Request {
+  readonly id: string;
+  readonly method: string;
+  /** Raw, as signed: '/' and what follows up to '?'. */
+  readonly path: string;
+  /** Raw, as signed: what follows '?'; '' without one. */
+  readonly rawQuery: string;
+  readonly query: Query;
+  /** As received, in order, duplicates kept. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly bucket: string | undefined;
+  readonly key: string | undefined;
+  readonly remoteAddress: string;
+  readonly secure: boolean;
+  /** Value of a header by lower-case name; duplicates joined with ','. */
+  header(name: string): string | undefined;
+}
+
+/** Decoded query parameters. The first of several equal names counts, as in S3. */
+export class Query {
+  readonly #values = new Map<string, string>();
+
+  constructor(raw: string) {
+    for (const pair of raw === '' ? [] : raw.split('&')) {
+      const cut = pair.indexOf('=');
+      const name = decodeQueryText(cut < 0 ? pair : pair.slice(0, cut));
+      if (name !== '' && !this.#values.has(name))
+        this.#values.set(name, cut < 0 ? '' : decodeQueryText(pair.slice(cut + 1)));
+    }
+  }
+
+  get(name: string): string | undefined {
+    return this.#values.get(name);
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  names(): readonly string[] {
+    return [...this.#values.keys()];
+  }
+}
+
+/** @throws S3Error InvalidURI, InvalidRequest */
+export function parseRequest(incoming: IncomingMessage, o: { id: string; hostnames: readonly string[] }): S3Request {
+  const { path, query } = splitTarget(incoming.url ?? '');
+  const headers = headerPairs(incoming.rawHeaders);
+  const byName = joinHeaders(headers);
+  const host = byName.get('host');
+  if (host === undefined || host === '') throw new S3Error('InvalidRequest', 'The request has no Host header.');
+  const address = addressOf(path, virtualHostBucket(host, o.hostnames));
+  return {
+    id: o.id,
+    method: incoming.method ?? '',
+    path,
+    rawQuery: query,
+    query: new Query(query),
+    headers,
+    ...address,
+    remoteAddress: incoming.socket.remoteAddress ?? '',
+    secure: (incoming.socket as TLSSocket).encrypted === true,
+    header: (name) => byName.get(name),
+  };
+}
+
+function splitTarget(target: string): { path: string; query: string } {
+  const absolute = /^https?:\/\/[^/?]*/i.exec(target);
+  const origin = absolute === null ? target : target.slice(absolute[0].length);
+  const cut = origin.indexOf('?');
+  const path = cut < 0 ? origin : origin.slice(0, cut);
+  if (!path.startsWith('/') && path !== '') throw new S3Error('InvalidURI');
+  return { path: path === '' ? '/' : path, query: cut < 0 ? '' : origin.slice(cut + 1) };
+}
+
+function headerPairs(raw: readonly string[]): readonly (readonly [string, string])[] {
+  const pairs: [string, string][] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) pairs.push([raw[i] ?? '', raw[i + 1] ?? '']);
+  return pairs;
+}
+
+function joinHeaders(headers: readonly (readonly [string, string])[]): Map<string, string> {
+  const joined = new Map<string, string>();
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase();
+    const seen = joined.get(lower);
+    joined.set(lower, seen === undefined ? value : `${seen},${value}`);
+  }
+  return joined;
+}
+
+/** The bucket in `bucket.<configured host name>[:port]`. */
+function virtualHostBucket(host: string, hostnames: readonly string[]): string | undefined {
+  const name = host.toLowerCase().replace(/:\d+$/, '');
+  for (const base of hostnames) {
+    if (name.length > base.length + 1 && name.endsWith(`.${base}`)) return name.slice(0, -base.length - 1);
+  }
+  return undefined;
+}
+
+function addressOf(
+  path: string,
+  hostBucket: string | undefined,
+): { bucket: string | undefined; key: string | undefined } {
+  if (hostBucket !== undefined) return { bucket: hostBucket, key: keyFrom(path.slice(1)) };
+  const slash = path.indexOf('/', 1);
+  const bucket = decodePathText(slash < 0 ? path.slice(1) : path.slice(1, slash));
+  if (bucket === '' && slash < 0) return { bucket: undefined, key: undefined };
+  if (bucket === '') throw new S3Error('InvalidBucketName');
+  return { bucket, key: slash < 0 ? undefined : keyFrom(path.slice(slash + 1)) };
+}
+
+function keyFrom(raw: string): string | undefined {
+  return raw === '' ? undefined : decodePathText(raw);
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Percent-decodes into UTF-8 text; '+' stands for itself. @throws S3Error InvalidURI */
+export function decodePathText(raw: string): string {
+  if (!raw.includes('%') && isAscii(raw)) return raw;
+  if (/%(?![0-9A-Fa-f]{2})/.test(raw)) throw new S3Error('InvalidURI', 'The URI holds a malformed percent-encoding.');
+  // Node hands over the target as latin1: each char is one byte of what was sent.
+  const bytes = Buffer.from(
+    raw.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    'latin1',
+  );
+  try {
+    return utf8.decode(bytes);
+  } catch (cause) {
+    throw new S3Error('InvalidURI', 'The URI is not valid UTF-8 once decoded.', { cause });
+  }
+}
+
+function decodeQueryText(raw: string): string {
+  return decodePathText(raw.includes('+') ? raw.replaceAll('+', '%20') : raw);
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
+}

@@ -1,0 +1,77 @@
+/**
+ * Method, level and sub-resources to exactly one operation, by table look-up: no order, no first match. A request that
+ * names a sub-resource nobody wrote answers NotImplemented, so an unknown `PUT /b/k?something` never overwrites `k`.
+ */
+import { S3Error } from './errors.ts';
+import type { Operation, Selector } from './operation.ts';
+import type { S3Request } from './request.ts';
+
+/** Query parameters that select another operation (S3 API reference). `versionId`, `partNumber` alone and the like do not. */
+export const SUBRESOURCES: ReadonlySet<string> = new Set([
+  'abac', 'accelerate', 'acl', 'analytics', 'annotation', 'append', 'attributes', 'cors', 'delete', 'encryption', 'events',
+  'intelligent-tiering', 'inventory', 'legal-hold', 'lifecycle', 'list-type', 'location', 'logging', 'metadataConfiguration',
+  'metadataTable', 'metadataInventoryTable', 'metadataJournalTable', 'metrics', 'notification', 'object-lock',
+  'ownershipControls', 'policy', 'policyStatus', 'publicAccessBlock', 'renameObject', 'replication', 'requestPayment',
+  'restore', 'retention', 'select', 'select-type', 'session', 'tagging', 'torrent', 'uploadId', 'uploads', 'versioning',
+  'versions', 'website',
+]); // biome-ignore format: a list of names reads best packed
+
+/** Parameters of query-string authentication and of clients' own bookkeeping: understood by every operation. */
+const ALWAYS_ALLOWED =
+  /^(x-id|x-amz-(algorithm|credential|date|expires|signature|signedheaders|security-token|content-sha256|user-agent))$/i;
+
+export interface Router {
+  /** @throws S3Error NotImplemented, MethodNotAllowed */
+  find(request: S3Request): Operation;
+}
+
+export function createRouter(operations: readonly Operation[]): Router {
+  const table = new Map<string, Operation>();
+  for (const operation of operations) {
+    const id = selectorId(operation.selector);
+    const taken = table.get(id);
+    if (taken !== undefined) throw new Error(`${operation.name} and ${taken.name} are selected by the same requests`);
+    table.set(id, operation);
+  }
+  return {
+    find(request) {
+      const operation = table.get(requestId(request));
+      if (operation === undefined) throw notFound(request);
+      refuseUnknownParameters(operation, request);
+      return operation;
+    },
+  };
+}
+
+/** The identity of a selector: equal for two operations exactly when a request could select both. */
+export function selectorId(selector: Selector): string {
+  const names = [...(selector.subresources ?? [])].sort().join('&');
+  return `${selector.method} ${selector.level}?${names}${selector.copySource === true ? ' copy' : ''}`;
+}
+
+function requestId(request: S3Request): string {
+  const level = request.key !== undefined ? 'object' : request.bucket !== undefined ? 'bucket' : 'service';
+  const names = request.query.names().filter((name) => SUBRESOURCES.has(name));
+  // UploadPart is the one operation that partNumber helps to select.
+  if (names.includes('uploadId') && request.method === 'PUT') names.push('partNumber');
+  const copy = request.method === 'PUT' && level === 'object' && request.header('x-amz-copy-source') !== undefined;
+  return `${request.method} ${level}?${names.sort().join('&')}${copy ? ' copy' : ''}`;
+}
+
+function notFound(request: S3Request): S3Error {
+  if (!['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPTIONS'].includes(request.method))
+    return new S3Error('MethodNotAllowed');
+  const names = request.query.names().filter((name) => SUBRESOURCES.has(name));
+  const what = names.length === 0 ? `${request.method} at this level` : `${request.method} with ?${names.join('&')}`;
+  return new S3Error('NotImplemented', `${what} is not implemented by this endpoint. See its table of operations.`);
+}
+
+function refuseUnknownParameters(operation: Operation, request: S3Request): void {
+  const { method } = operation.selector;
+  if (method === 'GET' || method === 'HEAD') return;
+  const known = new Set([...(operation.selector.subresources ?? []), ...operation.parameters]);
+  for (const name of request.query.names()) {
+    if (known.has(name) || ALWAYS_ALLOWED.test(name)) continue;
+    throw new S3Error('NotImplemented', `The query parameter ?${name} is not implemented for ${operation.name}.`);
+  }
+}

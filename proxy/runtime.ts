@@ -1,0 +1,126 @@
+/** Puts the parts of a running proxy together from a configuration: what `serve`, the quickstart and the tests start. */
+import type { Backend } from './backend/backend.ts';
+import { openLocalBackend } from './backend/local/local.ts';
+import { type Capabilities, probeCapabilities } from './backend/probe.ts';
+import { openS3Backend } from './backend/s3/s3.ts';
+import type { Config } from './config.ts';
+import type { EmitSecurityEvent } from './events.ts';
+import { StateStore } from './keyring/state.ts';
+import { Tenancy } from './keyring/tenancy.ts';
+import { ATTRIBUTES_CACHE_ENTRIES } from './limits.ts';
+import { type Logger, securityEventsTo } from './log.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { AttributesCache } from './object/attributes-cache.ts';
+import { OPERATIONS } from './operations/table.ts';
+import { opsApp, startOpsServer } from './ops-server.ts';
+import type { Pipeline } from './pipeline.ts';
+import { createRouter } from './route.ts';
+import { type ListenAddress, type RunningServer, startServer } from './server.ts';
+
+/** The store and the state in it: enough for the command line. */
+export interface Storage {
+  readonly backend: Backend;
+  readonly state: StateStore;
+}
+
+export async function openStorage(config: Pick<Config, 'backend' | 'region' | 'state'>): Promise<Storage> {
+  const backend = await openBackend(config);
+  return { backend, state: new StateStore({ backend, ...config.state }) };
+}
+
+async function openBackend(config: Pick<Config, 'backend' | 'region'>): Promise<Backend> {
+  if (config.backend.kind === 'local') return openLocalBackend({ directory: config.backend.directory });
+  const { endpoint, accessKeyId, secretAccessKey, pathStyle } = config.backend;
+  return openS3Backend({ endpoint, accessKeyId, secretAccessKey, region: config.region, pathStyle });
+}
+
+/** What the backend can do, tried out in the state bucket, which is made if it is missing. */
+export async function probeStorage(storage: Storage, config: Pick<Config, 'state'>): Promise<Capabilities> {
+  const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
+  await storage.state.ensureBucket(signal);
+  const { bucket, prefix } = config.state;
+  return probeCapabilities(storage.backend, { bucket, prefix: `${prefix}probe/`, signal });
+}
+
+const PROBE_TIMEOUT_MS = 60_000;
+
+export interface RunningProxy {
+  readonly address: ListenAddress;
+  /** Absent in all but the first worker. */
+  readonly opsAddress: ListenAddress | undefined;
+  close(): Promise<void>;
+}
+
+export async function startProxy(o: {
+  config: Config;
+  storage: Storage;
+  capabilities: Capabilities;
+  log: Logger;
+  /** Whether this process answers the operator's port. */
+  ops: boolean;
+  now?: () => Date;
+}): Promise<RunningProxy> {
+  const { config, storage } = o;
+  const metrics = createMetrics();
+  const pipeline = createPipeline({ ...o, metrics });
+  const server = await startServer(pipeline, { listen: config.listen, tls: config.tls });
+  const ops = o.ops ? await startOps(config, storage, metrics) : undefined;
+  return {
+    address: server.address,
+    opsAddress: ops?.address,
+    async close() {
+      await Promise.all([server.close(), ops?.close()]);
+      await storage.backend.close();
+    },
+  };
+}
+
+function createPipeline(o: {
+  config: Config;
+  storage: Storage;
+  capabilities: Capabilities;
+  log: Logger;
+  metrics: Metrics;
+  now?: () => Date;
+}): Pipeline {
+  const { config, storage, metrics, log } = o;
+  const toLog = securityEventsTo(log);
+  const emit: EmitSecurityEvent = (event) => {
+    metrics.securityEvent(event.kind);
+    toLog(event);
+  };
+  const now = o.now ?? (() => new Date());
+  return {
+    services: {
+      backend: storage.backend,
+      capabilities: o.capabilities,
+      cache: new AttributesCache({ entries: ATTRIBUTES_CACHE_ENTRIES }),
+      emit,
+      legacy: config.legacy,
+      region: config.region,
+      bestEffortConditions: config.bestEffortConditions,
+      stateBucket: config.state.bucket,
+    },
+    tenancy: new Tenancy({ state: storage.state, sealKeys: config.sealKeys, emit, now }),
+    router: createRouter(OPERATIONS),
+    log,
+    metrics,
+    hostnames: config.hostnames,
+    signingRegion: config.regionIsSet ? config.region : undefined,
+    now,
+  };
+}
+
+function startOps(config: Config, storage: Storage, metrics: Metrics): Promise<RunningServer> {
+  const readiness = {
+    async check() {
+      const signal = AbortSignal.timeout(READINESS_TIMEOUT_MS);
+      const response = await storage.backend.send({ method: 'HEAD', bucket: config.state.bucket, signal });
+      response.body.resume();
+      if (response.status !== 200) throw new Error(`the state bucket answers ${response.status}`);
+    },
+  };
+  return startOpsServer(opsApp({ metrics, readiness }), config.opsListen);
+}
+
+const READINESS_TIMEOUT_MS = 5_000;

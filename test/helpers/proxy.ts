@@ -1,0 +1,115 @@
+/**
+ * A proxy in this process on any backend, with as many tenants as a test wants. Nothing is stubbed but the clock, when asked:
+ * the same parts as `sealgate serve`, on a free loopback port.
+ */
+import { randomBytes } from 'node:crypto';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import type { Backend } from '../../proxy/backend/backend.ts';
+import type { Capabilities } from '../../proxy/backend/probe.ts';
+import type { Config } from '../../proxy/config.ts';
+import { TenantAdmin } from '../../proxy/keyring/admin.ts';
+import type { Grant } from '../../proxy/keyring/grants.ts';
+import { SealKeys } from '../../proxy/keyring/seal-keys.ts';
+import { StateStore } from '../../proxy/keyring/state.ts';
+import { createLogger } from '../../proxy/log.ts';
+import { probeStorage, startProxy } from '../../proxy/runtime.ts';
+
+export interface TestTenant {
+  readonly tenant: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+export interface TestProxy {
+  readonly endpoint: string;
+  readonly backend: Backend;
+  readonly sealKeys: SealKeys;
+  readonly state: StateStore;
+  /** Every line logged so far, parsed. */
+  readonly log: Record<string, unknown>[];
+  createTenant(grants?: readonly Grant[]): Promise<TestTenant>;
+  client(tenant: TestTenant, config?: S3ClientConfig): S3Client;
+  /** Leaves the backend open. */
+  close(): Promise<void>;
+}
+
+export const FULL_ACCESS: readonly Grant[] = [{ bucket: '*', prefix: '', access: 'read-write' }];
+
+export interface TestProxyOptions {
+  readonly backend: Backend;
+  readonly config?: Partial<Config>;
+  /** Probed when not given. */
+  readonly capabilities?: Capabilities;
+  readonly sealKeys?: SealKeys;
+  readonly now?: () => Date;
+}
+
+export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
+  const sealKeys = o.sealKeys ?? SealKeys.parse(SealKeys.generate());
+  const config: Config = {
+    listen: { host: '127.0.0.1', port: 0 },
+    opsListen: { host: '127.0.0.1', port: 0 },
+    backend: { kind: 'local', directory: '' },
+    region: 'us-east-1',
+    regionIsSet: false,
+    state: { bucket: 'sealgate-state', prefix: '' },
+    sealKeys,
+    workers: 1,
+    legacy: { kind: 'allow' },
+    bestEffortConditions: false,
+    hostnames: [],
+    tls: undefined,
+    logLevel: 'info',
+    ...o.config,
+  };
+  const log: Record<string, unknown>[] = [];
+  const logger = createLogger({
+    level: config.logLevel,
+    destination: { write: (line) => void log.push(JSON.parse(line)) },
+  });
+  const kept: Backend = {
+    description: o.backend.description,
+    send: (request) => o.backend.send(request),
+    close: async () => {},
+  };
+  const storage = { backend: kept, state: new StateStore({ backend: kept, ...config.state }) };
+  const capabilities = o.capabilities ?? (await probeStorage(storage, config));
+  await storage.state.ensureBucket(AbortSignal.timeout(10_000));
+  const now = o.now === undefined ? {} : { now: o.now };
+  const proxy = await startProxy({ config, storage, capabilities, log: logger, ops: false, ...now });
+  const scheme = config.tls === undefined ? 'http' : 'https';
+  const endpoint = `${scheme}://127.0.0.1:${proxy.address.port}`;
+  const admin = new TenantAdmin({ state: storage.state, sealKeys, emit: () => {} });
+  return {
+    endpoint,
+    backend: o.backend,
+    sealKeys,
+    state: storage.state,
+    log,
+    createTenant: (grants = FULL_ACCESS) => admin.create({ grants }),
+    client: (tenant, extra = {}) => s3Client(endpoint, tenant, extra),
+    close: () => proxy.close(),
+  };
+}
+
+/** A stock AWS SDK client without retries, so that a test sees the first answer. */
+export function s3Client(
+  endpoint: string,
+  credentials: Omit<TestTenant, 'tenant'>,
+  extra: S3ClientConfig = {},
+): S3Client {
+  const { accessKeyId, secretAccessKey } = credentials;
+  return new S3Client({
+    endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    maxAttempts: 1,
+    credentials: { accessKeyId, secretAccessKey },
+    ...extra,
+  });
+}
+
+/** A bucket name no other test uses. */
+export function uniqueBucket(): string {
+  return `test-${randomBytes(6).toString('hex')}`;
+}
