@@ -64,8 +64,10 @@ export class KdfRunner {
   readonly #queueLength: number;
   #running = 0;
   readonly #waiting = new Set<() => void>();
+  readonly #slow: SlowFunction;
 
-  constructor(o: { atOnce?: number; queueLength?: number } = {}) {
+  constructor(o: { atOnce?: number; queueLength?: number; slow?: SlowFunction } = {}) {
+    this.#slow = o.slow ?? runSlow;
     this.#atOnce = o.atOnce ?? SLOW_KDF_AT_ONCE;
     this.#queueLength = o.queueLength ?? SLOW_KDF_QUEUE;
   }
@@ -84,7 +86,7 @@ export class KdfRunner {
     await this.#enter(signal);
     try {
       this.runs += 1;
-      return await runSlow(kdf, secret, salt);
+      return await this.#slow(kdf, secret, salt);
     } finally {
       this.#leave();
     }
@@ -127,7 +129,9 @@ export class KdfRunner {
 /** The process's runner. */
 export const processKdfRunner = new KdfRunner();
 
-function runSlow(kdf: Exclude<Kdf, { name: 'hkdf-sha256' }>, secret: Buffer, salt: Buffer): Promise<Buffer> {
+type SlowFunction = (kdf: Exclude<Kdf, { name: 'hkdf-sha256' }>, secret: Buffer, salt: Buffer) => Promise<Buffer>;
+
+function runSlow(...[kdf, secret, salt]: Parameters<SlowFunction>): Promise<Buffer> {
   if (kdf.name === 'pbkdf2-sha256') return pbkdf2Async(secret, salt, kdf.iterations, SLOT_SECRET_BYTES, 'sha256');
   const { memory, passes, parallelism } = kdf;
   const parameters = { message: secret, nonce: salt, memory, passes, parallelism, tagLength: SLOT_SECRET_BYTES };

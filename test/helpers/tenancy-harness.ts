@@ -1,0 +1,58 @@
+/** A tenancy over a backend in memory, with a clock to turn, the events it emitted and a count of key derivations. */
+import type { SecurityEvent } from '../../proxy/events.ts';
+import { canonicalJson } from '../../proxy/keyring/canonical-json.ts';
+import type { Keyring } from '../../proxy/keyring/document.ts';
+import { KdfRunner } from '../../proxy/keyring/kdf.ts';
+import { keyringName } from '../../proxy/keyring/records.ts';
+import type { SealKeys } from '../../proxy/keyring/seal-keys.ts';
+import { StateStore } from '../../proxy/keyring/state.ts';
+import { type OpenTenant, Tenancy } from '../../proxy/keyring/tenancy.ts';
+import { newSealKeys } from './keyring-fixture.ts';
+import { MemoryBackend } from './memory-backend.ts';
+
+export class TenancyHarness {
+  readonly backend = new MemoryBackend();
+  readonly state = new StateStore({ backend: this.backend, bucket: 'state', prefix: 'p' });
+  readonly events: SecurityEvent[] = [];
+  readonly runner = new KdfRunner();
+  readonly sealKeys: SealKeys;
+  readonly tenancy: Tenancy;
+  /** Milliseconds. */
+  time = Date.parse('2026-06-01T00:00:00Z');
+
+  constructor(o: { sealKeys?: SealKeys; ttlSeconds?: number; cacheEntries?: number } = {}) {
+    this.sealKeys = o.sealKeys ?? newSealKeys('one');
+    this.tenancy = new Tenancy({
+      state: this.state,
+      sealKeys: this.sealKeys,
+      emit: (event) => this.events.push(event),
+      now: () => new Date(this.time),
+      runner: this.runner,
+      ...(o.ttlSeconds === undefined ? {} : { ttlSeconds: o.ttlSeconds }),
+      ...(o.cacheEntries === undefined ? {} : { cacheEntries: o.cacheEntries }),
+    });
+  }
+
+  /** Puts a keyring into the state behind everybody's back, under `tenant`'s name. */
+  store(keyring: Keyring | Buffer, tenant?: string): void {
+    const body = Buffer.isBuffer(keyring) ? keyring : canonicalJson(keyring);
+    const name = tenant ?? (Buffer.isBuffer(keyring) ? '' : keyring.tenant);
+    this.backend.overwrite('state', `p/${keyringName(name)}`, body);
+  }
+
+  open(accessKeyId: string, signal: AbortSignal = new AbortController().signal): Promise<OpenTenant> {
+    return this.tenancy.open(this.tenancy.resolve(accessKeyId), signal);
+  }
+
+  /** The S3 code that `open` fails with, or `opened`. */
+  async outcome(accessKeyId: string): Promise<string> {
+    return this.open(accessKeyId).then(
+      () => 'opened',
+      (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : String(error)),
+    );
+  }
+
+  get reads(): number {
+    return this.backend.requests.filter((request) => request.method === 'GET').length;
+  }
+}
