@@ -58,15 +58,14 @@ export async function probeCapabilities(
   const session = new ProbeSession(backend, o);
   try {
     await session.put('writable', 'probe');
-    const found: Partial<Record<keyof Capabilities, boolean>> = {};
-    const steps = Object.entries(STEPS) as [keyof Capabilities, (typeof STEPS)[keyof Capabilities]][];
-    const settled = await Promise.allSettled(
-      steps.map(async ([name, step]) => {
-        found[name] = await step(session);
-      }),
-    );
-    for (const one of settled) if (one.status === 'rejected') throw one.reason;
-    return found as Capabilities;
+    const steps = Object.entries(STEPS);
+    // All of them end before anything is removed, also when one fails.
+    const settled = await Promise.allSettled(steps.map(([, step]) => step(session)));
+    const found = settled.map((one, index) => {
+      if (one.status === 'rejected') throw one.reason;
+      return [steps[index]?.[0], one.value];
+    });
+    return Object.fromEntries(found);
   } finally {
     await session.cleanUp();
   }

@@ -4,7 +4,7 @@
  */
 import http from 'node:http';
 import https from 'node:https';
-import { BACKEND_KEEP_ALIVE_MS, BACKEND_SOCKET_BUFFER_BYTES, BACKEND_SOCKETS } from '../../limits.ts';
+import { BACKEND_KEEP_ALIVE_MS, BACKEND_SOCKETS } from '../../limits.ts';
 
 export interface Agents {
   readonly request: typeof http.request;
@@ -24,7 +24,6 @@ export function openAgents(o: {
     maxSockets,
     maxTotalSockets: maxSockets,
     noDelay: true,
-    highWaterMark: BACKEND_SOCKET_BUFFER_BYTES,
     ...(o.tls?.ca === undefined ? {} : { ca: o.tls.ca }),
   };
   const secure = o.endpoint.protocol === 'https:';

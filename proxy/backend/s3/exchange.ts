@@ -8,7 +8,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { BACKEND_CONNECT_TIMEOUT_MS, MAX_BACKEND_HEAD_BYTES } from '../../limits.ts';
+import { MAX_BACKEND_HEAD_BYTES } from '../../limits.ts';
 import { type BackendResponse, BackendUnavailable } from '../backend.ts';
 import type { RequestBody } from './request-body.ts';
 
@@ -25,7 +25,9 @@ export interface ExchangeOptions {
   /** Signed headers, with host and content-length. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: RequestBody | undefined;
-  /** Milliseconds without a byte, while it is the store's turn. */
+  /** Milliseconds for a connection to be made, TLS handshake included. */
+  readonly connectMs: number;
+  /** Milliseconds without a byte, while it is the store's turn; also for a connection to become free. */
   readonly idleMs: number;
   /** Milliseconds to wait for 100 Continue before the body is sent; `undefined` to send it at once. */
   readonly continueMs: number | undefined;
@@ -108,7 +110,7 @@ class Exchange {
       connected();
       return;
     }
-    this.#armConnectTimer(BACKEND_CONNECT_TIMEOUT_MS, 'the connection was not made in time');
+    this.#armConnectTimer(this.#options.connectMs, 'the connection was not made in time');
     socket.once(this.#request.protocol === 'https:' ? 'secureConnect' : 'connect', connected);
   }
 

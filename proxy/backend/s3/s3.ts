@@ -3,7 +3,12 @@
  * over node:http, whose streams are faster on this path than fetch-style clients. It retries only what cannot have
  * happened: a request on a kept connection that the store had closed meanwhile. Statuses are never retried here.
  */
-import { BACKEND_CONTINUE_MS, BACKEND_COPY_TIMEOUT_MS, BACKEND_IDLE_TIMEOUT_MS } from '../../limits.ts';
+import {
+  BACKEND_CONNECT_TIMEOUT_MS,
+  BACKEND_CONTINUE_MS,
+  BACKEND_COPY_TIMEOUT_MS,
+  BACKEND_IDLE_TIMEOUT_MS,
+} from '../../limits.ts';
 import type { Backend, BackendRequest, BackendResponse } from '../backend.ts';
 import { openAgents } from './agents.ts';
 import { ExpectationRefused, exchange, StaleConnection } from './exchange.ts';
@@ -25,7 +30,7 @@ export interface S3BackendOptions {
   /** Connections at most; BACKEND_SOCKETS by default. */
   readonly sockets?: number;
   /** Other waits than those of limits.ts, in milliseconds. */
-  readonly timeouts?: { readonly continueMs?: number; readonly idleMs?: number };
+  readonly timeouts?: { readonly connectMs?: number; readonly continueMs?: number; readonly idleMs?: number };
 }
 
 /** @throws TypeError for an endpoint that is not http(s), or has a path, a query or credentials. */
@@ -35,6 +40,7 @@ export function openS3Backend(o: S3BackendOptions): Backend {
   const agents = openAgents({ endpoint, tls: o.tls, sockets: o.sockets });
   const port = Number(endpoint.port) || (endpoint.protocol === 'https:' ? 443 : 80);
   const credentials = credentialsOf(o);
+  const connectMs = o.timeouts?.connectMs ?? BACKEND_CONNECT_TIMEOUT_MS;
   const continueMs = o.timeouts?.continueMs ?? BACKEND_CONTINUE_MS;
   const idleMs = o.timeouts?.idleMs ?? BACKEND_IDLE_TIMEOUT_MS;
   // Some stores never answer Expect. Asking them again would cost every upload the full wait.
@@ -59,6 +65,7 @@ export function openS3Backend(o: S3BackendOptions): Backend {
       path: target.path,
       headers,
       body,
+      connectMs,
       idleMs: movesDataInside(request) ? Math.max(idleMs, BACKEND_COPY_TIMEOUT_MS) : idleMs,
       continueMs: asks ? continueMs : undefined,
       signal: request.signal,

@@ -1,0 +1,40 @@
+/** An S3 backend towards a local test server, with credentials that must never be seen in an error. */
+import type { Backend, BackendBody } from '../../../../proxy/backend/backend.ts';
+import { openS3Backend, type S3BackendOptions } from '../../../../proxy/backend/s3/s3.ts';
+
+export const ACCESS_KEY_ID = 'AKIDTESTONLY0000';
+export const SECRET = 'never-shown-secret';
+
+export function openTestBackend(endpoint: URL, o: Partial<S3BackendOptions> = {}): Backend {
+  return openS3Backend({
+    endpoint,
+    accessKeyId: ACCESS_KEY_ID,
+    secretAccessKey: SECRET,
+    region: 'us-east-1',
+    pathStyle: true,
+    ...o,
+  });
+}
+
+export function never(): AbortSignal {
+  return new AbortController().signal;
+}
+
+/** A streamed body; `onEnd` runs when the source is left, however that comes. */
+export function streamOf(
+  chunks: readonly (Buffer | Error)[],
+  o: { length?: number; onEnd?: () => void } = {},
+): BackendBody {
+  const total = chunks.reduce((sum, chunk) => sum + (Buffer.isBuffer(chunk) ? chunk.length : 0), 0);
+  async function* generate() {
+    try {
+      for (const chunk of chunks) {
+        if (chunk instanceof Error) throw chunk;
+        yield chunk;
+      }
+    } finally {
+      o.onEnd?.();
+    }
+  }
+  return { length: o.length ?? total, chunks: generate() };
+}

@@ -1,0 +1,204 @@
+// Protects: a response that breaks off is an error and never a short success; aborting ends everything and leaks nothing.
+import { getEventListeners } from 'node:events';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type Backend, BackendUnavailable } from '../../../../proxy/backend/backend.ts';
+import { discard, readBody } from '../../../../proxy/backend/read-body.ts';
+import { type RawRequest, type RawServer, rawServer } from '../../../helpers/raw-server.ts';
+import { never, openTestBackend, streamOf } from './open.ts';
+
+let server: RawServer | undefined;
+let backend: Backend | undefined;
+const get = { method: 'GET', bucket: 'data', key: 'k' } as const;
+
+async function start(
+  script: (request: RawRequest) => unknown,
+  o: { idleMs?: number } = {},
+): Promise<{ backend: Backend; server: RawServer }> {
+  server = await rawServer(script);
+  backend = openTestBackend(server.endpoint, { timeouts: o });
+  return { backend, server };
+}
+
+afterEach(async () => {
+  await backend?.close();
+  await server?.close();
+});
+
+describe('a response that is cut', () => {
+  const cuts: [string, string, number][] = [
+    ['Content-Length, closed', 'Content-Length: 1000\r\n\r\n', 999],
+    ['Content-Length, closed at once', 'Content-Length: 1000\r\n\r\n', 0],
+    ['chunked, closed in a chunk', 'Transfer-Encoding: chunked\r\n\r\n3e8\r\n', 999],
+    ['chunked, closed before the last chunk', 'Transfer-Encoding: chunked\r\n\r\n3e8\r\n', 1000],
+  ];
+  for (const how of ['end', 'resetAndDestroy'] as const) {
+    test.each(cuts)(`%s (${how})`, async (_, head, bytes) => {
+      const { backend, server } = await start(({ socket }) => {
+        socket.write(`HTTP/1.1 200 OK\r\n${head}${'x'.repeat(bytes)}`, () => socket[how]());
+      });
+      // A reset may overtake what was written before it: then there is no response at all, which is an error as well.
+      const outcome = await backend
+        .send({ ...get, signal: never() })
+        .then((response) => readBody(response, { maxBytes: 10_000 }))
+        .catch((error) => error);
+      expect(outcome).toBeInstanceOf(BackendUnavailable);
+      await server.idle();
+    });
+  }
+
+  test('errors for a consumer that comes late', async () => {
+    const { backend, server } = await start(({ socket }) =>
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc'),
+    );
+    const response = await backend.send({ ...get, signal: never() });
+    await server.idle();
+    if (!response.body.closed) await new Promise<void>((resolve) => response.body.once('close', resolve));
+    await expect(readBody(response, { maxBytes: 100 })).rejects.toThrowError(BackendUnavailable);
+  });
+
+  test('bytes beyond Content-Length are no part of the body, nor of the next response', async () => {
+    const { backend, server } = await start((request) => {
+      request.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nrightEXTRA');
+    });
+    const outcomes: string[] = [];
+    for (let i = 0; i < 6; i++) {
+      const outcome = await backend
+        .send({ ...get, signal: never() })
+        .then(async (response) => (await readBody(response, { maxBytes: 100 })).toString())
+        .catch((error: unknown) => (error instanceof BackendUnavailable ? 'unavailable' : 'another error'));
+      outcomes.push(outcome);
+    }
+    expect(outcomes).toHaveLength(6);
+    for (const outcome of outcomes) expect(['right', 'unavailable']).toContain(outcome);
+    expect(server.accepted()).toBeGreaterThan(1);
+  });
+});
+
+describe('idle', () => {
+  test('a store that stops in the middle of a body is an error', async () => {
+    const { backend, server } = await start(
+      ({ socket }) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc'),
+      { idleMs: 50 },
+    );
+    const response = await backend.send({ ...get, signal: never() });
+    await expect(readBody(response, { maxBytes: 100 })).rejects.toThrowError(/nothing was heard/);
+    await server.idle();
+  });
+
+  test('a consumer that waits is not', async () => {
+    const size = 8 << 20;
+    const { backend } = await start((request) => request.respond(200, { body: Buffer.alloc(size) }), { idleMs: 30 });
+    const response = await backend.send({ ...get, signal: never() });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(await readBody(response, { maxBytes: size })).toHaveLength(size);
+  });
+});
+
+describe('abort', () => {
+  const reason = new Error('the client went away');
+
+  test('before it is sent: nothing is', async () => {
+    const { backend, server } = await start((request) => request.respond(200));
+    await expect(backend.send({ ...get, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(server.accepted()).toBe(0);
+  });
+
+  test('while the store is silent', async () => {
+    const abort = new AbortController();
+    const { backend, server } = await start(() => abort.abort(reason));
+    await expect(backend.send({ ...get, signal: abort.signal })).rejects.toBe(reason);
+    await server.idle();
+    expect(getEventListeners(abort.signal, 'abort')).toHaveLength(0);
+  });
+
+  test('in the middle of a request body: short of its length, and the source is left', async () => {
+    const abort = new AbortController();
+    const ended = Promise.withResolvers<void>();
+    const whole: boolean[] = [];
+    const { backend, server } = await start(async (request) => {
+      request.socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+      await request.received(1000);
+      abort.abort(reason);
+      whole.push(await request.received());
+    });
+    const chunks = Array.from({ length: 1000 }, () => Buffer.alloc(100_000));
+    const body = streamOf(chunks, { onEnd: ended.resolve });
+    await expect(backend.send({ ...get, method: 'PUT', body, signal: abort.signal })).rejects.toBe(reason);
+    await Promise.all([server.idle(), ended.promise]);
+    expect(whole).toEqual([false]);
+  });
+
+  test('in the middle of a response body', async () => {
+    const abort = new AbortController();
+    const { backend, server } = await start(
+      ({ socket }) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc'),
+    );
+    const response = await backend.send({ ...get, signal: abort.signal });
+    const reading = readBody(response, { maxBytes: 100 }).catch((error) => error.cause ?? error);
+    abort.abort(reason);
+    expect(await reading).toBe(reason);
+    await server.idle();
+  });
+
+  test('1,000 times in every state leaves no connection, listener or timer', async () => {
+    const abort = new Map<string, AbortController>();
+    const { backend, server } = await start(async (request) => {
+      const kind = request.index % 4;
+      const controller = abort.get(request.requestLine.split(' ')[1] ?? '');
+      if (kind === 1) request.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc');
+      if (kind === 2) request.socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+      if (kind === 3) request.respond(200);
+      else controller?.abort(reason);
+    });
+    const outcomes = { ended: 0, rejected: 0 };
+    const listeners: number[] = [];
+    for (let batch = 0; batch < 20; batch++) {
+      await Promise.all(
+        Array.from({ length: 50 }, async (_, i) => {
+          const controller = new AbortController();
+          abort.set(`/data/${batch}-${i}`, controller);
+          const body = i % 2 === 0 ? {} : { body: streamOf([Buffer.alloc(10), Buffer.alloc(10)]) };
+          const method = i % 2 === 0 ? 'GET' : 'PUT';
+          try {
+            const response = await backend.send({
+              method,
+              bucket: 'data',
+              key: `${batch}-${i}`,
+              signal: controller.signal,
+              ...body,
+            });
+            await readBody(response, { maxBytes: 100 });
+            outcomes.ended++;
+          } catch {
+            outcomes.rejected++;
+          }
+          controller.abort(reason);
+          listeners.push(getEventListeners(controller.signal, 'abort').length);
+        }),
+      );
+    }
+    expect(outcomes.ended + outcomes.rejected).toBe(1000);
+    expect(outcomes.rejected).toBeGreaterThan(500);
+    expect(Math.max(...listeners)).toBe(0);
+    // Only kept, unused connections are left; closing the backend ends them.
+    await backend.close();
+    await server.idle();
+    const timers = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout');
+    expect(timers.length).toBeLessThan(10);
+  });
+});
+
+test('a body that is discarded frees its connection, a long one by closing it', async () => {
+  const { backend, server } = await start((request) =>
+    request.respond(200, { body: Buffer.alloc(request.requestLine.includes('long') ? 10_000_000 : 100) }),
+  );
+  for (let i = 0; i < 5; i++) {
+    const response = await backend.send({ ...get, signal: never() });
+    discard(response);
+    await new Promise<void>((resolve) => response.body.once('close', resolve));
+  }
+  expect(server.accepted()).toBe(1);
+  const response = await backend.send({ ...get, key: 'long', signal: never() });
+  discard(response);
+  await server.idle();
+});
