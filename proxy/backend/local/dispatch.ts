@@ -1,0 +1,156 @@
+/**
+ * Which operation a request is: its method, level and sub-resource name exactly one, whatever the order of this table.
+ * Sub-resources that the store does not serve, and headers that it cannot honour, are refused and never ignored.
+ */
+import { S3Error } from '../../errors.ts';
+import type { BackendResponse } from '../backend.ts';
+import { createBucket, deleteBucket, getBucketLocation, headBucket, listBuckets } from './operations/buckets.ts';
+import { copyObject } from './operations/copy-object.ts';
+import { deleteObject, deleteObjects } from './operations/delete-objects.ts';
+import { getObject, headObject } from './operations/get-object.ts';
+import { listObjectsV1, listObjectsV2 } from './operations/list-objects.ts';
+import { listMultipartUploads, listParts } from './operations/list-uploads.ts';
+import { listObjectVersions } from './operations/list-versions.ts';
+import {
+  abortMultipartUpload,
+  completeMultipartUpload,
+  createMultipartUpload,
+} from './operations/multipart-uploads.ts';
+import { putObject } from './operations/put-object.ts';
+import {
+  deleteBucketTagging,
+  deleteObjectTagging,
+  getBucketTagging,
+  getObjectTagging,
+  putBucketTagging,
+  putObjectTagging,
+} from './operations/tagging.ts';
+import { uploadPart, uploadPartCopy } from './operations/upload-part.ts';
+import { getBucketVersioning, putBucketVersioning } from './operations/versioning.ts';
+import type { StoreRequest } from './request.ts';
+import type { Store } from './store.ts';
+
+export type Operation = (store: Store, request: StoreRequest) => Promise<BackendResponse>;
+
+/** `METHOD level sub-resource`; `copy` marks a request with a copy source. */
+const OPERATIONS: Readonly<Record<string, Operation>> = {
+  'GET service': listBuckets,
+  'PUT bucket': createBucket,
+  'HEAD bucket': headBucket,
+  'DELETE bucket': deleteBucket,
+  'GET bucket': listObjectsV1,
+  'GET bucket list-type': listObjectsV2,
+  'GET bucket location': getBucketLocation,
+  'GET bucket tagging': getBucketTagging,
+  'PUT bucket tagging': putBucketTagging,
+  'DELETE bucket tagging': deleteBucketTagging,
+  'GET bucket uploads': listMultipartUploads,
+  'GET bucket versioning': getBucketVersioning,
+  'PUT bucket versioning': putBucketVersioning,
+  'GET bucket versions': listObjectVersions,
+  'POST bucket delete': deleteObjects,
+  'GET object': getObject,
+  'HEAD object': headObject,
+  'PUT object': putObject,
+  'PUT object copy': copyObject,
+  'DELETE object': deleteObject,
+  'GET object tagging': getObjectTagging,
+  'PUT object tagging': putObjectTagging,
+  'DELETE object tagging': deleteObjectTagging,
+  'POST object uploads': createMultipartUpload,
+  'PUT object uploadId': uploadPart,
+  'PUT object uploadId copy': uploadPartCopy,
+  'GET object uploadId': listParts,
+  'POST object uploadId': completeMultipartUpload,
+  'DELETE object uploadId': abortMultipartUpload,
+};
+
+/** Query names that choose an operation. The others are parameters of one, or mean nothing. */
+const SUB_RESOURCES = new Set([
+  'abac',
+  'accelerate',
+  'acl',
+  'analytics',
+  'annotation',
+  'append',
+  'attributes',
+  'cors',
+  'delete',
+  'encryption',
+  'intelligent-tiering',
+  'inventory',
+  'legal-hold',
+  'lifecycle',
+  'list-type',
+  'location',
+  'logging',
+  'metadataConfiguration',
+  'metadataTable',
+  'metrics',
+  'notification',
+  'object-lock',
+  'ownershipControls',
+  'policy',
+  'policyStatus',
+  'publicAccessBlock',
+  'renameObject',
+  'replication',
+  'requestPayment',
+  'restore',
+  'retention',
+  'select',
+  'session',
+  'tagging',
+  'torrent',
+  'uploadId',
+  'uploads',
+  'versioning',
+  'versions',
+  'website',
+]);
+
+/** @throws S3Error NotImplemented, InvalidArgument for sub-resources that exclude each other, MethodNotAllowed */
+export function findOperation(request: StoreRequest): Operation {
+  refuseHeaders(request.headers);
+  const named = [...request.query.keys()].filter((name) => SUB_RESOURCES.has(name));
+  if (named.length > 1) {
+    throw new S3Error('InvalidArgument', `Conflicting query string parameters: ${named.join(', ')}`);
+  }
+  const level = request.bucket === '' ? 'service' : request.key === '' ? 'bucket' : 'object';
+  const copy = request.method === 'PUT' && request.headers['x-amz-copy-source'] !== undefined ? ['copy'] : [];
+  const name = [request.method, level, ...named, ...copy].join(' ');
+  if (Object.hasOwn(OPERATIONS, name)) return OPERATIONS[name] ?? refuse();
+  if (named.length === 0 && copy.length === 0) throw new S3Error('MethodNotAllowed');
+  return refuse();
+}
+
+function refuse(): never {
+  throw new S3Error('NotImplemented');
+}
+
+const REFUSED_HEADERS = [
+  'x-amz-bucket-object-lock-enabled',
+  'x-amz-bypass-governance-retention',
+  'x-amz-checksum-',
+  'x-amz-copy-source-server-side-encryption-',
+  'x-amz-grant-',
+  'x-amz-if-match-',
+  'x-amz-mfa',
+  'x-amz-object-lock-',
+  'x-amz-server-side-encryption',
+  'x-amz-trailer',
+  'x-amz-write-offset-bytes',
+];
+/** It asks for checksums in the reply where there are some; the store has none. */
+const IGNORED_HEADER = 'x-amz-checksum-mode';
+/** ACLs that change nothing, since the store has one owner. */
+const EMPTY_ACLS = new Set(['private', 'bucket-owner-full-control']);
+
+function refuseHeaders(headers: StoreRequest['headers']): void {
+  for (const name of Object.keys(headers)) {
+    if (name === IGNORED_HEADER || !REFUSED_HEADERS.some((refused) => name.startsWith(refused))) continue;
+    throw new S3Error('NotImplemented', undefined, { details: { Header: name } });
+  }
+  const acl = headers['x-amz-acl'];
+  if (acl !== undefined && !EMPTY_ACLS.has(acl)) throw new S3Error('AccessControlListNotSupported');
+}

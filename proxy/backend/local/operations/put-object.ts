@@ -1,0 +1,27 @@
+/** PutObject, conditional writes included. S3: PutObject. */
+import type { BackendResponse } from '../../backend.ts';
+import { writeConditions } from '../conditions.ts';
+import { storageClass, storedHeaders, versionHeader } from '../object-headers.ts';
+import { storeBody } from '../receive-body.ts';
+import type { StoreRequest } from '../request.ts';
+import { quoted, reply } from '../respond.ts';
+import type { Store } from '../store.ts';
+import { tagsFromHeader } from '../tags.ts';
+
+export async function putObject(store: Store, request: StoreRequest): Promise<BackendResponse> {
+  const { bucket, key, headers } = request;
+  store.index.bucket(bucket);
+  const described = {
+    conditions: writeConditions(headers),
+    storageClass: storageClass(headers),
+    headers: storedHeaders(headers),
+    tags: tagsFromHeader(headers['x-amz-tagging']),
+  };
+  return storeBody(store, request, async (body, transfer) => {
+    // Evaluated once the body has arrived: its time of arrival is the object's.
+    const put = { bucket, key, body, modified: store.now(), ...described };
+    const etag = quoted(body.md5);
+    const { versionId } = await store.writer.run('putObject', put, transfer);
+    return reply(200, { etag, ...versionHeader(versionId) });
+  });
+}

@@ -1,0 +1,24 @@
+/** The messages between a process and its writer thread. */
+import type { ErrorDetails, S3ErrorCode } from '../../errors.ts';
+import type { MutationName } from './mutations/mutations.ts';
+
+export interface MutationMessage {
+  readonly id: number;
+  readonly name: MutationName;
+  readonly argument: unknown;
+}
+
+export type ToWriter = MutationMessage | { readonly close: true };
+
+export type Outcome =
+  | { readonly id: number; readonly result: unknown }
+  | {
+      readonly id: number;
+      readonly refused: { readonly code: S3ErrorCode; readonly message: string; readonly details: ErrorDetails };
+    }
+  | { readonly id: number; readonly failed: string };
+
+export type FromWriter =
+  | { readonly ready: { readonly owner: string } }
+  | { readonly outcomes: readonly Outcome[]; readonly garbage: readonly string[] }
+  | { readonly closed: true };
