@@ -1,14 +1,19 @@
 /**
  * The highest generation seen of each keyring, so that an older one put back while the process runs is noticed
- * (crypto/FORMAT.md, "Keyring and access key ids", rollback). Kept in memory only, and bounded: a restart or the eviction
- * of a tenant forgets.
+ * (crypto/FORMAT.md, "Keyring and access key ids", reading a keyring). Kept in memory only, and bounded: a restart, or
+ * enough other tenants, forgets.
  */
 import { createHash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import { REMEMBERED_GENERATIONS } from '../limits.ts';
 
 export class Generations {
-  readonly #seen = new LRUCache<string, { generation: number; digest: string }>({ max: REMEMBERED_GENERATIONS });
+  /** Longest unused first. */
+  readonly #seen = new Map<string, { readonly generation: number; readonly digest: string }>();
+  readonly #max: number;
+
+  constructor(o: { max?: number } = {}) {
+    this.#max = o.max ?? REMEMBERED_GENERATIONS;
+  }
 
   /**
    * Whether a keyring whose operator MAC was verified may be used: newer than any seen, or the very one seen last. Two
@@ -17,9 +22,12 @@ export class Generations {
   accept(tenant: string, generation: number, body: Buffer): boolean {
     const digest = createHash('sha256').update(body).digest('base64');
     const seen = this.#seen.get(tenant);
-    if (seen !== undefined && generation < seen.generation) return false;
-    if (seen !== undefined && generation === seen.generation) return digest === seen.digest;
-    this.#seen.set(tenant, { generation, digest });
-    return true;
+    const isAccepted =
+      seen === undefined || generation > seen.generation || (generation === seen.generation && digest === seen.digest);
+    this.#seen.delete(tenant);
+    this.#seen.set(tenant, isAccepted ? { generation, digest } : seen);
+    const [oldest] = this.#seen.size > this.#max ? this.#seen.keys() : [];
+    if (oldest !== undefined) this.#seen.delete(oldest);
+    return isAccepted;
   }
 }

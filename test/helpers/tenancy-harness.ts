@@ -29,7 +29,7 @@ export class TenancyHarness {
       now: () => new Date(this.time),
       runner: this.runner,
       ...(o.ttlSeconds === undefined ? {} : { ttlSeconds: o.ttlSeconds }),
-      ...(o.cacheEntries === undefined ? {} : { cacheEntries: o.cacheEntries }),
+      cacheEntries: o.cacheEntries ?? 100,
     });
   }
 
