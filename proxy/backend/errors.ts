@@ -76,26 +76,26 @@ const OWN_REQUEST: ReadonlySet<string> = new Set([
 ]);
 
 /** Other names for a code of S3, among S3-compatible stores. */
-const SYNONYMS: Readonly<Record<string, S3ErrorCode>> = {
-  NotFound: 'NoSuchKey',
-  RequestRateLimitExceeded: 'SlowDown',
-  SlowDownRead: 'SlowDown',
-  SlowDownWrite: 'SlowDown',
-  TooManyRequests: 'SlowDown',
-  XMinioInvalidObjectName: 'InvalidArgument',
-  XMinioInvalidResourceName: 'InvalidArgument',
-  TooManyRequestsException: 'SlowDown',
-};
+const SYNONYMS: ReadonlyMap<string, S3ErrorCode> = new Map([
+  ['NotFound', 'NoSuchKey'],
+  ['RequestRateLimitExceeded', 'SlowDown'],
+  ['SlowDownRead', 'SlowDown'],
+  ['SlowDownWrite', 'SlowDown'],
+  ['TooManyRequests', 'SlowDown'],
+  ['XMinioInvalidObjectName', 'InvalidArgument'],
+  ['XMinioInvalidResourceName', 'InvalidArgument'],
+  ['TooManyRequestsException', 'SlowDown'],
+]);
 
 /** What a status alone means, when no code came with it. 404 depends on what was asked for. */
-const BY_STATUS: Readonly<Record<number, S3ErrorCode>> = {
-  304: 'NotModified',
-  405: 'MethodNotAllowed',
-  412: 'PreconditionFailed',
-  416: 'InvalidRange',
-  429: 'SlowDown',
-  501: 'NotImplemented',
-};
+const BY_STATUS: ReadonlyMap<number, S3ErrorCode> = new Map([
+  [304, 'NotModified'],
+  [405, 'MethodNotAllowed'],
+  [412, 'PreconditionFailed'],
+  [416, 'InvalidRange'],
+  [429, 'SlowDown'],
+  [501, 'NotImplemented'],
+]);
 
 /**
  * The error that the client gets for a backend's answer. Never carries the backend's own text, which may name the
@@ -111,12 +111,12 @@ export function backendFailure(status: number, code: string, context: FailureCon
     return new S3Error('ServiceUnavailable', 'The request was damaged on its way to the backend. Try again.', options);
   }
   if (OWN_REQUEST.has(code)) return new S3Error('InternalError', undefined, options);
-  const known = SYNONYMS[code] ?? (isS3ErrorCode(code) ? code : undefined);
+  const known = SYNONYMS.get(code) ?? (isS3ErrorCode(code) ? code : undefined);
   if (code === 'NotFound' || (code === '' && status === 404)) return new S3Error(notFound(context), undefined, options);
   if (known !== undefined && isPlausible(new S3Error(known).status, status)) {
     return new S3Error(known === 'InternalError' ? 'ServiceUnavailable' : known, undefined, options);
   }
-  const fallback = BY_STATUS[status] ?? (status >= 500 ? 'ServiceUnavailable' : 'InternalError');
+  const fallback = BY_STATUS.get(status) ?? (status >= 500 ? 'ServiceUnavailable' : 'InternalError');
   return new S3Error(fallback, undefined, options);
 }
 
