@@ -68,7 +68,7 @@ export function sealHeader(o: {
   readonly layout: Layout;
   readonly attributes?: HeaderAttributes | undefined;
 }): SealedHeader {
-  if (!Number.isInteger(o.epoch) || o.epoch < 0 || o.epoch > MAX_EPOCH) throw new RangeError('Not an epoch.');
+  if (!Number.isInteger(o.epoch) || o.epoch < 1 || o.epoch > MAX_EPOCH) throw new RangeError('Not an epoch.');
   if ((o.layout === 0) !== (o.attributes?.late !== undefined)) {
     throw new TypeError('Late attributes are in the header in layout 0, and only there.');
   }

@@ -1,0 +1,649 @@
+#!/usr/bin/env python3
+"""An independent reader of Sealgate's object format, written from crypto/FORMAT.md. It shares no code with the program.
+
+    decode.py vectors DIR                     opens every vector of the object format in DIR
+    decode.py keyrings DIR                    opens DIR/opens.json and refuses DIR/refused.json
+    decode.py object --body FILE --metadata FILE.json --bucket B --key K
+                     (--root-hex HEX [--epoch N] | --keyring FILE --api-key-file FILE) [--out FILE]
+
+`object` opens one stored object: its body and its metadata as a JSON object (names with or without `x-amz-meta-`), under a
+root key or under a tenant's keyring and API key. Plaintext goes to --out or standard output, attributes to standard error.
+The operator's MAC on a keyring is not checked there: that takes the server's seal key, which a tenant does not have.
+
+Needs the `cryptography` package (44 or later for Argon2id) and Python 3.9.
+"""
+
+import argparse
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import os
+import struct
+import sys
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+ALGORITHM = b"sealgate-1"
+SEGMENT = 65536
+TAG = 16
+MAX_SIZE = 1 << 48
+MAX_PARTS = 10_000
+PART_MAGIC = bytes.fromhex("8e5345414c474154450d0a1a0a505401")
+LOCATOR_MAGIC = bytes.fromhex("8e5345414c474154450d0a1a0a465401")
+PART_HEADER = 48
+LOCATOR = 24
+BOX_OVERHEAD = 48
+MAX_ATTRIBUTES = 65536
+MAX_TABLE = 1_220_304
+HEADERS = {
+    1: "content-type",
+    2: "cache-control",
+    3: "content-disposition",
+    4: "content-encoding",
+    5: "content-language",
+    6: "expires",
+}
+CHECKSUMS = {
+    1: ("CRC32", 4),
+    2: ("CRC32C", 4),
+    3: ("CRC64NVME", 8),
+    4: ("SHA1", 20),
+    5: ("SHA256", 32),
+    6: ("SHA512", 64),
+    7: ("MD5", 16),
+    8: ("XXHASH64", 8),
+    9: ("XXHASH3", 8),
+    10: ("XXHASH128", 16),
+}
+CHECKSUM_TYPES = {1: "FULL_OBJECT", 2: "COMPOSITE"}
+
+
+class FormatError(Exception):
+    """Section 10: the code of the piece that was refused."""
+
+    def __init__(self, code):
+        super().__init__(code)
+        self.code = code
+
+
+def require(condition, code):
+    if not condition:
+        raise FormatError(code)
+
+
+# Section 1 and 3: notation and keys
+
+
+def u8(n):
+    return struct.pack(">B", n)
+
+
+def u16(n):
+    return struct.pack(">H", n)
+
+
+def u32(n):
+    return struct.pack(">I", n)
+
+
+def integer(data):
+    return int.from_bytes(data, "big")
+
+
+def lp(data):
+    return u32(len(data)) + data
+
+
+def frame(*fields):
+    return b"".join(lp(field) for field in fields)
+
+
+def derive(secret, salt, label, *fields):
+    info = lp(label.encode()) + hashlib.sha256(frame(*fields)).digest()
+    return HKDF(algorithm=SHA256(), length=32, salt=salt, info=info).derive(secret)
+
+
+def gcm_open(key, nonce, sealed, aad, code):
+    require(len(sealed) >= TAG, code)
+    try:
+        return AESGCM(key).decrypt(nonce, sealed, aad or None)
+    except InvalidTag:
+        raise FormatError(code) from None
+
+
+def open_once(key, sealed, aad, code):
+    return gcm_open(key, bytes(12), sealed, aad, code)
+
+
+# Section 4: header
+
+
+def base64url(text, code):
+    require(isinstance(text, str), code)
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise FormatError(code) from None
+    require(base64.urlsafe_b64encode(data).rstrip(b"=").decode() == text, code)
+    return data
+
+
+def open_header(roots, tenant, bucket, key, fields):
+    """The opened header as a dict: dek, layout, location, and the attributes that are in it."""
+    require(fields.get("enc-algo") == ALGORITHM.decode(), "UNKNOWN_ALGORITHM")
+    malformed = "HEADER_MALFORMED"
+    field = base64url(fields.get("enc-dek"), malformed)
+    has_box = fields.get("enc-attrs") is not None
+    box = base64url(fields["enc-attrs"], malformed) if has_box else b""
+    stated = fields.get("enc-tenant")
+    require(len(field) == 118, malformed)
+    require(isinstance(stated, str) and len(stated) == 24 and set(stated) <= set("0123456789abcdef"), malformed)
+    layout, location, epoch = field[0], field[1], integer(field[2:6])
+    salt, wrapped, commitment = field[6:38], field[38:86], field[86:118]
+    require(layout in (0, 1, 2) and location in (0, 1), malformed)
+    require((location == 0) == has_box and not (layout == 0 and location == 1), malformed)
+    require(bytes.fromhex(stated) == tenant, "HEADER_REFUSED")
+    require(epoch in roots, "UNKNOWN_EPOCH")
+    name = (tenant, bucket.encode(), key.encode())
+    wrap_key = derive(roots[epoch], salt, "sealgate/1/dek-wrap", ALGORITHM, *name, u32(epoch))
+    aad = frame(ALGORITHM, tenant, u32(epoch), u8(layout), u8(location), hashlib.sha256(box).digest(), commitment)
+    dek = open_once(wrap_key, wrapped, aad, "HEADER_REFUSED")
+    require(hmac.compare_digest(derive(dek, b"", "sealgate/1/commit"), commitment), "HEADER_REFUSED")
+    header = {"dek": dek, "layout": layout, "early": None, "late": None}
+    if has_box:
+        early, late = open_attributes(dek, layout, box, u8(0), u8(layout), *name)
+        require(early is not None and (late is not None) == (layout == 0), "ATTRIBUTES_MALFORMED")
+        header["early"], header["late"] = early, late
+    return header
+
+
+# Section 5: attributes
+
+
+def open_attributes(dek, layout, box, *context):
+    require(len(box) >= BOX_OVERHEAD, "ATTRIBUTES_REFUSED")
+    key = derive(dek, box[:32], "sealgate/1/attrs", *context)
+    return decode_attributes(layout, open_once(key, box[32:], b"", "ATTRIBUTES_REFUSED"))
+
+
+def decode_attributes(layout, data):
+    code = "ATTRIBUTES_MALFORMED"
+    require(1 <= len(data) <= MAX_ATTRIBUTES and data[0] in (1, 2, 3), code)
+    entries, at = [], 1
+    while at < len(data):
+        require(at + 3 <= len(data), code)
+        tag, length = data[at], integer(data[at + 1 : at + 3])
+        require(at + 3 + length <= len(data), code)
+        require(not entries or tag >= entries[-1][0], code)
+        entries.append((tag, data[at + 3 : at + 3 + length]))
+        at += 3 + length
+    has_early, has_late = bool(data[0] & 1), bool(data[0] & 2)
+    allowed = ({0x01, 0x02} if layout != 2 else set()) | {0x03, 0x04} if has_early else set()
+    if has_late:
+        allowed |= {0x10, 0x12} | ({0x11, 0x13, 0x14} if layout == 2 else set())
+    require(all(tag in allowed for tag, _ in entries), code)
+
+    def all_of(tag):
+        return [value for entry, value in entries if entry == tag]
+
+    def one(tag, length):
+        values = all_of(tag)
+        require(len(values) == 1 and len(values[0]) == length, code)
+        return values[0]
+
+    early = decode_early(layout, one, all_of) if has_early else None
+    late = decode_late(layout, one, all_of) if has_late else None
+    return early, late
+
+
+def size_of(data, code="ATTRIBUTES_MALFORMED"):
+    require(integer(data) <= MAX_SIZE, code)
+    return integer(data)
+
+
+def decode_early(layout, one, all_of):
+    code = "ATTRIBUTES_MALFORMED"
+    headers, previous = [], 0
+    for value in all_of(0x03):
+        require(len(value) >= 1 and value[0] in HEADERS and value[0] > previous, code)
+        previous = value[0]
+        headers.append([HEADERS[previous], value[1:].decode("latin-1")])
+    metadata = []
+    for value in all_of(0x04):
+        require(len(value) >= 2, code)
+        end = 2 + integer(value[:2])
+        require(2 < end <= len(value), code)
+        metadata.append([value[2:end].decode("latin-1"), value[end:].decode("latin-1")])
+    require(len({name for name, _ in metadata}) == len(metadata), code)
+    early = {"headers": headers, "metadata": metadata}
+    if layout != 2:
+        early["size"], early["salt"] = size_of(one(0x01, 8)), one(0x02, 32)
+    return early
+
+
+def decode_late(layout, one, all_of):
+    code = "ATTRIBUTES_MALFORMED"
+    etag = one(0x10, 18)
+    late = {"md5": etag[:16], "parts": integer(etag[16:]), "checksums": [], "fingerprint": None}
+    require(1 <= late["parts"] <= MAX_PARTS if layout == 2 else late["parts"] <= 1, code)
+    previous = 0
+    for value in all_of(0x12):
+        require(len(value) >= 2 and value[0] in CHECKSUMS and value[1] in CHECKSUM_TYPES, code)
+        name, length = CHECKSUMS[value[0]]
+        require(value[0] > previous and len(value) == 2 + length, code)
+        previous = value[0]
+        late["checksums"].append([name, CHECKSUM_TYPES[value[1]], value[2:].hex()])
+    if layout == 2:
+        late["size"] = size_of(one(0x11, 8))
+        table = one(0x13, 77)
+        require(table[76] == 0 or table[76] in CHECKSUMS, code)
+        late["table"] = {
+            "salt": table[:32],
+            "bytes": integer(table[32:36]),
+            "sha256": table[36:68],
+            "parts_bytes": size_of(table[68:76]),
+            "checksum": CHECKSUMS[table[76]][1] if table[76] else 0,
+        }
+        late["fingerprint"] = one(0x14, 32).hex()
+    return late
+
+
+# Section 6: parts
+
+
+def run_bytes(size):
+    return size + TAG * max(1, -(-size // SEGMENT))
+
+
+def part_bytes(size):
+    return PART_HEADER + run_bytes(size)
+
+
+def open_run(key, sealed, size, code):
+    """Segments of `size` bytes of plaintext; `sealed` has the length that this takes."""
+    count = max(1, -(-size // SEGMENT))
+    plain = []
+    for i in range(count):
+        nonce = i.to_bytes(11, "big") + u8(1 if i == count - 1 else 0)
+        plain.append(gcm_open(key, nonce, sealed[i * (SEGMENT + TAG) : (i + 1) * (SEGMENT + TAG)], b"", code))
+    return b"".join(plain)
+
+
+def open_part(dek, layout, number, size, salt, sealed):
+    require(sealed[:PART_HEADER] == PART_MAGIC + salt, "PART_HEADER_REFUSED")
+    key = derive(dek, salt, "sealgate/1/part", u8(layout), u16(number))
+    return open_run(key, sealed[PART_HEADER:], size, "SEGMENT_REFUSED")
+
+
+# Section 7: footer
+
+
+def parse_locator(body):
+    locator = body[-LOCATOR:]
+    code = "LOCATOR_MALFORMED"
+    require(len(locator) == LOCATOR and locator[:16] == LOCATOR_MAGIC, code)
+    box, table = integer(locator[16:20]), integer(locator[20:24])
+    require(BOX_OVERHEAD < box <= MAX_ATTRIBUTES + BOX_OVERHEAD and table <= MAX_TABLE, code)
+    return box, table
+
+
+def open_table(dek, late, sealed):
+    table = late["table"]
+    digest = hashlib.sha256(sealed).digest()
+    require(len(sealed) == table["bytes"] and digest == table["sha256"], "TABLE_REFUSED")
+    length = 58 + table["checksum"]
+    size = late["parts"] * length
+    require(run_bytes(size) == table["bytes"], "TABLE_MALFORMED")
+    key = derive(dek, table["salt"], "sealgate/1/part-table")
+    data = open_run(key, sealed, size, "TABLE_REFUSED")
+    parts = []
+    for at in range(0, size, length):
+        entry = data[at : at + length]
+        parts.append(
+            {
+                "number": integer(entry[:2]),
+                "size": size_of(entry[2:10], "TABLE_MALFORMED"),
+                "salt": entry[10:42],
+                "md5": entry[42:58].hex(),
+                "checksum": entry[58:].hex() or None,
+            }
+        )
+    numbers = [part["number"] for part in parts]
+    require(all(a < b for a, b in zip([0] + numbers, numbers)) and numbers[-1] <= MAX_PARTS, "TABLE_MALFORMED")
+    require(sum(part["size"] for part in parts) == late["size"], "TABLE_MALFORMED")
+    require(sum(part_bytes(part["size"]) for part in parts) == table["parts_bytes"], "TABLE_MALFORMED")
+    return parts
+
+
+# Section 8: a whole object
+
+
+def open_object(roots, tenant, bucket, key, fields, body):
+    header = open_header(roots, tenant, bucket, key, fields)
+    dek, layout, early, late = header["dek"], header["layout"], header["early"], header["late"]
+    footer = 0
+    if layout != 0:
+        box, table = parse_locator(body)
+        box_at = len(body) - LOCATOR - box
+        require(box_at >= 0, "LENGTH_MISMATCH")
+        in_footer, late = open_attributes(dek, layout, body[box_at:-LOCATOR], u8(1), u8(layout))
+        require(late is not None, "ATTRIBUTES_MALFORMED")
+        early = in_footer if early is None else early
+        require(early is not None, "ATTRIBUTES_MALFORMED")
+        require(table == (late["table"]["bytes"] if layout == 2 else 0), "LOCATOR_MALFORMED")
+        footer = table + box + LOCATOR
+    if layout == 2:
+        require(late["table"]["parts_bytes"] + footer == len(body), "LENGTH_MISMATCH")
+        parts = open_table(dek, late, body[box_at - table : box_at])
+        size = late["size"]
+    else:
+        size = early["size"]
+        require(part_bytes(size) + footer == len(body), "LENGTH_MISMATCH")
+        parts = [{"number": 0, "size": size, "salt": early["salt"], "md5": late["md5"].hex(), "checksum": None}]
+    plain, at = [], 0
+    for part in parts:
+        end = at + part_bytes(part["size"])
+        plain.append(open_part(dek, layout, part["number"], part["size"], part["salt"], body[at:end]))
+        at = end
+    attributes = {
+        "size": size,
+        "etag": late["md5"].hex() + (f"-{late['parts']}" if late["parts"] else ""),
+        "headers": early["headers"],
+        "metadata": early["metadata"],
+        "checksums": late["checksums"],
+        "fingerprint": late["fingerprint"],
+        "parts": [[part["number"], part["size"], part["md5"], part["checksum"]] for part in parts],
+    }
+    return attributes, b"".join(plain)
+
+
+# Section 12: keyrings and access key ids
+
+
+class KeyringError(Exception):
+    """The step that refused."""
+
+    def __init__(self, step):
+        super().__init__(step)
+        self.step = step
+
+
+def expect(condition, step):
+    if not condition:
+        raise KeyringError(step)
+
+
+def canonical_json(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def mac(key, data):
+    return hmac.new(key, data, hashlib.sha256).digest()
+
+
+def decode64(text, length=None):
+    data = base64.b64decode(text, validate=True)
+    expect(base64.b64encode(data).decode() == text and length in (None, len(data)), "malformed")
+    return data
+
+
+def unseal_access_key_id(seal_keys, text):
+    """(tenant, slot, KDF secret, signing secret); `seal_keys` maps kid to bytes."""
+    step = "access-key-id"
+    expect(text.startswith("SG1"), step)
+    try:
+        data = base64url(text[3:], step)
+    except FormatError:
+        raise KeyringError(step) from None
+    for kid, seal_key in seal_keys.items():
+        if data[:1] != hashlib.sha256(kid.encode()).digest()[:1] or len(data) < 13 + TAG:
+            continue
+        try:
+            key = derive(seal_key, b"", "sealgate/1/akid")
+            plain = gcm_open(key, data[1:13], data[13:], frame(b"SG1", kid.encode()), step)
+        except FormatError:
+            continue
+        tenant, slot, kind, secret = plain[:12], plain[12:16], plain[16:17], plain[17:]
+        if kind == b"\x01":
+            expect(len(secret) == 32, step)
+            secret = base64.urlsafe_b64encode(secret).rstrip(b"=")
+        elif kind == b"\x02":
+            expect(1 <= len(secret) <= 47, step)
+        else:
+            expect(kind == b"\x03" and len(secret) == 32, step)
+        return tenant, slot, secret, secret if kind == b"\x03" else b"AWS4" + secret
+    raise KeyringError(step)
+
+
+def kdf_secret(api_key):
+    """What the KDF takes of a secret access key, from the text of the key."""
+    data = api_key.encode()
+    return hashlib.sha256(b"AWS4" + data).digest() if len(data) > 60 else data
+
+
+def parse_keyring(data):
+    try:
+        keyring = json.loads(data.decode("utf-8"))
+        expect(canonical_json(keyring) == data, "malformed")
+    except (ValueError, RecursionError):
+        raise KeyringError("malformed") from None
+    expect(isinstance(keyring, dict) and keyring.get("format") == "sealgate-keyring/1", "malformed")
+    members = "created epochs escrow format generation operatorKid operatorMac removed rootMac slots tenant updated"
+    expect(set(keyring) == set(members.split()), "malformed")
+    return keyring
+
+
+def check_operator_mac(keyring, seal_keys):
+    seal_key = seal_keys.get(keyring["operatorKid"])
+    expect(seal_key is not None, "operator-mac")
+    key = derive(seal_key, b"", "sealgate/1/keyring-operator", bytes.fromhex(keyring["tenant"]))
+    covered = {name: value for name, value in keyring.items() if name != "operatorMac"}
+    expect(hmac.compare_digest(mac(key, canonical_json(covered)), decode64(keyring["operatorMac"], 32)), "operator-mac")
+
+
+def slot_secret(tenant, slot, secret):
+    kdf, salt = slot["kdf"], decode64(slot["salt"], 32)
+    if kdf["name"] == "hkdf-sha256":
+        return derive(secret, salt, "sealgate/1/slot-secret", tenant, bytes.fromhex(slot["id"]))
+    if kdf["name"] == "pbkdf2-sha256":
+        expect(600_000 <= kdf["iterations"] <= 10_000_000, "malformed")
+        return hashlib.pbkdf2_hmac("sha256", secret, salt, kdf["iterations"])
+    expect(kdf["name"] == "argon2id", "malformed")
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+    expect(19_456 <= kdf["memory"] <= 262_144 and 2 <= kdf["passes"] <= 10 and 1 <= kdf["parallelism"] <= 4, "malformed")
+    return Argon2id(
+        salt=salt, length=32, iterations=kdf["passes"], lanes=kdf["parallelism"], memory_cost=kdf["memory"]
+    ).derive(secret)
+
+
+def opened_slot(keyring, slot, secret):
+    """The slot secret when `secret` opens the slot, else None."""
+    tenant, slot_id = bytes.fromhex(keyring["tenant"]), bytes.fromhex(slot["id"])
+    derived = slot_secret(tenant, slot, secret)
+    commitment = derive(derived, decode64(slot["salt"], 32), "sealgate/1/slot-commit", tenant, slot_id)
+    return derived if hmac.compare_digest(commitment, decode64(slot["commitment"], 32)) else None
+
+
+def open_roots(keyring, slot, derived):
+    """Root keys by epoch, after the root MAC was checked."""
+    tenant, slot_id = bytes.fromhex(keyring["tenant"]), bytes.fromhex(slot["id"])
+    record = {name: slot[name] for name in ("commitment", "created", "id", "kdf", "salt", "type")}
+    roots = {}
+    for wrap in slot["wraps"]:
+        key = derive(derived, decode64(wrap["salt"], 32), "sealgate/1/root-wrap", tenant, slot_id, u32(wrap["epoch"]))
+        try:
+            roots[wrap["epoch"]] = open_once(key, decode64(wrap["wrapped"], 48), canonical_json(record), "unwrap")
+        except FormatError:
+            raise KeyringError("unwrap") from None
+    live = [epoch["epoch"] for epoch in keyring["epochs"] if epoch["state"] != "retired"]
+    expect(sorted(roots) == live, "malformed")
+    current = keyring["epochs"][-1]
+    expect(current["state"] == "current", "malformed")
+
+    def digest(one):
+        covered = {name: value for name, value in one.items() if name not in ("expires", "grants", "label")}
+        return hashlib.sha256(canonical_json(covered)).hexdigest()
+
+    slots = [{"digest": digest(one), "id": one["id"]} for one in keyring["slots"]]
+    slots += [{"digest": one["digest"], "id": one["id"]} for one in keyring["removed"]]
+    covered = {name: keyring[name] for name in ("epochs", "escrow", "format")}
+    covered["slots"] = sorted(slots, key=lambda one: one["id"])
+    key = derive(roots[current["epoch"]], b"", "sealgate/1/keyring-mac", tenant)
+    expect(hmac.compare_digest(mac(key, canonical_json(covered)), decode64(keyring["rootMac"], 32)), "root-mac")
+    return roots
+
+
+def open_keyring_vector(vector):
+    seal_keys = {one["kid"]: bytes.fromhex(one["key"]) for one in vector["sealKeys"]}
+    tenant, slot_id, secret, signing = unseal_access_key_id(seal_keys, vector["accessKeyId"])
+    keyring = parse_keyring(vector["keyring"].encode())
+    expect(keyring["tenant"] == tenant.hex(), "tenant")
+    check_operator_mac(keyring, seal_keys)
+    slot = next((one for one in keyring["slots"] if one["id"] == slot_id.hex()), None)
+    expect(slot is not None, "slot")
+    derived = opened_slot(keyring, slot, secret)
+    expect(derived is not None, "commitment")
+    roots = open_roots(keyring, slot, derived)
+    return {
+        "tenant": tenant.hex(),
+        "slot": slot_id.hex(),
+        "signingSecret": signing.hex(),
+        "slotSecret": derived.hex(),
+        "roots": {str(epoch): root.hex() for epoch, root in roots.items()},
+    }
+
+
+# Commands
+
+
+def read_vector(data):
+    head, body = data.split(b"\n\n", 1)
+    fields, roots = {}, {}
+    for line in head.decode().split("\n"):
+        name, value = line.split(": ", 1)
+        if name == "root":
+            epoch, root = value.split(" ")
+            roots[int(epoch)] = bytes.fromhex(root)
+        else:
+            fields[name] = value
+    return fields, roots, body
+
+
+def run_vector(data):
+    """None when the vector gives its result, else what it gave."""
+    fields, roots, body = read_vector(data)
+    tenant = bytes.fromhex(fields["tenant"])
+    try:
+        bucket, key = json.loads(fields["bucket"]), json.loads(fields["key"])
+        attributes, plaintext = open_object(roots, tenant, bucket, key, fields, body)
+    except FormatError as error:
+        return None if fields["result"] == error.code else error.code
+    if fields["result"] != "success":
+        return "success"
+    if attributes != json.loads(fields["attributes"]):
+        return f"other attributes: {json.dumps(attributes)}"
+    return None if hashlib.sha256(plaintext).hexdigest() == fields["plaintext-sha256"] else "other plaintext"
+
+
+def command_vectors(directory):
+    failures, names = 0, sorted(os.listdir(directory))
+    for name in names:
+        with open(os.path.join(directory, name), "rb") as file:
+            found = run_vector(file.read())
+        if found is not None:
+            failures += 1
+            print(f"{name}: {found}")
+    print(f"{len(names)} vectors, {failures} failures")
+    return 0 if names and failures == 0 else 1
+
+
+def command_keyrings(directory):
+    failures, count = 0, 0
+    for file_name in ("opens.json", "refused.json"):
+        with open(os.path.join(directory, file_name), encoding="utf-8") as file:
+            vectors = json.load(file)
+        for vector in vectors:
+            count += 1
+            expected = vector.get("step", "opens")
+            try:
+                opened = open_keyring_vector(vector)
+                same = all(vector.get(name, value) == value for name, value in opened.items())
+                found = "opens" if same else "other keys"
+            except KeyringError as error:
+                found = error.step
+            if found != expected:
+                failures += 1
+                print(f"{vector['name']}: {found}, expected {expected}")
+    print(f"{count} keyring vectors, {failures} failures")
+    return 0 if count and failures == 0 else 1
+
+
+def roots_of(arguments, tenant):
+    if arguments.root_hex is not None:
+        return {arguments.epoch: bytes.fromhex(arguments.root_hex)}
+    if arguments.keyring is None or arguments.api_key_file is None:
+        sys.exit("decode.py: give --root-hex, or --keyring and --api-key-file")
+    with open(arguments.keyring, "rb") as file:
+        keyring = parse_keyring(file.read())
+    with open(arguments.api_key_file, encoding="utf-8") as file:
+        secret = kdf_secret(file.read().rstrip("\r\n"))
+    if keyring["tenant"] != tenant.hex():
+        sys.exit("decode.py: the object is of another tenant than the keyring")
+    for slot in keyring["slots"]:
+        if slot["kdf"]["name"] == "hkdf-sha256" and len(secret) != 43:
+            continue
+        derived = opened_slot(keyring, slot, secret)
+        if derived is not None:
+            return open_roots(keyring, slot, derived)
+    sys.exit("decode.py: the API key opens no slot of the keyring")
+
+
+def command_object(arguments):
+    with open(arguments.metadata, encoding="utf-8") as file:
+        metadata = json.load(file)
+    prefix = "x-amz-meta-"
+    fields = {name.lower().removeprefix(prefix): value for name, value in metadata.items()}
+    with open(arguments.body, "rb") as file:
+        body = file.read()
+    try:
+        tenant = bytes.fromhex(fields.get("enc-tenant", ""))
+        roots = roots_of(arguments, tenant)
+        attributes, plaintext = open_object(roots, tenant, arguments.bucket, arguments.key, fields, body)
+    except (FormatError, KeyringError) as error:
+        sys.exit(f"decode.py: {error}")
+    except (KeyError, TypeError, ValueError) as error:
+        sys.exit(f"decode.py: malformed input: {error}")
+    print(json.dumps(attributes, indent=2), file=sys.stderr)
+    if arguments.out is None:
+        sys.stdout.buffer.write(plaintext)
+    else:
+        with open(arguments.out, "wb") as file:
+            file.write(plaintext)
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Independent reader of Sealgate's object format.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("vectors", "keyrings"):
+        commands.add_parser(name).add_argument("directory")
+    one = commands.add_parser("object")
+    for name in ("--body", "--metadata", "--bucket", "--key"):
+        one.add_argument(name, required=True)
+    one.add_argument("--epoch", type=int, default=1, help="epoch of --root-hex")
+    for name in ("--root-hex", "--keyring", "--api-key-file", "--out"):
+        one.add_argument(name)
+    arguments = parser.parse_args()
+    if arguments.command == "vectors":
+        return command_vectors(arguments.directory)
+    return command_keyrings(arguments.directory) if arguments.command == "keyrings" else command_object(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
