@@ -8,10 +8,10 @@ import type { SealKeys } from '../../proxy/keyring/seal-keys.ts';
 import { StateStore } from '../../proxy/keyring/state.ts';
 import { type OpenTenant, Tenancy } from '../../proxy/keyring/tenancy.ts';
 import { newSealKeys } from './keyring-fixture.ts';
-import { MemoryBackend } from './memory-backend.ts';
+import { StateBackend } from './state-backend.ts';
 
 export class TenancyHarness {
-  readonly backend = new MemoryBackend();
+  readonly backend = new StateBackend();
   readonly state = new StateStore({ backend: this.backend, bucket: 'state', prefix: 'p' });
   readonly events: SecurityEvent[] = [];
   readonly runner = new KdfRunner();
