@@ -1,0 +1,119 @@
+/**
+ * A request's body as verified plaintext: the one way an operation gets at it.
+ *
+ * The plaintext is handed out as it arrives, so that large bodies stream; that it is what the client signed and promised is
+ * known only at the end. So the iteration ends cleanly only when length, chunk signatures, trailer, SHA-256, Content-MD5 and
+ * checksum have all been verified, and throws otherwise: whoever stores the body must commit it after the end, never before.
+ */
+import type { Verified } from '../../sigv4/verify.ts';
+import { S3Error, type S3ErrorCode } from '../errors.ts';
+import { AwsChunkedDecoder } from './aws-chunked.ts';
+import type { ChecksumName } from './checksums.ts';
+import { type BodyResult, Digests } from './digests.ts';
+import { bodyExpectations } from './expectations.ts';
+import { type Framing, PlainFraming } from './framing.ts';
+
+export interface VerifiedBody {
+  /** Exact length of the plaintext, bytes. */
+  readonly plainBytes: number;
+  /** The algorithms whose values `result` will hold, in its order. */
+  readonly checksumAlgorithms: readonly ChecksumName[];
+  /** Adds a checksum to the result, for operations that owe one the client did not ask for. Before `chunks` is read only. */
+  compute(algorithm: ChecksumName): void;
+  /**
+   * Single use. Ends only when every promise about the body has been verified.
+   * @throws S3Error BadDigest, XAmzContentSHA256Mismatch, SignatureDoesNotMatch, IncompleteBody, InvalidRequest,
+   *   MalformedTrailerError.
+   */
+  readonly chunks: AsyncIterable<Buffer>;
+  /** Available after `chunks` ended. */
+  result(): BodyResult;
+}
+
+export interface OpenBodyOptions {
+  readonly source: AsyncIterable<Buffer>;
+  /** Looks up a header by lower-case name. */
+  readonly header: (name: string) => string | undefined;
+  readonly verified: Verified;
+}
+
+/** @throws S3Error for everything that the headers alone show to be wrong. */
+export function openBody(o: OpenBodyOptions): VerifiedBody {
+  const expected = bodyExpectations(o.header, o.verified.payload);
+  const digests = new Digests(expected);
+  let result: BodyResult | undefined;
+  let used = false;
+
+  async function* chunks(): AsyncGenerator<Buffer, void, undefined> {
+    if (used) throw new Error('A body is read once.');
+    used = true;
+    const framing = framingOf(o.verified, expected.plainBytes);
+    for await (const read of fromClient(o.source)) {
+      for (const slice of framing.push(read)) {
+        digests.update(slice);
+        yield slice;
+      }
+    }
+    result = digests.verify(framing.finish());
+  }
+
+  return {
+    plainBytes: expected.plainBytes,
+    get checksumAlgorithms() {
+      return digests.reported;
+    },
+    compute(algorithm) {
+      if (used) throw new Error('A checksum was asked for after the body was begun.');
+      digests.report(algorithm);
+    },
+    chunks: { [Symbol.asyncIterator]: chunks },
+    result() {
+      if (result === undefined) throw new Error('The result of a body is known after its end.');
+      return result;
+    },
+  };
+}
+
+/**
+ * The whole body of a small request.
+ * @throws S3Error `tooLarge` when it has more than `maxBytes`, before any of it is read; and as `VerifiedBody.chunks`.
+ */
+export async function collectBody(body: VerifiedBody, o: { maxBytes: number; tooLarge: S3ErrorCode }): Promise<Buffer> {
+  if (body.plainBytes > o.maxBytes) throw new S3Error(o.tooLarge);
+  const pieces: Buffer[] = [];
+  for await (const piece of body.chunks) pieces.push(piece);
+  return Buffer.concat(pieces, body.plainBytes);
+}
+
+function framingOf(verified: Verified, plainBytes: number): Framing {
+  const { payload, chunks } = verified;
+  switch (payload.kind) {
+    case 'sha256':
+    case 'unsigned':
+      return new PlainFraming({ plainBytes });
+    case 'unsigned-trailer':
+      return new AwsChunkedDecoder({ plainBytes, trailer: true });
+    case 'signed-chunks':
+      if (chunks === undefined) throw new Error('Signed chunks were verified without their chain.');
+      return new AwsChunkedDecoder({ plainBytes, trailer: payload.trailer, chain: chunks });
+  }
+}
+
+/** Reads the client's bytes to their end. Whatever breaks while it sends is a body that did not arrive. */
+async function* fromClient(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  const iterator = source[Symbol.asyncIterator]();
+  let open = true;
+  try {
+    for (;;) {
+      open = false;
+      const { done, value } = await iterator.next();
+      if (done) return;
+      open = true;
+      yield value;
+    }
+  } catch (cause) {
+    throw cause instanceof S3Error ? cause : new S3Error('IncompleteBody', undefined, { cause });
+  } finally {
+    if (open) await iterator.return?.();
+  }
+}
