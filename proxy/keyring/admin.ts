@@ -6,7 +6,7 @@ import { S3Error } from '../errors.ts';
 import type { EmitSecurityEvent } from '../events.ts';
 import { sealAccessKeyId, unsealAccessKeyId } from './access-key-id.ts';
 import { generateApiKey, secretAccessKeyOf } from './api-key.ts';
-import type { Epoch, Keyring, Slot } from './document.ts';
+import { checkTerms, type Epoch, type Keyring, type Slot } from './document.ts';
 import { type Grant, InvalidGrant } from './grants.ts';
 import { newSlotId, newTenantId } from './ids.ts';
 import { DEFAULT_KDFS, type KdfName, type KdfRunner, processKdfRunner } from './kdf.ts';
@@ -107,10 +107,12 @@ export class TenantAdmin {
     if (o.grants.some((grant) => grant.bucket === this.#state.bucket)) {
       throw new InvalidGrant('The state bucket cannot be granted.');
     }
+    const label = o.label ?? '';
+    checkTerms({ grants: o.grants, label });
     const signal = o.signal ?? new AbortController().signal;
     const [tenant, slot, apiKey] = [newTenantId(), newSlotId(), generateApiKey()];
     const kdf = DEFAULT_KDFS[o.kdf ?? 'hkdf-sha256'];
-    const terms = { grants: o.grants, label: o.label ?? '', now: this.#now() };
+    const terms = { grants: o.grants, label, now: this.#now() };
     const sealKey = this.#sealKeys.active;
     const body = await newKeyring({ tenant, slot, apiKey, kdf, ...terms, sealKey, runner: this.#runner }, signal);
     const accessKeyId = sealAccessKeyId({ sealKeys: this.#sealKeys, tenant, slot, apiKey });

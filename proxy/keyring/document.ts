@@ -12,7 +12,7 @@ import {
   MAX_SLOT_GRANTS,
 } from '../limits.ts';
 import { canonicalJson, isPlainText } from './canonical-json.ts';
-import { grantSchema } from './grants.ts';
+import { type Grant, grantSchema } from './grants.ts';
 import { kdfSchema } from './kdf.ts';
 
 export const KEYRING_FORMAT = 'sealgate-keyring/1';
@@ -84,7 +84,7 @@ export class KeyringMalformed extends Error {
 export function parseKeyring(bytes: Buffer): Keyring {
   if (bytes.length > MAX_KEYRING_BYTES) throw new KeyringMalformed(`over ${MAX_KEYRING_BYTES} bytes`);
   const parsed = keyringSchema.safeParse(parseJson(bytes));
-  if (!parsed.success) throw new KeyringMalformed(`at ${parsed.error.issues[0]?.path.join('.') || 'the top level'}`);
+  if (!parsed.success) throw malformedAt(parsed.error);
   if (!canonicalJson(parsed.data).equals(bytes)) throw new KeyringMalformed('not in canonical form');
   checkRelations(parsed.data);
   return parsed.data;
@@ -97,6 +97,14 @@ export function serializeKeyring(keyring: Keyring): Buffer {
   return bytes;
 }
 
+const termsSchema = slotSchema.pick({ grants: true, label: true });
+
+/** What an operator gives for a new slot, before anything is made of it. @throws KeyringMalformed */
+export function checkTerms(terms: { grants: readonly Grant[]; label: string }): void {
+  const parsed = termsSchema.safeParse(terms);
+  if (!parsed.success) throw malformedAt(parsed.error);
+}
+
 /** UTC, whole seconds. */
 export function timestamp(date: Date): string {
   return Number.isNaN(date.getTime()) ? '' : `${date.toISOString().slice(0, 19)}Z`;
@@ -107,6 +115,10 @@ export function currentEpoch(keyring: Keyring): number {
   const last = keyring.epochs.at(-1);
   if (last === undefined) throw new KeyringMalformed('epochs');
   return last.epoch;
+}
+
+function malformedAt(error: z.ZodError): KeyringMalformed {
+  return new KeyringMalformed(`at ${error.issues[0]?.path.join('.') || 'the top level'}`);
 }
 
 function parseJson(bytes: Buffer): unknown {

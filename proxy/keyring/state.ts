@@ -4,9 +4,11 @@
  * owners; nothing here trusts or reads them.
  */
 import { type Backend, type BackendRequest, type BackendResponse, BackendUnavailable } from '../backend/backend.ts';
+import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
-import { MAX_BACKEND_ERROR_BYTES, MAX_BACKEND_XML_BYTES, MAX_STATE_RECORD_BYTES } from '../limits.ts';
-import { parseAnyXml, parseXml, type XmlNode } from '../xml.ts';
+import { MAX_BACKEND_XML_BYTES, MAX_STATE_RECORD_BYTES } from '../limits.ts';
+import { parseXml, type XmlNode } from '../xml.ts';
+import { errorCode, isVersioned, keyOf, readBounded, unusable } from './state-replies.ts';
 
 export interface StateRecord {
   readonly body: Buffer;
@@ -86,6 +88,19 @@ export class StateStore {
     if (etag === undefined) throw unusable('PUT without an ETag', response.status);
     if ('ifMatch' in o && isVersioned(response)) await this.#purgeOldVersions(name, signal);
     return etag;
+  }
+
+  /** Writes a record whatever was there: for names that nobody else writes. */
+  async replace(name: string, body: Buffer, signal: AbortSignal): Promise<void> {
+    const headers = { 'content-type': 'application/octet-stream' };
+    const response = await this.#send({ method: 'PUT', key: this.#key(name), headers, body }, signal);
+    discard(response);
+    if (response.status !== 200) throw unusable('PUT', response.status);
+  }
+
+  /** Where a record is at the backend, for those who stream it. */
+  locate(name: string): { bucket: string; key: string } {
+    return { bucket: this.bucket, key: this.#key(name) };
   }
 
   /** Deletes a record and its older versions; one that is absent is no error. */
@@ -179,46 +194,4 @@ export class StateStore {
   #key(name: string): string {
     return this.#prefix + name;
   }
-}
-
-function keyOf(entry: XmlNode, page: XmlNode): string {
-  const key = entry.value('Key') ?? '';
-  return page.value('EncodingType') === 'url' ? decodeURIComponent(key.replaceAll('+', ' ')) : key;
-}
-
-/** With versioning off there is no id, or the id `null`. */
-function isVersioned(response: BackendResponse): boolean {
-  return (response.headers['x-amz-version-id'] ?? 'null') !== 'null';
-}
-
-/** The `<Code>` of an error document; '' when there is none. */
-async function errorCode(response: BackendResponse): Promise<string> {
-  const text = (await readBounded(response, MAX_BACKEND_ERROR_BYTES)).toString('utf8');
-  try {
-    return parseAnyXml(text).child('Error')?.value('Code') ?? '';
-  } catch {
-    return '';
-  }
-}
-
-/** A body that breaks off is an answer that never came. */
-async function readBounded(response: BackendResponse, limit: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of response.body as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      if (length > limit) throw new BackendUnavailable(`a state record or reply over ${limit} bytes`);
-      chunks.push(chunk);
-    }
-  } catch (cause) {
-    throw new S3Error('ServiceUnavailable', undefined, { cause });
-  }
-  return Buffer.concat(chunks);
-}
-
-function unusable(what: string, status: number): S3Error {
-  return new S3Error('ServiceUnavailable', undefined, {
-    cause: new Error(`State bucket: ${what} gave status ${status}`),
-  });
 }
