@@ -5,6 +5,7 @@
  * request that carries both an Authorization header and query authentication is refused, as S3 does: neither can then
  * stand in for the other.
  */
+import { authorizationFields, sigV2Refused } from './authorization.ts';
 import { ALGORITHM, MAX_EXPIRES_SECONDS, SIGV4A_ALGORITHM } from './constants.ts';
 import { malformed, parseCredential, parseSignedHeaders } from './credential.ts';
 import { basicDate, parseBasicDate, parseDateHeader } from './date.ts';
@@ -107,39 +108,6 @@ function headerClaim(authorization: string, headers: Headers): UnverifiedClaim {
   };
 }
 
-const SIGV2_HEADER = /^AWS [^:\s]+:\S+$/;
-const SIGV2_REFUSED =
-  'The authorization mechanism you have provided is not supported: this is Signature Version 2. Please use AWS4-HMAC-SHA256. With aws-cli: aws configure set default.s3.signature_version s3v4; with boto3: Config(signature_version="s3v4").';
-
-/** `AWS4-HMAC-SHA256 Credential=..., SignedHeaders=..., Signature=...`, commas with or without spaces. */
-function authorizationFields(value: string): { credential: string; signedHeaders: string; signature: string } {
-  const space = value.indexOf(' ');
-  const scheme = space === -1 ? value : value.slice(0, space);
-  if (scheme.startsWith(SIGV4A_ALGORITHM)) throw sigV4aRefused();
-  if (SIGV2_HEADER.test(value)) throw new SigV4Error('InvalidRequest', SIGV2_REFUSED);
-  if (scheme !== ALGORITHM) {
-    throw new SigV4Error('InvalidArgument', `Unsupported Authorization Type. Please use ${ALGORITHM}.`, {
-      ArgumentName: 'Authorization',
-    });
-  }
-  const fields = new Map<string, string>();
-  for (const piece of value.slice(scheme.length).split(',')) {
-    const equals = piece.indexOf('=');
-    const name = piece.slice(0, Math.max(equals, 0)).trim();
-    if (!AUTHORIZATION_FIELDS.has(name)) throw malformed('header', 'it has a field that is not part of it.');
-    if (fields.has(name)) throw malformed('header', `${name} is given more than once.`);
-    fields.set(name, piece.slice(equals + 1).trim());
-  }
-  const field = (name: string): string => {
-    const found = fields.get(name);
-    if (!found) throw malformed('header', `missing ${name}.`);
-    return found;
-  };
-  return { credential: field('Credential'), signedHeaders: field('SignedHeaders'), signature: field('Signature') };
-}
-
-const AUTHORIZATION_FIELDS = new Set(['Credential', 'SignedHeaders', 'Signature']);
-
 function presignedClaim(query: readonly QueryPair[], headers: Headers): UnverifiedClaim {
   const parameter = (name: string): string => {
     const values = query.filter(([found]) => found === name);
@@ -153,7 +121,7 @@ function presignedClaim(query: readonly QueryPair[], headers: Headers): Unverifi
 
   const algorithm = optional('X-Amz-Algorithm');
   if (algorithm === undefined && query.some(([name]) => name === 'AWSAccessKeyId' || name === 'Signature')) {
-    throw new SigV4Error('InvalidRequest', SIGV2_REFUSED);
+    throw sigV2Refused();
   }
   if (algorithm?.startsWith(SIGV4A_ALGORITHM)) throw sigV4aRefused();
   if (algorithm !== ALGORITHM) throw malformed('presigned', `X-Amz-Algorithm must be "${ALGORITHM}".`);
