@@ -24,8 +24,7 @@ export function registerOwner(directory: string): Owner {
   const id = randomBytes(16).toString('hex');
   const path = join(directory, 'owners', id);
   const pending = join(directory, 'pending', id);
-  const lock = new DatabaseSync(path, { timeout: 0 });
-  lock.exec('BEGIN EXCLUSIVE');
+  const lock = lockExclusively(path);
   mkdirSync(pending, { mode: 0o700 });
   return {
     id,
@@ -69,13 +68,23 @@ function sweepPending(directory: string, owner: string, index: DatabaseSync): vo
 
 /** The lock of a process that is gone, now ours; undefined while the process lives. */
 function lockOfDead(path: string): DatabaseSync | undefined {
+  try {
+    return lockExclusively(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws when another connection, of whatever process, holds the lock */
+function lockExclusively(path: string): DatabaseSync {
   const lock = new DatabaseSync(path, { timeout: 0 });
   try {
-    lock.exec('BEGIN EXCLUSIVE');
+    // Nothing is ever written to it, so it needs no journal beside it.
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return lock;
-  } catch {
+  } catch (error) {
     lock.close();
-    return undefined;
+    throw error;
   }
 }
 

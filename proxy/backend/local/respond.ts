@@ -12,7 +12,7 @@ export const OWNER = { ID: 'sealgate', DisplayName: 'sealgate' };
 
 export function reply(status: number, headers: Headers = {}, body?: Readable): BackendResponse {
   const length = body === undefined && status !== 204 && status !== 304 ? { 'content-length': '0' } : {};
-  return { status, headers: { ...length, ...headers, ...requestIds() }, body: body ?? Readable.from([]) };
+  return { status, headers: { ...length, ...requestIds(), ...headers }, body: body ?? Readable.from([]) };
 }
 
 export function xmlReply(root: string, content: XmlElement, headers: Headers = {}): BackendResponse {

@@ -22,7 +22,7 @@ export function tagsFromHeader(header: string | undefined): string {
 
 /** A Tagging document, as JSON. @throws S3Error MalformedXML, InvalidTag */
 export function tagsFromXml(document: Buffer, max: number): string {
-  const set = parseXml(document.toString(), 'Tagging').child('Tagging')?.child('TagSet');
+  const set = parseXml(document.toString(), 'Tagging').child('TagSet');
   if (set === undefined) throw new S3Error('MalformedXML');
   const tags = set.children('Tag').map((tag): Tag => {
     const name = tag.value('Key');

@@ -24,8 +24,8 @@ export async function deleteObjects(store: Store, request: StoreRequest): Promis
   if (request.headers['content-md5'] === undefined) {
     throw new S3Error('InvalidRequest', 'Missing required header for this request: Content-MD5');
   }
-  const root = parseXml((await receiveDocument(request)).toString(), 'Delete').child('Delete');
-  const objects = root?.children('Object') ?? [];
+  const root = parseXml((await receiveDocument(request)).toString(), 'Delete');
+  const objects = root.children('Object');
   if (objects.length === 0 || objects.length > MAX_LIST_KEYS) throw new S3Error('MalformedXML');
   const named = objects.map(readObject);
   const deletions = named.filter((item): item is Deletion => !('error' in item));
@@ -34,7 +34,7 @@ export async function deleteObjects(store: Store, request: StoreRequest): Promis
     modified: store.now(),
     deletions,
   });
-  const quiet = root?.value('Quiet')?.trim() === 'true';
+  const quiet = root.value('Quiet')?.trim() === 'true';
   let next = 0;
   const rows = named.map((item) => {
     const outcome = 'error' in item ? { error: item.error } : outcomes[next++];

@@ -28,7 +28,7 @@ export async function createMultipartUpload(store: Store, request: StoreRequest)
 export async function completeMultipartUpload(store: Store, request: StoreRequest): Promise<BackendResponse> {
   const { bucket, key, headers, query } = request;
   const document = (await receiveDocument(request)).toString();
-  const listed = parseXml(document, 'CompleteMultipartUpload').child('CompleteMultipartUpload')?.children('Part') ?? [];
+  const listed = parseXml(document, 'CompleteMultipartUpload').children('Part');
   if (listed.length === 0 || listed.length > MAX_PART_NUMBER) throw new S3Error('MalformedXML');
   const size = headers['x-amz-mp-object-size'];
   if (size !== undefined && !/^\d{1,15}$/.test(size)) throw new S3Error('InvalidRequest');

@@ -9,10 +9,9 @@ import type { Store } from '../store.ts';
 
 export async function putBucketVersioning(store: Store, request: StoreRequest): Promise<BackendResponse> {
   store.index.bucket(request.bucket);
-  const root = 'VersioningConfiguration';
-  const configuration = parseXml((await receiveDocument(request)).toString(), root).child(root);
-  if (configuration?.value('MfaDelete')?.trim() === 'Enabled') throw new S3Error('NotImplemented');
-  const status = configuration?.value('Status')?.trim();
+  const configuration = parseXml((await receiveDocument(request)).toString(), 'VersioningConfiguration');
+  if (configuration.value('MfaDelete')?.trim() === 'Enabled') throw new S3Error('NotImplemented');
+  const status = configuration.value('Status')?.trim();
   if (status !== 'Enabled' && status !== 'Suspended') throw new S3Error('MalformedXML');
   await store.writer.run('setVersioning', { bucket: request.bucket, status });
   return reply(200);
