@@ -33,6 +33,7 @@ function verifySignature(pipeline: Pipeline, request: S3Request): { accessKey: A
     const verified = verifyRequest(signed, claim, {
       signingSecret: accessKey.signingSecret,
       now: pipeline.now(),
+      host: pipeline.hostnames,
       ...(pipeline.signingRegion === undefined ? {} : { region: pipeline.signingRegion }),
     });
     return { accessKey, verified };

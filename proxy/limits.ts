@@ -99,3 +99,9 @@ export const LOCAL_FORGET_DELAY_MS = 1_000;
 export const MAX_CHUNK_HEADER_BYTES = 128;
 /** aws-chunked: bytes after the final chunk; one checksum and a signature take about 200. */
 export const MAX_TRAILER_BYTES = KiB;
+/** Opened records of multipart uploads kept per process. */
+export const UPLOAD_RECORDS_CACHED = 2_000;
+/** Copies inside the backend under way at once for one object. */
+export const COPY_PARTS_AT_ONCE = 4;
+/** XML documents of bucket and object configuration, bytes; S3's own largest, a lifecycle of 1,000 rules, is below. */
+export const MAX_CONFIGURATION_BYTES = MiB;

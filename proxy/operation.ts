@@ -7,7 +7,9 @@ import type { Capabilities } from './backend/probe.ts';
 import type { VerifiedBody } from './body/verified-body.ts';
 import type { LegacyPolicy } from './config.ts';
 import type { EmitSecurityEvent } from './events.ts';
+import type { StateStore } from './keyring/state.ts';
 import type { OpenTenant } from './keyring/tenancy.ts';
+import type { UploadCache } from './multipart/upload-record.ts';
 import type { AttributesCache } from './object/attributes-cache.ts';
 import type { Reply } from './reply.ts';
 import type { S3Request } from './request.ts';
@@ -55,6 +57,9 @@ export interface Services {
   /** Answer conditions that the backend cannot decide atomically by checking first (true) or with NotImplemented. */
   readonly bestEffortConditions: boolean;
   readonly stateBucket: string;
+  readonly state: StateStore;
+  /** Opened records of multipart uploads. */
+  readonly uploads: UploadCache;
 }
 
 /** A verified, authorised request. */

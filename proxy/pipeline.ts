@@ -85,10 +85,17 @@ async function answer(
 
   const body =
     operation.body === 'none'
-      ? undefined
+      ? refuseStreaming(caller)
       : openBody({ source: incomingBody.chunks(), header: request.header, verified: caller.verified });
 
   return operation.run({ request, tenant: caller.tenant, services, signal, bucket, key, body });
+}
+
+/** A chunk-signed body on an operation that takes none would go unverified. */
+function refuseStreaming(caller: Caller): undefined {
+  const { kind } = caller.verified.payload;
+  if (kind === 'sha256' || kind === 'unsigned') return undefined;
+  throw new S3Error('InvalidRequest', 'A streaming payload is not allowed on this operation.');
 }
 
 function abortedWhenGone(outgoing: ServerResponse): AbortSignal {

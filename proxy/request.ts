@@ -21,8 +21,13 @@ export interface S3Request {
   readonly key: string | undefined;
   readonly remoteAddress: string;
   readonly secure: boolean;
-  /** Value of a header by lower-case name; duplicates joined with ','. */
+  /**
+   * Value of a header by lower-case name; duplicates joined with ','. A presigned URL may carry x-amz-* headers as query
+   * parameters, which count where the header itself is absent (S3 API reference, "Authenticating requests: query parameters").
+   */
   header(name: string): string | undefined;
+  /** Lower-case names for which `header` has a value. */
+  headerNames(): readonly string[];
 }
 
 /** Decoded query parameters. The first of several equal names counts, as in S3. */
@@ -55,7 +60,9 @@ export class Query {
 export function parseRequest(incoming: IncomingMessage, o: { id: string; hostnames: readonly string[] }): S3Request {
   const { path, query } = splitTarget(incoming.url ?? '');
   const headers = headerPairs(incoming.rawHeaders);
+  const parsedQuery = new Query(query);
   const byName = joinHeaders(headers);
+  for (const [name, value] of hoistedHeaders(parsedQuery)) if (!byName.has(name)) byName.set(name, value);
   const host = byName.get('host');
   if (host === undefined || host === '') throw new S3Error('InvalidRequest', 'The request has no Host header.');
   const address = addressOf(path, virtualHostBucket(host, o.hostnames));
@@ -64,12 +71,13 @@ export function parseRequest(incoming: IncomingMessage, o: { id: string; hostnam
     method: incoming.method ?? '',
     path,
     rawQuery: query,
-    query: new Query(query),
+    query: parsedQuery,
     headers,
     ...address,
     remoteAddress: incoming.socket.remoteAddress ?? '',
     secure: (incoming.socket as TLSSocket).encrypted === true,
     header: (name) => byName.get(name),
+    headerNames: () => [...byName.keys()],
   };
 }
 
@@ -96,6 +104,19 @@ function joinHeaders(headers: readonly (readonly [string, string])[]): Map<strin
     joined.set(lower, seen === undefined ? value : `${seen},${value}`);
   }
   return joined;
+}
+
+/** Query parameters of a presigned URL that are no headers: authentication, and checksums, which S3 ignores there. */
+const NOT_HOISTED =
+  /^x-amz-(algorithm|credential|date|expires|signature|signedheaders|content-sha256|checksum-.*|sdk-.*)$/;
+
+function hoistedHeaders(query: Query): readonly (readonly [string, string])[] {
+  if (!query.has('X-Amz-Signature')) return [];
+  return query.names().flatMap((name): [string, string][] => {
+    const lower = name.toLowerCase();
+    if (!lower.startsWith('x-amz-') || NOT_HOISTED.test(lower)) return [];
+    return [[lower, Buffer.from(query.get(name) ?? '', 'utf8').toString('latin1')]];
+  });
 }
 
 /** The bucket in `bucket.<configured host name>[:port]`. */

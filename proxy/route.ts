@@ -16,9 +16,8 @@ export const SUBRESOURCES: ReadonlySet<string> = new Set([
   'versions', 'website',
 ]); // biome-ignore format: a list of names reads best packed
 
-/** Parameters of query-string authentication and of clients' own bookkeeping: understood by every operation. */
-const ALWAYS_ALLOWED =
-  /^(x-id|x-amz-(algorithm|credential|date|expires|signature|signedheaders|security-token|content-sha256|user-agent))$/i;
+/** Clients' own bookkeeping, and what a presigned URL carries: authentication and headers. Understood by every operation. */
+const ALWAYS_ALLOWED = /^(x-id|x-amz-.*)$/i;
 
 export interface Router {
   /** @throws S3Error NotImplemented, MethodNotAllowed */

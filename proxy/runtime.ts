@@ -10,6 +10,7 @@ import { Tenancy } from './keyring/tenancy.ts';
 import { ATTRIBUTES_CACHE_ENTRIES } from './limits.ts';
 import { type Logger, securityEventsTo } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { UploadCache } from './multipart/upload-record.ts';
 import { AttributesCache } from './object/attributes-cache.ts';
 import { OPERATIONS } from './operations/table.ts';
 import { opsApp, startOpsServer } from './ops-server.ts';
@@ -100,6 +101,8 @@ function createPipeline(o: {
       region: config.region,
       bestEffortConditions: config.bestEffortConditions,
       stateBucket: config.state.bucket,
+      state: storage.state,
+      uploads: new UploadCache(),
     },
     tenancy: new Tenancy({ state: storage.state, sealKeys: config.sealKeys, emit, now }),
     router: createRouter(OPERATIONS),

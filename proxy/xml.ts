@@ -105,6 +105,15 @@ export function parseXml(document: string, root: string): XmlNode {
   return node;
 }
 
+/** The root element, whatever its name: stores differ in some. @throws S3Error MalformedXML */
+export function parseXmlRoot(document: string): XmlNode {
+  const found = parseAnyXml(document);
+  const [name] = found.childNames();
+  const root = name === undefined ? undefined : found.child(name);
+  if (root === undefined || found.childNames().length !== 1) throw new S3Error('MalformedXML');
+  return root;
+}
+
 /** Reads a document whatever its root; the result's only child is the root. */
 export function parseAnyXml(document: string): XmlNode {
   const text = document.charCodeAt(0) === 0xfeff ? document.slice(1) : document;

@@ -65,11 +65,9 @@ export function clientAttributes(request: S3Request): ClientAttributes {
 }
 
 function userMetadata(request: S3Request): readonly (readonly [string, string])[] {
-  const names = new Set<string>();
-  for (const [name] of request.headers) {
-    const lower = name.toLowerCase();
-    if (lower.startsWith(META_PREFIX)) names.add(lower.slice(META_PREFIX.length));
-  }
+  const names = request
+    .headerNames()
+    .flatMap((name) => (name.startsWith(META_PREFIX) ? [name.slice(META_PREFIX.length)] : []));
   let bytes = 0;
   const pairs: [string, string][] = [];
   for (const name of names) {
@@ -96,14 +94,11 @@ export function storageHeaders(request: S3Request): Record<string, string> {
 }
 
 export function refuseUnsupportedHeaders(request: S3Request): void {
-  for (const [name] of request.headers) {
-    const lower = name.toLowerCase();
-    if (REFUSED.some((pattern) => pattern.test(lower))) {
-      throw new S3Error('NotImplemented', `The header ${lower} is not implemented by this endpoint.`, {
-        details: { Header: lower },
-      });
-    }
-  }
+  const refused = request.headerNames().find((name) => REFUSED.some((pattern) => pattern.test(name)));
+  if (refused === undefined) return;
+  throw new S3Error('NotImplemented', `The header ${refused} is not implemented by this endpoint.`, {
+    details: { Header: refused },
+  });
 }
 
 /** Headers that go along on any request about an object. */

@@ -119,7 +119,8 @@ function seal(
   return sealHeader({ root: currentRoot(call), epoch: tenant.epoch, name, dek, layout, ...placed });
 }
 
-function currentRoot(call: Call): KeyObject {
+/** The root key that new DEKs are wrapped under. */
+export function currentRoot(call: Call): KeyObject {
   const root = call.tenant.root(call.tenant.epoch);
   if (root === undefined) throw new Error('an opened tenant lacks the root key of its current epoch');
   return root;

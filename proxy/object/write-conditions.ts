@@ -8,7 +8,15 @@ import type { Call } from '../operation.ts';
 import { evaluate, type WriteConditions } from './conditions.ts';
 import { inspectObject, type ObjectAddress } from './stored-object.ts';
 
-export type WriteKind = 'put' | 'delete';
+export type WriteKind = 'put' | 'delete' | 'complete' | 'copy';
+
+/** Which probed capability makes a condition atomic, for If-None-Match and for If-Match. */
+const ATOMIC = {
+  put: ['conditionalPut', 'conditionalPutIfMatch'],
+  delete: ['conditionalDelete', 'conditionalDelete'],
+  complete: ['conditionalComplete', 'conditionalComplete'],
+  copy: ['conditionalCopy', 'conditionalCopy'],
+} as const;
 
 /** Backend request headers that hold the condition. @throws S3Error PreconditionFailed, NoSuchKey, NotImplemented */
 export async function translateConditions(
@@ -18,14 +26,13 @@ export async function translateConditions(
   kind: WriteKind,
 ): Promise<Record<string, string>> {
   if (conditions === undefined) return {};
-  if (conditions.ifNoneMatch !== undefined) return absent(call, address);
+  if (conditions.ifNoneMatch !== undefined) return absent(call, address, kind);
   return matching(call, address, conditions.ifMatch ?? '', kind);
 }
 
-async function absent(call: Call, address: ObjectAddress): Promise<Record<string, string>> {
-  const { capabilities } = call.services;
-  if (capabilities.conditionalPut) return { 'if-none-match': '*' };
-  requireBestEffort(call, 'If-None-Match on a write');
+async function absent(call: Call, address: ObjectAddress, kind: WriteKind): Promise<Record<string, string>> {
+  if (call.services.capabilities[ATOMIC[kind][0]]) return { 'if-none-match': '*' };
+  requireBestEffort(call, `If-None-Match on a ${kind}`);
   if (await exists(call, address)) {
     throw new S3Error('PreconditionFailed', undefined, { details: { Condition: 'If-None-Match' } });
   }
@@ -38,9 +45,8 @@ async function matching(
   wanted: string,
   kind: WriteKind,
 ): Promise<Record<string, string>> {
-  const { capabilities } = call.services;
-  const atomic = kind === 'put' ? capabilities.conditionalPutIfMatch : capabilities.conditionalDelete;
-  if (!atomic) requireBestEffort(call, `If-Match on ${kind === 'put' ? 'a write' : 'a delete'}`);
+  const atomic = call.services.capabilities[ATOMIC[kind][1]];
+  if (!atomic) requireBestEffort(call, `If-Match on a ${kind}`);
   const found = await inspectObject(call, address);
   const { lastModified } = found.facts;
   if (evaluate({ ifMatch: wanted }, { etag: found.etag, lastModified }) !== 'proceed') {

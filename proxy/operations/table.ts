@@ -1,6 +1,9 @@
 /** Every operation this endpoint implements. What is not here answers NotImplemented. */
 import type { Operation } from '../operation.ts';
+import { abortMultipartUpload } from './abort-multipart-upload.ts';
+import { completeMultipartUpload } from './complete-multipart-upload.ts';
 import { createBucket } from './create-bucket.ts';
+import { createMultipartUpload } from './create-multipart-upload.ts';
 import { deleteBucket } from './delete-bucket.ts';
 import { deleteObject } from './delete-object.ts';
 import { deleteObjects } from './delete-objects.ts';
@@ -9,9 +12,13 @@ import { getObject } from './get-object.ts';
 import { headBucket } from './head-bucket.ts';
 import { headObject } from './head-object.ts';
 import { listBuckets } from './list-buckets.ts';
+import { listMultipartUploads } from './list-multipart-uploads.ts';
 import { listObjects } from './list-objects.ts';
 import { listObjectsV2 } from './list-objects-v2.ts';
+import { listParts } from './list-parts.ts';
 import { putObject } from './put-object.ts';
+import { uploadPart } from './upload-part.ts';
+import { uploadPartCopy } from './upload-part-copy.ts';
 
 export const OPERATIONS: readonly Operation[] = [
   listBuckets,
@@ -26,4 +33,11 @@ export const OPERATIONS: readonly Operation[] = [
   getObject,
   headObject,
   deleteObject,
+  abortMultipartUpload,
+  completeMultipartUpload,
+  createMultipartUpload,
+  listMultipartUploads,
+  listParts,
+  uploadPart,
+  uploadPartCopy,
 ];

@@ -1,0 +1,81 @@
+/**
+ * Checksums of multipart uploads (S3 user guide, "Checking object integrity"): which types an algorithm has, and the object's
+ * checksum from those of its parts.
+ */
+import { createHash } from 'node:crypto';
+import { type ChecksumName, checksumName, createHasher } from '../body/checksums.ts';
+import { combineCrcs } from '../body/crc-combine.ts';
+import { S3Error } from '../errors.ts';
+import type { S3Request } from '../request.ts';
+import type { UploadChecksum } from './upload-record.ts';
+
+/** What Create asks for. @throws S3Error InvalidRequest */
+export function uploadChecksum(request: S3Request): UploadChecksum | undefined {
+  const asked = request.header('x-amz-checksum-algorithm');
+  const type = request.header('x-amz-checksum-type')?.toUpperCase();
+  if (asked === undefined) {
+    if (type === undefined) return undefined;
+    throw new S3Error(
+      'InvalidRequest',
+      'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
+    );
+  }
+  const algorithm = checksumName(asked);
+  if (algorithm === undefined) {
+    throw new S3Error(
+      'InvalidRequest',
+      'Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]',
+    );
+  }
+  if (type !== undefined && type !== 'FULL_OBJECT' && type !== 'COMPOSITE') {
+    throw new S3Error('InvalidRequest', 'Value for x-amz-checksum-type header is invalid.');
+  }
+  const chosen = type ?? (algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE');
+  const possible = chosen === 'COMPOSITE' ? algorithm !== 'CRC64NVME' : isCrc(algorithm);
+  if (!possible) {
+    throw new S3Error(
+      'InvalidRequest',
+      `The ${chosen} checksum type cannot be used with the ${algorithm.toLowerCase()} checksum algorithm.`,
+    );
+  }
+  return { algorithm, type: chosen };
+}
+
+function isCrc(algorithm: ChecksumName): algorithm is 'CRC32' | 'CRC32C' | 'CRC64NVME' {
+  return algorithm.startsWith('CRC');
+}
+
+/** The object's checksum, raw: a composite one without its `-N`. */
+export function objectChecksum(
+  checksum: UploadChecksum,
+  parts: readonly { readonly size: number; readonly checksum: Buffer }[],
+): Buffer {
+  if (checksum.type === 'COMPOSITE') {
+    const hasher = createHasher(checksum.algorithm);
+    for (const part of parts) hasher.update(part.checksum);
+    return hasher.digest();
+  }
+  if (!isCrc(checksum.algorithm)) throw new Error('only CRCs combine into a full-object checksum');
+  return combineCrcs(
+    checksum.algorithm,
+    parts.map((part) => ({ crc: part.checksum, bytes: part.size })),
+  );
+}
+
+/** MD5 of the parts' MD5s: with `-N` behind it, the ETag of the object. */
+export function multipartMd5(parts: readonly { readonly md5: Buffer }[]): Buffer {
+  const hash = createHash('md5');
+  for (const part of parts) hash.update(part.md5);
+  return hash.digest();
+}
+
+/** As headers and XML write it. */
+export function checksumText(checksum: UploadChecksum, value: Buffer, partCount: number): string {
+  const text = value.toString('base64');
+  return checksum.type === 'COMPOSITE' ? `${text}-${partCount}` : text;
+}
+
+/** Element name in XML: ChecksumCRC32, ... */
+export function checksumElement(algorithm: string): string {
+  return `Checksum${algorithm}`;
+}

@@ -1,0 +1,43 @@
+/**
+ * The parts of an upload as its client sees them: what was acknowledged (receipts), and still is what the backend holds. A
+ * part that was sent again counts in its latest attempt; a receipt whose part the backend has meanwhile replaced counts no
+ * more, so a stale ETag is InvalidPart on every replica.
+ */
+import type { Call } from '../operation.ts';
+import { type BackendUpload, backendUpload } from './backend-parts.ts';
+import { type Receipt, readReceipts } from './receipts.ts';
+import type { UploadRecord } from './upload-record.ts';
+
+export interface CurrentPart extends Receipt {
+  readonly lastModified: Date;
+}
+
+export interface UploadView {
+  /** By ascending number. */
+  readonly parts: readonly CurrentPart[];
+  readonly backend: BackendUpload;
+  /** Names of everything kept for the upload in the state bucket. */
+  readonly stateNames: readonly string[];
+}
+
+/** @throws S3Error NoSuchUpload */
+export async function viewUpload(call: Call, record: UploadRecord): Promise<UploadView> {
+  const [backend, state] = await Promise.all([backendUpload(call, record), readReceipts(call, record)]);
+  const staged = new Set(state.names);
+  const latest = new Map<number, CurrentPart>();
+  for (const receipt of state.receipts) {
+    const known = latest.get(receipt.number);
+    if (known !== undefined && known.time >= receipt.time) continue;
+    const lastModified = presentSince(receipt, backend, staged);
+    if (lastModified !== undefined) latest.set(receipt.number, { ...receipt, lastModified });
+  }
+  const parts = [...latest.values()].sort((a, b) => a.number - b.number);
+  return { parts, backend, stateNames: state.names };
+}
+
+function presentSince(receipt: Receipt, backend: BackendUpload, staged: ReadonlySet<string>): Date | undefined {
+  const { place } = receipt;
+  if (place.kind === 'staged') return staged.has(place.name) ? new Date(receipt.time) : undefined;
+  const part = backend.parts.get(receipt.number);
+  return part !== undefined && part.etag === place.etag ? part.lastModified : undefined;
+}

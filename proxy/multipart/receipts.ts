@@ -1,0 +1,109 @@
+/**
+ * Receipts: one for each part that was acknowledged, written before its 200. A receipt is an empty object in the state bucket
+ * whose name is a sealed record, so that one LIST reads a thousand of them. The part number stands in clear in front, which
+ * sorts them; a backend sees part numbers anyway.
+ */
+import { randomBytes } from 'node:crypto';
+import { openBox, sealBox } from '../../crypto/box.ts';
+import { MalformedSealedObject } from '../object/stored-metadata.ts';
+import { asObjectFailure } from '../object/stored-object.ts';
+import type { Call } from '../operation.ts';
+import { type UploadRecord, uploadPrefix } from './upload-record.ts';
+
+const LABEL = 'sealgate/1/upload-receipt';
+
+export interface Receipt {
+  readonly number: number;
+  /** Plaintext bytes. */
+  readonly size: number;
+  readonly salt: Buffer;
+  /** Of the plaintext, 16 bytes. */
+  readonly md5: Buffer;
+  /** In the upload's algorithm, when it has one. */
+  readonly checksum: Buffer | undefined;
+  /** Where the sealed part is: a part of the backend's upload, or a staged object in the state bucket. */
+  readonly place:
+    | { readonly kind: 'backend'; readonly etag: string }
+    | { readonly kind: 'staged'; readonly name: string };
+  /** When it was acknowledged, milliseconds since 1970: the later of two receipts counts. */
+  readonly time: number;
+}
+
+interface Encoded {
+  readonly n: number;
+  readonly b: number;
+  readonly s: string;
+  readonly m: string;
+  readonly c?: string;
+  readonly e?: string;
+  readonly g?: string;
+  readonly t: number;
+}
+
+/** A fresh name for the sealed bytes of a staged part. */
+export function stagedName(record: UploadRecord, number: number): string {
+  return `${uploadPrefix(record.id)}staged/${padded(number)}-${randomBytes(9).toString('base64url')}`;
+}
+
+export async function writeReceipt(call: Call, record: UploadRecord, receipt: Receipt): Promise<void> {
+  const encoded: Encoded = {
+    n: receipt.number,
+    b: receipt.size,
+    s: receipt.salt.toString('base64url'),
+    m: receipt.md5.toString('base64url'),
+    ...(receipt.checksum === undefined ? {} : { c: receipt.checksum.toString('base64url') }),
+    ...(receipt.place.kind === 'backend' ? { e: receipt.place.etag } : { g: receipt.place.name }),
+    t: receipt.time,
+  };
+  const box = sealBox({ ...purpose(record), plaintext: Buffer.from(JSON.stringify(encoded)) });
+  const name = `${uploadPrefix(record.id)}receipts/${padded(receipt.number)}-${box.toString('base64url')}`;
+  await call.services.state.replace(name, Buffer.alloc(0), call.signal);
+}
+
+export interface UploadState {
+  readonly receipts: readonly Receipt[];
+  /** Every name under the upload, for removing it. */
+  readonly names: readonly string[];
+}
+
+/** Everything kept for an upload, opened or not. */
+export function readNames(call: Call, id: string): Promise<string[]> {
+  return Array.fromAsync(call.services.state.list(uploadPrefix(id), call.signal));
+}
+
+/** Everything acknowledged so far. @throws S3Error InternalError for a receipt that does not open */
+export async function readReceipts(call: Call, record: UploadRecord): Promise<UploadState> {
+  const prefix = uploadPrefix(record.id);
+  const names = await readNames(call, record.id);
+  const receipts = names.filter((name) => name.startsWith(`${prefix}receipts/`));
+  return { receipts: receipts.map((name) => openReceipt(call, record, name)), names };
+}
+
+function openReceipt(call: Call, record: UploadRecord, name: string): Receipt {
+  const text = name.slice(name.lastIndexOf('/') + 1);
+  const box = Buffer.from(text.slice(NUMBER_DIGITS + 1), 'base64url');
+  const plaintext = openBox({ ...purpose(record), box });
+  if (plaintext === undefined) {
+    throw asObjectFailure(call, record, new MalformedSealedObject('a receipt of the upload does not open'));
+  }
+  // Authentic, so written by writeReceipt.
+  const encoded = JSON.parse(plaintext.toString('utf8')) as Encoded;
+  return {
+    number: encoded.n,
+    size: encoded.b,
+    salt: Buffer.from(encoded.s, 'base64url'),
+    md5: Buffer.from(encoded.m, 'base64url'),
+    checksum: encoded.c === undefined ? undefined : Buffer.from(encoded.c, 'base64url'),
+    place: encoded.g === undefined ? { kind: 'backend', etag: encoded.e ?? '' } : { kind: 'staged', name: encoded.g },
+    time: encoded.t,
+  };
+}
+
+function purpose(record: UploadRecord) {
+  return { dek: record.dek, label: LABEL, context: [Buffer.from(record.id, 'hex')] };
+}
+
+const NUMBER_DIGITS = 5;
+function padded(number: number): string {
+  return String(number).padStart(NUMBER_DIGITS, '0');
+}

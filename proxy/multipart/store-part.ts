@@ -1,0 +1,95 @@
+/**
+ * One client part into the backend: sealed under the upload's DEK with a fresh salt for every attempt, so that no attempt
+ * repeats a (key, nonce) pair, and acknowledged by a receipt. A part that may turn out not to be the backend's last, yet is
+ * below its minimum size, is staged in the state bucket; Complete sends it on together with the footer.
+ */
+import { sealedPartBytes } from '../../crypto/layout.ts';
+import { PartSealer, sealStream } from '../../crypto/seal.ts';
+import type { BackendRequest } from '../backend/backend.ts';
+import { discard } from '../backend/read-body.ts';
+import type { BodyResult } from '../body/digests.ts';
+import { S3Error } from '../errors.ts';
+import { BATCH_BYTES, MAX_PART_NUMBER, MAX_STORED_PUT_BYTES, MIN_PART_BYTES } from '../limits.ts';
+import { accountHeaders } from '../object/client-headers.ts';
+import { failureOf } from '../object/stored-object.ts';
+import type { Call } from '../operation.ts';
+import { quoted } from './backend-parts.ts';
+import { type Receipt, readReceipts, stagedName, writeReceipt } from './receipts.ts';
+import { noSuchUpload, requireUpload, type UploadRecord } from './upload-record.ts';
+
+/** Plaintext on its way into a part. `result` is asked for after `chunks` has ended. */
+export interface PartSource {
+  readonly plainBytes: number;
+  readonly chunks: AsyncIterable<Buffer>;
+  result(): BodyResult;
+}
+
+/** @throws S3Error EntityTooLarge, NoSuchUpload, and whatever the source throws: then the part does not exist */
+export async function storePart(
+  call: Call,
+  record: UploadRecord,
+  number: number,
+  source: PartSource,
+): Promise<Receipt> {
+  const { plainBytes } = source;
+  const length = sealedPartBytes(plainBytes);
+  if (length > MAX_STORED_PUT_BYTES) {
+    const details = { ProposedSize: String(plainBytes), MaxSizeAllowed: String(MAX_STORED_PUT_BYTES) };
+    throw new S3Error('EntityTooLarge', 'The part, once encrypted, exceeds 5 GiB.', { details });
+  }
+  const staged = await mustStage(call, record, number, plainBytes);
+  // The backend would notice that an upload is gone; the state bucket would not.
+  if (staged) await requireUpload(call, record, { fresh: true });
+  const sealer = new PartSealer({ dek: record.dek, layout: 2, partNumber: number });
+  const chunks = sealStream({ sealer, plaintext: source.chunks, plainBytes, batchBytes: BATCH_BYTES });
+  const name = stagedName(record, number);
+  const place = staged ? call.services.state.locate(name) : uploadPart(record, number);
+  const response = await call.services.backend.send({
+    method: 'PUT',
+    headers: staged ? { 'content-type': 'application/octet-stream' } : accountHeaders(call.request),
+    ...place,
+    body: { length, chunks },
+    signal: call.signal,
+  });
+  if (response.status !== 200) {
+    const failure = await failureOf(response, { operation: 'UploadPart', bucket: record.bucket, key: record.key });
+    throw failure.code === 'NoSuchUpload' ? noSuchUpload(record) : failure;
+  }
+  discard(response);
+  const { md5, checksums } = source.result();
+  const checksum = checksums.find(({ algorithm }) => algorithm === record.checksum?.algorithm)?.value;
+  const receipt: Receipt = {
+    number,
+    size: plainBytes,
+    salt: sealer.salt,
+    md5,
+    checksum,
+    place: staged ? { kind: 'staged', name } : { kind: 'backend', etag: quoted(response.headers['etag'] ?? '') },
+    time: Date.now(),
+  };
+  await writeReceipt(call, record, receipt);
+  return receipt;
+}
+
+function uploadPart(record: UploadRecord, number: number): Pick<BackendRequest, 'bucket' | 'key' | 'query'> {
+  const { bucket, key, uploadId } = record;
+  return {
+    bucket,
+    key,
+    query: [
+      ['partNumber', String(number)],
+      ['uploadId', uploadId],
+    ],
+  };
+}
+
+/**
+ * The footer follows the last client part, so that part is not the backend's last: it must have the backend's minimum size,
+ * and leave a number free. A backend that wants equal parts can take directly only what is as long as part 1.
+ */
+async function mustStage(call: Call, record: UploadRecord, number: number, plainBytes: number): Promise<boolean> {
+  if (plainBytes < MIN_PART_BYTES || number === MAX_PART_NUMBER) return true;
+  if (!call.services.capabilities.equalParts || number === 1) return false;
+  const { receipts } = await readReceipts(call, record);
+  return !receipts.some((receipt) => receipt.number === 1 && receipt.size === plainBytes);
+}

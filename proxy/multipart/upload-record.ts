@@ -1,0 +1,215 @@
+/**
+ * What Create was told, kept in the state bucket until Complete: S3 gives none of it back before then, and any replica may
+ * take the next part. The record stands under a hash of bucket, key and the backend's upload id, which clients get unchanged.
+ * The DEK in it is wrapped for the object's name; what is secret in it is sealed under the DEK (crypto/FORMAT.md, "Uploads in
+ * progress").
+ */
+import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
+import { openBox, sealBox } from '../../crypto/box.ts';
+import { Dek } from '../../crypto/dek.ts';
+import { openHeader, type SealedHeader, sealHeader } from '../../crypto/header.ts';
+import { context } from '../../crypto/keys.ts';
+import type { ChecksumName } from '../body/checksums.ts';
+import { S3Error } from '../errors.ts';
+import { UPLOAD_RECORDS_CACHED } from '../limits.ts';
+import type { ClientAttributes } from '../object/client-headers.ts';
+import { currentRoot } from '../object/store-object.ts';
+import { fitsMetadata, MalformedSealedObject } from '../object/stored-metadata.ts';
+import { asObjectFailure } from '../object/stored-object.ts';
+import type { Call } from '../operation.ts';
+
+const LABEL = 'sealgate/1/upload-record';
+
+/** The checksum that the finished object is to have. */
+export interface UploadChecksum {
+  readonly algorithm: ChecksumName;
+  readonly type: 'FULL_OBJECT' | 'COMPOSITE';
+}
+
+/** An upload as clients name it. */
+export interface UploadAddress {
+  readonly bucket: string;
+  readonly key: string;
+  readonly uploadId: string;
+}
+
+export interface UploadRecord extends UploadAddress {
+  /** Where its state is: SHA-256 of the address, 64 hex digits. */
+  readonly id: string;
+  readonly dek: Dek;
+  readonly attributes: ClientAttributes;
+  /** The attributes did not fit the metadata: they go into the footer. */
+  readonly attributesInFooter: boolean;
+  readonly checksum: UploadChecksum | undefined;
+}
+
+const Pairs = z.array(z.tuple([z.string(), z.string()]));
+const Sealed = z.strictObject({
+  headers: Pairs,
+  metadata: Pairs,
+  inFooter: z.boolean(),
+  checksum: z.strictObject({ algorithm: z.string(), type: z.enum(['FULL_OBJECT', 'COMPOSITE']) }).nullable(),
+});
+
+/** The stored form. Bucket, key and upload id are in clear: the backend knows them, and `sealgate gc` needs them. */
+export const StoredRecord = z.strictObject({
+  format: z.literal(1),
+  bucket: z.string(),
+  key: z.string(),
+  uploadId: z.string(),
+  created: z.string(),
+  header: z.strictObject({
+    'enc-algo': z.string(),
+    'enc-dek': z.string(),
+    'enc-tenant': z.string(),
+    'enc-attrs': z.string().optional(),
+  }),
+  sealed: z.string(),
+});
+
+export function uploadIdOf(address: UploadAddress): string {
+  const fields = [address.bucket, address.key, address.uploadId].map((text) => Buffer.from(text, 'utf8'));
+  return context(...fields).toString('hex');
+}
+
+/** Names in the state bucket, below its prefix. */
+export const UPLOADS_PREFIX = 'uploads/';
+export function uploadPrefix(id: string): string {
+  return `${UPLOADS_PREFIX}${id}/`;
+}
+export function recordName(id: string): string {
+  return `${uploadPrefix(id)}record`;
+}
+
+/** A new upload's DEK and the metadata that its object will have, before the backend has given it an id. */
+export interface UploadDraft {
+  readonly dek: Dek;
+  readonly header: SealedHeader;
+  readonly attributes: ClientAttributes;
+  readonly attributesInFooter: boolean;
+}
+
+export function draftUpload(call: Call, o: { bucket: string; key: string; attributes: ClientAttributes }): UploadDraft {
+  const dek = Dek.generate();
+  const { tenant } = call;
+  const name = { tenant: tenant.idBytes, bucket: o.bucket, key: o.key };
+  const common = { root: currentRoot(call), epoch: tenant.epoch, name, dek, layout: 2 as const };
+  const header = sealHeader({ ...common, attributes: { early: o.attributes } });
+  if (fitsMetadata(header)) return { dek, header, attributes: o.attributes, attributesInFooter: false };
+  return { dek, header: sealHeader(common), attributes: o.attributes, attributesInFooter: true };
+}
+
+/** Writes the record; afterwards every replica can take parts. */
+export async function saveUpload(
+  call: Call,
+  address: UploadAddress,
+  draft: UploadDraft,
+  checksum: UploadChecksum | undefined,
+): Promise<void> {
+  const id = uploadIdOf(address);
+  const { headers, metadata } = draft.attributes;
+  const secret = { headers, metadata, inFooter: draft.attributesInFooter, checksum: checksum ?? null };
+  const plaintext = Buffer.from(JSON.stringify(secret));
+  const sealed = sealBox({ dek: draft.dek, label: LABEL, context: [Buffer.from(id, 'hex')], plaintext });
+  const stored: z.infer<typeof StoredRecord> = {
+    format: 1,
+    ...address,
+    created: new Date().toISOString(),
+    header: draft.header,
+    sealed: sealed.toString('base64url'),
+  };
+  await call.services.state.replace(recordName(id), Buffer.from(JSON.stringify(stored)), call.signal);
+}
+
+/** Opened records of this process. A record never changes, so only its absence has to be looked up again. */
+export class UploadCache {
+  readonly #records = new LRUCache<string, UploadRecord>({ max: UPLOAD_RECORDS_CACHED });
+
+  get(tenant: string, id: string): UploadRecord | undefined {
+    return this.#records.get(`${tenant}/${id}`);
+  }
+
+  set(tenant: string, record: UploadRecord): void {
+    this.#records.set(`${tenant}/${record.id}`, record);
+  }
+
+  delete(tenant: string, id: string): void {
+    this.#records.delete(`${tenant}/${id}`);
+  }
+}
+
+/**
+ * The record of an upload of the caller's; `undefined` when there is none.
+ * @throws S3Error AccessDenied for another tenant's; InternalError for a damaged one
+ */
+export async function loadUpload(
+  call: Call,
+  address: UploadAddress,
+  o: { fresh?: boolean } = {},
+): Promise<UploadRecord | undefined> {
+  const id = uploadIdOf(address);
+  const { uploads, state } = call.services;
+  const cached = o.fresh === true ? undefined : uploads.get(call.tenant.id, id);
+  if (cached !== undefined) return cached;
+  const found = await state.get(recordName(id), call.signal);
+  if (found === undefined) {
+    uploads.delete(call.tenant.id, id);
+    return undefined;
+  }
+  const record = openRecord(call, { ...address, id }, found.body);
+  uploads.set(call.tenant.id, record);
+  return record;
+}
+
+/** As `loadUpload`. @throws S3Error NoSuchUpload too */
+export async function requireUpload(
+  call: Call,
+  address: UploadAddress,
+  o: { fresh?: boolean } = {},
+): Promise<UploadRecord> {
+  const record = await loadUpload(call, address, o);
+  if (record === undefined) throw noSuchUpload(address);
+  return record;
+}
+
+export function noSuchUpload(address: UploadAddress): S3Error {
+  return new S3Error('NoSuchUpload', undefined, { details: { UploadId: address.uploadId } });
+}
+
+function openRecord(call: Call, address: UploadAddress & { id: string }, body: Buffer): UploadRecord {
+  try {
+    const stored = StoredRecord.safeParse(parseJson(body));
+    if (!stored.success) throw new MalformedSealedObject('the upload record is malformed');
+    const { header } = stored.data;
+    if (header['enc-tenant'] !== call.tenant.id) throw new S3Error('AccessDenied');
+    const name = { tenant: call.tenant.idBytes, bucket: address.bucket, key: address.key };
+    const { dek } = openHeader({ root: (epoch) => call.tenant.root(epoch), name, header: withoutUndefined(header) });
+    const box = Buffer.from(stored.data.sealed, 'base64url');
+    const plaintext = openBox({ dek, label: LABEL, context: [Buffer.from(address.id, 'hex')], box });
+    if (plaintext === undefined) throw new MalformedSealedObject('the upload record does not open');
+    const { headers, metadata, inFooter, checksum } = Sealed.parse(parseJson(plaintext));
+    return {
+      ...address,
+      dek,
+      attributes: { headers, metadata },
+      attributesInFooter: inFooter,
+      checksum: checksum === null ? undefined : (checksum as UploadChecksum),
+    };
+  } catch (error) {
+    throw asObjectFailure(call, address, error);
+  }
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function withoutUndefined(header: z.infer<typeof StoredRecord>['header']): SealedHeader {
+  const { 'enc-attrs': attributes, ...rest } = header;
+  return attributes === undefined ? rest : { ...rest, 'enc-attrs': attributes };
+}

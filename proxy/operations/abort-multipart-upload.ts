@@ -1,0 +1,44 @@
+/** AbortMultipartUpload: the backend's parts first, then the state. */
+import { ask } from '../backend/ask.ts';
+import { S3Error } from '../errors.ts';
+import { uploadAddress } from '../multipart/address.ts';
+import { readNames } from '../multipart/receipts.ts';
+import { removeState } from '../multipart/remove-state.ts';
+import { loadUpload, recordName, uploadIdOf } from '../multipart/upload-record.ts';
+import { accountHeaders } from '../object/client-headers.ts';
+import type { Operation } from '../operation.ts';
+
+export const abortMultipartUpload: Operation = {
+  name: 'AbortMultipartUpload',
+  selector: { method: 'DELETE', level: 'object', subresources: ['uploadId'] },
+  parameters: [],
+  access: 'write',
+  body: 'none',
+  async run(call) {
+    const address = uploadAddress(call);
+    const { bucket, key, uploadId } = address;
+    // Refuses another tenant's upload; one without a record was not made here, and the grant decides.
+    await loadUpload(call, address, { fresh: true });
+    const headers = accountHeaders(call.request);
+    const failure = await ask(call, 'AbortMultipartUpload', {
+      method: 'DELETE',
+      bucket,
+      key,
+      query: [['uploadId', uploadId]],
+      headers,
+    }).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (failure !== undefined && !(failure instanceof S3Error && failure.code === 'NoSuchUpload')) throw failure;
+    const id = uploadIdOf(address);
+    const { backend, state, uploads } = call.services;
+    uploads.delete(call.tenant.id, id);
+    const names = await readNames(call, id);
+    const last = recordName(id);
+    const ordered = [...names.filter((name) => name !== last), ...names.filter((name) => name === last)];
+    await removeState({ backend, state, signal: call.signal }, ordered);
+    if (failure !== undefined) throw failure;
+    return { status: 204 };
+  },
+};

@@ -1,0 +1,54 @@
+/** ListParts: what was acknowledged, in plaintext sizes and ETags. */
+import { MAX_LIST_KEYS } from '../limits.ts';
+import { uploadAddress } from '../multipart/address.ts';
+import { checksumElement } from '../multipart/checksums.ts';
+import { viewUpload } from '../multipart/current-parts.ts';
+import { requireUpload } from '../multipart/upload-record.ts';
+import { pageSize } from '../object/list-encoding.ts';
+import type { Operation } from '../operation.ts';
+import { xmlReply } from '../reply.ts';
+import { renderXml } from '../xml.ts';
+
+export const listParts: Operation = {
+  name: 'ListParts',
+  selector: { method: 'GET', level: 'object', subresources: ['uploadId'] },
+  parameters: ['max-parts', 'part-number-marker', 'encoding-type'],
+  access: 'read',
+  body: 'none',
+  async run(call) {
+    const { request, tenant } = call;
+    const maxParts = pageSize(request, 'max-parts', MAX_LIST_KEYS);
+    const marker = pageSize(request, 'part-number-marker', Number.MAX_SAFE_INTEGER);
+    const after = request.query.get('part-number-marker') === undefined ? 0 : marker;
+    const record = await requireUpload(call, uploadAddress(call));
+    const view = await viewUpload(call, record);
+    const following = view.parts.filter(({ number }) => number > after);
+    const page = following.slice(0, maxParts);
+    const { checksum } = record;
+    return xmlReply(
+      renderXml('ListPartsResult', {
+        Bucket: record.bucket,
+        Key: record.key,
+        UploadId: record.uploadId,
+        Initiator: { ID: tenant.id, DisplayName: tenant.id },
+        Owner: { ID: tenant.id, DisplayName: tenant.id },
+        StorageClass: view.backend.storageClass ?? 'STANDARD',
+        PartNumberMarker: after,
+        NextPartNumberMarker: page.at(-1)?.number ?? 0,
+        MaxParts: maxParts,
+        IsTruncated: following.length > page.length,
+        ChecksumAlgorithm: checksum?.algorithm,
+        ChecksumType: checksum?.type,
+        Part: page.map((part) => ({
+          PartNumber: part.number,
+          LastModified: part.lastModified.toISOString(),
+          ETag: `"${part.md5.toString('hex')}"`,
+          Size: part.size,
+          ...(checksum === undefined || part.checksum === undefined
+            ? {}
+            : { [checksumElement(checksum.algorithm)]: part.checksum.toString('base64') }),
+        })),
+      }),
+    );
+  },
+};

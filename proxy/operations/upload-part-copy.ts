@@ -1,0 +1,85 @@
+/**
+ * UploadPartCopy: a range of an existing object becomes a part. The part has a key of its own, so the bytes pass through the
+ * proxy, opened and sealed again, in constant memory.
+ */
+import { plaintextBody } from '../body/plaintext-body.ts';
+import { S3Error } from '../errors.ts';
+import { uploadAddress } from '../multipart/address.ts';
+import { checksumElement } from '../multipart/checksums.ts';
+import { storePart } from '../multipart/store-part.ts';
+import { requireUpload } from '../multipart/upload-record.ts';
+import { refuseUnsupportedHeaders } from '../object/client-headers.ts';
+import { evaluate, readConditions } from '../object/conditions.ts';
+import { authorisedSource, callAboutSource } from '../object/copy-source.ts';
+import type { ByteRange } from '../object/range.ts';
+import { readRange } from '../object/read-object.ts';
+import { parsePartNumber } from '../object/selection.ts';
+import { inspectObject, type StoredObject } from '../object/stored-object.ts';
+import type { Call, Operation } from '../operation.ts';
+import { xmlReply } from '../reply.ts';
+import { renderXml } from '../xml.ts';
+
+export const uploadPartCopy: Operation = {
+  name: 'UploadPartCopy',
+  selector: { method: 'PUT', level: 'object', subresources: ['uploadId', 'partNumber'], copySource: true },
+  parameters: [],
+  access: 'write',
+  body: 'none',
+  async run(call) {
+    const { request } = call;
+    refuseUnsupportedHeaders(request);
+    const number = parsePartNumber(request.query.get('partNumber') ?? '');
+    const address = authorisedSource(call);
+    const record = await requireUpload(call, uploadAddress(call));
+    const aboutSource = callAboutSource(call);
+    const source = await inspectObject(aboutSource, address);
+    requireConditions(call, source);
+    const range = copiedRange(request.header('x-amz-copy-source-range'), source.size);
+    const { checksum } = record;
+    const body = plaintextBody({
+      plainBytes: range.end - range.start,
+      chunks: await readRange(aboutSource, source, range),
+      checksums: checksum === undefined ? [] : [checksum.algorithm],
+    });
+    const receipt = await storePart(call, record, number, body);
+    const computed = checksum === undefined || receipt.checksum === undefined ? undefined : receipt.checksum;
+    const reply = xmlReply(
+      renderXml('CopyPartResult', {
+        LastModified: new Date(receipt.time).toISOString(),
+        ETag: `"${receipt.md5.toString('hex')}"`,
+        ...(checksum === undefined ? {} : { [checksumElement(checksum.algorithm)]: computed?.toString('base64') }),
+      }),
+    );
+    const version = { 'x-amz-copy-source-version-id': source.facts.versionId };
+    return { ...reply, headers: { ...reply.headers, ...version } };
+  },
+};
+
+/** On a copy every condition that does not hold is 412. */
+function requireConditions(call: Call, source: StoredObject): void {
+  const conditions = readConditions(call.request, 'x-amz-copy-source-');
+  if (conditions === undefined) return;
+  const outcome = evaluate(conditions, { etag: source.etag, lastModified: source.facts.lastModified });
+  if (outcome !== 'proceed') throw new S3Error('PreconditionFailed');
+}
+
+/** `bytes=first-last`, both given and within the source. @throws S3Error InvalidArgument */
+function copiedRange(header: string | undefined, size: number): ByteRange {
+  if (header === undefined) return { start: 0, end: size };
+  const match = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(header.trim());
+  const details = { ArgumentName: 'x-amz-copy-source-range', ArgumentValue: header };
+  if (match === null || Number(match[1]) > Number(match[2])) {
+    throw new S3Error(
+      'InvalidArgument',
+      'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy',
+      { details },
+    );
+  }
+  const range = { start: Number(match[1]), end: Number(match[2]) + 1 };
+  if (range.end > size) {
+    throw new S3Error('InvalidArgument', `Range specified is not valid for source object of size: ${size}`, {
+      details,
+    });
+  }
+  return range;
+}

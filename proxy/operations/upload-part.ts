@@ -1,0 +1,39 @@
+/** UploadPart: sealed under the upload's DEK, acknowledged by a receipt. */
+import { S3Error } from '../errors.ts';
+import { MAX_PUT_BYTES } from '../limits.ts';
+import { uploadAddress } from '../multipart/address.ts';
+import { storePart } from '../multipart/store-part.ts';
+import { requireUpload } from '../multipart/upload-record.ts';
+import { refuseUnsupportedHeaders } from '../object/client-headers.ts';
+import { checksumHeaders } from '../object/reply-headers.ts';
+import { parsePartNumber } from '../object/selection.ts';
+import { bodyOf, type Operation } from '../operation.ts';
+
+export const uploadPart: Operation = {
+  name: 'UploadPart',
+  selector: { method: 'PUT', level: 'object', subresources: ['uploadId', 'partNumber'] },
+  parameters: [],
+  access: 'write',
+  body: 'object',
+  async run(call) {
+    const { request } = call;
+    refuseUnsupportedHeaders(request);
+    const number = parsePartNumber(request.query.get('partNumber') ?? '');
+    const body = bodyOf(call);
+    if (body.plainBytes > MAX_PUT_BYTES) throw new S3Error('EntityTooLarge');
+    const record = await requireUpload(call, uploadAddress(call));
+    const wanted = record.checksum?.algorithm;
+    const [sent] = body.checksumAlgorithms;
+    if (wanted !== undefined && sent !== undefined && sent !== wanted) {
+      throw new S3Error(
+        'InvalidRequest',
+        `Checksum Type mismatch occurred, expected checksum Type: ${wanted.toLowerCase()}, actual checksum Type: ${sent.toLowerCase()}`,
+      );
+    }
+    if (wanted !== undefined && sent === undefined) body.compute(wanted);
+    const receipt = await storePart(call, record, number, body);
+    const checksums = body.result().checksums.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
+    const { 'x-amz-checksum-type': _type, ...headers } = checksumHeaders(checksums);
+    return { status: 200, headers: { ETag: `"${receipt.md5.toString('hex')}"`, ...headers } };
+  },
+};
