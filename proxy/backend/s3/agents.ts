@@ -22,7 +22,6 @@ export function openAgents(o: {
   const maxSockets = o.sockets ?? BACKEND_SOCKETS;
   const shared = {
     maxSockets,
-    maxTotalSockets: maxSockets,
     noDelay: true,
     ...(o.tls?.ca === undefined ? {} : { ca: o.tls.ca }),
   };

@@ -147,6 +147,7 @@ class Exchange {
   }
 
   #onResponse(response: IncomingMessage): void {
+    if (this.#failed) return;
     const { body, method } = this.#options;
     const status = response.statusCode ?? 0;
     const unusable = body !== undefined && !body.complete ? this.#unusableEarly(status) : undefined;
@@ -188,12 +189,11 @@ class Exchange {
       this.#request.destroy();
       return;
     }
-    if (this.#request.closed) {
-      this.#reject(reason);
-      return;
-    }
-    this.#request.once('close', () => this.#reject(reason));
+    const { socket } = this.#request;
     this.#request.destroy();
+    // A request still waiting for a connection would emit 'close' only once it got one.
+    if (socket === null || socket.closed) this.#reject(reason);
+    else socket.once('close', () => this.#reject(reason));
   }
 
   #clear(): void {

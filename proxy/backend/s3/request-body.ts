@@ -59,7 +59,7 @@ export class RequestBody {
 
   /** Stops sending; tells the source that no more will be read. */
   stop(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#complete) return;
     this.#stopped = true;
     this.#wake?.();
     // A generator that is in the middle of a step finishes it first: nobody waits for that.

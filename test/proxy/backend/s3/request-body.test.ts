@@ -212,10 +212,10 @@ describe('an answer before the body was sent', () => {
 test('a source that waits is not the store being idle', async () => {
   const { backend } = await start(accept);
   await backend.close();
-  const patient = openTestBackend(server?.endpoint ?? new URL('http://x'), { timeouts: { idleMs: 30 } });
+  const patient = openTestBackend(server?.endpoint ?? new URL('http://x'), { timeouts: { idleMs: 400 } });
   async function* chunks() {
     yield Buffer.from('a');
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, 900));
     yield Buffer.from('b');
   }
   const response = await patient.send({ ...to, body: { length: 2, chunks: chunks() }, signal: never() });

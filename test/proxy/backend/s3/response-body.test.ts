@@ -87,9 +87,9 @@ describe('idle', () => {
 
   test('a consumer that waits is not', async () => {
     const size = 8 << 20;
-    const { backend } = await start((request) => request.respond(200, { body: Buffer.alloc(size) }), { idleMs: 30 });
+    const { backend } = await start((request) => request.respond(200, { body: Buffer.alloc(size) }), { idleMs: 400 });
     const response = await backend.send({ ...get, signal: never() });
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, 900));
     expect(await readBody(response, { maxBytes: size })).toHaveLength(size);
   });
 });
@@ -109,6 +109,21 @@ describe('abort', () => {
     await expect(backend.send({ ...get, signal: abort.signal })).rejects.toBe(reason);
     await server.idle();
     expect(getEventListeners(abort.signal, 'abort')).toHaveLength(0);
+  });
+
+  test('while no connection is free', async () => {
+    server = await rawServer(() => undefined);
+    backend = openTestBackend(server.endpoint, { sockets: 1 });
+    const [first, second] = [new AbortController(), new AbortController()];
+    const outcomes: string[] = [];
+    const holding = backend.send({ ...get, signal: first.signal }).catch(() => outcomes.push('first'));
+    const waiting = backend.send({ ...get, signal: second.signal }).catch((error) => outcomes.push(error.message));
+    second.abort(reason);
+    await waiting;
+    first.abort(reason);
+    await holding;
+    expect(outcomes).toEqual([reason.message, 'first']);
+    expect(server.accepted()).toBeLessThanOrEqual(1);
   });
 
   test('in the middle of a request body: short of its length, and the source is left', async () => {
