@@ -1,4 +1,5 @@
 /** The command line: which command, with which settings. */
+import { gcCommand } from './cli/gc.ts';
 import { quickstart } from './cli/quickstart.ts';
 import { serve } from './cli/serve.ts';
 import { runTenantCommand } from './cli/tenant-command.ts';
@@ -12,6 +13,7 @@ const USAGE = `Usage: sealgate COMMAND [options]
   tenant create  --bucket NAME|'*' [--prefix P] [--read-only] [--json]
   tenant list    [--json]
   tenant show    TENANT [--json]
+  gc             [--dry-run] [--abandoned-after DAYS] [--json]: remove what abandoned uploads left
   help           this text
 
 Settings and their meaning: README.md, "Configuration".
@@ -28,6 +30,8 @@ export async function main(args: readonly string[]): Promise<number> {
         return await serve(process.env);
       case 'tenant':
         return await runTenantCommand(rest, process.env);
+      case 'gc':
+        return await gcCommand(rest, process.env);
       case 'help':
       case '--help':
       case '-h':

@@ -57,7 +57,8 @@ export async function handleRequest(
   } catch (error) {
     failure = error;
     body.settle();
-    sendFailure(pipeline, incoming, outgoing, progress, error);
+    if (!signal.aborted) logFailure(pipeline, progress, error);
+    sendFailure(incoming, outgoing, progress, error);
   }
   record(pipeline, outgoing, progress, failure);
 }
@@ -81,7 +82,9 @@ async function answer(
 
   const { bucket, key } = request;
   const target = { bucket, key, prefix: request.query.get('prefix') };
-  authorise({ operation, grants: caller.tenant.grants, target, stateBucket: services.stateBucket });
+  authorised(pipeline, request, caller, () =>
+    authorise({ operation, grants: caller.tenant.grants, target, stateBucket: services.stateBucket }),
+  );
 
   const body =
     operation.body === 'none'
@@ -98,6 +101,25 @@ function refuseStreaming(caller: Caller): undefined {
   throw new S3Error('InvalidRequest', 'A streaming payload is not allowed on this operation.');
 }
 
+/** One event for every refusal. */
+function authorised(pipeline: Pipeline, request: S3Request, caller: Caller, decide: () => void): void {
+  try {
+    decide();
+  } catch (error) {
+    const { id: requestId, bucket, key } = request;
+    pipeline.services.emit({
+      kind: 'access-denied',
+      detail: 'The access key has no grant for this.',
+      requestId,
+      tenant: caller.tenant.id,
+      accessKey: caller.accessKey.fingerprint,
+      ...(bucket === undefined ? {} : { bucket }),
+      ...(key === undefined ? {} : { key }),
+    });
+    throw error;
+  }
+}
+
 function abortedWhenGone(outgoing: ServerResponse): AbortSignal {
   const controller = new AbortController();
   outgoing.once('close', () => {
@@ -106,19 +128,22 @@ function abortedWhenGone(outgoing: ServerResponse): AbortSignal {
   return controller.signal;
 }
 
-function sendFailure(
-  pipeline: Pipeline,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  progress: Progress,
-  failure: unknown,
-): void {
+/** What is not the client's doing is for the operator, with its causes. */
+function logFailure(pipeline: Pipeline, progress: Progress, failure: unknown): void {
+  const { status, code } = asS3Error(failure);
+  if (status < 500 || code === 'NotImplemented') return;
+  const entry = { requestId: progress.id, err: failure };
+  if (code === 'InternalError') pipeline.log.error(entry, 'the request failed');
+  else pipeline.log.warn(entry, 'the backend could not serve the request');
+}
+
+function sendFailure(incoming: IncomingMessage, outgoing: ServerResponse, progress: Progress, failure: unknown): void {
   if (outgoing.headersSent || outgoing.destroyed) {
     outgoing.destroy();
     return;
   }
   const error = asS3Error(failure);
-  if (error.code === 'InternalError') pipeline.log.error({ requestId: progress.id, err: failure }, 'internal error');
+  for (const name of outgoing.getHeaderNames()) if (name !== 'connection') outgoing.removeHeader(name);
   const resource = progress.request?.path ?? '/';
   sendWhole(
     outgoing,

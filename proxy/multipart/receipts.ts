@@ -56,7 +56,7 @@ export async function writeReceipt(call: Call, record: UploadRecord, receipt: Re
     t: receipt.time,
   };
   const box = sealBox({ ...purpose(record), plaintext: Buffer.from(JSON.stringify(encoded)) });
-  const name = `${uploadPrefix(record.id)}receipts/${padded(receipt.number)}-${box.toString('base64url')}`;
+  const name = `${uploadPrefix(record.id)}receipts/${padded(receipt.number)}-${inSegments(box.toString('base64url'))}`;
   await call.services.state.replace(name, Buffer.alloc(0), call.signal);
 }
 
@@ -80,8 +80,8 @@ export async function readReceipts(call: Call, record: UploadRecord): Promise<Up
 }
 
 function openReceipt(call: Call, record: UploadRecord, name: string): Receipt {
-  const text = name.slice(name.lastIndexOf('/') + 1);
-  const box = Buffer.from(text.slice(NUMBER_DIGITS + 1), 'base64url');
+  const text = name.slice(`${uploadPrefix(record.id)}receipts/`.length + NUMBER_DIGITS + 1);
+  const box = Buffer.from(text.replaceAll('/', ''), 'base64url');
   const plaintext = openBox({ ...purpose(record), box });
   if (plaintext === undefined) {
     throw asObjectFailure(call, record, new MalformedSealedObject('a receipt of the upload does not open'));
@@ -97,6 +97,11 @@ function openReceipt(call: Call, record: UploadRecord, name: string): Receipt {
     place: encoded.g === undefined ? { kind: 'backend', etag: encoded.e ?? '' } : { kind: 'staged', name: encoded.g },
     time: encoded.t,
   };
+}
+
+/** Stores that keep objects as files take at most 255 bytes between two slashes. */
+function inSegments(text: string): string {
+  return (text.match(/.{1,200}/g) ?? []).join('/');
 }
 
 function purpose(record: UploadRecord) {

@@ -9,7 +9,6 @@ import { toBackendHeaders } from '../object/stored-metadata.ts';
 import { type Call, type Operation, objectOf } from '../operation.ts';
 import { xmlReply } from '../reply.ts';
 import { parseXml, renderXml } from '../xml.ts';
-import { requireKeyLength } from './put-object.ts';
 
 export const createMultipartUpload: Operation = {
   name: 'CreateMultipartUpload',
@@ -19,7 +18,6 @@ export const createMultipartUpload: Operation = {
   body: 'none',
   async run(call) {
     const { bucket, key } = objectOf(call);
-    requireKeyLength(key);
     const { request } = call;
     const storage = storageHeaders(request);
     const checksum = uploadChecksum(request);
