@@ -10,7 +10,7 @@ import { type ApiKey, type ApiKeyType, isApiKeyLength, kdfInput, MAX_RAW_BYTES, 
 import { SLOT_BYTES, TENANT_BYTES } from './ids.ts';
 import type { SealKey, SealKeys } from './seal-keys.ts';
 
-export const ACCESS_KEY_ID_PREFIX = 'SG1';
+const ACCESS_KEY_ID_PREFIX = 'SG1';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const CLEAR_BYTES = 1 + NONCE_BYTES;
@@ -78,7 +78,7 @@ export function unsealAccessKeyId(accessKeyId: string, sealKeys: SealKeys): Acce
 }
 
 /** 12 hex digits that tell ids apart in logs without being usable as one. */
-export function fingerprintOf(accessKeyId: string): string {
+function fingerprintOf(accessKeyId: string): string {
   return createHash('sha256').update(accessKeyId).digest('hex').slice(0, 12);
 }
 

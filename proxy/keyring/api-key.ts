@@ -5,7 +5,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 
-export const GENERATED_BYTES = 32;
+const GENERATED_BYTES = 32;
 /** Longest secret that travels as it is, bytes: the access key id then has 127 of its 128 characters. */
 export const MAX_RAW_BYTES = 47;
 const DIGEST_BYTES = 32;

@@ -13,7 +13,7 @@ import { deriveKey } from '../../crypto/keys.ts';
 import { S3Error } from '../errors.ts';
 import { SLOW_KDF_AT_ONCE, SLOW_KDF_QUEUE } from '../limits.ts';
 
-export const SLOT_SECRET_BYTES = 32;
+const SLOT_SECRET_BYTES = 32;
 const LABEL = 'sealgate/1/slot-secret';
 
 /** What a slot may say. argon2id: memory in KiB (RFC 9106); pbkdf2-sha256: iterations (RFC 8018). */

@@ -43,7 +43,7 @@ export async function newKeyring(o: NewKeyring, signal: AbortSignal): Promise<Bu
 }
 
 /** Signs as the operator and serializes: every write of a keyring ends here. */
-export function signKeyring(keyring: Omit<Keyring, 'operatorKid' | 'operatorMac'>, sealKey: SealKey): Buffer {
+function signKeyring(keyring: Omit<Keyring, 'operatorKid' | 'operatorMac'>, sealKey: SealKey): Buffer {
   const covered = { ...keyring, operatorKid: sealKey.kid };
   return serializeKeyring({ ...covered, operatorMac: operatorMac(covered, sealKey) });
 }

@@ -5,13 +5,13 @@
 import { createHash, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { deriveKey } from '../../crypto/keys.ts';
 
-export const SEAL_KEY_BYTES = 32;
+const SEAL_KEY_BYTES = 32;
 const KEY_ID = /^[a-z0-9-]{1,16}$/;
 const AKID_LABEL = 'sealgate/1/akid';
 const OPERATOR_LABEL = 'sealgate/1/keyring-operator';
 const NO_SALT = Buffer.alloc(0);
 
-/** 32 random bytes hold about 30 different values, and 16 or fewer once in 10^13. */
+/** 32 random bytes hold about 30 different values, and 16 or fewer less than once in 10^13. */
 const MIN_DISTINCT_BYTES = 17;
 
 /** One seal key. The key itself stays inside; only its subkeys come out. */

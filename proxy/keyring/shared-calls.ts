@@ -14,6 +14,8 @@ interface Call<T> {
   readonly promise: Promise<T>;
   readonly controller: AbortController;
   waiting: number;
+  /** Then its signal stays quiet: what it used may serve others by now. */
+  isSettled: boolean;
 }
 
 export class SharedCalls<T> {
@@ -32,7 +34,7 @@ export class SharedCalls<T> {
     } finally {
       signal.removeEventListener('abort', giveUp);
       call.waiting -= 1;
-      if (call.waiting === 0) {
+      if (call.waiting === 0 && !call.isSettled) {
         this.#drop(name, call);
         call.controller.abort(new Error('Nobody waits for this any more.'));
       }
@@ -47,12 +49,14 @@ export class SharedCalls<T> {
   #start(name: string, start: (run: SharedRun) => Promise<T>): Call<T> {
     const controller = new AbortController();
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const call: Call<T> = { promise, controller, waiting: 0 };
+    const call: Call<T> = { promise, controller, waiting: 0, isSettled: false };
     this.#calls.set(name, call);
     const run = { signal: controller.signal, isCurrent: () => this.#calls.get(name) === call };
-    start(run)
-      .then(resolve, reject)
-      .finally(() => this.#drop(name, call));
+    const settle = () => {
+      call.isSettled = true;
+      this.#drop(name, call);
+    };
+    start(run).finally(settle).then(resolve, reject);
     // The callers handle a failure; when all of them have left, nobody does.
     promise.catch(() => undefined);
     return call;

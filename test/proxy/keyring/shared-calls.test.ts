@@ -21,6 +21,7 @@ it('shares one run among callers of one name, and starts anew afterwards', async
   gates[0]?.resolve(1);
   gates[1]?.resolve(2);
   expect(await Promise.all([one, two, other])).toEqual([1, 1, 2]);
+  expect(gates.map((gate) => gate.run.signal.aborted)).toEqual([false, false]);
   const later = call();
   gates[2]?.resolve(3);
   expect(await later).toBe(3);
@@ -31,6 +32,7 @@ it('shares a failure with those waiting and nobody after', async () => {
   const both = [call(), call()];
   gates[0]?.reject(new Error('no'));
   expect((await Promise.allSettled(both)).map((result) => result.status)).toEqual(['rejected', 'rejected']);
+  expect(gates[0]?.run.signal.aborted).toBe(false);
   const later = call();
   gates[1]?.resolve(1);
   expect(await later).toBe(1);

@@ -275,6 +275,25 @@ describe('a changed keyring', () => {
     expect(harness.events.map((event) => event.kind)).toEqual(['keyring-rollback']);
   });
 
+  it('is read again when the reading that was under way ends after the change was told', async () => {
+    const { harness, fixture, id } = await setup({ slots: [{}, {}] });
+    const gate = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    harness.backend.intercept = async () => {
+      asked.resolve();
+      await gate.promise;
+      return reply(200, fixture.body, { etag: '"old"' });
+    };
+    const early = harness.outcome(id);
+    await asked.promise;
+    harness.tenancy.invalidate(fixture.tenant);
+    gate.resolve();
+    expect(await early).toBe('opened');
+    harness.backend.intercept = () => undefined;
+    harness.store(revoke(harness, fixture));
+    expect(await harness.outcome(id)).toBe('InvalidAccessKeyId');
+  });
+
   it('that is gone closes the tenant', async () => {
     const { harness, fixture, id } = await setup();
     await harness.open(id);
