@@ -17,7 +17,7 @@ import { type ChecksumAlgorithm, checksumAlgorithms, checksumBytes, checksumOfId
 import type { Layout } from '../../crypto/layout.ts';
 import { codeOf } from './expect-code.ts';
 import { attribute } from './forge.ts';
-import { MALFORMED_ATTRIBUTES } from './vector-cases.ts';
+import { MALFORMED_ATTRIBUTES } from './vectors/attributes.ts';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length }).map((b) => Buffer.from(b));
 const byteString = fc.uint8Array({ maxLength: 40 }).map((b) => Buffer.from(b).toString('latin1'));

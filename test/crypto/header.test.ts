@@ -5,11 +5,13 @@
 import { Buffer } from 'node:buffer';
 import { createSecretKey } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { encodeAttributes } from '../../crypto/attributes.ts';
 import { Dek, deriveFromDek } from '../../crypto/dek.ts';
 import { type HeaderFields, headerBytes, type ObjectName, openHeader, sealHeader } from '../../crypto/header.ts';
 import type { SealedHeader } from '../../crypto/header-fields.ts';
+import type { Layout } from '../../crypto/layout.ts';
 import { codeOf } from './expect-code.ts';
-import { flipped, forgeHeader, withField } from './forge.ts';
+import { flipped, forgeHeader, headerBox, withField } from './forge.ts';
 
 const root = createSecretKey(Buffer.alloc(32, 1));
 const otherRoot = createSecretKey(Buffer.alloc(32, 2));
@@ -100,8 +102,12 @@ describe('a header', () => {
     expect(codeFor(withField(header, 'enc-dek', (bytes) => flipped(bytes, 2)))).toBe('UNKNOWN_EPOCH');
   });
 
-  it('asks for the root of its epoch only', () => {
+  it('asks for the root of its epoch only, and for none of another tenant', () => {
     const asked: number[] = [];
+    const foreign = { ...name, tenant: Buffer.alloc(12, 9) };
+    const unknown = withField(small(), 'enc-dek', (bytes) => flipped(bytes, 2));
+    const refusing = () => openHeader({ root: (epoch) => void asked.push(epoch), name: foreign, header: unknown });
+    expect([codeOf(refusing), asked]).toEqual(['HEADER_REFUSED', []]);
     const header = sealHeader({ root: otherRoot, epoch: 2, name, dek, layout: 1 });
     openHeader({
       root: (epoch) => {
@@ -179,6 +185,28 @@ describe('a header', () => {
   it('does not open with the commitment of another data key, even bound by someone with the root', () => {
     expect(codeFor(forgeHeader({ root, name, dek, layout: 1 }))).toBe('success');
     expect(codeFor(forgeHeader({ root, name, dek, layout: 1, commitment: Buffer.alloc(32) }))).toBe('HEADER_REFUSED');
+  });
+
+  it('holds early attributes, and late ones in layout 0 only', () => {
+    const around = (layout: Layout, kinds: Parameters<typeof encodeAttributes>[0]) =>
+      forgeHeader({
+        root,
+        name,
+        dek,
+        layout,
+        box: headerBox({ dek, layout, name, plaintext: encodeAttributes(kinds) }),
+      });
+    expect(codeFor(around(0, { layout: 0, early, late }))).toBe('success');
+    expect(codeFor(around(1, { layout: 1, early }))).toBe('success');
+    expect(codeFor(around(0, { layout: 0, early }))).toBe('ATTRIBUTES_MALFORMED');
+    expect(codeFor(around(0, { layout: 0, late }))).toBe('ATTRIBUTES_MALFORMED');
+    expect(codeFor(around(1, { layout: 1, late }))).toBe('ATTRIBUTES_MALFORMED');
+    expect(codeFor(around(1, { layout: 1, early, late }))).toBe('ATTRIBUTES_MALFORMED');
+  });
+
+  it('does not open as layout 0 with its attributes in a footer', () => {
+    const { 'enc-attrs': _, ...rest } = withField(small(), 'enc-dek', (bytes) => flipped(bytes, 1));
+    expect(codeFor(rest)).toBe('HEADER_MALFORMED');
   });
 });
 

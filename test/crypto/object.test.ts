@@ -12,7 +12,7 @@ import type { Layout } from '../../crypto/layout.ts';
 import { codeOf } from './expect-code.ts';
 import { flipped } from './forge.ts';
 import { type ObjectPlan, openObject, type SealedObject, type StoredObject, sealObject, singlePart } from './object.ts';
-import { pattern } from './vector-cases.ts';
+import { pattern } from './vectors/build.ts';
 
 const root = createSecretKey(Buffer.alloc(32, 1));
 const name: ObjectName = { tenant: Buffer.alloc(12, 2), bucket: 'b', key: 'k' };

@@ -17,7 +17,7 @@ import { openStream, PartOpener, parsePartHeader } from '../../crypto/open.ts';
 import { PartSealer } from '../../crypto/seal.ts';
 import { codeOf, codeOfAsync } from './expect-code.ts';
 import { flipped } from './forge.ts';
-import { pattern } from './vector-cases.ts';
+import { pattern } from './vectors/build.ts';
 
 const dek = Dek.generate();
 const identity = { dek, layout: 2, partNumber: 3 } as const;

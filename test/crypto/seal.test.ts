@@ -10,7 +10,7 @@ import { PART_MAGIC, SEGMENT_BYTES, sealedPartBytes } from '../../crypto/layout.
 import { PartOpener } from '../../crypto/open.ts';
 import { PartSealer, sealStream } from '../../crypto/seal.ts';
 import { codeOf } from './expect-code.ts';
-import { pattern } from './vector-cases.ts';
+import { pattern } from './vectors/build.ts';
 
 const dek = Dek.generate();
 const part = { dek, layout: 1, partNumber: 0 } as const;

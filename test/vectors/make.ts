@@ -18,7 +18,8 @@ registerHooks({
     return isRandom ? { ...resolved, url: new URL('./fixed-random.ts', import.meta.url).href } : resolved;
   },
 });
-const { NAME, ROOTS, VECTOR_CASES } = await import('../crypto/vector-cases.ts');
+const { NAME, ROOTS } = await import('../crypto/vectors/build.ts');
+const { VECTOR_CASES } = await import('../crypto/vectors/cases.ts');
 const { openObject } = await import('../crypto/object.ts');
 const { describeObject } = await import('../crypto/describe-object.ts');
 const { renderVectorFile } = await import('../crypto/vector-file.ts');

@@ -1,0 +1,137 @@
+/**
+ * Vectors whose locator, attributes or part table is refused.
+ */
+import { Buffer } from 'node:buffer';
+import { encodeAttributes } from '../../../crypto/attributes.ts';
+import { uint16, uint64 } from '../../../crypto/bytes.ts';
+import { Dek } from '../../../crypto/dek.ts';
+import { sealFooter } from '../../../crypto/footer.ts';
+import { flipped, footerBox, forgeHeader, forgeTable, locatorFor } from '../forge.ts';
+import { md5, type SealedObject } from '../object.ts';
+import { bad, bytes, NAME, root, set, single, twoParts, type VectorCase } from './build.ts';
+
+export const FOOTER_CASES: readonly VectorCase[] = [
+  badTail('locator-missing', 'LOCATOR_MALFORMED', 'The locator is missing.', (b) => b.subarray(0, -24)),
+  badTail('locator-cut', 'LOCATOR_MALFORMED', 'The last byte is missing.', (b) => b.subarray(0, -1)),
+  badTail('locator-magic', 'LOCATOR_MALFORMED', "The magic of parts in place of the locator's.", (b) =>
+    set(b, b.length - 11, 0x50),
+  ),
+  badTail('locator-attributes-0', 'LOCATOR_MALFORMED', 'No attributes.', (b) => u32At(b, b.length - 8, 0)),
+  badTail('locator-attributes-huge', 'LOCATOR_MALFORMED', 'Attributes beyond the limit.', (b) =>
+    u32At(b, b.length - 8, 65585),
+  ),
+  badTail('locator-attributes-beyond', 'LENGTH_MISMATCH', 'Attributes longer than the body.', (b) =>
+    u32At(b, b.length - 8, 65584),
+  ),
+  badTail('locator-attributes-less', 'ATTRIBUTES_REFUSED', 'The length of the attributes is one less.', (b) =>
+    u32At(b, b.length - 8, b.readUInt32BE(b.length - 8) - 1),
+  ),
+  badTail(
+    'locator-table-other',
+    'LOCATOR_MALFORMED',
+    'The length of the table is another than the attributes say.',
+    (b) => u32At(b, b.length - 4, b.readUInt32BE(b.length - 4) + 1),
+  ),
+  badTail('locator-table-huge', 'LOCATOR_MALFORMED', 'A table beyond the limit.', (b) =>
+    u32At(b, b.length - 4, 1220305),
+  ),
+  badTail('footer-attributes', 'ATTRIBUTES_REFUSED', 'A bit of the sealed attributes.', (b) =>
+    flipped(b, b.length - 60),
+  ),
+  badTail('footer-table', 'TABLE_REFUSED', 'A bit of the part table.', (b, object) =>
+    flipped(b, b.length - object.footer.length),
+  ),
+  bad('footer-of-another', 'ATTRIBUTES_REFUSED', 'The footer of another object.', () => {
+    const object = twoParts();
+    return { header: object.header, body: bytes(...object.parts, twoParts().footer) };
+  }),
+  bad('table-of-another-complete', 'TABLE_REFUSED', 'The part table of another Complete of the same upload.', () => {
+    const dek = Dek.fromBytes(Buffer.alloc(32, 0xd));
+    const object = twoParts({ dek });
+    const other = sealFooter({ dek, layout: 2, late: object.late, parts: object.table });
+    const tableBytes = other.readUInt32BE(other.length - 4);
+    return {
+      header: object.header,
+      body: bytes(...object.parts, other.subarray(0, tableBytes), object.footer.subarray(tableBytes)),
+    };
+  }),
+  bad(
+    'footer-early-missing',
+    'ATTRIBUTES_MALFORMED',
+    'The header says that early attributes are in the footer; they are not.',
+    () => {
+      const object = single(1, 20);
+      return { header: forgeHeader({ root, name: NAME, dek: object.dek, layout: 1 }), body: object.body };
+    },
+  ),
+  forgedTable('table-order', 'Part numbers descend.', [
+    [2, 70],
+    [1, 70],
+  ]),
+  forgedTable('table-number-0', 'A part numbered 0.', [
+    [0, 70],
+    [1, 70],
+  ]),
+  forgedTable('table-number-10001', 'A part number beyond 10,000.', [
+    [1, 70],
+    [10001, 70],
+  ]),
+  forgedTable('table-sum', 'Sizes do not add up to the total size.', [
+    [1, 70],
+    [2, 71],
+  ]),
+  forgedTable('table-count', 'Another number of entries than parts.', [
+    [1, 70],
+    [2, 70],
+    [3, 0],
+  ]),
+  forgedTable(
+    'table-parts-bytes',
+    'The recorded bytes of all parts are not those of the entries.',
+    [
+      [1, 0],
+      [2, 140],
+    ],
+    2 * 48 + 140 + 2 * 16 + 1,
+  ),
+];
+
+function badTail(
+  file: string,
+  result: string,
+  comment: string,
+  change: (b: Buffer, o: SealedObject) => Buffer,
+): VectorCase {
+  return bad(file, result, comment, () => {
+    const object = twoParts();
+    return { header: object.header, body: change(object.body, object) };
+  });
+}
+
+/** A table that the attributes name, with entries that contradict them: two parts, 140 bytes in all. */
+function forgedTable(
+  file: string,
+  comment: string,
+  entries: readonly (readonly [number: number, bytes: number])[],
+  partsBytes = 2 * 48 + 140 + 2 * 16,
+): VectorCase {
+  return bad(file, 'TABLE_MALFORMED', comment, () => {
+    const object = twoParts();
+    const { dek } = object;
+    const plaintext = bytes(
+      ...entries.map(([number, size]) => bytes(uint16(number), uint64(size), Buffer.alloc(32), md5(Buffer.alloc(0)))),
+    );
+    const { sealed, reference } = forgeTable(dek, plaintext, partsBytes);
+    const late = { ...object.late, size: 140, table: reference };
+    const box = footerBox({ dek, layout: 2, plaintext: encodeAttributes({ layout: 2, late }) });
+    const padding = Buffer.alloc(Math.max(0, partsBytes - bytes(...object.parts).length));
+    return { header: object.header, body: bytes(...object.parts, padding, sealed, box, locatorFor(box, sealed)) };
+  });
+}
+
+function u32At(bytes: Buffer, at: number, value: number): Buffer {
+  const copy = Buffer.from(bytes);
+  copy.writeUInt32BE(value, at);
+  if (copy.equals(bytes)) throw new Error(`Nothing to change at ${at}.`);
+  return copy;
+}
