@@ -90,7 +90,7 @@ export const LOCAL_GROUP_COMMIT = 256;
 /** Embedded store: milliseconds to wait for the write lock of another process. */
 export const LOCAL_LOCK_WAIT_MS = 30_000;
 /** Embedded store: blob files opened up front for one read; a read over more pins them in the index instead. */
-export const LOCAL_OPEN_FILES_PER_READ = 16;
+export const LOCAL_OPEN_FILES_PER_READ = 8;
 /** Embedded store: times that a lookup is repeated because its body was replaced meanwhile. */
 export const LOCAL_LOOKUP_ATTEMPTS = 8;
 /** Embedded store: milliseconds for which unlinked files are remembered before the index forgets them in one commit. */

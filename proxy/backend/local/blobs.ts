@@ -3,7 +3,7 @@
  * are random and never used again, so an open file is always the object that was looked up.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LOCAL_IO_BYTES } from '../../limits.ts';
 import { BackendUnavailable } from '../backend.ts';
@@ -12,7 +12,6 @@ import { blobFolder, blobPath, partialPath } from './blob-path.ts';
 export class BlobFiles {
   readonly #directory: string;
   readonly #owner: string;
-  readonly #folders = new Set<string>();
   readonly #removing = new Set<Promise<unknown>>();
 
   constructor(directory: string, owner: string) {
@@ -28,7 +27,7 @@ export class BlobFiles {
   async write(chunks: AsyncIterable<Buffer>): Promise<string> {
     const file = randomBytes(16).toString('hex');
     try {
-      await disk(() => this.#prepare(file));
+      await disk(() => this.#mark(file));
       const handle = await disk(() => open(partialPath(this.#directory, file), 'wx', 0o600));
       try {
         await writeAll(handle, chunks);
@@ -77,13 +76,8 @@ export class BlobFiles {
     return join(this.#directory, 'pending', this.#owner, file);
   }
 
-  async #prepare(file: string): Promise<void> {
+  async #mark(file: string): Promise<void> {
     await (await open(this.#marker(file), 'wx', 0o600)).close();
-    const folder = blobFolder(this.#directory, file);
-    if (this.#folders.has(folder)) return;
-    const created = await mkdir(folder, { recursive: true, mode: 0o700 });
-    if (created !== undefined) await syncFolder(join(this.#directory, 'blobs'));
-    this.#folders.add(folder);
   }
 
   #track<T>(removal: Promise<T>): Promise<T> {

@@ -2,10 +2,9 @@
  * The writer thread: the only writer of the index in this process. It takes whatever mutations have arrived and commits
  * them as one group, so that fsync blocks neither the event loop nor more than one group at a time.
  */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { LOCAL_GROUP_COMMIT } from '../../limits.ts';
+import { makeFolders } from './folders.ts';
 import { begin, commitGroup } from './group-commit.ts';
 import { registerOwner, sweep } from './owner.ts';
 import { openIndexForWriting } from './schema.ts';
@@ -16,9 +15,7 @@ const port = parentPort;
 if (port === null) throw new Error('this module is the entry of a worker thread');
 const { directory } = workerData as { directory: string };
 
-for (const folder of ['owners', 'pending', 'blobs']) {
-  mkdirSync(join(directory, folder), { recursive: true, mode: 0o700 });
-}
+makeFolders(directory);
 const db = openIndexForWriting(directory);
 begin(db);
 const owner = registerOwner(directory);

@@ -12,7 +12,13 @@ import { blobSize, indexProblems, storeFiles } from './store-files.ts';
 const bucket = 'kill';
 const KILLS = 5;
 
-type Line = { readonly key: string; readonly tag?: string; readonly size?: number; readonly deleted?: true };
+type Line = {
+  readonly key: string;
+  readonly tag?: string;
+  readonly size?: number;
+  readonly deleting?: true;
+  readonly deleted?: true;
+};
 
 /** Runs a child until it has acknowledged `count` operations, kills it, and returns all that it acknowledged. */
 async function killAfter(directory: string, o: { readonly seed: number; readonly count: number }): Promise<Line[]> {
@@ -34,6 +40,8 @@ async function checkWhole(store: TestStore, acknowledged: ReadonlyMap<string, Li
     if (key.startsWith('hot/')) {
       // A later write may have been committed and not yet acknowledged; an earlier one may not have come back.
       if (got.status === 200) expect(order(got.headers['x-amz-meta-tag'])).toBeGreaterThanOrEqual(order(line.tag));
+    } else if (line.deleting && got.status === 404) {
+      // Its deletion was under way.
     } else if (line.deleted) expect([key, got.status]).toEqual([key, 404]);
     else {
       const body = childBody(line.tag ?? '', line.size ?? 0);

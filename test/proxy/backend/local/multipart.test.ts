@@ -94,7 +94,7 @@ test('ranges across parts, and parts by number', async () => {
     [7, TAIL],
   ]);
   const whole = Buffer.concat([PART_1, PART_2, TAIL]);
-  const edges = [0, 1, MIN - 1, MIN, MIN + 1, 2 * MIN, 2 * MIN + 1, 2 * MIN + 2, whole.length - 1];
+  const edges = [MIN - 1, MIN, MIN + 1, 2 * MIN, 2 * MIN + 1, 2 * MIN + 2, whole.length - 1];
   let ran = 0;
   for (const first of edges) {
     for (const last of edges.filter((edge) => edge >= first)) {

@@ -1,5 +1,6 @@
 /**
- * A process that writes objects until it is killed, and prints one line of JSON for each that was acknowledged.
+ * A process that writes objects until it is killed, and prints one line of JSON for each that was acknowledged, one before
+ * each deletion (which may be committed when the kill comes) and one when the deletion was acknowledged.
  * Arguments: directory, seed. Key and size tell the bytes (`childBody`), so that the parent can check them.
  */
 import { writeSync } from 'node:fs';
@@ -24,6 +25,7 @@ async function write(writer: number): Promise<void> {
     if (put.status !== 200) throw new Error(put.text);
     writeSync(1, `${JSON.stringify({ key, tag, size })}\n`);
     if (n % 7 === 6) {
+      writeSync(1, `${JSON.stringify({ key, tag, size, deleting: true })}\n`);
       await send(backend, 'DELETE', { bucket: 'kill', key });
       writeSync(1, `${JSON.stringify({ key, deleted: true })}\n`);
     }
