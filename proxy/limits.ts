@@ -105,3 +105,8 @@ export const UPLOAD_RECORDS_CACHED = 2_000;
 export const COPY_PARTS_AT_ONCE = 4;
 /** XML documents of bucket and object configuration, bytes; S3's own largest, a lifecycle of 1,000 rules, is below. */
 export const MAX_CONFIGURATION_BYTES = MiB;
+/** S3: fields of a POST form in front of the file, bytes; and how many of them. */
+export const MAX_FORM_FIELD_BYTES = 20 * KiB;
+export const MAX_FORM_FIELDS = 200;
+/** Bytes of ciphertext held before each part of an upload of unknown length is sent. */
+export const UNKNOWN_LENGTH_PART_BYTES = 8 * MiB;

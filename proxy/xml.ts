@@ -9,9 +9,18 @@ import { S3Error } from './errors.ts';
 export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
 
-/** Children in order; `undefined` is left out; an array repeats the element. */
-export type XmlValue = string | number | boolean | XmlElement | readonly XmlValue[] | undefined;
+/** Children in order; `undefined` is left out; an array repeats the element; a sequence stands for its own elements. */
+export type XmlValue = string | number | boolean | XmlElement | XmlSequence | readonly XmlValue[] | undefined;
 export type XmlElement = { readonly [name: string]: XmlValue };
+
+/** Elements of different names in one order, where S3 mixes them. The name under which it is given is not written. */
+export class XmlSequence {
+  readonly items: readonly (readonly [name: string, value: XmlValue])[];
+
+  constructor(items: readonly (readonly [name: string, value: XmlValue])[]) {
+    this.items = items;
+  }
+}
 
 /** A whole document. `namespace` defaults to S3's; an Error document has none. */
 export function renderXml(root: string, content: XmlElement, namespace: string | undefined = S3_NAMESPACE): string {
@@ -32,6 +41,7 @@ function renderChildren(content: XmlElement): string {
 function renderElement(name: string, value: XmlValue): string {
   if (value === undefined) return '';
   if (Array.isArray(value)) return value.map((item) => renderElement(name, item)).join('');
+  if (value instanceof XmlSequence) return value.items.map(([own, item]) => renderElement(own, item)).join('');
   if (typeof value !== 'object') return `<${name}>${escapeXml(String(value))}</${name}>`;
   return `<${name}>${renderChildren(value as XmlElement)}</${name}>`;
 }
@@ -116,7 +126,8 @@ export function parseXmlRoot(document: string): XmlNode {
 
 /** Reads a document whatever its root; the result's only child is the root. */
 export function parseAnyXml(document: string): XmlNode {
-  const text = document.charCodeAt(0) === 0xfeff ? document.slice(1) : document;
+  // Stores send white space, or a mark of the byte order, before the declaration.
+  const text = document.trimStart();
   if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw new S3Error('MalformedXML', 'Document types are not accepted.');
   if (XMLValidator.validate(text) !== true) throw new S3Error('MalformedXML');
   let parsed: unknown;

@@ -19,7 +19,13 @@ export interface BackendErrorDocument {
 /** What was being done, for the message; the presence of `key` and `bucket` decides what a bare 404 means. */
 export type FailureContext =
   | string
-  | { readonly operation?: string; readonly bucket?: string | undefined; readonly key?: string | undefined };
+  | {
+      readonly operation?: string;
+      readonly bucket?: string | undefined;
+      readonly key?: string | undefined;
+      /** An object lock, or a missing second factor, may be what denies it: then AccessDenied is the client's answer. */
+      readonly mayBeLocked?: boolean;
+    };
 
 /**
  * Reads the body of an error answer, at most MAX_BACKEND_ERROR_BYTES; a document that cannot be read gives code ''.
@@ -104,6 +110,9 @@ const BY_STATUS: ReadonlyMap<number, S3ErrorCode> = new Map([
 export function backendFailure(status: number, code: string, context: FailureContext = {}): S3Error {
   const what = describe(context);
   const options = { cause: new Error(`The backend answered ${status} ${code || '(no code)'}${what}`) };
+  if (code === 'AccessDenied' && typeof context !== 'string' && context.mayBeLocked === true) {
+    return new S3Error('AccessDenied', 'Access Denied: the object may be protected by object lock.', options);
+  }
   if (OWN_CREDENTIALS.has(code) || status === 401 || (status === 403 && !isS3ErrorCode(code))) {
     return new S3Error('ServiceUnavailable', "The proxy's credentials were refused by the backend.", options);
   }

@@ -45,7 +45,8 @@ export async function readRange(call: Call, object: StoredObject, range: ByteRan
   return openPlan(call, object, plan, sealed);
 }
 
-async function fetchStretch(call: Call, object: StoredObject, range: ByteRange): Promise<Readable> {
+/** Stored bytes of exactly the version that was inspected. */
+export async function fetchStretch(call: Call, object: StoredObject, range: ByteRange): Promise<Readable> {
   const { address, facts } = object;
   const whole = range.start === 0 && range.end === facts.size;
   const response = await call.services.backend.send({

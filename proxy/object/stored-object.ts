@@ -278,7 +278,7 @@ function report(
 /** The client's error for a backend reply that is not the wanted one. Consumes the body. */
 export async function failureOf(
   response: BackendResponse,
-  context: { operation: string; bucket?: string; key?: string },
+  context: { operation: string; bucket?: string; key?: string; mayBeLocked?: boolean },
 ): Promise<S3Error> {
   const { status, code } = await readErrorResponse(response);
   return backendFailure(status, code, context);

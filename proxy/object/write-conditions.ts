@@ -18,6 +18,11 @@ const ATOMIC = {
   copy: ['conditionalCopy', 'conditionalCopy'],
 } as const;
 
+/** Whether the backend compares the target atomically in that kind of write. */
+export function isAtomic(call: Call, kind: WriteKind, conditions: WriteConditions): boolean {
+  return call.services.capabilities[ATOMIC[kind][conditions.ifNoneMatch === undefined ? 1 : 0]];
+}
+
 /** Backend request headers that hold the condition. @throws S3Error PreconditionFailed, NoSuchKey, NotImplemented */
 export async function translateConditions(
   call: Call,
@@ -53,6 +58,27 @@ async function matching(
     throw new S3Error('PreconditionFailed', undefined, { details: { Condition: 'If-Match' } });
   }
   return atomic ? { 'if-match': found.facts.etag } : {};
+}
+
+/**
+ * The error for a write that the backend refused. Its 412 after the plaintext's ETag had matched means that the stored
+ * version changed in between: looked at once more, the client's own condition may fail now, or hold still, as after a
+ * change of metadata alone. The latter is a conflict that the client may try again, as S3 has it.
+ */
+export async function lateFailure(
+  call: Call,
+  address: ObjectAddress,
+  o: { conditions: WriteConditions | undefined; kind: WriteKind; failure: S3Error },
+): Promise<S3Error> {
+  const wanted = o.conditions?.ifMatch;
+  if (wanted === undefined || o.failure.code !== 'PreconditionFailed') return o.failure;
+  try {
+    await matching(call, address, wanted, o.kind);
+  } catch (error) {
+    if (error instanceof S3Error) return error;
+    throw error;
+  }
+  return new S3Error('ConditionalRequestConflict', undefined, { cause: o.failure });
 }
 
 async function exists(call: Call, address: ObjectAddress): Promise<boolean> {

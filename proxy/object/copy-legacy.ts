@@ -1,0 +1,62 @@
+/**
+ * A copy from a legacy object is sealed on the way: its bytes stream through the proxy like an upload, and the ETag is the MD5
+ * of the plaintext. What its headers said of it is sealed too.
+ */
+import type { HeaderPair } from '../../crypto/attributes.ts';
+import { discard } from '../backend/read-body.ts';
+import { plaintextBody } from '../body/plaintext-body.ts';
+import type { Call } from '../operation.ts';
+import { type ClientAttributes, CONTENT_HEADERS } from './client-headers.ts';
+import { callAboutSource } from './copy-source.ts';
+import type { ConditionsFor, Copied, CopyRequest } from './copy-wishes.ts';
+import { refuseDisguised } from './disguise.ts';
+import { fetchStretch } from './read-object.ts';
+import { storeObject } from './store-object.ts';
+import { META_PREFIX } from './stored-metadata.ts';
+import { failureOf, type LegacyObject } from './stored-object.ts';
+import { taggingHeaders } from './stored-tags.ts';
+
+/** @throws S3Error, VersionChanged */
+export async function copyLegacy(
+  call: Call,
+  source: LegacyObject,
+  o: CopyRequest,
+  conditionsFor: ConditionsFor,
+): Promise<Copied> {
+  const { target, wishes } = o;
+  const conditions = await conditionsFor('put');
+  const tagging = await taggingHeaders(call, source, wishes, 'relay');
+  const stored = await fetchStretch(callAboutSource(call), source, { start: 0, end: source.size });
+  try {
+    const { response, result } = await storeObject(call, {
+      bucket: target.bucket,
+      key: target.key,
+      attributes: wishes.attributes ?? legacyAttributes(source),
+      body: plaintextBody({
+        plainBytes: source.size,
+        chunks: refuseDisguised(call, source, stored as AsyncIterable<Buffer>),
+        checksums: wishes.checksum === undefined ? [] : [wishes.checksum],
+      }),
+      headers: { ...wishes.storage, ...tagging, ...conditions },
+    });
+    if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', ...target });
+    discard(response);
+    const checksums = result.checksums.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
+    const { headers } = response;
+    return { source, headers, lastModified: undefined, etag: result.md5.toString('hex'), checksums, partCount: 0 };
+  } finally {
+    stored.destroy();
+  }
+}
+
+function legacyAttributes(source: LegacyObject): ClientAttributes {
+  const { headers } = source.facts;
+  const described = CONTENT_HEADERS.flatMap((name): HeaderPair[] => {
+    const value = headers[name];
+    return value === undefined || value === '' ? [] : [[name, value]];
+  });
+  const metadata = Object.entries(headers).flatMap(([name, value]): HeaderPair[] =>
+    name.startsWith(META_PREFIX) ? [[name.slice(META_PREFIX.length), value]] : [],
+  );
+  return { headers: described, metadata };
+}

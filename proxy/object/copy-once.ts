@@ -1,0 +1,141 @@
+/**
+ * One attempt at a CopyObject: the source is read, the conditions are compared with its plaintext, and the copy is made
+ * pinned to what was read. When the backend finds that something changed in between, the attempt is made again.
+ */
+import type { LateAttributes } from '../../crypto/attributes.ts';
+import { type ChecksumName, createHasher } from '../body/checksums.ts';
+import { S3Error } from '../errors.ts';
+import { MAX_PUT_BYTES } from '../limits.ts';
+import type { Call } from '../operation.ts';
+import { copyLegacy } from './copy-legacy.ts';
+import { callAboutSource, requireSourceConditions } from './copy-source.ts';
+import { type ConditionsFor, type Copied, type CopyRequest, changesSomething } from './copy-wishes.ts';
+import { CONDITION_KIND, chooseMove, moveStored } from './move-stored.ts';
+import { readRange } from './read-object.ts';
+import { reseal } from './reseal.ts';
+import {
+  inspectObject,
+  type ObjectAddress,
+  type SealedObject,
+  type StoredObject,
+  VersionChanged,
+} from './stored-object.ts';
+import { taggingHeaders } from './stored-tags.ts';
+import { isAtomic, translateConditions, type WriteKind } from './write-conditions.ts';
+
+/** The state in which the backend last refused: a second refusal in the same state is the client's answer. */
+export interface Refusals {
+  last: string | undefined;
+}
+
+/** @throws VersionChanged to be run again; S3Error */
+export async function copyOnce(call: Call, o: CopyRequest & { refusals: Refusals }): Promise<Copied> {
+  const source = await inspectSource(call, o.source);
+  requireSourceConditions(call, source);
+  requireCopyable(o, source);
+  let state = '';
+  const conditionsFor = async (kind: WriteKind) => {
+    const conditions = await targetConditions(call, o, source, kind);
+    state = JSON.stringify([source.facts.etag, source.facts.versionId, conditions]);
+    return conditions;
+  };
+  try {
+    return source.kind === 'legacy'
+      ? await copyLegacy(call, source, o, conditionsFor)
+      : await copySealed(call, source, o, conditionsFor);
+  } catch (error) {
+    throw afterRefusal(error, o, state);
+  }
+}
+
+/** Was it the pinned source, or the target? Another look tells: in the same state it can only have been the target. */
+function afterRefusal(error: unknown, o: CopyRequest & { refusals: Refusals }, state: string): unknown {
+  if (!(error instanceof S3Error) || state === '') return error;
+  const vanished = error.code === 'NoSuchVersion' || error.code === 'NoSuchKey';
+  if (error.code !== 'PreconditionFailed' && !vanished) return error;
+  if (o.refusals.last === state) return error;
+  o.refusals.last = state;
+  return new VersionChanged();
+}
+
+async function inspectSource(call: Call, address: ObjectAddress): Promise<StoredObject> {
+  try {
+    return await inspectObject(callAboutSource(call), address);
+  } catch (error) {
+    if (!(error instanceof S3Error)) throw error;
+    // A delete marker's headers describe the source, not what this request would answer with.
+    if (error.code !== 'MethodNotAllowed') throw new S3Error(error.code, error.message, { details: error.details });
+    throw new S3Error(
+      'InvalidRequest',
+      'The source of a copy request may not specifically refer to a delete marker by version id.',
+    );
+  }
+}
+
+function requireCopyable(o: CopyRequest, source: StoredObject): void {
+  if (source.size > MAX_PUT_BYTES) {
+    throw new S3Error(
+      'InvalidRequest',
+      `The specified copy source is larger than the maximum allowable size for a copy source: ${MAX_PUT_BYTES}`,
+    );
+  }
+  const storedClass = source.facts.headers['x-amz-storage-class'] ?? 'STANDARD';
+  if (isOntoItself(o) && !changesSomething(o.wishes, storedClass)) {
+    throw new S3Error(
+      'InvalidRequest',
+      "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+    );
+  }
+}
+
+function isOntoItself({ source, target }: CopyRequest): boolean {
+  return source.versionId === undefined && source.bucket === target.bucket && source.key === target.key;
+}
+
+/** A copy onto itself also must not undo what somebody else stores meanwhile. */
+async function targetConditions(
+  call: Call,
+  o: CopyRequest,
+  source: StoredObject,
+  kind: WriteKind,
+): Promise<Record<string, string>> {
+  const { conditions } = o.wishes;
+  if (conditions !== undefined) return translateConditions(call, o.target, conditions, kind);
+  const { etag } = source.facts;
+  return isOntoItself(o) && isAtomic(call, kind, { ifMatch: etag }) ? { 'if-match': etag } : {};
+}
+
+async function copySealed(
+  call: Call,
+  source: SealedObject,
+  o: CopyRequest,
+  conditionsFor: ConditionsFor,
+): Promise<Copied> {
+  const { wishes, target } = o;
+  const late = await lateAttributes(call, source, wishes.checksum);
+  const { headers, metadata } = wishes.attributes ?? source.early;
+  const resealed = await reseal(callAboutSource(call), source, target, { headers, metadata, late });
+  const move = chooseMove(call, { source, resealed, conditions: wishes.conditions });
+  const conditions = await conditionsFor(CONDITION_KIND[move]);
+  const tagging = await taggingHeaders(call, source, wishes, move);
+  const moved = await moveStored(call, move, {
+    source,
+    target,
+    resealed,
+    headers: { ...wishes.storage, ...tagging, ...conditions },
+  });
+  return { ...moved, source, etag: source.etag, checksums: late.checksums, partCount: late.partCount };
+}
+
+/** S3 keeps one checksum for an object: another algorithm replaces it, computed over the whole plaintext. */
+async function lateAttributes(
+  call: Call,
+  source: SealedObject,
+  wanted: ChecksumName | undefined,
+): Promise<LateAttributes> {
+  if (wanted === undefined || source.late.checksums.some(({ algorithm }) => algorithm === wanted)) return source.late;
+  const hasher = createHasher(wanted);
+  const plaintext = await readRange(callAboutSource(call), source, { start: 0, end: source.size });
+  for await (const piece of plaintext) hasher.update(piece);
+  return { ...source.late, checksums: [{ algorithm: wanted, type: 'FULL_OBJECT', value: hasher.digest() }] };
+}

@@ -1,0 +1,155 @@
+/**
+ * Puts a resealed object in its place with as little moved as the backend allows: one CopyObject; else UploadPartCopy of what
+ * is kept, with the new end behind it; else the stored bytes go through the proxy as they are. The last is for what is under
+ * the smallest part, and for backends on which a copy cannot be pinned to the version that was read: there a replaced source
+ * would end under a header that does not fit it.
+ */
+import type { BackendBody } from '../backend/backend.ts';
+import { discard, readBody } from '../backend/read-body.ts';
+import { readResult } from '../backend/result.ts';
+import { COPY_PARTS_AT_ONCE, MAX_STORED_PUT_BYTES, MIN_PART_BYTES, UPSTREAM_PART_BYTES } from '../limits.ts';
+import { mapBounded } from '../map-bounded.ts';
+import type { Call } from '../operation.ts';
+import type { WriteConditions } from './conditions.ts';
+import { callAboutSource, renderCopySource } from './copy-source.ts';
+import { fetchStretch } from './read-object.ts';
+import type { Resealed } from './reseal.ts';
+import { storeInParts } from './store-in-parts.ts';
+import { toBackendHeaders } from './stored-metadata.ts';
+import { failureOf, type ObjectAddress, type SealedObject } from './stored-object.ts';
+import { copyUpstreamPart, sendUpstreamPart, uploadUpstream } from './upstream-upload.ts';
+import { isAtomic, type WriteKind } from './write-conditions.ts';
+
+/** How: inside the backend whole, inside the backend in parts, or through the proxy. */
+export type Move = 'copy' | 'parts' | 'relay';
+
+/** The kind of write that carries a condition on the target. */
+export const CONDITION_KIND: Readonly<Record<Move, WriteKind>> = { copy: 'copy', parts: 'complete', relay: 'put' };
+
+/** The first way that is open, pinned to its source and, where the client sets conditions, atomic on its target. */
+export function chooseMove(
+  call: Call,
+  o: { source: SealedObject; resealed: Resealed; conditions: WriteConditions | undefined },
+): Move {
+  const { kept, tail } = o.resealed;
+  const isPinned = call.services.capabilities.conditionalCopySource || o.source.facts.versionId !== undefined;
+  if (!isPinned) return 'relay';
+  const move = tail.length === 0 && kept <= MAX_STORED_PUT_BYTES ? 'copy' : kept < MIN_PART_BYTES ? 'relay' : 'parts';
+  if (o.conditions === undefined || isAtomic(call, CONDITION_KIND[move], o.conditions)) return move;
+  return 'relay';
+}
+
+export interface MoveRequest {
+  readonly source: SealedObject;
+  readonly target: ObjectAddress;
+  readonly resealed: Resealed;
+  /** Storage headers and translated conditions, without metadata. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The backend's answer: headers, and when it knows it the time of the new version. */
+export interface Moved {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly lastModified: string | undefined;
+}
+
+/** @throws S3Error PreconditionFailed when the source or the target is not what it was any more; VersionChanged */
+export function moveStored(call: Call, move: Move, o: MoveRequest): Promise<Moved> {
+  const headers = { ...o.headers, ...toBackendHeaders(o.resealed.header) };
+  switch (move) {
+    case 'copy':
+      return copyWhole(call, { ...o, headers });
+    case 'parts':
+      return copyInParts(call, { ...o, headers }, UPSTREAM_PART_BYTES);
+    case 'relay':
+      return relay(call, { ...o, headers });
+  }
+}
+
+async function copyWhole(call: Call, o: MoveRequest): Promise<Moved> {
+  const { bucket, key } = o.target;
+  const response = await call.services.backend.send({
+    method: 'PUT',
+    bucket,
+    key,
+    headers: { ...o.headers, ...pinnedSource(call, o.source), 'x-amz-metadata-directive': 'REPLACE' },
+    signal: call.signal,
+  });
+  const result = await readResult(response, { root: 'CopyObjectResult', operation: 'CopyObject', bucket, key });
+  return { headers: response.headers, lastModified: result.value('LastModified') };
+}
+
+/** The version that was read and no other, where the backend has a way to say so. */
+function pinnedSource(call: Call, source: SealedObject): Record<string, string> {
+  const { facts, address } = source;
+  const owner = call.request.header('x-amz-source-expected-bucket-owner');
+  return {
+    'x-amz-copy-source': renderCopySource({ ...address, versionId: facts.versionId ?? address.versionId }),
+    'x-amz-copy-source-if-match': facts.etag,
+    ...(owner === undefined ? {} : { 'x-amz-source-expected-bucket-owner': owner }),
+  };
+}
+
+/**
+ * Equal ranges, which every backend accepts; the few bytes that are left over go up in front of the tail.
+ * @param rangeBytes largest range; at least twice the smallest part.
+ */
+export async function copyInParts(call: Call, o: MoveRequest, rangeBytes: number): Promise<Moved> {
+  const { source, resealed } = o;
+  const { size, count } = equalRanges(resealed.kept, rangeBytes);
+  const rest = { start: size * count, end: resealed.kept };
+  const { headers } = await uploadUpstream(call, { ...o.target, headers: o.headers }, async (upload) => {
+    const last = Buffer.concat([await readStretch(call, source, rest), resealed.tail]);
+    const numbers = Array.from({ length: count }, (_, index) => index + 1);
+    const etags = await mapBounded(numbers, COPY_PARTS_AT_ONCE, (number) => {
+      const range = `bytes=${(number - 1) * size}-${number * size - 1}`;
+      return copyUpstreamPart(call, upload, {
+        number,
+        headers: { ...pinnedSource(call, source), 'x-amz-copy-source-range': range },
+      });
+    });
+    if (last.length === 0) return etags;
+    return [...etags, await sendUpstreamPart(call, upload, { number: count + 1, body: last })];
+  });
+  return { headers, lastModified: undefined };
+}
+
+/** `count` ranges of `size` bytes, and fewer than `count` bytes left over. */
+export function equalRanges(bytes: number, largest: number): { size: number; count: number } {
+  const count = Math.max(1, Math.ceil(bytes / largest));
+  return { size: Math.floor(bytes / count), count };
+}
+
+async function relay(call: Call, o: MoveRequest): Promise<Moved> {
+  const { kept, tail } = o.resealed;
+  if (kept === 0) return put(call, o, tail);
+  const stored = await fetchStretch(callAboutSource(call), o.source, { start: 0, end: kept });
+  try {
+    return await put(call, o, { length: kept + tail.length, chunks: joined(stored, tail) });
+  } finally {
+    stored.destroy();
+  }
+}
+
+async function* joined(stored: AsyncIterable<Buffer>, tail: Buffer): AsyncGenerator<Buffer> {
+  yield* stored;
+  if (tail.length > 0) yield tail;
+}
+
+async function put(call: Call, o: MoveRequest, body: BackendBody): Promise<Moved> {
+  const { bucket, key } = o.target;
+  const { headers } = o;
+  const response =
+    !Buffer.isBuffer(body) && body.length > MAX_STORED_PUT_BYTES
+      ? await storeInParts(call, { bucket, key, headers, body })
+      : await call.services.backend.send({ method: 'PUT', bucket, key, headers, body, signal: call.signal });
+  if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', bucket, key });
+  discard(response);
+  return { headers: response.headers, lastModified: undefined };
+}
+
+async function readStretch(call: Call, source: SealedObject, range: { start: number; end: number }): Promise<Buffer> {
+  if (range.start === range.end) return Buffer.alloc(0);
+  const body = await fetchStretch(callAboutSource(call), source, range);
+  return readBody({ status: 206, headers: {}, body }, { maxBytes: range.end - range.start });
+}

@@ -1,0 +1,123 @@
+/**
+ * An existing object under a new name, with new metadata or with another checksum, without touching its parts: the DEK is
+ * wrapped again, the attributes are sealed again with fresh salts, and what had to move gets a new footer (crypto/FORMAT.md
+ * section 9). Copies do this; so does whatever re-wraps an object where it is.
+ */
+import type { EarlyAttributes, HeaderPair, LateAttributes } from '../../crypto/attributes.ts';
+import { Dek } from '../../crypto/dek.ts';
+import { sealFooter } from '../../crypto/footer.ts';
+import { type HeaderAttributes, type SealedHeader, sealHeader } from '../../crypto/header.ts';
+import type { Layout } from '../../crypto/layout.ts';
+import { PartSealer } from '../../crypto/seal.ts';
+import type { Call } from '../operation.ts';
+import { partTable } from './footer.ts';
+import { readRange } from './read-object.ts';
+import { currentRoot } from './store-object.ts';
+import { fitsMetadata, fromBackendHeaders } from './stored-metadata.ts';
+import type { ObjectAddress, SealedObject } from './stored-object.ts';
+
+/** What the new object says of itself. */
+export interface NewAttributes {
+  readonly headers: readonly HeaderPair[];
+  readonly metadata: readonly HeaderPair[];
+  /** The source's own object when nothing of it changes. */
+  readonly late: LateAttributes;
+}
+
+/** A header, and the body it belongs to: bytes [0, kept) of the source's body, then `tail`. */
+export interface Resealed {
+  readonly header: SealedHeader;
+  readonly kept: number;
+  readonly tail: Buffer;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** `call` reads the source; the tenant's current epoch wraps the DEK. @throws S3Error, VersionChanged */
+export async function reseal(
+  call: Call,
+  source: SealedObject,
+  target: ObjectAddress,
+  attributes: NewAttributes,
+): Promise<Resealed> {
+  const early = { ...source.early, headers: attributes.headers, metadata: attributes.metadata };
+  return source.layout === 0
+    ? resealSmall(call, source, target, { early, late: attributes.late })
+    : resealFootered(call, source, target, { layout: source.layout, early, late: attributes.late });
+}
+
+async function resealSmall(
+  call: Call,
+  source: SealedObject,
+  target: ObjectAddress,
+  o: { early: EarlyAttributes; late: LateAttributes },
+): Promise<Resealed> {
+  const header = seal(call, target, { dek: source.dek, layout: 0, attributes: o });
+  if (fitsMetadata(header)) return { header, kept: source.facts.size, tail: NOTHING };
+  // Layout 0 has no other place for attributes, and the part key depends on the layout: the body is sealed anew.
+  const pieces: Buffer[] = [];
+  const whole = { start: 0, end: source.size };
+  for await (const piece of await readRange(call, source, whole)) pieces.push(piece);
+  const dek = Dek.generate();
+  const sealer = new PartSealer({ dek, layout: 1, partNumber: 0 });
+  const early = { ...o.early, partSalt: sealer.salt };
+  const placed = placeEarly(call, target, { dek, layout: 1, early });
+  const part = sealer.seal(Buffer.concat(pieces), { last: true });
+  const footer = sealFooter({ dek, layout: 1, early: placed.inFooter, late: o.late });
+  return { header: placed.header, kept: 0, tail: Buffer.concat([part, footer]) };
+}
+
+async function resealFootered(
+  call: Call,
+  source: SealedObject,
+  target: ObjectAddress,
+  o: { layout: 1 | 2; early: EarlyAttributes; late: LateAttributes },
+): Promise<Resealed> {
+  const { dek } = source;
+  const { header, inFooter } = placeEarly(call, target, { ...o, dek });
+  const footerServes =
+    inFooter === undefined || (hasEarlyInFooter(source) && isSameDescription(source.early, inFooter));
+  if (footerServes && o.late === source.late) return { header, kept: source.facts.size, tail: NOTHING };
+  const tail =
+    o.layout === 1
+      ? sealFooter({ dek, layout: 1, early: inFooter, late: o.late })
+      : sealFooter({
+          dek,
+          layout: 2,
+          early: inFooter,
+          late: o.late,
+          parts: await partTable(call, source),
+          partChecksum: o.late.table?.checksum,
+        });
+  return { header, kept: source.facts.size - source.footerBytes, tail };
+}
+
+/** Early attributes go into the metadata when they fit there, else into the footer. */
+function placeEarly(
+  call: Call,
+  target: ObjectAddress,
+  o: { dek: Dek; layout: 1 | 2; early: EarlyAttributes },
+): { header: SealedHeader; inFooter: EarlyAttributes | undefined } {
+  const { dek, layout, early } = o;
+  const header = seal(call, target, { dek, layout, attributes: { early } });
+  if (fitsMetadata(header)) return { header, inFooter: undefined };
+  return { header: seal(call, target, { dek, layout }), inFooter: early };
+}
+
+function seal(
+  call: Call,
+  target: ObjectAddress,
+  o: { dek: Dek; layout: Layout; attributes?: HeaderAttributes },
+): SealedHeader {
+  const { tenant } = call;
+  const name = { tenant: tenant.idBytes, bucket: target.bucket, key: target.key };
+  return sealHeader({ root: currentRoot(call), epoch: tenant.epoch, name, ...o });
+}
+
+function hasEarlyInFooter(source: SealedObject): boolean {
+  return fromBackendHeaders(source.facts.headers)?.['enc-attrs'] === undefined;
+}
+
+function isSameDescription(a: EarlyAttributes, b: EarlyAttributes): boolean {
+  return JSON.stringify([a.headers, a.metadata]) === JSON.stringify([b.headers, b.metadata]);
+}

@@ -1,0 +1,47 @@
+/** An object's tags as the header that sets them, for copies that the backend does not make itself. */
+import { ask } from '../backend/ask.ts';
+import { S3Error } from '../errors.ts';
+import type { Call } from '../operation.ts';
+import { parseXml } from '../xml.ts';
+import { accountHeaders } from './client-headers.ts';
+import { callAboutSource } from './copy-source.ts';
+import type { CopyWishes } from './copy-wishes.ts';
+import type { Move } from './move-stored.ts';
+import { type StoredObject, versionQuery } from './stored-object.ts';
+
+/** `x-amz-tagging`, or nothing when there are no tags or the backend has none. @throws S3Error */
+async function tagsOf(call: Call, source: StoredObject): Promise<Record<string, string>> {
+  const { address, facts } = source;
+  const version = versionQuery({ ...address, versionId: facts.versionId ?? address.versionId });
+  try {
+    const { document } = await ask(call, 'GetObjectTagging', {
+      method: 'GET',
+      bucket: address.bucket,
+      key: address.key,
+      query: [['tagging', ''], ...version],
+      headers: accountHeaders(callAboutSource(call).request),
+    });
+    const tags = parseXml(document.trim(), 'Tagging').child('TagSet')?.children('Tag') ?? [];
+    if (tags.length === 0) return {};
+    const pairs = tags.map((tag) =>
+      [tag.value('Key') ?? '', tag.value('Value') ?? ''].map(encodeURIComponent).join('='),
+    );
+    return { 'x-amz-tagging': pairs.join('&') };
+  } catch (error) {
+    if (error instanceof S3Error && (error.code === 'NoSuchTagSet' || error.code === 'NotImplemented')) return {};
+    throw error;
+  }
+}
+
+/** A copy inside the backend takes the tags along; whatever else stores the object has to name them. */
+export async function taggingHeaders(
+  call: Call,
+  source: StoredObject,
+  wishes: CopyWishes,
+  move: Move,
+): Promise<Record<string, string>> {
+  const { tagging } = wishes;
+  if (tagging === undefined) return move === 'copy' ? {} : tagsOf(call, source);
+  const named = tagging === '' ? {} : { 'x-amz-tagging': tagging };
+  return move === 'copy' ? { ...named, 'x-amz-tagging-directive': 'REPLACE' } : named;
+}

@@ -1,0 +1,156 @@
+/**
+ * The backend's multipart upload, as the proxy uses it on its own account: for what one PUT or one copy cannot carry. Nothing
+ * is visible before Complete, and an upload that fails is aborted.
+ */
+import { type BackendBody, BackendUnavailable } from '../backend/backend.ts';
+import { discard } from '../backend/read-body.ts';
+import { readResult } from '../backend/result.ts';
+import type { Call } from '../operation.ts';
+import { renderXml, type XmlNode } from '../xml.ts';
+import { failureOf } from './stored-object.ts';
+
+export interface UpstreamUpload {
+  readonly bucket: string;
+  readonly key: string;
+  readonly uploadId: string;
+}
+
+export interface UpstreamResult {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly document: XmlNode;
+}
+
+type Headers = Readonly<Record<string, string>>;
+
+/** Conditions decide at the end, so they go along with Complete and not with Create. */
+const CONDITIONS: ReadonlySet<string> = new Set(['if-match', 'if-none-match']);
+
+/**
+ * Creates an upload, lets `send` fill it (it returns the parts' ETags, by number from 1) and completes it. Whatever fails,
+ * the upload is aborted.
+ * @throws S3Error, and what `send` throws
+ */
+export async function uploadUpstream(
+  call: Call,
+  o: { bucket: string; key: string; headers: Headers },
+  send: (upload: UpstreamUpload) => Promise<readonly string[]>,
+): Promise<UpstreamResult> {
+  const entries = Object.entries(o.headers);
+  const onCreate = Object.fromEntries(entries.filter(([name]) => !CONDITIONS.has(name)));
+  const onComplete = Object.fromEntries(entries.filter(([name]) => CONDITIONS.has(name)));
+  const upload = await create(call, o, onCreate);
+  try {
+    return await complete(call, upload, await send(upload), onComplete);
+  } catch (error) {
+    await abort(call, upload);
+    throw error;
+  }
+}
+
+async function create(call: Call, o: { bucket: string; key: string }, headers: Headers): Promise<UpstreamUpload> {
+  const { bucket, key } = o;
+  const response = await call.services.backend.send({
+    method: 'POST',
+    bucket,
+    key,
+    query: [['uploads', '']],
+    headers,
+    body: Buffer.alloc(0),
+    signal: call.signal,
+  });
+  const root = 'InitiateMultipartUploadResult';
+  const result = await readResult(response, { root, operation: 'CreateMultipartUpload', bucket, key });
+  const uploadId = result.value('UploadId');
+  if (uploadId === undefined) throw new BackendUnavailable('its answer to CreateMultipartUpload lacks the upload id');
+  return { bucket, key, uploadId };
+}
+
+/** One part with the given bytes. @returns its ETag @throws S3Error, and what the body throws */
+export async function sendUpstreamPart(
+  call: Call,
+  upload: UpstreamUpload,
+  o: { number: number; body: BackendBody; headers?: Headers },
+): Promise<string> {
+  const { bucket, key } = upload;
+  const response = await call.services.backend.send({
+    method: 'PUT',
+    bucket,
+    key,
+    query: partQuery(upload, o.number),
+    headers: o.headers ?? {},
+    body: o.body,
+    signal: call.signal,
+  });
+  if (response.status !== 200) throw await failureOf(response, { operation: 'UploadPart', bucket, key });
+  discard(response);
+  return response.headers['etag'] ?? '';
+}
+
+/** One part copied inside the backend. @returns its ETag @throws S3Error PreconditionFailed when the pin does not hold */
+export async function copyUpstreamPart(
+  call: Call,
+  upload: UpstreamUpload,
+  o: { number: number; headers: Headers },
+): Promise<string> {
+  const { bucket, key } = upload;
+  const response = await call.services.backend.send({
+    method: 'PUT',
+    bucket,
+    key,
+    query: partQuery(upload, o.number),
+    headers: o.headers,
+    signal: call.signal,
+  });
+  const result = await readResult(response, { root: 'CopyPartResult', operation: 'UploadPartCopy', bucket, key });
+  const etag = result.value('ETag');
+  if (etag === undefined) throw new BackendUnavailable('its answer to UploadPartCopy lacks the ETag');
+  return etag;
+}
+
+function partQuery(upload: UpstreamUpload, number: number): readonly (readonly [string, string])[] {
+  return [
+    ['partNumber', String(number)],
+    ['uploadId', upload.uploadId],
+  ];
+}
+
+async function complete(
+  call: Call,
+  upload: UpstreamUpload,
+  etags: readonly string[],
+  conditions: Headers,
+): Promise<UpstreamResult> {
+  const { bucket, key, uploadId } = upload;
+  const parts = etags.map((etag, index) => ({ PartNumber: index + 1, ETag: etag }));
+  const response = await call.services.backend.send({
+    method: 'POST',
+    bucket,
+    key,
+    query: [['uploadId', uploadId]],
+    headers: { 'content-type': 'application/xml', ...conditions },
+    body: Buffer.from(renderXml('CompleteMultipartUpload', { Part: parts })),
+    signal: call.signal,
+  });
+  const root = 'CompleteMultipartUploadResult';
+  const document = await readResult(response, { root, operation: 'CompleteMultipartUpload', bucket, key });
+  return { headers: response.headers, document };
+}
+
+/** Best effort, even when the client is gone: what it leaves behind, the bucket's lifecycle rule for uploads removes. */
+async function abort(call: Call, upload: UpstreamUpload): Promise<void> {
+  const { bucket, key, uploadId } = upload;
+  try {
+    const response = await call.services.backend.send({
+      method: 'DELETE',
+      bucket,
+      key,
+      query: [['uploadId', uploadId]],
+      signal: AbortSignal.timeout(ABORT_TIMEOUT_MS),
+    });
+    discard(response);
+  } catch {
+    // The failure that led here is the one to report.
+  }
+}
+
+const ABORT_TIMEOUT_MS = 10_000;

@@ -1,0 +1,57 @@
+/**
+ * CopyObject. The data stay where they are: the DEK is wrapped again for the new name, the attributes are sealed again, and the
+ * backend copies the body, pinned to the version that was read. Legacy sources are encrypted on the way. ETag, checksums and
+ * parts are the source's. S3 API reference, CopyObject.
+ */
+import { checksumElements } from '../object/checksum-elements.ts';
+import { copyOnce, type Refusals } from '../object/copy-once.ts';
+import { authorisedSource } from '../object/copy-source.ts';
+import { type Copied, copyWishes } from '../object/copy-wishes.ts';
+import { retryWhenChanged } from '../object/stored-object.ts';
+import { type Operation, objectOf } from '../operation.ts';
+import type { Reply } from '../reply.ts';
+import { requireKeyLength } from '../request.ts';
+import { renderXml } from '../xml.ts';
+
+/** About the new version, passed on. */
+const ANSWERED = [
+  'x-amz-version-id',
+  'x-amz-expiration',
+  'x-amz-server-side-encryption',
+  'x-amz-server-side-encryption-aws-kms-key-id',
+  'x-amz-server-side-encryption-bucket-key-enabled',
+  'x-amz-request-charged',
+] as const;
+
+export const copyObject: Operation = {
+  name: 'CopyObject',
+  selector: { method: 'PUT', level: 'object', copySource: true },
+  parameters: [],
+  access: 'write',
+  body: 'none',
+  async run(call) {
+    const target = objectOf(call);
+    requireKeyLength(target.key);
+    const source = authorisedSource(call);
+    const wishes = copyWishes(call.request);
+    const refusals: Refusals = { last: undefined };
+    return reply(await retryWhenChanged(() => copyOnce(call, { source, target, wishes, refusals })));
+  },
+};
+
+function reply(copied: Copied): Reply {
+  const time = new Date(copied.lastModified ?? Date.now());
+  return {
+    status: 200,
+    headers: {
+      'Content-Type': 'application/xml',
+      ...Object.fromEntries(ANSWERED.map((name) => [name, copied.headers[name]])),
+      'x-amz-copy-source-version-id': copied.source.facts.versionId,
+    },
+    body: renderXml('CopyObjectResult', {
+      LastModified: (Number.isNaN(time.getTime()) ? new Date() : time).toISOString(),
+      ETag: `"${copied.etag}"`,
+      ...checksumElements(copied.checksums, { partCount: copied.partCount }),
+    }),
+  };
+}

@@ -1,0 +1,74 @@
+/**
+ * ListObjectVersions: the backend's page in its order, each version as HEAD would describe it, delete markers in between.
+ * S3 API reference, ListObjectVersions.
+ */
+import { ask } from '../backend/ask.ts';
+import { LIST_ENCODING, type ListedVersion, parseListVersions } from '../backend/list.ts';
+import { S3Error } from '../errors.ts';
+import { MAX_LIST_KEYS } from '../limits.ts';
+import { accountHeaders } from '../object/client-headers.ts';
+import { encodeListed, pageSize, wantsEncoding } from '../object/list-encoding.ts';
+import { contentsElement, type PlainRow, plainRows } from '../object/listing.ts';
+import { bucketOf, type Operation } from '../operation.ts';
+import { xmlReply } from '../reply.ts';
+import type { S3Request } from '../request.ts';
+import { renderXml, type XmlElement, XmlSequence } from '../xml.ts';
+import { encodedParameter, forwarded } from './list-objects-v2.ts';
+
+const FORWARDED = ['prefix', 'delimiter', 'key-marker', 'version-id-marker'] as const;
+
+export const listObjectVersions: Operation = {
+  name: 'ListObjectVersions',
+  selector: { method: 'GET', level: 'bucket', subresources: ['versions'] },
+  parameters: [...FORWARDED, 'max-keys', 'encoding-type'],
+  access: 'list',
+  body: 'none',
+  async run(call) {
+    const bucket = bucketOf(call);
+    const { request } = call;
+    requireKeyMarker(request);
+    const encode = wantsEncoding(request);
+    const maxKeys = pageSize(request, 'max-keys', MAX_LIST_KEYS);
+    const { document } = await ask(call, 'ListObjectVersions', {
+      method: 'GET',
+      bucket,
+      query: [['versions', ''], ...forwarded(request, FORWARDED), ['max-keys', String(maxKeys)], LIST_ENCODING],
+      headers: accountHeaders(request),
+    });
+    const page = parseListVersions(document);
+    const rows = await plainRows(call, bucket, page.versions);
+    const nextKey = page.isTruncated ? page.nextKeyMarker : undefined;
+    return xmlReply(
+      renderXml('ListVersionsResult', {
+        Name: bucket,
+        Prefix: encodeListed(request.query.get('prefix') ?? '', { encode }),
+        KeyMarker: encodeListed(request.query.get('key-marker') ?? '', { encode }),
+        VersionIdMarker: request.query.get('version-id-marker') ?? '',
+        NextKeyMarker: nextKey === undefined ? undefined : encodeListed(nextKey, { encode }),
+        NextVersionIdMarker: page.isTruncated ? page.nextVersionIdMarker : undefined,
+        MaxKeys: maxKeys,
+        Delimiter: encodedParameter(request, 'delimiter', encode),
+        EncodingType: encode ? 'url' : undefined,
+        IsTruncated: page.isTruncated,
+        Rows: new XmlSequence(
+          rows.map((row) => [row.isDeleteMarker ? 'DeleteMarker' : 'Version', element(row, { encode })]),
+        ),
+        CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encodeListed(prefix, { encode }) })),
+      }),
+    );
+  },
+};
+
+function element(row: ListedVersion & PlainRow, o: { encode: boolean }): XmlElement {
+  const { Key, LastModified, Owner, ...described } = contentsElement(row, { ...o, owner: true });
+  const version = { Key, VersionId: row.versionId, IsLatest: row.isLatest, LastModified };
+  return row.isDeleteMarker ? { ...version, Owner } : { ...version, ...described, Owner };
+}
+
+function requireKeyMarker(request: S3Request): void {
+  const marker = request.query.get('version-id-marker');
+  if (marker === undefined || marker === '' || (request.query.get('key-marker') ?? '') !== '') return;
+  throw new S3Error('InvalidArgument', 'A version-id marker cannot be specified without a key marker.', {
+    details: { ArgumentName: 'version-id-marker', ArgumentValue: marker },
+  });
+}
