@@ -83,7 +83,7 @@ export function strictBackend(inner: Backend, o: StrictOptions = {}): StrictBack
     try {
       const { body } = request;
       if (body !== undefined && !Buffer.isBuffer(body)) {
-        const chunks = guarded(body.chunks, { length: body.length, verifier, commit });
+        const chunks = guarded(body.chunks, { verifier, commit });
         return await inner.send({ ...request, body: { length: body.length, chunks } });
       }
       if (body !== undefined) verifier.update(body);
@@ -122,20 +122,16 @@ export function strictBackend(inner: Backend, o: StrictOptions = {}): StrictBack
   };
 }
 
-/** The body, whose last byte waits for `commit`. */
+/** The body, watched; it ends only once `commit` has passed, and until then a backend must not commit. */
 async function* guarded(
   chunks: AsyncIterable<Buffer>,
-  o: { length: number; verifier: BodyVerifier; commit: () => Promise<void> },
+  o: { verifier: BodyVerifier; commit: () => Promise<void> },
 ): AsyncGenerator<Buffer> {
-  let held: Buffer | undefined;
   for await (const chunk of chunks) {
     o.verifier.update(chunk);
-    if (held !== undefined) yield held;
-    held = chunk.length > 0 && o.verifier.length >= o.length ? chunk : undefined;
-    if (held === undefined) yield chunk;
+    yield chunk;
   }
   await o.commit();
-  if (held !== undefined) yield held;
 }
 
 /** Ranges of an empty object, and conditions of a read that the inner store ignored. */
