@@ -294,6 +294,17 @@ describe('a changed keyring', () => {
     expect(await harness.outcome(id)).toBe('InvalidAccessKeyId');
   });
 
+  it('that was found changed is not believed again when the clock goes back', async () => {
+    const { harness, fixture, id } = await setup();
+    const start = harness.time;
+    await harness.open(id);
+    harness.store({ ...fixture.keyring, updated: '2026-06-01T00:00:01Z' });
+    harness.time += ttl;
+    expect(await harness.outcome(id)).toBe('AccessDenied');
+    harness.time = start + 1;
+    expect(await harness.outcome(id)).toBe('AccessDenied');
+  });
+
   it('that is gone closes the tenant', async () => {
     const { harness, fixture, id } = await setup();
     await harness.open(id);
