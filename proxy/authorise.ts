@@ -22,14 +22,14 @@ export function authorise(o: {
 }): void {
   const { access } = o.operation;
   if (access === 'service') return;
-  if (o.target.bucket === undefined || o.target.bucket === o.stateBucket) throw new S3Error('AccessDenied');
+  if (o.target.bucket === undefined || isSame(o.target.bucket, o.stateBucket)) throw new S3Error('AccessDenied');
   const allowed = o.grants.some((grant) => covers(grant, access, o.target));
   if (!allowed) throw new S3Error('AccessDenied');
 }
 
 /** Whether a bucket shows in the caller's ListBuckets. */
 export function seesBucket(grants: readonly Grant[], bucket: string, stateBucket: string): boolean {
-  return bucket !== stateBucket && grants.some((grant) => grant.bucket === '*' || grant.bucket === bucket);
+  return !isSame(bucket, stateBucket) && grants.some((grant) => grant.bucket === '*' || grant.bucket === bucket);
 }
 
 /** Whether the caller may read or write one key: for operations whose body or headers name further objects. */
@@ -39,8 +39,13 @@ export function mayAccess(
   target: { bucket: string; key: string },
   stateBucket: string,
 ): boolean {
-  if (target.bucket === stateBucket) return false;
+  if (isSame(target.bucket, stateBucket)) return false;
   return grants.some((grant) => covers(grant, access, { ...target, prefix: undefined }));
+}
+
+/** Some backends do not tell upper from lower case in bucket names. */
+function isSame(bucket: string, stateBucket: string): boolean {
+  return bucket.toLowerCase() === stateBucket.toLowerCase();
 }
 
 function covers(grant: Grant, access: Access, target: Target): boolean {

@@ -60,7 +60,7 @@ export async function sendReply(
   try {
     const first = await iterator.next();
     writeHead(outgoing, reply, o.requestId, body.length);
-    await pump(outgoing, first, iterator, o.signal);
+    await pump(outgoing, first, iterator, { length: body.length, signal: o.signal });
   } catch (error) {
     if (outgoing.headersSent) outgoing.destroy();
     throw error;
@@ -79,12 +79,17 @@ async function pump(
   outgoing: ServerResponse,
   first: IteratorResult<Buffer>,
   iterator: AsyncIterator<Buffer>,
-  signal: AbortSignal,
+  o: { length: number; signal: AbortSignal },
 ): Promise<void> {
+  const { signal } = o;
+  let sent = 0;
   for (let step = first; step.done !== true; step = await iterator.next()) {
     signal.throwIfAborted();
+    sent += step.value.length;
+    if (sent > o.length) throw new Error('a reply is longer than its Content-Length');
     if (!outgoing.write(step.value)) await once(outgoing, 'drain', { signal });
   }
+  if (sent < o.length) throw new Error('a reply is shorter than its Content-Length');
   outgoing.end();
 }
 

@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { S3Error } from './errors.ts';
+import { MAX_KEY_BYTES } from './limits.ts';
 
 export interface S3Request {
   readonly id: string;
@@ -56,7 +57,7 @@ export class Query {
   }
 }
 
-/** @throws S3Error InvalidURI, InvalidRequest */
+/** @throws S3Error InvalidURI, InvalidRequest, InvalidBucketName, KeyTooLongError */
 export function parseRequest(incoming: IncomingMessage, o: { id: string; hostnames: readonly string[] }): S3Request {
   const { path, query } = splitTarget(incoming.url ?? '');
   const headers = headerPairs(incoming.rawHeaders);
@@ -119,29 +120,47 @@ function hoistedHeaders(query: Query): readonly (readonly [string, string])[] {
   });
 }
 
-/** The bucket in `bucket.<configured host name>[:port]`. */
+/** The bucket in `bucket.<configured host name>[:port]`; of names that end in each other the longest counts. */
 function virtualHostBucket(host: string, hostnames: readonly string[]): string | undefined {
   const name = host.toLowerCase().replace(/:\d+$/, '');
-  for (const base of hostnames) {
-    if (name.length > base.length + 1 && name.endsWith(`.${base}`)) return name.slice(0, -base.length - 1);
-  }
-  return undefined;
+  if (hostnames.includes(name)) return undefined;
+  const bases = hostnames.filter((base) => name.endsWith(`.${base}`)).sort((a, b) => b.length - a.length);
+  return bases[0] === undefined ? undefined : name.slice(0, -bases[0].length - 1);
 }
 
 function addressOf(
   path: string,
   hostBucket: string | undefined,
 ): { bucket: string | undefined; key: string | undefined } {
-  if (hostBucket !== undefined) return { bucket: hostBucket, key: keyFrom(path.slice(1)) };
+  if (hostBucket !== undefined) return { bucket: checkedBucket(hostBucket), key: keyFrom(path.slice(1)) };
   const slash = path.indexOf('/', 1);
   const bucket = decodePathText(slash < 0 ? path.slice(1) : path.slice(1, slash));
   if (bucket === '' && slash < 0) return { bucket: undefined, key: undefined };
-  if (bucket === '') throw new S3Error('InvalidBucketName');
-  return { bucket, key: slash < 0 ? undefined : keyFrom(path.slice(slash + 1)) };
+  return { bucket: checkedBucket(bucket), key: slash < 0 ? undefined : keyFrom(path.slice(slash + 1)) };
+}
+
+/** S3's oldest rule for names, which every later one narrows. Checked for every request: a backend may resolve `..`. */
+const BUCKET_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/;
+
+function checkedBucket(name: string): string {
+  if (BUCKET_NAME.test(name) && !name.includes('..')) return name;
+  throw new S3Error('InvalidBucketName', undefined, { details: { BucketName: name } });
 }
 
 function keyFrom(raw: string): string | undefined {
-  return raw === '' ? undefined : decodePathText(raw);
+  if (raw === '') return undefined;
+  const key = decodePathText(raw);
+  requireKeyLength(key);
+  return key;
+}
+
+/** @throws S3Error KeyTooLongError */
+export function requireKeyLength(key: string): void {
+  const size = Buffer.byteLength(key);
+  if (size <= MAX_KEY_BYTES) return;
+  throw new S3Error('KeyTooLongError', undefined, {
+    details: { Size: String(size), MaxSizeAllowed: String(MAX_KEY_BYTES) },
+  });
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

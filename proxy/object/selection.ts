@@ -2,7 +2,6 @@
 import { S3Error } from '../errors.ts';
 import { MAX_PART_NUMBER } from '../limits.ts';
 import type { Call } from '../operation.ts';
-import { etagListed } from './conditions.ts';
 import { partTable } from './footer.ts';
 import { type ByteRange, contentRange, resolveRange } from './range.ts';
 import { rangeOfPart } from './read-plan.ts';
@@ -28,10 +27,17 @@ export async function selectBytes(call: Call, object: StoredObject): Promise<Sel
     return selectPart(call, object, parsePartNumber(partNumber));
   }
   const ifRange = request.header('if-range');
-  if (ifRange !== undefined && !etagListed(ifRange, object.etag)) return { kind: 'whole' };
+  if (ifRange !== undefined && !isUnchangedSince(ifRange, object)) return { kind: 'whole' };
   const range = resolveRange(header, object.size);
   if (range === undefined) return { kind: 'whole' };
   return { kind: 'partial', range, headers: { 'Content-Range': contentRange(range, object.size) } };
+}
+
+/** RFC 9110 section 13.1.5: the very ETag, strong, or the very date. Anything else means that the range is stale. */
+function isUnchangedSince(validator: string, object: StoredObject): boolean {
+  const text = validator.trim();
+  if (text === `"${object.etag}"` || text === object.etag) return true;
+  return Date.parse(text) === Date.parse(object.facts.lastModified);
 }
 
 /** @throws S3Error InvalidArgument */

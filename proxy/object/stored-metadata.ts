@@ -45,8 +45,11 @@ export function fromBackendHeaders(headers: BackendHeaders): StoredHeader | unde
     const value = headers[META_PREFIX + name];
     if (value !== undefined) found[name] = value;
   }
-  if (Object.keys(found).length === 0) return undefined;
-  if (found['enc-algo'] === undefined) throw new MalformedSealedObject('sealed metadata without enc-algo');
+  if (found['enc-algo'] === undefined) {
+    const isOurs = Object.keys(headers).some((name) => name.startsWith(`${META_PREFIX}enc-`));
+    if (isOurs) throw new MalformedSealedObject('sealed metadata without enc-algo');
+    return undefined;
+  }
   if (found['enc-algo'] !== ALGORITHM) throw new MalformedSealedObject('an enc-algo that this version does not know');
   return found;
 }

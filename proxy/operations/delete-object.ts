@@ -3,7 +3,7 @@ import { discard } from '../backend/read-body.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { writeConditions } from '../object/conditions.ts';
 import { failureOf, versionQuery } from '../object/stored-object.ts';
-import { translateConditions } from '../object/write-conditions.ts';
+import { lateFailure, translateConditions } from '../object/write-conditions.ts';
 import { type Operation, objectOf } from '../operation.ts';
 
 const PASSED_ON = ['x-amz-mfa', 'x-amz-bypass-governance-retention'] as const;
@@ -19,7 +19,8 @@ export const deleteObject: Operation = {
     const { bucket, key } = objectOf(call);
     const { request } = call;
     const address = { bucket, key, versionId: request.query.get('versionId') };
-    const conditional = await translateConditions(call, address, writeConditions(request), 'delete');
+    const conditions = writeConditions(request);
+    const conditional = await translateConditions(call, address, conditions, 'delete');
     const passed = Object.fromEntries(PASSED_ON.flatMap((name) => pair(name, request.header(name))));
     const response = await call.services.backend.send({
       method: 'DELETE',
@@ -30,7 +31,13 @@ export const deleteObject: Operation = {
       signal: call.signal,
     });
     if (response.status !== 204 && response.status !== 200) {
-      throw await failureOf(response, { operation: 'DeleteObject', bucket, key });
+      const failure = await failureOf(response, {
+        operation: 'DeleteObject',
+        bucket,
+        key,
+        mayBeLocked: address.versionId !== undefined,
+      });
+      throw await lateFailure(call, address, { conditions, kind: 'delete', failure });
     }
     discard(response);
     return { status: 204, headers: Object.fromEntries(ANSWERED.map((name) => [name, response.headers[name]])) };

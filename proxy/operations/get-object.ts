@@ -10,7 +10,7 @@ import { checkRead, readConditions } from '../object/conditions.ts';
 import { refuseDisguised } from '../object/disguise.ts';
 import { openPlan, partsOf, readRange } from '../object/read-object.ts';
 import { planRead } from '../object/read-plan.ts';
-import { objectHeaders, RESPONSE_OVERRIDES } from '../object/reply-headers.ts';
+import { objectHeaders, RESPONSE_OVERRIDES, responseOverrides } from '../object/reply-headers.ts';
 import { type Selection, selectBytes } from '../object/selection.ts';
 import {
   factsOf,
@@ -33,6 +33,8 @@ export const getObject: Operation = {
   body: 'none',
   async run(call) {
     const { request } = call;
+    // Before anything is fetched: what they hold may be refused.
+    responseOverrides(request);
     const address = { ...objectOf(call), versionId: request.query.get('versionId') };
     const selective = request.header('range') !== undefined || request.query.has('partNumber');
     if (selective || readConditions(request) !== undefined) return retryWhenChanged(() => getSelected(call, address));

@@ -2,13 +2,13 @@
 
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
-import { MAX_KEY_BYTES, MAX_PUT_BYTES } from '../limits.ts';
+import { MAX_PUT_BYTES } from '../limits.ts';
 import { clientAttributes, storageHeaders } from '../object/client-headers.ts';
 import { writeConditions } from '../object/conditions.ts';
 import { checksumHeaders } from '../object/reply-headers.ts';
 import { storeObject } from '../object/store-object.ts';
 import { failureOf } from '../object/stored-object.ts';
-import { translateConditions } from '../object/write-conditions.ts';
+import { lateFailure, translateConditions } from '../object/write-conditions.ts';
 import { bodyOf, type Operation, objectOf } from '../operation.ts';
 
 /** About the stored version, passed on to the writer. */
@@ -30,7 +30,6 @@ export const putObject: Operation = {
   async run(call) {
     const { bucket, key } = objectOf(call);
     const { request } = call;
-    requireKeyLength(key);
     const storage = storageHeaders(request);
     const attributes = clientAttributes(request);
     const body = bodyOf(call);
@@ -38,10 +37,14 @@ export const putObject: Operation = {
       const details = { ProposedSize: String(body.plainBytes), MaxSizeAllowed: String(MAX_PUT_BYTES) };
       throw new S3Error('EntityTooLarge', undefined, { details });
     }
-    const conditional = await translateConditions(call, { bucket, key }, writeConditions(request), 'put');
+    const conditions = writeConditions(request);
+    const conditional = await translateConditions(call, { bucket, key }, conditions, 'put');
     const headers = { ...storage, ...conditional };
     const { response, result } = await storeObject(call, { bucket, key, attributes, body, headers });
-    if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', bucket, key });
+    if (response.status !== 200) {
+      const failure = await failureOf(response, { operation: 'PutObject', bucket, key });
+      throw await lateFailure(call, { bucket, key }, { conditions, kind: 'put', failure });
+    }
     discard(response);
     const checksums = result.checksums.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
     return {
@@ -54,12 +57,3 @@ export const putObject: Operation = {
     };
   },
 };
-
-/** @throws S3Error KeyTooLongError */
-export function requireKeyLength(key: string): void {
-  const size = Buffer.byteLength(key);
-  if (size <= MAX_KEY_BYTES) return;
-  throw new S3Error('KeyTooLongError', undefined, {
-    details: { Size: String(size), MaxSizeAllowed: String(MAX_KEY_BYTES) },
-  });
-}

@@ -2,7 +2,7 @@
 import type { Backend, BackendRequest, QueryParameter } from '../../../proxy/backend/backend.ts';
 import { readBody } from '../../../proxy/backend/read-body.ts';
 import { MAX_BACKEND_XML_BYTES, MAX_PART_NUMBER } from '../../../proxy/limits.ts';
-import { parseXml } from '../../../proxy/xml.ts';
+import { parseAnyXml, parseXml } from '../../../proxy/xml.ts';
 import { queryValue } from '../backend-reply.ts';
 import { matches } from './conditions.ts';
 import type { Broken } from './request-rules.ts';
@@ -48,7 +48,9 @@ async function uploadedParts(inner: Backend, request: BackendRequest): Promise<M
     const response = await inner.send({ ...rest, method: 'GET', query });
     const body = await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES });
     if (response.status !== 200) return undefined;
-    const page = parseXml(body.toString(), 'ListPartsResult');
+    // moto calls the root ListPartsResponse.
+    const document = parseAnyXml(body.toString());
+    const page = parseXml(body.toString(), document.childNames()[0] ?? '');
     for (const part of page.children('Part')) {
       parts.set(Number(part.value('PartNumber')), { size: Number(part.value('Size')), etag: part.value('ETag') ?? '' });
     }

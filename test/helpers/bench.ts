@@ -1,0 +1,95 @@
+/**
+ * A proxy, a tenant with full access, a bucket and a watched backend: what most tests of the proxy begin with. By default on
+ * an embedded store of its own in a temporary directory.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CreateBucketCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { Backend } from '../../proxy/backend/backend.ts';
+import { openLocalBackend } from '../../proxy/backend/local/local.ts';
+import { type Capabilities, probeCapabilities } from '../../proxy/backend/probe.ts';
+import type { SecurityEventKind } from '../../proxy/events.ts';
+import { startTestProxy, type TestProxy, type TestProxyOptions, type TestTenant, uniqueBucket } from './proxy.ts';
+import { type RawReply, type RawRequest, sendSigned } from './raw-client.ts';
+import { WatchedBackend } from './watched-backend.ts';
+
+export interface OpenedBackend {
+  readonly backend: Backend;
+  /** Closes it and removes what it stored. */
+  close(): Promise<void>;
+}
+
+/** An embedded store in a directory of its own. */
+export async function temporaryStore(): Promise<OpenedBackend & { directory: string }> {
+  const directory = await mkdtemp(join(tmpdir(), 'sealgate-test-'));
+  const backend = await openLocalBackend({ directory });
+  return {
+    backend,
+    directory,
+    async close() {
+      await backend.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface Bench {
+  readonly proxy: TestProxy;
+  readonly backend: WatchedBackend;
+  readonly tenant: TestTenant;
+  readonly s3: S3Client;
+  readonly bucket: string;
+  readonly capabilities: Capabilities;
+  /** A request signed by the tenant, or another one. */
+  send(request: RawRequest, as?: TestTenant): Promise<RawReply>;
+  /** Backend requests about the bucket while `work` ran. */
+  watch<T>(work: () => Promise<T>): Promise<{ result: T; requests: WatchedBackend['requests'] }>;
+  /** Security events logged so far, newest last. */
+  events(kind?: SecurityEventKind): readonly Record<string, unknown>[];
+  close(): Promise<void>;
+}
+
+export type BenchOptions = Omit<TestProxyOptions, 'backend'> & { readonly store?: OpenedBackend };
+
+export async function openBench(o: BenchOptions = {}): Promise<Bench> {
+  const { store, ...options } = o;
+  const opened = store ?? (await temporaryStore());
+  const backend = new WatchedBackend(opened.backend);
+  const capabilities = options.capabilities ?? (await probed(backend, options.config?.state?.bucket));
+  const proxy = await startTestProxy({ ...options, backend, capabilities });
+  const tenant = await proxy.createTenant();
+  const s3 = proxy.client(tenant);
+  const bucket = uniqueBucket();
+  await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  return {
+    proxy,
+    backend,
+    tenant,
+    s3,
+    bucket,
+    capabilities,
+    send: (request, as = tenant) => sendSigned(proxy.endpoint, as, request),
+    async watch(work) {
+      const mark = backend.requests.length;
+      const result = await work();
+      return { result, requests: [...backend.since(mark, bucket)] };
+    },
+    events: (kind) =>
+      proxy.log.filter(({ securityEvent }) =>
+        kind === undefined ? securityEvent !== undefined : securityEvent === kind,
+      ),
+    async close() {
+      s3.destroy();
+      await proxy.close();
+      await opened.close();
+    },
+  };
+}
+
+async function probed(backend: Backend, stateBucket = 'sealgate-state'): Promise<Capabilities> {
+  const signal = AbortSignal.timeout(60_000);
+  const made = await backend.send({ method: 'PUT', bucket: stateBucket, body: Buffer.alloc(0), signal });
+  made.body.resume();
+  return probeCapabilities(backend, { bucket: stateBucket, prefix: 'probe/', signal });
+}
