@@ -4,8 +4,10 @@
  */
 import { SigV4Error } from '../sigv4/errors.ts';
 import { parseClaim } from '../sigv4/parse.ts';
+import { parsePolicyClaim, verifyPolicy } from '../sigv4/post-policy.ts';
 import { type Verified, verifyRequest } from '../sigv4/verify.ts';
 import { isS3ErrorCode, S3Error } from './errors.ts';
+import type { UploadForm } from './form/read-form.ts';
 import type { AccessKey } from './keyring/access-key-id.ts';
 import type { OpenTenant } from './keyring/tenancy.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -13,30 +15,52 @@ import type { S3Request } from './request.ts';
 
 export interface Caller {
   readonly accessKey: AccessKey;
-  readonly verified: Verified;
   readonly tenant: OpenTenant;
+  /** What the signature covers; absent for a form, whose signature covers its policy alone. */
+  readonly verified: Verified | undefined;
 }
 
 /** @throws S3Error with the code S3 gives for each kind of refusal */
 export async function authenticate(pipeline: Pipeline, request: S3Request, signal: AbortSignal): Promise<Caller> {
-  const { accessKey, verified } = verifySignature(pipeline, request);
-  const tenant = await pipeline.tenancy.open(accessKey, signal);
-  return { accessKey, verified, tenant };
+  const signed = { method: request.method, path: request.path, query: request.rawQuery, headers: request.headers };
+  const { accessKey, verified } = checkSignature(pipeline, request, {
+    parse: () => parseClaim(signed),
+    verify: (claim, { signingSecret }) =>
+      verifyRequest(signed, claim, {
+        signingSecret,
+        now: pipeline.now(),
+        host: pipeline.hostnames,
+        ...(pipeline.signingRegion === undefined ? {} : { region: pipeline.signingRegion }),
+      }),
+  });
+  return { accessKey, verified, tenant: await pipeline.tenancy.open(accessKey, signal) };
 }
 
-function verifySignature(pipeline: Pipeline, request: S3Request): { accessKey: AccessKey; verified: Verified } {
-  const signed = { method: request.method, path: request.path, query: request.rawQuery, headers: request.headers };
+/** The same for a form, whose signed policy stands where a request has its signature. */
+export async function authenticateForm(
+  pipeline: Pipeline,
+  request: S3Request,
+  form: UploadForm,
+  signal: AbortSignal,
+): Promise<Caller> {
+  const { accessKey } = checkSignature(pipeline, request, {
+    parse: () => parsePolicyClaim((name) => form.fields.get(name)),
+    verify: (claim, { signingSecret }) => verifyPolicy(claim, { signingSecret, region: pipeline.signingRegion }),
+  });
+  return { accessKey, verified: undefined, tenant: await pipeline.tenancy.open(accessKey, signal) };
+}
+
+/** Claim, access key, signature: a refusal of any of them is one security event. */
+function checkSignature<Claim extends { readonly accessKeyId: string }, Result>(
+  pipeline: Pipeline,
+  request: S3Request,
+  o: { parse: () => Claim; verify: (claim: Claim, accessKey: AccessKey) => Result },
+): { accessKey: AccessKey; verified: Result } {
   let accessKey: AccessKey | undefined;
   try {
-    const claim = parseClaim(signed);
+    const claim = o.parse();
     accessKey = pipeline.tenancy.resolve(claim.accessKeyId);
-    const verified = verifyRequest(signed, claim, {
-      signingSecret: accessKey.signingSecret,
-      now: pipeline.now(),
-      host: pipeline.hostnames,
-      ...(pipeline.signingRegion === undefined ? {} : { region: pipeline.signingRegion }),
-    });
-    return { accessKey, verified };
+    return { accessKey, verified: o.verify(claim, accessKey) };
   } catch (error) {
     const refusal = asRefusal(error);
     pipeline.services.emit({

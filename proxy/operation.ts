@@ -7,6 +7,7 @@ import type { Capabilities } from './backend/probe.ts';
 import type { VerifiedBody } from './body/verified-body.ts';
 import type { LegacyPolicy } from './config.ts';
 import type { EmitSecurityEvent } from './events.ts';
+import type { UploadForm } from './form/read-form.ts';
 import type { StateStore } from './keyring/state.ts';
 import type { OpenTenant } from './keyring/tenancy.ts';
 import type { UploadCache } from './multipart/upload-record.ts';
@@ -40,8 +41,8 @@ export interface Operation {
   /** Further query parameters it understands. On writes any other one is refused: it might have meant something else. */
   readonly parameters: readonly string[];
   readonly access: Access;
-  /** `none`: a body is ignored; `document`: XML, bounded; `object`: the plaintext of an object. */
-  readonly body: 'none' | 'document' | 'object';
+  /** `none`: a body is ignored; `document`: XML, bounded; `object`: the plaintext of an object; `form`: a browser's upload. */
+  readonly body: 'none' | 'document' | 'object' | 'form';
   run(call: Call): Promise<Reply>;
 }
 
@@ -58,6 +59,7 @@ export interface Services {
   readonly bestEffortConditions: boolean;
   readonly stateBucket: string;
   readonly state: StateStore;
+  readonly now: () => Date;
   /** Opened records of multipart uploads. */
   readonly uploads: UploadCache;
 }
@@ -73,6 +75,8 @@ export interface Call {
   readonly key: string | undefined;
   /** Plaintext of the request body; reading it to its end verifies it. */
   readonly body: VerifiedBody | undefined;
+  /** Only for operations that take a form. */
+  readonly form: UploadForm | undefined;
 }
 
 /** The call's object. Routing guarantees that it is there; its absence is our own bug. */

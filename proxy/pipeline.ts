@@ -3,12 +3,13 @@
  * run the operation, reply. Each stage takes a typed value and returns a narrower one; read this file first.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { authenticate, type Caller } from './authenticate.ts';
+import { authenticate, authenticateForm, type Caller } from './authenticate.ts';
 import { authorise } from './authorise.ts';
 import { BackendUnavailable } from './backend/backend.ts';
 import { IncomingBody } from './body/incoming.ts';
-import { openBody } from './body/verified-body.ts';
+import { openBody, type VerifiedBody } from './body/verified-body.ts';
 import { S3Error } from './errors.ts';
+import { isFormUpload, readForm, type UploadForm } from './form/read-form.ts';
 import type { Tenancy } from './keyring/tenancy.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -74,7 +75,11 @@ async function answer(
   const request = parseRequest(incoming, { id: progress.id, hostnames: pipeline.hostnames });
   progress.request = request;
 
-  const caller = await authenticate(pipeline, request, signal);
+  const form = await formOf(request, incomingBody);
+  const caller =
+    form === undefined
+      ? await authenticate(pipeline, request, signal)
+      : await authenticateForm(pipeline, request, form, signal);
   progress.caller = caller;
 
   const operation = pipeline.router.find(request);
@@ -86,38 +91,49 @@ async function answer(
     authorise({ operation, grants: caller.tenant.grants, target, stateBucket: services.stateBucket }),
   );
 
-  const body =
-    operation.body === 'none'
-      ? refuseStreaming(caller)
-      : openBody({ source: incomingBody.chunks(), header: request.header, verified: caller.verified });
+  if ((form !== undefined) !== (operation.body === 'form')) throw new S3Error('MalformedPOSTRequest');
+  const body = bodyFor(operation, caller, request, incomingBody);
 
-  return operation.run({ request, tenant: caller.tenant, services, signal, bucket, key, body });
+  return operation.run({ request, tenant: caller.tenant, services, signal, bucket, key, body, form });
 }
 
-/** A chunk-signed body on an operation that takes none would go unverified. */
-function refuseStreaming(caller: Caller): undefined {
-  const { kind } = caller.verified.payload;
-  if (kind === 'sha256' || kind === 'unsigned') return undefined;
-  throw new S3Error('InvalidRequest', 'A streaming payload is not allowed on this operation.');
-}
-
-/** One event for every refusal. */
+/** A refusal by the caller's grants is one security event. */
 function authorised(pipeline: Pipeline, request: S3Request, caller: Caller, decide: () => void): void {
   try {
     decide();
   } catch (error) {
-    const { id: requestId, bucket, key } = request;
     pipeline.services.emit({
       kind: 'access-denied',
-      detail: 'The access key has no grant for this.',
-      requestId,
+      detail: 'the grants of the access key do not cover the request',
+      requestId: request.id,
       tenant: caller.tenant.id,
       accessKey: caller.accessKey.fingerprint,
-      ...(bucket === undefined ? {} : { bucket }),
-      ...(key === undefined ? {} : { key }),
+      ...(request.bucket === undefined ? {} : { bucket: request.bucket }),
+      ...(request.key === undefined ? {} : { key: request.key }),
     });
     throw error;
   }
+}
+
+/** A browser's form brings its authority in the body: its fields are read before anything is known of the caller. */
+async function formOf(request: S3Request, incomingBody: IncomingBody): Promise<UploadForm | undefined> {
+  if (!isFormUpload(request)) return undefined;
+  return readForm(request.header('content-type') ?? '', incomingBody.chunks());
+}
+
+function bodyFor(
+  operation: Operation,
+  caller: Caller,
+  request: S3Request,
+  incomingBody: IncomingBody,
+): VerifiedBody | undefined {
+  const { verified } = caller;
+  if (operation.body === 'form' || verified === undefined) return undefined;
+  if (operation.body !== 'none') return openBody({ source: incomingBody.chunks(), header: request.header, verified });
+  // A chunk-signed body on an operation that takes none would go unverified.
+  const { kind } = verified.payload;
+  if (kind === 'sha256' || kind === 'unsigned') return undefined;
+  throw new S3Error('InvalidRequest', 'A streaming payload is not allowed on this operation.');
 }
 
 function abortedWhenGone(outgoing: ServerResponse): AbortSignal {

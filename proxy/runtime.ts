@@ -102,6 +102,7 @@ function createPipeline(o: {
       bestEffortConditions: config.bestEffortConditions,
       stateBucket: config.state.bucket,
       state: storage.state,
+      now,
       uploads: new UploadCache(),
     },
     tenancy: new Tenancy({ state: storage.state, sealKeys: config.sealKeys, emit, now }),

@@ -126,7 +126,8 @@ export function currentRoot(call: Call): KeyObject {
   return root;
 }
 
-function lateAttributes(result: BodyResult): LateAttributes {
+/** Late attributes of a body that was stored as one part. */
+export function lateAttributes(result: BodyResult): LateAttributes {
   const checksums = result.checksums.map(({ algorithm, value }) => ({
     algorithm,
     type: 'FULL_OBJECT' as const,

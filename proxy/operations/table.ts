@@ -20,6 +20,7 @@ import { listObjects } from './list-objects.ts';
 import { listObjectsV2 } from './list-objects-v2.ts';
 import { listParts } from './list-parts.ts';
 import { PASSED_THROUGH } from './passed-through.ts';
+import { postObject } from './post-object.ts';
 import { putBucketLogging } from './put-bucket-logging.ts';
 import { putObject } from './put-object.ts';
 import { restoreObject } from './restore-object.ts';
@@ -36,6 +37,7 @@ export const OPERATIONS: readonly Operation[] = [
   listObjectsV2,
   deleteObjects,
   putObject,
+  postObject,
   getObject,
   headObject,
   deleteObject,

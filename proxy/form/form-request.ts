@@ -1,0 +1,41 @@
+/**
+ * A form upload as a request: its fields stand where a PUT has headers, so that everything behind it reads the one like the
+ * other.
+ */
+import { S3Error } from '../errors.ts';
+import type { S3Request } from '../request.ts';
+import { parseXml } from '../xml.ts';
+import type { UploadForm } from './read-form.ts';
+
+/** Fields that mean a header of another name. */
+const RENAMED: Readonly<Record<string, string>> = { acl: 'x-amz-acl' };
+
+/** Fields with a meaning of their own, which are no headers. */
+const NOT_HEADERS =
+  /^(key|policy|file|tagging|success_action_.*|redirect|bucket|x-ignore-.*|x-amz-(algorithm|credential|date|signature))$/;
+
+/** @throws S3Error InvalidArgument without a key; KeyTooLongError is the caller's to check */
+export function formRequest(request: S3Request, form: UploadForm): S3Request & { readonly key: string } {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the form's own placeholder
+  const key = form.fields.get('key')?.replaceAll('${filename}', form.fileName);
+  if (key === undefined || key === '') {
+    throw new S3Error('InvalidArgument', "Bucket POST must contain a field named 'key'.", {
+      details: { ArgumentName: 'key' },
+    });
+  }
+  const headers = new Map<string, string>();
+  for (const [name, value] of form.fields) {
+    if (!NOT_HEADERS.test(name)) headers.set(RENAMED[name] ?? name, Buffer.from(value, 'utf8').toString('latin1'));
+  }
+  const tagging = form.fields.get('tagging');
+  if (tagging !== undefined) headers.set('x-amz-tagging', taggingHeader(tagging));
+  return { ...request, key, header: (name) => headers.get(name), headerNames: () => [...headers.keys()] };
+}
+
+/** The Tagging document of a form, as the header writes it. @throws S3Error MalformedXML */
+function taggingHeader(document: string): string {
+  const tags = parseXml(document, 'Tagging').child('TagSet')?.children('Tag') ?? [];
+  return new URLSearchParams(
+    tags.map((tag): [string, string] => [tag.value('Key') ?? '', tag.value('Value') ?? '']),
+  ).toString();
+}

@@ -1,0 +1,163 @@
+/**
+ * Plaintext whose length shows only at its end (a form's file). Up to the small limit it is buffered and stored like any small
+ * body; beyond it goes up as an upstream multipart upload in pieces of bounded size, completed after the last byte. What is
+ * known late (size, early attributes) stands in the footer.
+ */
+import type { EarlyAttributes } from '../../crypto/attributes.ts';
+import { Dek } from '../../crypto/dek.ts';
+import { sealFooter } from '../../crypto/footer.ts';
+import { sealHeader } from '../../crypto/header.ts';
+import { SEGMENT_BYTES } from '../../crypto/layout.ts';
+import { PartSealer } from '../../crypto/seal.ts';
+import { discard } from '../backend/read-body.ts';
+import type { ChecksumName } from '../body/checksums.ts';
+import { type BodyResult, Digests } from '../body/digests.ts';
+import { plaintextBody } from '../body/plaintext-body.ts';
+import { BATCH_BYTES, SMALL_BODY_BYTES, UNKNOWN_LENGTH_PART_BYTES } from '../limits.ts';
+import type { Call } from '../operation.ts';
+import type { ClientAttributes } from './client-headers.ts';
+import { currentRoot, lateAttributes, storeObject } from './store-object.ts';
+import { toBackendHeaders } from './stored-metadata.ts';
+import { failureOf } from './stored-object.ts';
+import { sendUpstreamPart, type UpstreamUpload, uploadUpstream } from './upstream-upload.ts';
+
+export interface UnknownLength {
+  readonly bucket: string;
+  readonly key: string;
+  readonly attributes: ClientAttributes;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly chunks: AsyncIterable<Buffer>;
+  readonly checksums: readonly ChecksumName[];
+  /** Called with every length reached and, with `ended`, the final one: throws to refuse it. */
+  readonly checkLength: (bytes: number, o: { ended: boolean }) => void;
+  /** Called at the end with the digests of the plaintext, before anything is committed: throws to refuse it. */
+  readonly checkResult: (result: BodyResult) => void;
+}
+
+export interface StoredUnknown {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly result: BodyResult;
+}
+
+/** @throws S3Error, and what the checks throw: then nothing was stored */
+export async function storeUnknownLength(call: Call, o: UnknownLength): Promise<StoredUnknown> {
+  const source = new Batches(o);
+  const first = await source.next(SMALL_BODY_BYTES + 1);
+  if (source.ended) return storeWhole(call, o, first);
+  const dek = Dek.generate();
+  const { tenant } = call;
+  const name = { tenant: tenant.idBytes, bucket: o.bucket, key: o.key };
+  const header = sealHeader({ root: currentRoot(call), epoch: tenant.epoch, name, dek, layout: 1 });
+  let result: BodyResult | undefined;
+  const stored = await uploadUpstream(
+    call,
+    { bucket: o.bucket, key: o.key, headers: { ...o.headers, ...toBackendHeaders(header) } },
+    async (upload) => {
+      const sent = await sendSealed(call, upload, { dek, first, source, o });
+      result = sent.result;
+      return sent.etags;
+    },
+  );
+  if (result === undefined) throw new Error('an upload was completed before its end');
+  return { headers: stored.headers, result };
+}
+
+async function storeWhole(call: Call, o: UnknownLength, plaintext: Buffer): Promise<StoredUnknown> {
+  const { bucket, key, attributes, headers, checksums } = o;
+  const body = plaintextBody({ plainBytes: plaintext.length, chunks: once(plaintext), checksums });
+  const checked = { ...body, chunks: body.chunks };
+  const { response, result } = await storeObject(call, { bucket, key, attributes, headers, body: checked });
+  if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', bucket, key });
+  discard(response);
+  return { headers: response.headers, result };
+}
+
+async function* once(buffer: Buffer): AsyncGenerator<Buffer> {
+  if (buffer.length > 0) yield buffer;
+}
+
+/** Seals batch by batch; a piece goes up when it is full, and the last one with the footer. */
+async function sendSealed(
+  call: Call,
+  upload: UpstreamUpload,
+  work: { dek: Dek; first: Buffer; source: Batches; o: UnknownLength },
+): Promise<{ etags: readonly string[]; result: BodyResult }> {
+  const { dek, source, o } = work;
+  const sealer = new PartSealer({ dek, layout: 1, partNumber: 0 });
+  const etags: string[] = [];
+  let piece: Buffer[] = [];
+  let pieceBytes = 0;
+  const send = async () => {
+    const body = Buffer.concat(piece);
+    etags.push(await sendUpstreamPart(call, upload, { number: etags.length + 1, body }));
+    piece = [];
+    pieceBytes = 0;
+  };
+  const add = (sealed: Buffer) => {
+    piece.push(sealed);
+    pieceBytes += sealed.length;
+  };
+  let held = work.first;
+  while (!source.ended) {
+    const whole = held.length - (held.length % SEGMENT_BYTES);
+    // Nothing is sealed as a middle segment unless more plaintext follows it.
+    const following = await source.next(BATCH_BYTES);
+    if (following.length === 0) break;
+    if (whole > 0) add(sealer.seal(held.subarray(0, whole), { last: false }));
+    held = Buffer.concat([held.subarray(whole), following]);
+    if (pieceBytes >= UNKNOWN_LENGTH_PART_BYTES) await send();
+  }
+  const result = source.result();
+  add(sealer.seal(held, { last: true }));
+  const early: EarlyAttributes = { size: source.bytes, partSalt: sealer.salt, ...o.attributes };
+  add(sealFooter({ dek, layout: 1, early, late: lateAttributes(result) }));
+  await send();
+  return { etags, result };
+}
+
+/** The plaintext in batches, its length and digests checked on the way. */
+class Batches {
+  readonly #o: UnknownLength;
+  readonly #iterator: AsyncIterator<Buffer>;
+  readonly #digests = new Digests({ plainBytes: 0 });
+  #result: BodyResult | undefined;
+  bytes = 0;
+  ended = false;
+
+  constructor(o: UnknownLength) {
+    this.#o = o;
+    this.#iterator = o.chunks[Symbol.asyncIterator]();
+    for (const algorithm of o.checksums) this.#digests.report(algorithm);
+  }
+
+  /** At least `atLeast` bytes, or what is left. At the end every check has passed. */
+  async next(atLeast: number): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    while (length < atLeast && !this.ended) {
+      const step = await this.#iterator.next();
+      if (step.done === true) {
+        this.#end();
+        break;
+      }
+      this.#digests.update(step.value);
+      chunks.push(step.value);
+      length += step.value.length;
+      this.bytes += step.value.length;
+      this.#o.checkLength(this.bytes, { ended: false });
+    }
+    return Buffer.concat(chunks, length);
+  }
+
+  #end(): void {
+    this.ended = true;
+    this.#o.checkLength(this.bytes, { ended: true });
+    this.#result = this.#digests.verify(new Map());
+    this.#o.checkResult(this.#result);
+  }
+
+  result(): BodyResult {
+    if (this.#result === undefined) throw new Error('The result of a body is known after its end.');
+    return this.#result;
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * POST Object: a browser's form upload, allowed by the policy that its signer signed. The file is sealed like a PUT's body; its
+ * length is known only at the closing boundary.
+ */
+
+import { mayAccess } from '../authorise.ts';
+import { CHECKSUM_NAMES, checksumHeader, checksumName, decodeChecksum } from '../body/checksums.ts';
+import type { BodyResult } from '../body/digests.ts';
+import { S3Error } from '../errors.ts';
+import { formRequest } from '../form/form-request.ts';
+import { checkPolicy } from '../form/policy.ts';
+import { MAX_PUT_BYTES } from '../limits.ts';
+import { clientAttributes, storageHeaders } from '../object/client-headers.ts';
+import { storeUnknownLength } from '../object/store-unknown-length.ts';
+import { bucketOf, type Call, type Operation } from '../operation.ts';
+import type { Reply } from '../reply.ts';
+import { requireKeyLength, type S3Request } from '../request.ts';
+import { renderXml } from '../xml.ts';
+
+export const postObject: Operation = {
+  name: 'PostObject',
+  selector: { method: 'POST', level: 'bucket' },
+  parameters: [],
+  access: 'each',
+  body: 'form',
+  async run(call) {
+    const bucket = bucketOf(call);
+    const { form, tenant, services } = call;
+    if (form === undefined) throw new S3Error('MalformedPOSTRequest');
+    const request = formRequest(call.request, form);
+    const { key } = request;
+    requireKeyLength(key);
+    if (!mayAccess(tenant.grants, 'write', { bucket, key }, services.stateBucket)) throw new S3Error('AccessDenied');
+    const fields = new Map(form.fields).set('key', key);
+    const allowed = checkPolicy(form.fields.get('policy') ?? '', {
+      fields,
+      bucket,
+      now: services.now(),
+      maxBytes: MAX_PUT_BYTES,
+    });
+    const promised = promisedChecksum(request);
+    const { headers, result } = await storeUnknownLength(
+      { ...call, request },
+      {
+        bucket,
+        key,
+        attributes: clientAttributes(request),
+        headers: storageHeaders(request),
+        chunks: form.file,
+        checksums: promised === undefined ? [] : [promised.algorithm],
+        checkLength: (bytes, { ended }) => {
+          if (bytes > allowed.max) throw tooLarge(bytes, allowed.max);
+          if (ended && bytes < allowed.min) throw tooSmall(bytes, allowed.min);
+        },
+        checkResult: (found) => requireChecksum(promised, found),
+      },
+    );
+    return answer(call, form.fields, {
+      bucket,
+      key,
+      etag: result.md5.toString('hex'),
+      versionId: headers['x-amz-version-id'],
+    });
+  },
+};
+
+type Promised = { readonly algorithm: (typeof CHECKSUM_NAMES)[number]; readonly value: Buffer } | undefined;
+
+function promisedChecksum(request: S3Request): Promised {
+  const named = CHECKSUM_NAMES.filter((name) => request.header(checksumHeader(name)) !== undefined);
+  const [algorithm] = named;
+  if (algorithm === undefined) return undefined;
+  const value = decodeChecksum(algorithm, request.header(checksumHeader(algorithm)) ?? '');
+  if (named.length > 1 || value === undefined) {
+    throw new S3Error('InvalidRequest', `Value for ${checksumHeader(algorithm)} field is invalid.`);
+  }
+  return { algorithm, value };
+}
+
+function requireChecksum(promised: Promised, found: BodyResult): void {
+  if (promised === undefined) return;
+  const computed = found.checksums.find(({ algorithm }) => algorithm === checksumName(promised.algorithm));
+  if (computed?.value.equals(promised.value) === true) return;
+  throw new S3Error('BadDigest', `The ${promised.algorithm} you specified did not match the calculated checksum.`);
+}
+
+function tooLarge(bytes: number, max: number): S3Error {
+  const details = { ProposedSize: String(bytes), MaxSizeAllowed: String(max) };
+  return new S3Error('EntityTooLarge', undefined, { details });
+}
+
+function tooSmall(bytes: number, min: number): S3Error {
+  const details = { ProposedSize: String(bytes), MinSizeAllowed: String(min) };
+  return new S3Error('EntityTooSmall', undefined, { details });
+}
+
+interface Posted {
+  readonly bucket: string;
+  readonly key: string;
+  readonly etag: string;
+  readonly versionId: string | undefined;
+}
+
+/** As the form's `success_action_redirect` or `success_action_status` asks; 204 without either. */
+function answer(call: Call, fields: ReadonlyMap<string, string>, posted: Posted): Reply {
+  const { bucket, key, etag, versionId } = posted;
+  const scheme = call.request.secure ? 'https' : 'http';
+  const path = encodeURIComponent(key).replaceAll('%2F', '/');
+  const location = `${scheme}://${call.request.header('host') ?? ''}/${bucket}/${path}`;
+  const headers = { ETag: `"${etag}"`, Location: location, 'x-amz-version-id': versionId };
+  const redirect = fields.get('success_action_redirect') ?? fields.get('redirect');
+  if (redirect !== undefined && URL.canParse(redirect)) {
+    const target = new URL(redirect);
+    for (const [name, value] of Object.entries({ bucket, key, etag: `"${etag}"` }))
+      target.searchParams.append(name, value);
+    return { status: 303, headers: { ...headers, Location: target.href } };
+  }
+  const status = fields.get('success_action_status');
+  if (status === '200') return { status: 200, headers };
+  if (status !== '201') return { status: 204, headers };
+  const body = renderXml('PostResponse', { Location: location, Bucket: bucket, Key: key, ETag: `"${etag}"` });
+  return { status: 201, headers: { ...headers, 'Content-Type': 'application/xml' }, body };
+}
