@@ -47,86 +47,102 @@ interface Reply {
 const KEPT = /^(x-amz-meta-.*|content-type|content-disposition|content-encoding|cache-control)$/;
 
 export function modelStore(o: { flaws?: readonly Flaw[] } = {}): ModelStore {
-  const objects = new Map<string, StoredObject>();
-  const uploads: ModelStore['uploads'] = new Map();
-  const flaws = new Set<Flaw>(o.flaws);
-  let nextUpload = 1;
+  const model = new Model(o.flaws ?? []);
+  return {
+    description: 'model',
+    objects: model.objects,
+    uploads: model.uploads,
+    send: async (request) => responseOf(await model.answer(request), request),
+    close: async () => undefined,
+  };
+}
 
-  async function put(request: BackendRequest, target: string): Promise<Reply> {
+class Model {
+  readonly objects = new Map<string, StoredObject>();
+  readonly uploads: ModelStore['uploads'] = new Map();
+  readonly #flaws: ReadonlySet<Flaw>;
+  #nextUpload = 1;
+
+  constructor(flaws: readonly Flaw[]) {
+    this.#flaws = new Set(flaws);
+  }
+
+  async #put(request: BackendRequest, target: string): Promise<Reply> {
     const { body, cut } = await collect(request);
-    if (cut !== undefined && !flaws.has('stores-cut-bodies')) throw cut;
+    if (cut !== undefined && !this.#flaws.has('stores-cut-bodies')) throw cut;
     const md5 = request.headers?.['content-md5'];
-    if (md5 !== undefined && md5 !== digest(body).toString('base64') && !flaws.has('ignores-content-md5')) {
+    if (md5 !== undefined && md5 !== digest(body).toString('base64') && !this.#flaws.has('ignores-content-md5')) {
       return failure(400, 'BadDigest');
     }
     const object = stored(body, kept(request));
-    const upload = uploads.get(query(request, 'uploadId') ?? '');
+    const upload = this.uploads.get(query(request, 'uploadId') ?? '');
     if (query(request, 'partNumber') !== undefined) {
       if (upload === undefined) return failure(404, 'NoSuchUpload');
       upload.parts.set(Number(query(request, 'partNumber')), object);
       return { status: 200, headers: { etag: object.etag } };
     }
-    const refused = refusal(request, target, ['put-if-none-match', 'put-if-match']);
+    const refused = this.#refusal(request, target, ['put-if-none-match', 'put-if-match']);
     if (refused !== undefined) return refused;
-    if (flaws.has('races')) await new Promise((resolve) => setImmediate(resolve));
-    objects.set(target, object);
+    if (this.#flaws.has('races')) await new Promise((resolve) => setImmediate(resolve));
+    this.objects.set(target, object);
     if (cut !== undefined) throw cut;
     return { status: 200, headers: { etag: object.etag } };
   }
 
-  async function copy(request: BackendRequest, target: string): Promise<Reply> {
+  async #copy(request: BackendRequest, target: string): Promise<Reply> {
     const { 'x-amz-copy-source': name = '', 'x-amz-copy-source-if-match': pin } = request.headers ?? {};
-    const source = objects.get(decodeURIComponent(name.replace(/^\//, '').split('?')[0] ?? ''));
+    const source = this.objects.get(decodeURIComponent(name.replace(/^\//, '').split('?')[0] ?? ''));
     if (source === undefined) return failure(404, 'NoSuchKey');
-    if (pin !== undefined && pin !== source.etag && !flaws.has('copy-source-if-match')) {
+    if (pin !== undefined && pin !== source.etag && !this.#flaws.has('copy-source-if-match')) {
       return failure(412, 'PreconditionFailed');
     }
-    const refused = refusal(request, target, ['copy-if-match', 'copy-if-match']);
+    const refused = this.#refusal(request, target, ['copy-if-match', 'copy-if-match']);
     if (refused !== undefined) return refused;
-    const replaces = request.headers?.['x-amz-metadata-directive'] === 'REPLACE' && !flaws.has('keeps-metadata');
-    objects.set(target, { ...source, headers: replaces ? kept(request) : source.headers, modified: new Date() });
+    const replaces = request.headers?.['x-amz-metadata-directive'] === 'REPLACE' && !this.#flaws.has('keeps-metadata');
+    this.objects.set(target, { ...source, headers: replaces ? kept(request) : source.headers, modified: new Date() });
     return xml('CopyObjectResult', { ETag: source.etag, LastModified: new Date().toISOString() });
   }
 
-  async function complete(request: BackendRequest, target: string): Promise<Reply> {
+  async #complete(request: BackendRequest, target: string): Promise<Reply> {
     const id = query(request, 'uploadId') ?? '';
-    const upload = uploads.get(id);
+    const upload = this.uploads.get(id);
     if (upload === undefined) return failure(404, 'NoSuchUpload');
     const document = parseXml((await collect(request)).body.toString(), 'CompleteMultipartUpload');
     const parts = document.children('Part').map((part) => upload.parts.get(Number(part.value('PartNumber'))));
     if (parts.some((part) => part === undefined)) return failure(400, 'InvalidPart');
     const bodies = parts.flatMap((part) => (part === undefined ? [] : [part.body]));
     const sizes = new Set(bodies.slice(0, -1).map((body) => body.length));
-    if (flaws.has('equal-parts') && sizes.size > 1) return failure(400, 'InvalidPart');
-    const refused = refusal(request, target, ['complete-if-match', 'complete-if-match']);
+    if (this.#flaws.has('equal-parts') && sizes.size > 1) return failure(400, 'InvalidPart');
+    const refused = this.#refusal(request, target, ['complete-if-match', 'complete-if-match']);
     if (refused !== undefined) return refused;
-    uploads.delete(id);
+    this.uploads.delete(id);
     const joined = digest(Buffer.concat(bodies.map(digest))).toString('hex');
-    objects.set(target, { ...stored(Buffer.concat(bodies), {}), etag: `"${joined}-${bodies.length}"` });
+    this.objects.set(target, { ...stored(Buffer.concat(bodies), {}), etag: `"${joined}-${bodies.length}"` });
     return xml('CompleteMultipartUploadResult', { ETag: `"${joined}-${bodies.length}"` });
   }
 
-  async function remove(request: BackendRequest, target: string): Promise<Reply> {
+  async #remove(request: BackendRequest, target: string): Promise<Reply> {
     if (query(request, 'uploadId') !== undefined) {
-      return { status: uploads.delete(query(request, 'uploadId') ?? '') ? 204 : 404 };
+      return { status: this.uploads.delete(query(request, 'uploadId') ?? '') ? 204 : 404 };
     }
-    const refused = refusal(request, target, ['delete-if-match', 'delete-if-match']);
+    const refused = this.#refusal(request, target, ['delete-if-match', 'delete-if-match']);
     if (refused !== undefined) return refused;
-    objects.delete(target);
+    this.objects.delete(target);
     return { status: 204 };
   }
 
-  function refusal(request: BackendRequest, target: string, may: readonly [Flaw, Flaw]): Reply | undefined {
+  #refusal(request: BackendRequest, target: string, may: readonly [Flaw, Flaw]): Reply | undefined {
     const { 'if-none-match': absent, 'if-match': match } = request.headers ?? {};
-    const current = objects.get(target);
-    if (absent !== undefined && current !== undefined && !flaws.has(may[0])) return failure(412, 'PreconditionFailed');
-    if (match === undefined || flaws.has(may[1])) return undefined;
+    const current = this.objects.get(target);
+    if (absent !== undefined && current !== undefined && !this.#flaws.has(may[0]))
+      return failure(412, 'PreconditionFailed');
+    if (match === undefined || this.#flaws.has(may[1])) return undefined;
     if (current === undefined) return failure(404, 'NoSuchKey');
     return match === current.etag || match === '*' ? undefined : failure(412, 'PreconditionFailed');
   }
 
-  function get(request: BackendRequest, target: string): Reply {
-    const object = objects.get(target);
+  #get(request: BackendRequest, target: string): Reply {
+    const object = this.objects.get(target);
     if (object === undefined) return failure(404, 'NoSuchKey');
     const headers = { ...object.headers, etag: object.etag, 'last-modified': object.modified.toUTCString() };
     const { range, 'if-match': match } = request.headers ?? {};
@@ -142,12 +158,12 @@ export function modelStore(o: { flaws?: readonly Flaw[] } = {}): ModelStore {
     };
   }
 
-  function list(request: BackendRequest): Reply {
+  #list(request: BackendRequest): Reply {
     if (query(request, 'versioning') !== undefined) {
-      return flaws.has('no-versioning') ? failure(501, 'NotImplemented') : xml('VersioningConfiguration', {});
+      return this.#flaws.has('no-versioning') ? failure(501, 'NotImplemented') : xml('VersioningConfiguration', {});
     }
     const prefix = `${request.bucket}/${query(request, 'prefix') ?? ''}`;
-    const rows = [...objects].filter(([target]) => target.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1));
+    const rows = [...this.objects].filter(([target]) => target.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1));
     const contents = rows.map(([target, object]) => ({
       Key: encodeURIComponent(target.slice(`${request.bucket}/`.length)),
       LastModified: object.modified.toISOString(),
@@ -161,8 +177,8 @@ export function modelStore(o: { flaws?: readonly Flaw[] } = {}): ModelStore {
       : xml('ListBucketResult', { ...common, Contents: contents });
   }
 
-  function listParts(request: BackendRequest): Reply {
-    const upload = uploads.get(query(request, 'uploadId') ?? '');
+  #listParts(request: BackendRequest): Reply {
+    const upload = this.uploads.get(query(request, 'uploadId') ?? '');
     if (upload === undefined) return failure(404, 'NoSuchUpload');
     const parts = [...upload.parts].sort(([a], [b]) => a - b);
     return xml('ListPartsResult', {
@@ -171,28 +187,21 @@ export function modelStore(o: { flaws?: readonly Flaw[] } = {}): ModelStore {
     });
   }
 
-  async function answer(request: BackendRequest): Promise<Reply> {
+  async answer(request: BackendRequest): Promise<Reply> {
     const { method, bucket, key } = request;
     const target = `${bucket}/${key}`;
-    if (key === undefined) return method === 'GET' ? list(request) : { status: 200 };
-    if (method === 'PUT') return request.headers?.['x-amz-copy-source'] ? copy(request, target) : put(request, target);
-    if (method === 'DELETE') return remove(request, target);
+    if (key === undefined) return method === 'GET' ? this.#list(request) : { status: 200 };
+    if (method === 'PUT')
+      return request.headers?.['x-amz-copy-source'] ? this.#copy(request, target) : this.#put(request, target);
+    if (method === 'DELETE') return this.#remove(request, target);
     if (method === 'POST' && query(request, 'uploads') !== undefined) {
-      const id = `upload-${nextUpload++}`;
-      uploads.set(id, { target, parts: new Map() });
+      const id = `upload-${this.#nextUpload++}`;
+      this.uploads.set(id, { target, parts: new Map() });
       return xml('InitiateMultipartUploadResult', { UploadId: id });
     }
-    if (method === 'POST') return complete(request, target);
-    return query(request, 'uploadId') === undefined ? get(request, target) : listParts(request);
+    if (method === 'POST') return this.#complete(request, target);
+    return query(request, 'uploadId') === undefined ? this.#get(request, target) : this.#listParts(request);
   }
-
-  return {
-    description: 'memory',
-    objects,
-    uploads,
-    send: async (request) => responseOf(await answer(request), request),
-    close: async () => undefined,
-  };
 }
 
 function responseOf(reply: Reply, request: BackendRequest): BackendResponse {

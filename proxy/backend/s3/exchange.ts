@@ -3,36 +3,12 @@
  * failing body, an abort) meets here, and exactly one of them settles it; afterwards no timer, listener or half-used
  * connection remains.
  */
-import type http from 'node:http';
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import type { RequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { MAX_BACKEND_HEAD_BYTES } from '../../limits.ts';
 import { type BackendResponse, BackendUnavailable } from '../backend.ts';
+import { type ExchangeOptions, headersOf, isReset, requestOptions } from './node-http.ts';
 import type { RequestBody } from './request-body.ts';
-
-export interface ExchangeOptions {
-  readonly open: typeof http.request;
-  readonly agent: http.Agent;
-  /** Ask the store to close the connection afterwards. */
-  readonly close: boolean;
-  readonly hostname: string;
-  readonly port: number;
-  readonly method: string;
-  /** Request target, sent as it is. */
-  readonly path: string;
-  /** Signed headers, with host and content-length. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: RequestBody | undefined;
-  /** Milliseconds for a connection to be made, TLS handshake included. */
-  readonly connectMs: number;
-  /** Milliseconds without a byte, while it is the store's turn; also for a connection to become free. */
-  readonly idleMs: number;
-  /** Milliseconds to wait for 100 Continue before the body is sent; `undefined` to send it at once. */
-  readonly continueMs: number | undefined;
-  readonly signal: AbortSignal;
-}
 
 /** A kept connection was dead, most likely closed by the store while unused; and sending again can do no harm. */
 export class StaleConnection extends BackendUnavailable {}
@@ -56,9 +32,6 @@ export function exchange(o: ExchangeOptions): Promise<Exchanged> {
     else new Exchange(o, resolve, reject);
   });
 }
-
-/** Error codes with which a peer's close of a kept connection shows. */
-const RESET_CODES: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);
 
 class Exchange {
   readonly #options: ExchangeOptions;
@@ -204,40 +177,11 @@ class Exchange {
 
   #transportFailure(error: NodeJS.ErrnoException): BackendUnavailable {
     const reason = error.code ?? error.message;
-    const reset = error.code !== undefined && RESET_CODES.has(error.code);
     const { body, continueMs } = this.#options;
     const harmless = continueMs === undefined ? body === undefined || body.repeatable : !this.#bodyStarted;
-    const stale = reset && this.#request.reusedSocket && this.#response === undefined && harmless;
+    const stale = isReset(error) && this.#request.reusedSocket && this.#response === undefined && harmless;
     return stale ? new StaleConnection(reason) : new BackendUnavailable(reason);
   }
-}
-
-function requestOptions(o: ExchangeOptions): RequestOptions {
-  const headers = {
-    ...o.headers,
-    ...(o.continueMs === undefined ? {} : { expect: '100-continue' }),
-    ...(o.close ? { connection: 'close' } : {}),
-  };
-  return {
-    agent: o.agent,
-    host: o.hostname,
-    port: o.port,
-    method: o.method,
-    path: o.path,
-    headers,
-    setHost: false,
-    timeout: o.idleMs,
-    maxHeaderSize: MAX_BACKEND_HEAD_BYTES,
-    joinDuplicateHeaders: true,
-  };
-}
-
-function headersOf(response: IncomingMessage): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(response.headers)) {
-    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
-  }
-  return headers;
 }
 
 function errorOf(reason: unknown): Error {
