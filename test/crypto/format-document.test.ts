@@ -18,7 +18,10 @@ import {
 import { MAX_TABLE_BYTES } from '../../crypto/table.ts';
 
 const project = fileURLToPath(new URL('../../', import.meta.url));
-const text = readFileSync(`${project}crypto/FORMAT.md`, 'utf8');
+// Tables are padded for the eye: one space is enough here.
+const text = readFileSync(`${project}crypto/FORMAT.md`, 'utf8')
+  .replace(/ *\| */g, ' | ')
+  .replace(/^ \| /gm, '| ');
 const sources = readdirSync(`${project}crypto`)
   .filter((file) => file.endsWith('.ts'))
   .map((file) => ({ file, source: readFileSync(`${project}crypto/${file}`, 'utf8') }));
@@ -86,7 +89,7 @@ describe('crypto/', () => {
   });
 
   it('states the length of tags wherever it makes a cipher, and draws random bytes in one place', () => {
-    const ciphers = sources.flatMap(({ source }) => [...source.matchAll(/create(?:Dec|C)ipheriv\(([^)]*)\)/g)]);
+    const ciphers = sources.flatMap(({ source }) => [...source.matchAll(/create(?:Dec|C)ipheriv\((.*?, \w+)\)/g)]);
     expect(ciphers).toHaveLength(4);
     for (const [, parameters] of ciphers) expect(parameters).toMatch(/, OPTIONS$/);
     const making = sources.filter(({ source }) => /create(?:Dec|C)ipheriv\(/.test(source));
