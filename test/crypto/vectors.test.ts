@@ -15,7 +15,7 @@ import { formatErrorCodes } from '../../crypto/errors.ts';
 import { describeObject } from './describe-object.ts';
 import { codeOf } from './expect-code.ts';
 import { flipped } from './forge.ts';
-import { type OpenedObject, openObject } from './object.ts';
+import { type OpenedObject, openObject, sealObject, singlePart } from './object.ts';
 import { fieldOf, fieldsOf, parseVectorFile } from './vector-file.ts';
 import { NAME } from './vectors/build.ts';
 import { VECTOR_CASES } from './vectors/cases.ts';
@@ -24,6 +24,16 @@ const run = promisify(execFile);
 const path = (relative: string) => fileURLToPath(new URL(`../vectors/${relative}`, import.meta.url));
 const directory = path('format');
 const files = readdirSync(directory).sort();
+
+/** What decode.py needs of test/vectors/keyring/opens.json. */
+interface KeyringVector {
+  readonly tenant: string;
+  readonly epoch: number;
+  /** Hexadecimal, by epoch. */
+  readonly roots: Readonly<Record<string, string>>;
+  readonly keyring: string;
+  readonly secretAccessKey: string;
+}
 
 describe('the vectors', () => {
   it.each(files)('%s', (file) => {
@@ -133,5 +143,31 @@ describe.skipIf(!hasPython)('the independent reader', () => {
     await expect(decodeObject(flipped(vector.body, 99), '11'.repeat(32))).rejects.toMatchObject({
       stderr: 'decode.py: SEGMENT_REFUSED\n',
     });
+  });
+
+  it('opens a stored object under the keyring and the API key of its tenant', async () => {
+    const vectors = JSON.parse(readFileSync(path('keyring/opens.json'), 'utf8')) as readonly KeyringVector[];
+    for (const keyring of vectors) {
+      const root = createSecretKey(Buffer.from(keyring.roots[keyring.epoch] ?? '', 'hex'));
+      const name = { tenant: Buffer.from(keyring.tenant, 'hex'), bucket: 'b', key: 'k' };
+      const plaintext = Buffer.from(keyring.tenant);
+      const stored = sealObject({ root, epoch: keyring.epoch, name, layout: 1, parts: singlePart(plaintext) });
+      writeFileSync(join(scratch, 'body'), stored.body);
+      writeFileSync(join(scratch, 'metadata.json'), JSON.stringify(stored.header));
+      writeFileSync(join(scratch, 'keyring.json'), keyring.keyring);
+      writeFileSync(join(scratch, 'api-key'), `${keyring.secretAccessKey}\n`);
+      const decode = (apiKey: string) =>
+        run('python3', [
+          ...[decoder, 'object', '--body', join(scratch, 'body'), '--metadata', join(scratch, 'metadata.json')],
+          ...['--bucket', 'b', '--key', 'k', '--keyring', join(scratch, 'keyring.json')],
+          ...['--api-key-file', join(scratch, apiKey)],
+        ]);
+      expect((await decode('api-key')).stdout).toBe(keyring.tenant);
+      if (keyring !== vectors[0]) continue;
+      const other = keyring.secretAccessKey.replace(/^./, (first) => (first === 'A' ? 'B' : 'A'));
+      writeFileSync(join(scratch, 'other-key'), other);
+      await expect(decode('other-key')).rejects.toMatchObject({ code: 1, stdout: '' });
+    }
+    expect(vectors.length).toBeGreaterThan(0);
   });
 });
