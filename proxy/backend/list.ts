@@ -9,7 +9,7 @@ import { BackendUnavailable, type QueryParameter } from './backend.ts';
 /** To be part of the query of every listing. */
 export const LIST_ENCODING: QueryParameter = ['encoding-type', 'url'];
 
-export interface ListedOwner {
+interface ListedOwner {
   readonly id: string;
   readonly displayName: string | undefined;
 }
@@ -52,7 +52,7 @@ export interface VersionsPage {
   readonly nextVersionIdMarker: string | undefined;
 }
 
-export interface ListedBucket {
+interface ListedBucket {
   readonly name: string;
   readonly creationDate: Date;
   readonly region: string | undefined;

@@ -9,7 +9,7 @@ import { bodyLength, errorReply } from './backend-reply.ts';
 import { cutRequestBody, cutResponseBody, withoutConditions } from './faulty/cuts.ts';
 
 /** A request as recorded: enough to count and to search, without its body. */
-export interface RecordedRequest {
+interface RecordedRequest {
   readonly method: string;
   readonly bucket: string | undefined;
   readonly key: string | undefined;
@@ -21,7 +21,7 @@ export interface RecordedRequest {
   readonly isStream: boolean;
 }
 
-export type Fault =
+type Fault =
   /** The store answers so and does nothing. */
   | { readonly kind: 'status'; readonly status: number; readonly code: string }
   /** No answer: `before` the store acted, or `after` it did. */
@@ -45,7 +45,7 @@ export type Fault =
   /** Another request than the caller's. */
   | { readonly kind: 'tamper-request'; readonly change: (request: BackendRequest) => BackendRequest };
 
-export interface FaultRule {
+interface FaultRule {
   /** Absent: every request. */
   readonly when?: (request: RecordedRequest) => boolean;
   readonly fault: Fault;

@@ -8,7 +8,7 @@ import { Readable } from 'node:stream';
 import type { Backend, BackendRequest, BackendResponse } from '../../proxy/backend/backend.ts';
 import { parseXml, renderErrorXml, renderXml, type XmlElement } from '../../proxy/xml.ts';
 
-export interface StoredObject {
+interface StoredObject {
   readonly body: Buffer;
   readonly etag: string;
   /** All request headers that are kept: x-amz-meta-*, content-type and the like. */

@@ -21,7 +21,7 @@ export interface StrictOptions {
   readonly minPartBytes?: number;
 }
 
-export interface Violation {
+interface Violation {
   readonly method: string;
   readonly bucket: string | undefined;
   readonly key: string | undefined;

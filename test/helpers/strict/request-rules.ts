@@ -34,7 +34,7 @@ const HEADERS: ReadonlySet<string> = new Set([
 ]);
 
 /** Digests of the body as sent: verified with the body, and so refused when they are those of another (plaintext). */
-export const BODY_CHECKSUMS = [
+const BODY_CHECKSUMS = [
   'x-amz-checksum-crc32',
   'x-amz-checksum-crc32c',
   'x-amz-checksum-sha1',

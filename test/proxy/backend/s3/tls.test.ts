@@ -10,6 +10,8 @@ import { BackendUnavailable } from '../../../../proxy/backend/backend.ts';
 import { readBody } from '../../../../proxy/backend/read-body.ts';
 import { never, openTestBackend, streamOf } from './open.ts';
 
+const OPENSSL = 'openssl';
+
 /** A key and a certificate for 127.0.0.1, made for this run; `undefined` without openssl. */
 function selfSigned(): { key: string; cert: string } | undefined {
   const directory = mkdtempSync(join(tmpdir(), 'sealgate-tls-'));
@@ -17,7 +19,7 @@ function selfSigned(): { key: string; cert: string } | undefined {
   const subject = ['-subj', '/CN=sealgate test', '-addext', 'subjectAltName=IP:127.0.0.1'];
   const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
   try {
-    execFileSync('openssl', ['req', ...kind, '-keyout', key, '-out', cert, ...subject], { stdio: 'ignore' });
+    execFileSync(OPENSSL, ['req', ...kind, '-keyout', key, '-out', cert, ...subject], { stdio: 'ignore' });
     return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
   } catch {
     console.log('openssl is not installed: TLS towards the backend is not tested');
