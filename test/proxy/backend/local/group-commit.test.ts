@@ -61,8 +61,12 @@ test('one refused among many', () => {
 
 test('one that breaks half-way is undone alone, its garbage with it', () => {
   commitGroup(db, tx, [create, put(1)]);
-  // Its file name is taken, so the insertion of its body fails after it was begun.
-  const broken = put(2, { key: 'k1', body: { size: 1, md5: 'm', file: 'file-3' } });
+  // It has stored its body and dropped the version it replaces when its own row is refused.
+  db.exec(`CREATE TRIGGER breaks BEFORE INSERT ON versions WHEN new.etag = 'broken'
+    BEGIN SELECT raise(ABORT, 'broken'); END`);
+  const broken = put(2, { key: 'k1', body: { size: 1, md5: 'broken', file: 'file-2' } });
+  expect(commitGroup(db, tx, [broken])).toMatchObject({ outcomes: [{ id: 2 }], garbage: [] });
+  expect(db.prepare('SELECT etag FROM versions').all()).toEqual([{ etag: 'm' }]);
   const { outcomes, garbage } = commitGroup(db, tx, [put(3), broken, put(4, { key: 'k1' })]);
   expect(outcomes.map((outcome) => 'failed' in outcome)).toEqual([false, true, false]);
   expect(garbage).toEqual(['file-1']);

@@ -1,10 +1,17 @@
 // Protects: a reader gets the object it asked for, whole, however often the object is replaced or deleted meanwhile; and
 // readers that stop early leave no file open and no pin behind.
 import { readdirSync, readlinkSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { BlobFiles } from '../../../../proxy/backend/local/blobs.ts';
+import { IndexReader } from '../../../../proxy/backend/local/index-reader.ts';
+import { getObject } from '../../../../proxy/backend/local/operations/get-object.ts';
+import { readRequest } from '../../../../proxy/backend/local/request.ts';
+import { openIndexForReading } from '../../../../proxy/backend/local/schema.ts';
+import { Writer } from '../../../../proxy/backend/local/writer.ts';
 import { LOCAL_OPEN_FILES_PER_READ } from '../../../../proxy/limits.ts';
 import { md5, openTestStore, pattern, type TestStore } from './harness.ts';
 import { storeFiles } from './store-files.ts';
@@ -75,6 +82,33 @@ test('a reader keeps the object that it opened', async () => {
   await store.delete({ bucket, key: 'k' });
   expect((await readAll(reading)).equals(old)).toBe(true);
   expect(openBlobs()).toBe(0);
+});
+
+test('an object replaced between look-up and opening is looked up again', async () => {
+  const replacements = [pattern(100_000, 2), pattern(200_000, 3)];
+  const latest = replacements.at(-1) ?? Buffer.alloc(0);
+  await store.put({ bucket, key: 'k', body: pattern(300_000, 1) });
+  /** Replaces the object, and waits until the old file is gone, before each of the first openings. */
+  class Interfering extends BlobFiles {
+    override async open(file: string) {
+      const body = replacements.shift();
+      if (body !== undefined) {
+        await store.put({ bucket, key: 'k', body });
+        await rm(join(store.directory, 'blobs', file.slice(0, 2), file), { force: true });
+      }
+      return super.open(file);
+    }
+  }
+  const index = new IndexReader(openIndexForReading(store.directory));
+  const writer = await Writer.open(store.directory);
+  const blobs = new Interfering(store.directory, writer.owner);
+  const signal = new AbortController().signal;
+  const request = readRequest({ method: 'GET', bucket, key: 'k', signal });
+  const { headers, body } = await getObject({ index, writer, blobs, now: Date.now }, request);
+  expect([replacements.length, headers['etag']]).toEqual([0, `"${md5(latest)}"`]);
+  expect((await readAll(body)).equals(latest)).toBe(true);
+  index.close();
+  await writer.close();
 });
 
 test('reads during a storm of replacements are each one whole version', async () => {
