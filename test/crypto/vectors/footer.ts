@@ -55,6 +55,18 @@ export const FOOTER_CASES: readonly VectorCase[] = [
       body: bytes(...object.parts, other.subarray(0, tableBytes), object.footer.subarray(tableBytes)),
     };
   }),
+  bad('table-digest', 'TABLE_REFUSED', 'A table that opens, of which the attributes hold another digest.', () => {
+    const object = twoParts();
+    const entries = object.table.map(({ number, size, salt, md5: digest }) =>
+      bytes(uint16(number), uint64(size), salt, digest),
+    );
+    const partsBytes = bytes(...object.parts).length;
+    const { sealed, reference } = forgeTable(object.dek, bytes(...entries), partsBytes);
+    const table = { ...reference, sha256: flipped(reference.sha256, 0) };
+    const late = { ...object.late, size: 140, table };
+    const box = footerBox({ dek: object.dek, layout: 2, plaintext: encodeAttributes({ layout: 2, late }) });
+    return { header: object.header, body: bytes(...object.parts, sealed, box, locatorFor(box, sealed)) };
+  }),
   bad(
     'footer-early-missing',
     'ATTRIBUTES_MALFORMED',
