@@ -49,8 +49,13 @@ export async function main(args: readonly string[]): Promise<number> {
 
 function explain(error: unknown): string {
   if (error instanceof ConfigError) return `cannot start: ${error.message}`;
-  if (error instanceof S3Error) return `${error.code}: ${error.message}`;
+  if (error instanceof S3Error) return withCause(`${error.code}: ${error.message}`, error.cause);
   const code = (error as { code?: unknown }).code;
   if (code === 'EADDRINUSE') return 'cannot start: the address of SEALGATE_LISTEN or SEALGATE_OPS_LISTEN is in use';
   return error instanceof Error ? error.message : 'unknown failure';
+}
+
+/** At start-up the reason behind a 503 is what the operator needs. */
+function withCause(text: string, cause: unknown): string {
+  return cause instanceof Error ? `${text} (${cause.message})` : text;
 }

@@ -1,12 +1,25 @@
-/** Prometheus metrics of the proxy. Labels are operation names and statuses only: no tenants, buckets or keys. */
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+/**
+ * Prometheus metrics of the proxy. Labels are operation names and statuses only: no tenants, buckets or keys. With several
+ * workers the primary process answers the operator's port and adds up what they count.
+ */
+import cluster from 'node:cluster';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 
-export interface Metrics {
-  request(o: { operation: string; status: number; seconds: number }): void;
-  securityEvent(kind: string): void;
+export interface MetricsText {
   /** Prometheus text exposition. */
   render(): Promise<string>;
   readonly contentType: string;
+}
+
+export interface Metrics extends MetricsText {
+  request(o: { operation: string; status: number; seconds: number }): void;
+  securityEvent(kind: string): void;
+}
+
+/** What all workers of this primary process count, added up. */
+export function workersMetrics(): MetricsText {
+  const registry = new AggregatorRegistry();
+  return { render: () => registry.clusterMetrics(), contentType: registry.contentType };
 }
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -33,6 +46,7 @@ export function createMetrics(): Metrics {
     labelNames: ['kind'],
     registers: [registry],
   });
+  if (cluster.isWorker) answerPrimary(registry);
   return {
     request(o) {
       requests.inc({ operation: o.operation, status: o.status });
@@ -42,4 +56,10 @@ export function createMetrics(): Metrics {
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
+}
+
+function answerPrimary(registry: Registry): void {
+  AggregatorRegistry.setRegistries([registry]);
+  // Its constructor listens for the primary's questions.
+  new AggregatorRegistry();
 }

@@ -1,7 +1,7 @@
 /** The operator's listener: liveness, readiness and metrics. Never on the S3 port, never with anything of a tenant's. */
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
-import type { Metrics } from './metrics.ts';
+import type { MetricsText } from './metrics.ts';
 import type { ListenAddress, RunningServer } from './server.ts';
 
 export interface Readiness {
@@ -9,7 +9,7 @@ export interface Readiness {
   check(): Promise<void>;
 }
 
-export function opsApp(o: { metrics: Metrics; readiness: Readiness }): Hono {
+export function opsApp(o: { metrics: MetricsText; readiness: Readiness }): Hono {
   const app = new Hono();
   app.get('/healthz', (c) => c.text('ok\n'));
   app.get('/readyz', async (c) => {

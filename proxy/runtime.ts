@@ -9,7 +9,7 @@ import { StateStore } from './keyring/state.ts';
 import { Tenancy } from './keyring/tenancy.ts';
 import { ATTRIBUTES_CACHE_ENTRIES } from './limits.ts';
 import { type Logger, securityEventsTo } from './log.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
+import { createMetrics, type Metrics, type MetricsText } from './metrics.ts';
 import { UploadCache } from './multipart/upload-record.ts';
 import { AttributesCache } from './object/attributes-cache.ts';
 import { OPERATIONS } from './operations/table.ts';
@@ -47,8 +47,6 @@ const PROBE_TIMEOUT_MS = 60_000;
 
 export interface RunningProxy {
   readonly address: ListenAddress;
-  /** Absent in all but the first worker. */
-  readonly opsAddress: ListenAddress | undefined;
   close(): Promise<void>;
 }
 
@@ -57,7 +55,7 @@ export async function startProxy(o: {
   storage: Storage;
   capabilities: Capabilities;
   log: Logger;
-  /** Whether this process answers the operator's port. */
+  /** Whether this process answers the operator's port: the primary of several workers does it for them. */
   ops: boolean;
   now?: () => Date;
 }): Promise<RunningProxy> {
@@ -68,7 +66,6 @@ export async function startProxy(o: {
   const ops = o.ops ? await startOps(config, storage, metrics) : undefined;
   return {
     address: server.address,
-    opsAddress: ops?.address,
     async close() {
       await Promise.all([server.close(), ops?.close()]);
       await storage.backend.close();
@@ -115,7 +112,7 @@ function createPipeline(o: {
   };
 }
 
-function startOps(config: Config, storage: Storage, metrics: Metrics): Promise<RunningServer> {
+export function startOps(config: Config, storage: Storage, metrics: MetricsText): Promise<RunningServer> {
   const readiness = {
     async check() {
       const signal = AbortSignal.timeout(READINESS_TIMEOUT_MS);

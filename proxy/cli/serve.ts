@@ -1,9 +1,10 @@
 /** `sealgate serve`: one process, or SEALGATE_WORKERS of them sharing the listener through node:cluster. */
-import cluster from 'node:cluster';
+import cluster, { type Worker } from 'node:cluster';
 import { type Capabilities, describeCapabilities } from '../backend/probe.ts';
 import { type Config, ConfigError, parseConfig, readSettings } from '../config.ts';
 import { createLogger, type Logger } from '../log.ts';
-import { openStorage, probeStorage, startProxy } from '../runtime.ts';
+import { workersMetrics } from '../metrics.ts';
+import { openStorage, probeStorage, startOps, startProxy } from '../runtime.ts';
 
 export async function serve(environment: NodeJS.ProcessEnv): Promise<number> {
   const config = parseConfig(readSettings(environment));
@@ -81,22 +82,25 @@ async function serveWithWorkers(config: Config, log: Logger): Promise<number> {
   const storage = await openStorage(config);
   const capabilities = await probeStorage(storage, config);
   refuseUnsafe(config, capabilities);
-  await storage.backend.close();
   let stopping = false;
   cluster.on('exit', (worker, code) => {
     if (stopping) return;
     log.error({ worker: worker.id, code }, 'a worker ended; starting another');
-    fork(capabilities, worker.id);
+    fork(capabilities);
   });
-  for (let index = 0; index < config.workers; index++) fork(capabilities, index);
+  const workers = Array.from({ length: config.workers }, () => fork(capabilities));
+  await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('listening', resolve))));
+  const ops = await startOps(config, storage, workersMetrics());
   announce(config, log, { backend: storage.backend.description, capabilities, address: config.listen });
   await stopSignal();
   stopping = true;
   await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => stopped(worker)));
+  await ops.close();
+  await storage.backend.close();
   return 0;
 }
 
-function stopped(worker: import('node:cluster').Worker | undefined): Promise<void> {
+function stopped(worker: Worker | undefined): Promise<void> {
   return new Promise((resolve) => {
     if (worker === undefined || worker.isDead()) return resolve();
     worker.once('exit', () => resolve());
@@ -104,18 +108,17 @@ function stopped(worker: import('node:cluster').Worker | undefined): Promise<voi
   });
 }
 
-/** Workers are told what the probe found, and the first of them answers the operator's port. */
-function fork(capabilities: Capabilities, index: number): void {
-  cluster.fork({ [CAPABILITIES]: JSON.stringify(capabilities), [OPS]: index === 0 ? '1' : '' });
+/** Workers are told what the probe found. */
+function fork(capabilities: Capabilities): Worker {
+  return cluster.fork({ [CAPABILITIES]: JSON.stringify(capabilities) });
 }
 
 const CAPABILITIES = 'WORKER_CAPABILITIES';
-const OPS = 'WORKER_OPS';
 
 async function serveAsWorker(config: Config, log: Logger): Promise<number> {
   const capabilities = JSON.parse(process.env[CAPABILITIES] ?? '') as Capabilities;
   const storage = await openStorage(config);
-  const proxy = await startProxy({ config, storage, capabilities, log, ops: process.env[OPS] === '1' });
+  const proxy = await startProxy({ config, storage, capabilities, log, ops: false });
   await stopSignal();
   await proxy.close();
   cluster.worker?.disconnect();

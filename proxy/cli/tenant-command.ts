@@ -8,7 +8,9 @@ export async function runTenantCommand(args: readonly string[], environment: Nod
   const { storage, config } = await openCommandStorage(environment);
   try {
     await storage.state.ensureBucket(AbortSignal.timeout(STATE_TIMEOUT_MS));
-    const log = createLogger({ level: 'warn', destination: process.stderr });
+    // What the command did is its output; events go to the log only when one was asked for.
+    const level = environment['SEALGATE_LOG_LEVEL'] === undefined ? 'error' : config.logLevel;
+    const log = createLogger({ level, destination: process.stderr });
     const admin = new TenantAdmin({ state: storage.state, sealKeys: config.sealKeys, emit: securityEventsTo(log) });
     return await tenantCommand(args, {
       admin,
