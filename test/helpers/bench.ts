@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateBucketCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import type { Backend } from '../../proxy/backend/backend.ts';
 import { openLocalBackend } from '../../proxy/backend/local/local.ts';
 import { type Capabilities, probeCapabilities } from '../../proxy/backend/probe.ts';
@@ -61,7 +61,7 @@ export async function openBench(o: BenchOptions = {}): Promise<Bench> {
   const tenant = await proxy.createTenant();
   const s3 = proxy.client(tenant);
   const bucket = uniqueBucket();
-  await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  await createBucket(opened.backend, bucket);
   return {
     proxy,
     backend,
@@ -88,8 +88,14 @@ export async function openBench(o: BenchOptions = {}): Promise<Bench> {
 }
 
 async function probed(backend: Backend, stateBucket = 'sealgate-state'): Promise<Capabilities> {
-  const signal = AbortSignal.timeout(60_000);
-  const made = await backend.send({ method: 'PUT', bucket: stateBucket, body: Buffer.alloc(0), signal });
+  await createBucket(backend, stateBucket);
+  return probeCapabilities(backend, { bucket: stateBucket, prefix: 'probe/', signal: AbortSignal.timeout(60_000) });
+}
+
+/** At the backend itself, whatever the proxy's clock says. */
+async function createBucket(backend: Backend, bucket: string): Promise<void> {
+  const signal = AbortSignal.timeout(10_000);
+  const made = await backend.send({ method: 'PUT', bucket, body: Buffer.alloc(0), signal });
   made.body.resume();
-  return probeCapabilities(backend, { bucket: stateBucket, prefix: 'probe/', signal });
+  if (made.status !== 200) throw new Error(`the bucket was not made: ${made.status}`);
 }
