@@ -15,7 +15,7 @@ import {
 } from './checksums.ts';
 import { type Layout, MAX_PART_NUMBER } from './layout.ts';
 
-export type { Checksum, ChecksumAlgorithm, ChecksumType } from './checksums.ts';
+export type { Checksum, ChecksumAlgorithm } from './checksums.ts';
 
 /** A name and its value, as byte strings. */
 export type HeaderPair = readonly [name: string, value: string];

@@ -49,7 +49,7 @@ export interface OpenedHeader {
   readonly late?: LateAttributes;
 }
 
-export const TENANT_BYTES = 12;
+const TENANT_BYTES = 12;
 
 const WRAP_LABEL = 'sealgate/1/dek-wrap';
 const MAX_EPOCH = 0xffff_ffff;

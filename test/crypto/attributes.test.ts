@@ -143,9 +143,13 @@ describe('the encoding of attributes', () => {
     expect(codeOf(() => decodeAttributes(1, encoded))).toBe('ATTRIBUTES_MALFORMED');
   });
 
-  it('is refused beyond its limit', () => {
-    const encoded = Buffer.concat([Buffer.of(1), Buffer.alloc(MAX_ATTRIBUTES_BYTES)]);
-    expect(codeOf(() => decodeAttributes(2, encoded))).toBe('ATTRIBUTES_MALFORMED');
+  it('is refused beyond its limit, at which it is not', () => {
+    const named = (name: string, length: number) =>
+      attribute(0x04, Buffer.concat([Buffer.of(0, 1), Buffer.from(name), Buffer.alloc(length)]));
+    const encoded = (excess: number) => Buffer.concat([Buffer.of(1), named('a', 40_000), named('b', 25_523 + excess)]);
+    expect(encoded(0)).toHaveLength(MAX_ATTRIBUTES_BYTES);
+    expect(codeOf(() => decodeAttributes(2, encoded(0)))).toBe('success');
+    expect(codeOf(() => decodeAttributes(2, encoded(1)))).toBe('ATTRIBUTES_MALFORMED');
   });
 });
 

@@ -5,7 +5,12 @@
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ChecksumAlgorithm, EarlyAttributes, LateAttributes } from '../../crypto/attributes.ts';
+import {
+  type ChecksumAlgorithm,
+  type EarlyAttributes,
+  encodeAttributes,
+  type LateAttributes,
+} from '../../crypto/attributes.ts';
 import { checkBody, joinAttributes } from '../../crypto/body.ts';
 import { checksumAlgorithms, checksumBytes } from '../../crypto/checksums.ts';
 import { Dek } from '../../crypto/dek.ts';
@@ -20,7 +25,7 @@ import {
 import { LOCATOR_BYTES, sealedPartBytes } from '../../crypto/layout.ts';
 import { MAX_TABLE_BYTES, tableBytes } from '../../crypto/table.ts';
 import { codeOf } from './expect-code.ts';
-import { flipped, lateOfTwoParts } from './forge.ts';
+import { flipped, footerBox, lateOfTwoParts } from './forge.ts';
 
 const dek = Dek.generate();
 const early: EarlyAttributes = { headers: [['content-type', 'a/b']], metadata: [['k', 'v']] };
@@ -182,6 +187,11 @@ describe('a footer', () => {
     expect(codeOfBug(() => sealFooter({ dek, layout: 2, late: lateOfTwoParts(), parts: illegal }))).toMatch(
       /^(Type|Range)Error$/,
     );
+  });
+
+  it('must have late attributes', () => {
+    const sealed = footerBox({ dek, layout: 2, plaintext: encodeAttributes({ layout: 2, early }) });
+    expect(codeOf(() => openFooterAttributes({ dek, layout: 2, sealed }))).toBe('ATTRIBUTES_MALFORMED');
   });
 
   it('is not sealed with parts in layout 1, without them in layout 2, or with another size', () => {

@@ -126,7 +126,7 @@ export function openObject(stored: StoredPlace): OpenedObject {
 }
 
 /** Everything but the segments. */
-export function openLayout({ root, name, header, body }: StoredPlace) {
+function openLayout({ root, name, header, body }: StoredPlace) {
   const opened = openHeader({ root, name, header });
   const { dek, layout } = opened;
   if (layout === 0) {

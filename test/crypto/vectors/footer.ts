@@ -98,13 +98,22 @@ export const FOOTER_CASES: readonly VectorCase[] = [
     [3, 0],
   ]),
   forgedTable(
+    'table-total',
+    'The total size is not that of the entries.',
+    [
+      [1, 70],
+      [2, 70],
+    ],
+    { total: 141 },
+  ),
+  forgedTable(
     'table-parts-bytes',
     'The recorded bytes of all parts are not those of the entries.',
     [
       [1, 0],
       [2, 140],
     ],
-    2 * 48 + 140 + 2 * 16 + 1,
+    { partsBytes: 2 * 48 + 140 + 2 * 16 + 1 },
   ),
 ];
 
@@ -125,7 +134,7 @@ function forgedTable(
   file: string,
   comment: string,
   entries: readonly (readonly [number: number, bytes: number])[],
-  partsBytes = 2 * 48 + 140 + 2 * 16,
+  { partsBytes = 2 * 48 + 140 + 2 * 16, total = 140 } = {},
 ): VectorCase {
   return bad(file, 'TABLE_MALFORMED', comment, () => {
     const object = twoParts();
@@ -134,7 +143,7 @@ function forgedTable(
       ...entries.map(([number, size]) => bytes(uint16(number), uint64(size), Buffer.alloc(32), md5(Buffer.alloc(0)))),
     );
     const { sealed, reference } = forgeTable(dek, plaintext, partsBytes);
-    const late = { ...object.late, size: 140, table: reference };
+    const late = { ...object.late, size: total, table: reference };
     const box = footerBox({ dek, layout: 2, plaintext: encodeAttributes({ layout: 2, late }) });
     const padding = Buffer.alloc(Math.max(0, partsBytes - bytes(...object.parts).length));
     return { header: object.header, body: bytes(...object.parts, padding, sealed, box, locatorFor(box, sealed)) };
