@@ -117,9 +117,11 @@ async function checkedDocument(
 ): Promise<Buffer> {
   const body = await collectBody(bodyOf(call), { maxBytes: MAX_CONFIGURATION_BYTES, tooLarge: 'MalformedXML' });
   const text = utf8(body);
-  if (document === 'json') requireJson(text);
-  else if (body.length > 0 || document.optional === undefined) {
-    row.check?.(call, { text, root: parseXml(text, document.root) });
+  if (document === 'json') {
+    requireJson(text);
+  } else if (body.length > 0 || document.optional === undefined) {
+    const root = parseXml(text, document.root);
+    row.check?.(call, { text, root });
   }
   return body;
 }

@@ -13,6 +13,7 @@ import { isFormUpload, readForm, type UploadForm } from './form/read-form.ts';
 import type { Tenancy } from './keyring/tenancy.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { refuseUnsupportedHeaders } from './object/client-headers.ts';
 import type { Operation, Services } from './operation.ts';
 import { errorReply, type Reply, sendReply, sendWhole } from './reply.ts';
 import { parseRequest, type S3Request } from './request.ts';
@@ -91,6 +92,7 @@ async function answer(
     authorise({ operation, grants: caller.tenant.grants, target, stateBucket: services.stateBucket }),
   );
 
+  refuseUnsupportedHeaders(request);
   if ((form !== undefined) !== (operation.body === 'form')) throw new S3Error('MalformedPOSTRequest');
   const body = bodyFor(operation, caller, request, incomingBody);
 

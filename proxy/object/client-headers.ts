@@ -45,6 +45,7 @@ const REFUSED = [
   /^x-amz-copy-source-server-side-encryption-customer-/,
   /^x-amz-write-offset-bytes$/,
   /^x-amz-fwd-/,
+  /^x-amz-request-(route|token)$/,
   /^x-amz-meta-snowball-auto-extract$/,
   /^x-minio-/,
 ];
