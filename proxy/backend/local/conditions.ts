@@ -71,11 +71,14 @@ export function checkCopySource(conditions: ReadConditions, source: Validators):
 }
 
 /**
- * Called inside the transaction that writes. `current` is absent when the key has no object, or a delete marker.
+ * Called inside the transaction that writes. `find` looks up the current object, which is absent when the key has none, or
+ * a delete marker; it is asked only where there is a condition.
  * @throws S3Error PreconditionFailed; NoSuchKey for If-Match on a key without an object.
  */
-export function checkWrite(conditions: WriteConditions, current: Validators | undefined): void {
+export function checkWrite(conditions: WriteConditions, find: () => Validators | undefined): void {
   const { ifMatch, ifNoneMatch } = conditions;
+  if (ifMatch === undefined && ifNoneMatch === undefined) return;
+  const current = find();
   if (ifMatch !== undefined) {
     if (current === undefined) throw new S3Error('NoSuchKey');
     if (!etagMatches(ifMatch, current.etag)) throw failed('If-Match');

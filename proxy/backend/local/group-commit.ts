@@ -59,17 +59,16 @@ function isBusy(error: unknown): boolean {
 }
 
 function runOne(db: DatabaseSync, tx: Transaction, message: MutationMessage): Outcome {
-  db.exec('SAVEPOINT one');
+  tx.save();
   try {
     const mutate = MUTATIONS[message.name] as (tx: Transaction, argument: unknown) => unknown;
     const result = mutate(tx, message.argument);
-    db.exec('RELEASE one');
+    tx.keep();
     return { id: message.id, result };
   } catch (error) {
-    tx.takeGarbage();
     // A full disk or an I/O error ends the whole transaction, and with it the group.
     if (!db.isTransaction) throw error;
-    db.exec('ROLLBACK TO one; RELEASE one');
+    tx.undo();
     if (error instanceof S3Error) {
       return { id: message.id, refused: { code: error.code, message: error.message, details: error.details } };
     }

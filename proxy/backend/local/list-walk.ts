@@ -5,7 +5,7 @@
  */
 
 /** Opens the rows at keys equal to or above `from`, in order. */
-export type Seek<Row> = (from: Uint8Array) => Iterable<Row>;
+type Seek<Row> = (from: Uint8Array) => Iterable<Row>;
 
 export type Entry<Row> = { readonly row: Row } | { readonly commonPrefix: Buffer };
 

@@ -44,7 +44,7 @@ export function lastName(entries: readonly Entry<{ readonly key: Uint8Array }>[]
   return Buffer.from('row' in last ? last.row.key : last.commonPrefix);
 }
 
-export function textOf(text: string | Uint8Array): string {
+function textOf(text: string | Uint8Array): string {
   return typeof text === 'string' ? text : Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString();
 }
 

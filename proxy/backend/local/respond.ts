@@ -58,7 +58,7 @@ export function httpDate(milliseconds: number): string {
 
 /** The date of listings, with the same second as HEAD's Last-Modified. */
 export function isoDate(milliseconds: number): string {
-  return new Date(Math.floor(milliseconds / 1000) * 1000).toISOString();
+  return `${new Date(milliseconds).toISOString().slice(0, 19)}.000Z`;
 }
 
 function requestIds(): { readonly 'x-amz-request-id': string; readonly 'x-amz-id-2': string } {

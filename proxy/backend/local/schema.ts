@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 /** Written to `user_version`; a store of a newer schema is refused, never guessed at. */
-export const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 1;
 /** 'SGlt', written to `application_id`, so that a foreign database is not taken for an index. */
 const APPLICATION_ID = 0x53476c74;
 const INDEX_FILE = 'index.sqlite';

@@ -29,6 +29,21 @@ export class Transaction {
     return this.#sql.run(sql, ...values);
   }
 
+  /** Everything since then is undone by `undo`, or kept by `keep`. */
+  save(): void {
+    this.run('SAVEPOINT one');
+  }
+
+  keep(): void {
+    this.run('RELEASE one');
+  }
+
+  undo(): void {
+    this.run('ROLLBACK TO one');
+    this.run('RELEASE one');
+    this.#garbage = [];
+  }
+
   /** @throws S3Error NoSuchBucket */
   bucket(name: string): BucketRow {
     const row = this.one<BucketRow>('SELECT * FROM buckets WHERE name = ?', name);
@@ -47,7 +62,7 @@ export class Transaction {
     this.#garbage.push(file);
   }
 
-  /** Takes the files discarded since the last call; a mutation that is rolled back throws them away. */
+  /** Takes the files discarded since the last call. */
   takeGarbage(): string[] {
     const garbage = this.#garbage;
     this.#garbage = [];

@@ -45,7 +45,7 @@ export function completeUpload(tx: Transaction, o: CompleteUpload): Completed {
   if (o.size !== undefined && o.size !== size) {
     throw new S3Error('InvalidRequest', 'The size given in x-amz-mp-object-size is not that of the parts.');
   }
-  checkWrite(o.conditions, currentObject(tx, bucket, key));
+  checkWrite(o.conditions, () => currentObject(tx, bucket, key));
   const body = joinParts(tx, o.upload, parts);
   const etag = joinedEtag(parts);
   const version = addVersion(tx, bucket, {
@@ -64,7 +64,7 @@ export function completeUpload(tx: Transaction, o: CompleteUpload): Completed {
 }
 
 /** MD5 over the parts' binary MD5s, and their number. */
-export function joinedEtag(parts: readonly { readonly etag: string }[]): string {
+function joinedEtag(parts: readonly { readonly etag: string }[]): string {
   const hash = createHash('md5');
   for (const part of parts) hash.update(part.etag, 'hex');
   return `${hash.digest('hex')}-${parts.length}`;

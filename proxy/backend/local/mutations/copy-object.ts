@@ -47,7 +47,7 @@ export function copyObject(tx: Transaction, o: CopyObject): Copied {
   }
   const bucket = tx.bucket(o.bucket);
   const key = Buffer.from(o.key);
-  checkWrite(o.conditions, currentObject(tx, bucket, key));
+  checkWrite(o.conditions, () => currentObject(tx, bucket, key));
   refuseNoChange(o, source);
   if (source.body === null) throw new Error('an object without a body');
   retain(tx, source.body);
@@ -70,7 +70,7 @@ export function copyObject(tx: Transaction, o: CopyObject): Copied {
 }
 
 /** @throws S3Error NoSuchBucket, NoSuchKey, NoSuchVersion; InvalidRequest for a delete marker named by version */
-export function findSource(tx: Transaction, source: CopySource): { bucket: BucketRow; row: VersionRow } {
+function findSource(tx: Transaction, source: CopySource): { bucket: BucketRow; row: VersionRow } {
   const bucket = tx.bucket(source.bucket);
   try {
     return { bucket, row: existingVersion(tx, bucket, Buffer.from(source.key), source.versionId) };

@@ -27,7 +27,7 @@ export interface PutObject {
 export function putObject(tx: Transaction, o: PutObject): Versioned {
   const bucket = tx.bucket(o.bucket);
   const key = Buffer.from(o.key);
-  checkWrite(o.conditions, currentObject(tx, bucket, key));
+  checkWrite(o.conditions, () => currentObject(tx, bucket, key));
   const version = addVersion(tx, bucket, {
     key,
     size: o.body.size,
@@ -88,11 +88,11 @@ function deleteOne(tx: Transaction, bucket: BucketRow, o: Deletion, modified: nu
   const key = Buffer.from(o.key);
   if (o.versionId !== undefined) {
     const row = namedVersion(tx, bucket, key, o.versionId);
-    if (o.ifMatch !== undefined) checkWrite({ ifMatch: o.ifMatch }, row?.marker === 0 ? row : undefined);
+    checkWrite({ ifMatch: o.ifMatch }, () => (row?.marker === 0 ? row : undefined));
     if (row !== undefined) removeVersion(tx, row);
     return { deleteMarker: row?.marker === 1, versionId: o.versionId };
   }
-  if (o.ifMatch !== undefined) checkWrite({ ifMatch: o.ifMatch }, currentObject(tx, bucket, key));
+  checkWrite({ ifMatch: o.ifMatch }, () => currentObject(tx, bucket, key));
   if (bucket.versioning === '') {
     const row = namedVersion(tx, bucket, key, NULL_VERSION);
     if (row !== undefined) removeVersion(tx, row);

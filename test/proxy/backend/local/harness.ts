@@ -116,7 +116,7 @@ function answerOf(status: number, headers: Readonly<Record<string, string>>, byt
   };
 }
 
-export async function expectStatus(answer: Promise<Answer>, status: number): Promise<Answer> {
+async function expectStatus(answer: Promise<Answer>, status: number): Promise<Answer> {
   const got = await answer;
   if (got.status !== status) throw new Error(`status ${got.status} instead of ${status}: ${got.text}`);
   return got;
