@@ -1,0 +1,370 @@
+// Protects: the public documentation against drifting from the code. Every setting, error, bound, operation, header that is
+// passed in clear, metric and security event is documented, nothing that does not exist is, links resolve, and the commands
+// and the compose file that are shown are ones that the program takes.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { parseAllDocuments, parse as parseYaml } from 'yaml';
+import { findOperation } from '../proxy/backend/local/dispatch.ts';
+import { parseConfig, type Settings, variables } from '../proxy/config.ts';
+import { errorTable, S3Error } from '../proxy/errors.ts';
+import { SealKeys } from '../proxy/keyring/seal-keys.ts';
+import * as limits from '../proxy/limits.ts';
+import { createMetrics } from '../proxy/metrics.ts';
+import { CONTENT_HEADERS, storageHeaders } from '../proxy/object/client-headers.ts';
+import type { Operation } from '../proxy/operation.ts';
+import { OPERATIONS } from '../proxy/operations/table.ts';
+import type { S3Request } from '../proxy/request.ts';
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const PAGES = ['README.md', 'SECURITY.md', 'CHANGELOG.md', ...readdirSync(join(ROOT, 'docs')).map((f) => `docs/${f}`)];
+
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+const pages = () => PAGES.map((path) => ({ path, text: read(path) }));
+
+/** Cells of every table row of `text` whose first cell is in backticks; the backticks are taken off. */
+function rows(text: string): readonly (readonly [name: string, ...rest: string[]])[] {
+  return [...text.matchAll(/^\| `([^`]+)` \|(.*)\|$/gm)].map(([, name = '', rest = '']) => [
+    name,
+    ...rest.split(' |').map((cell) => cell.trim()),
+  ]);
+}
+
+/** The part of a page under one heading, up to the next heading of the same or a higher level. */
+function section(path: string, heading: string): string {
+  const lines = read(path).split('\n');
+  const start = lines.indexOf(heading);
+  expect(start, `${path} has the heading "${heading}"`).toBeGreaterThanOrEqual(0);
+  const level = heading.indexOf(' ');
+  const rest = lines.slice(start + 1);
+  const end = rest.findIndex((line) => new RegExp(`^#{1,${level}} `).test(line));
+  return rest.slice(0, end < 0 ? undefined : end).join('\n');
+}
+
+function codeBlocks(text: string, language: string): string[] {
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, code = '']) => code);
+}
+
+describe('settings', () => {
+  const tables = { 'README.md': '## Configuration', 'docs/configuration.md': '## Variables' };
+
+  test.each(Object.entries(tables))('%s lists every variable once, and no other', (path, heading) => {
+    expect(variables().length).toBeGreaterThan(10);
+    const names = rows(section(path, heading)).map(([name]) => name);
+    expect(names.toSorted()).toEqual([...variables()].sort());
+  });
+
+  test('the defaults in both tables are those of the program', () => {
+    const secret = { SEALGATE_BACKEND: 'local:x', SEALGATE_STATE: 'abc', SEALGATE_SEAL_KEYS: SealKeys.generate() };
+    const config = parseConfig(secret);
+    const actual: Record<string, string> = {
+      SEALGATE_LISTEN: `${config.listen.host}:${config.listen.port}`,
+      SEALGATE_OPS_LISTEN: `${config.opsListen.host}:${config.opsListen.port}`,
+      SEALGATE_BACKEND_REGION: config.region,
+      SEALGATE_WORKERS: String(config.workers),
+      SEALGATE_LEGACY: config.legacy.kind,
+      SEALGATE_CONDITIONS: config.bestEffortConditions ? 'best-effort' : 'strict',
+      SEALGATE_LOG_LEVEL: config.logLevel,
+    };
+    for (const [path, heading] of Object.entries(tables)) {
+      const shown = new Map(rows(section(path, heading)).map(([name, value]) => [name, value]));
+      for (const [name, value] of Object.entries(actual))
+        expect([path, name, shown.get(name)]).toEqual([path, name, `\`${value}\``]);
+    }
+  });
+
+  test('no page names a variable that does not exist', () => {
+    let seen = 0;
+    const invented = pages().flatMap(({ path, text }) =>
+      [...text.matchAll(/\bSEALGATE_[A-Z_]+\b/g)].flatMap(([name]) => {
+        seen += 1;
+        // What Kubernetes itself makes up is the one exception, and said to be refused.
+        return variables().includes(name) || name === 'SEALGATE_' || name === 'SEALGATE_PORT'
+          ? []
+          : [`${path}: ${name}`];
+      }),
+    );
+    expect(seen).toBeGreaterThan(50);
+    expect(invented).toEqual([]);
+  });
+
+  test('the YAML file that is shown is one that the program takes', () => {
+    const [shown] = codeBlocks(read('docs/configuration.md'), 'yaml');
+    const settings = texts(parseYaml(shown ?? ''));
+    expect(Object.keys(settings).length).toBeGreaterThan(5);
+    const { SEALGATE_SEAL_KEYS_FILE: _file, ...others } = settings;
+    const config = parseConfig({ ...others, ...CREDENTIALS, SEALGATE_SEAL_KEYS: SealKeys.generate() });
+    expect(config.backend.kind).toBe('s3');
+  });
+});
+
+const CREDENTIALS = { SEALGATE_BACKEND_ACCESS_KEY_ID: 'id', SEALGATE_BACKEND_SECRET_ACCESS_KEY: 'not a sample value' };
+
+function texts(values: Readonly<Record<string, unknown>>): Settings {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
+}
+
+test('docs/errors.md has every error with its status, and no other', () => {
+  const table = errorTable();
+  expect(table.length).toBeGreaterThan(50);
+  const documented = rows(read('docs/errors.md')).map(([code, status, meaning]) => {
+    expect(meaning, `${code} has a meaning`).not.toBe('');
+    return `${code} ${status}`;
+  });
+  expect(documented.toSorted()).toEqual(table.map(([code, status]) => `${code} ${status}`).sort());
+});
+
+test('docs/limits.md has every bound with its value, and no other', () => {
+  const bounds = Object.entries(limits).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+  expect(bounds.length).toBeGreaterThan(40);
+  const documented = rows(read('docs/limits.md')).map(([name, value = '']) => [name, quantity(name, value)] as const);
+  expect(documented.toSorted(byName)).toEqual(bounds.toSorted(byName));
+});
+
+const byName = (a: readonly [string, unknown], b: readonly [string, unknown]) => (a[0] < b[0] ? -1 : 1);
+
+/** `5 GiB`, `10,000`, `30 s` in the unit that the constant's name says: bytes, milliseconds, seconds or none. */
+function quantity(name: string, text: string): number {
+  const [, digits = '', unit = ''] = /^([\d,]+)(?: (GiB|MiB|KiB|s))?$/.exec(text) ?? [];
+  const factors: Record<string, number> = {
+    '': 1,
+    KiB: 2 ** 10,
+    MiB: 2 ** 20,
+    GiB: 2 ** 30,
+    s: name.endsWith('_MS') ? 1000 : 1,
+  };
+  return digits === '' ? Number.NaN : Number(digits.replaceAll(',', '')) * (factors[unit] ?? Number.NaN);
+}
+
+describe('operations', () => {
+  const table = () => rows(section('README.md', '## Operations')).filter(([name]) => /^[A-Z]\w+$/.test(name));
+
+  test('README.md has one row for every operation, and in the first table no other', () => {
+    const names = OPERATIONS.map(({ name }) => name);
+    expect(names.length).toBeGreaterThan(10);
+    const implemented = table().filter((row) => row.length === 4);
+    expect(implemented.map(([name]) => name).toSorted()).toEqual(names.toSorted());
+  });
+
+  test('the column for the embedded store says what it serves', () => {
+    const shown = table()
+      .filter((row) => row.length === 4)
+      .map(([name, , , embedded]) => `${name}: ${embedded}`);
+    const actual = OPERATIONS.map((operation) => `${operation.name}: ${isEmbedded(operation) ? 'yes' : 'no'}`);
+    expect(shown.toSorted()).toEqual(actual.toSorted());
+  });
+
+  test('what is said to be NotImplemented is not in the table of operations', () => {
+    const refused = table()
+      .filter((row) => row.length === 2)
+      .map(([name]) => name);
+    expect(refused).toContain('SelectObjectContent');
+    expect(refused.filter((name) => OPERATIONS.some((operation) => operation.name === name))).toEqual([]);
+  });
+});
+
+/** Operations for which the proxy asks the backend for another one. */
+const CARRIED_OUT_BY: Readonly<Record<string, string>> = { GetObjectAttributes: 'HeadObject', PostObject: 'PutObject' };
+
+/** Whether the embedded store knows the request that selects the operation. */
+function isEmbedded({ name, selector }: Operation): boolean {
+  const other = OPERATIONS.find((operation) => operation.name === CARRIED_OUT_BY[name]);
+  if (other !== undefined) return isEmbedded(other);
+  const { method, level, subresources = [], copySource } = selector;
+  const key = level === 'object' ? 'k' : '';
+  try {
+    findOperation({
+      method,
+      bucket: level === 'service' ? '' : 'bucket',
+      key,
+      keyBytes: Buffer.from(key),
+      query: new Map(subresources.map((name) => [name, ''])),
+      headers: copySource === true ? { 'x-amz-copy-source': '/bucket/k' } : {},
+      body: undefined,
+      signal: new AbortController().signal,
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof S3Error && (error.code === 'NotImplemented' || error.code === 'MethodNotAllowed'))
+      return false;
+    throw error;
+  }
+}
+
+describe('SECURITY.md', () => {
+  test('lists the headers that are passed in clear, and no other', () => {
+    const request = { headers: [], headerNames: () => [], header: () => 'x' } as unknown as S3Request;
+    const passed = Object.keys(storageHeaders(request));
+    expect(passed.length).toBeGreaterThan(10);
+    const listed = rows(section('SECURITY.md', '## What is visible').replaceAll('` |\n', '` | |\n')).map(
+      ([name]) => name,
+    );
+    expect(listed.toSorted()).toEqual(passed.toSorted());
+  });
+
+  test('lists the headers that are sealed, and no other', () => {
+    const listed = rows(section('SECURITY.md', '## What is sealed')).map(([name]) => name);
+    expect(listed.toSorted()).toEqual([...CONTENT_HEADERS].sort());
+  });
+});
+
+describe('docs/operations.md', () => {
+  test('lists every metric of the program', async () => {
+    const exposition = await createMetrics().render();
+    const names = [...exposition.matchAll(/^# TYPE (sealgate_\w+)/gm)].map(([, name]) => name);
+    expect(names.length).toBeGreaterThan(2);
+    expect(
+      rows(section('docs/operations.md', '## Metrics'))
+        .map(([name]) => name)
+        .toSorted(),
+    ).toEqual(names.toSorted());
+  });
+
+  test('lists every kind of security event', () => {
+    const [union = ''] = /export type SecurityEventKind =[^;]+;/.exec(read('proxy/events.ts')) ?? [];
+    const kinds = [...union.matchAll(/'([a-z-]+)'/g)].map(([, kind]) => kind);
+    expect(kinds.length).toBeGreaterThan(5);
+    const listed = rows(section('docs/operations.md', '### Security events')).map(([kind]) => kind);
+    expect(listed.toSorted()).toEqual(kinds.toSorted());
+  });
+
+  test('shows a manifest whose settings the program takes', () => {
+    const [manifest = ''] = codeBlocks(section('docs/operations.md', '## Kubernetes sidecar'), 'yaml');
+    const documents = parseAllDocuments(manifest).map((document) => document.toJS());
+    expect(documents.map(({ kind }) => kind)).toEqual(['Secret', 'Deployment']);
+    const { spec } = documents[1].spec.template;
+    expect(spec.enableServiceLinks).toBe(false);
+    const env: readonly { name: string; value?: string }[] = spec.initContainers[0].env;
+    const given = Object.fromEntries(env.map(({ name, value }) => [name, value ?? 'from a secret']));
+    const { SEALGATE_SEAL_KEYS_FILE: _file, ...others } = given;
+    expect(Object.keys(others).filter((name) => !variables().includes(name))).toEqual([]);
+    expect(parseConfig({ ...others, SEALGATE_SEAL_KEYS: SealKeys.generate() }).legacy.kind).toBe('deny');
+  });
+});
+
+describe('minio-compose.yml', () => {
+  interface Service {
+    readonly image?: string;
+    readonly build?: string;
+    readonly environment: Readonly<Record<string, string>>;
+  }
+  const services = () => (parseYaml(read('minio-compose.yml')) as { services: Record<string, Service> }).services;
+
+  test('holds no secret: each comes from a variable that must be set', () => {
+    const secrets = Object.values(services())
+      .flatMap(({ environment }) => Object.entries(environment))
+      .filter(([name]) => /PASSWORD|SECRET|SEAL_KEYS|ROOT_USER|ACCESS_KEY/.test(name));
+    expect(secrets.length).toBeGreaterThanOrEqual(5);
+    for (const [name, value] of secrets) expect(value, name).toMatch(/^\$\{[A-Z_]+:\?[^}]+\}$/);
+  });
+
+  test('starts Sealgate with settings that it takes', () => {
+    const values: Readonly<Record<string, string>> = {
+      MINIO_ROOT_USER: 'somebody',
+      MINIO_ROOT_PASSWORD: 'of at least eight',
+      SEALGATE_SEAL_KEYS: SealKeys.generate(),
+    };
+    const { environment = {} } = services()['sealgate'] ?? {};
+    const settings = Object.fromEntries(
+      Object.entries(environment).map(([name, value]) => [
+        name,
+        value.replace(/^\$\{([A-Z_]+):.*$/, (_, v: string) => values[v] ?? ''),
+      ]),
+    );
+    expect(Object.keys(settings).filter((name) => !variables().includes(name))).toEqual([]);
+    expect(parseConfig(settings).backend).toMatchObject({ kind: 's3', accessKeyId: 'somebody' });
+  });
+
+  test('pins what it pulls, and builds the rest from a Dockerfile with a pinned base', () => {
+    const pulled = Object.values(services()).flatMap(({ image }) => image ?? []);
+    const bases = [...read('Dockerfile').matchAll(/^FROM (\S+)/gm)].map(([, image = '']) => image);
+    expect(services()['sealgate']?.build).toBe('.');
+    expect(pulled.length).toBeGreaterThan(0);
+    expect(bases.length).toBeGreaterThan(1);
+    for (const image of [...pulled, ...bases]) expect(image).toMatch(/:[\w.-]*\d[\w.-]*$/);
+  });
+
+  test('the image has what the program imports, its base is the pinned Node.js, and it does not run as root', () => {
+    const dockerfile = read('Dockerfile');
+    for (const folder of ['bin', 'crypto', 'proxy', 'sigv4'])
+      expect(dockerfile).toContain(`COPY ${folder} ./${folder}`);
+    const { dependencies } = JSON.parse(read('package.json'));
+    expect(dockerfile).toContain(`FROM node:${dependencies.node}-`);
+    expect(dockerfile).toMatch(/^USER node$/m);
+  });
+});
+
+describe('commands', () => {
+  test('every npm script that is named exists', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = pages().flatMap(({ text }) => [
+      ...[...text.matchAll(/\bnpm run ([\w:]+)/g)].map(([, name = '']) => name),
+      ...[...text.matchAll(/\bnpm (start|test)\b/g)].map(([, name = '']) => name),
+    ]);
+    expect(named.length).toBeGreaterThan(8);
+    expect([...new Set(named)].filter((name) => !(name in scripts))).toEqual([]);
+  });
+
+  test('README.md has the two commands to begin with', () => {
+    const commands = codeBlocks(read('README.md'), 'sh').map((block) => block.trim());
+    expect(commands).toContain('npm ci && npm start');
+    expect(commands).toContain('npm ci && npm test');
+  });
+
+  test('every test file or folder that is named exists', () => {
+    const named = pages().flatMap(({ text }) => [...text.matchAll(/\btest\/[\w./-]*[\w/]/g)].map(([path]) => path));
+    expect(named.length).toBeGreaterThan(5);
+    expect([...new Set(named)].filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+
+  test('every command of the program that is shown is one that it has', () => {
+    const main = read('proxy/main.ts');
+    const [usage = ''] = /const USAGE = `[^`]+`/.exec(main) ?? [];
+    const shown = pages().flatMap(({ text }) =>
+      [...text.matchAll(/\b(?:npx sealgate|bin\/sealgate\.js) ([a-z]+)(?: ([a-z]+))?/g)].map(
+        ([, command = '', sub = '']) => (command === 'tenant' ? `${command} ${sub}` : command),
+      ),
+    );
+    expect(shown.length).toBeGreaterThan(5);
+    for (const command of new Set(shown))
+      expect(usage).toMatch(new RegExp(`^  ${command.replace(' ', '\\s+')}\\b`, 'm'));
+  });
+});
+
+describe('links', () => {
+  const links = () =>
+    pages().flatMap(({ path, text }) =>
+      [...text.matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, target = '']) =>
+        /^https?:/.test(target) ? [] : [{ path, target }],
+      ),
+    );
+
+  test('every relative link names a file, and every anchor a heading of it', () => {
+    expect(links().length).toBeGreaterThan(40);
+    const broken = links().filter(({ path, target }) => {
+      const [file = '', anchor] = target.split('#');
+      const found = file === '' ? path : relative(ROOT, resolve(ROOT, dirname(path), file));
+      if (!existsSync(join(ROOT, found))) return true;
+      return anchor !== undefined && !anchors(read(found)).includes(anchor);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  test('README.md links every page', () => {
+    const linked = links()
+      .filter(({ path }) => path === 'README.md')
+      .map(({ target }) => target.split('#')[0]);
+    expect(PAGES.filter((path) => path !== 'README.md' && !linked.includes(path))).toEqual([]);
+  });
+});
+
+/** As GitHub makes them: lower case, punctuation dropped, spaces to hyphens. */
+function anchors(text: string): string[] {
+  return [...text.matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
