@@ -366,3 +366,33 @@ export function framed(
   }
   return Buffer.concat([...pieces, Buffer.from('\r\n')]);
 }
+
+/** A browser's upload form, signed: the request to send, whose signature is in its fields. */
+export function signedForm(
+  o: { bucket: string; key: string; content: string; date?: Date },
+  credentials: SigningCredentials,
+): { path: string; headers: Header[]; body: Buffer } {
+  const request = dated({ method: 'POST', path: '/', ...(o.date === undefined ? {} : { date: o.date }) });
+  const scope = scopeOf(request);
+  const fields = {
+    key: o.key,
+    'x-amz-algorithm': 'AWS4-HMAC-SHA256',
+    'x-amz-credential': `${credentials.accessKeyId}/${scope}`,
+    'x-amz-date': basicDate(request.date),
+  };
+  const conditions = [{ bucket: o.bucket }, ...Object.entries(fields).map(([name, value]) => ({ [name]: value }))];
+  const expiration = new Date(request.date.getTime() + 600_000).toISOString();
+  const policy = Buffer.from(JSON.stringify({ expiration, conditions })).toString('base64');
+  const signature = hmac(signingKey(credentials.secretAccessKey, scope), policy).toString('hex');
+  const boundary = 'form-boundary';
+  const parts = Object.entries({ ...fields, policy, 'x-amz-signature': signature }).map(
+    ([name, value]) => `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
+  );
+  const file = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n${o.content}\r\n`;
+  const body = Buffer.from(`${parts.join('')}${file}--${boundary}--\r\n`);
+  const headers: Header[] = [
+    ['content-type', `multipart/form-data; boundary=${boundary}`],
+    ['content-length', String(body.length)],
+  ];
+  return { path: `/${o.bucket}`, headers, body };
+}
