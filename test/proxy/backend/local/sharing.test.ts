@@ -1,8 +1,9 @@
 // Protects: several processes on one store: exactly one of racing conditional writes wins, and each process sees at once
 // what another one was told is written.
 import { expect, test } from 'vitest';
+import { openLocalBackend } from '../../../../proxy/backend/local/local.ts';
 import { type Child, nextLine, startChild } from './children.ts';
-import { md5, openTestStore, pattern } from './harness.ts';
+import { md5, openTestStore, pattern, send } from './harness.ts';
 import { indexProblems, storeFiles } from './store-files.ts';
 
 const ROUNDS = 20;
@@ -34,8 +35,6 @@ test(`two processes race for ${ROUNDS} objects: one wins each, and what it wrote
 
 test('two backends on one directory see each other’s writes at once', async () => {
   await using store = await openTestStore({ bucket: 'shared' });
-  const { openLocalBackend } = await import('../../../../proxy/backend/local/local.ts');
-  const { send } = await import('./harness.ts');
   const other = await openLocalBackend({ directory: store.directory });
   for (let i = 0; i < 50; i++) {
     const body = pattern(i % 2 === 0 ? 100 : 100_000, i + 1);

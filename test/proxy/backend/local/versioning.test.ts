@@ -1,6 +1,6 @@
 // Protects: versions and delete markers: which is current, what each request names, listing and resuming.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openTestStore, type TestStore } from './harness.ts';
+import { md5Base64, openTestStore, type TestStore } from './harness.ts';
 import { indexProblems } from './store-files.ts';
 
 let store: TestStore;
@@ -98,7 +98,6 @@ test('conditions see the current object, and none behind a delete marker', async
 });
 
 test('DeleteObjects makes markers and removes versions', async () => {
-  const { md5Base64 } = await import('./harness.ts');
   const bucket = await bucketWith('delete-many', 'Enabled');
   const versionId = idOf(await store.put({ bucket, key: 'a', body: '1' }));
   await store.put({ bucket, key: 'b', body: '2' });
