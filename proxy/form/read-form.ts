@@ -5,7 +5,7 @@
 import { Readable } from 'node:stream';
 import { Busboy } from '@fastify/busboy';
 import { S3Error } from '../errors.ts';
-import { MAX_FORM_FIELD_BYTES, MAX_FORM_FIELDS } from '../limits.ts';
+import { HEAD_TIMEOUT_MS, MAX_FORM_FIELD_BYTES, MAX_FORM_FIELDS } from '../limits.ts';
 import type { S3Request } from '../request.ts';
 import { SUBRESOURCES } from '../route.ts';
 
@@ -26,14 +26,23 @@ export function isFormUpload(request: S3Request): boolean {
   return /^multipart\/form-data\b/i.test(request.header('content-type') ?? '');
 }
 
-/** Resolves when the file begins. @throws S3Error MalformedPOSTRequest, MaxPostPreDataLengthExceeded, InvalidArgument */
-export async function readForm(contentType: string, source: AsyncIterable<Buffer>): Promise<UploadForm> {
+/**
+ * Resolves when the file begins. The fields come from anybody, so they have as long to arrive as a request's head.
+ * @throws S3Error MalformedPOSTRequest, MaxPostPreDataLengthExceeded, InvalidArgument, RequestTimeout
+ */
+export async function readForm(
+  contentType: string,
+  source: AsyncIterable<Buffer>,
+  o: { timeoutMs?: number } = {},
+): Promise<UploadForm> {
   const input = Readable.from(source, { objectMode: false });
   const parser = createParser(contentType);
   const fields = new Map<string, string>();
   let fieldBytes = 0;
   return new Promise<UploadForm>((resolve, reject) => {
+    const late = setTimeout(() => fail(new S3Error('RequestTimeout')), o.timeoutMs ?? HEAD_TIMEOUT_MS);
     const fail = (error: unknown) => {
+      clearTimeout(late);
       input.destroy();
       reject(asFormError(error));
     };
@@ -44,11 +53,15 @@ export async function readForm(contentType: string, source: AsyncIterable<Buffer
       } else if (!fields.has(name.toLowerCase())) fields.set(name.toLowerCase(), value);
     });
     parser.on('file', (name, stream, fileName, _encoding, fileType) => {
+      const lost = (error: Error) => stream.destroy(error);
+      // The file may break off before anybody reads it, or when nobody ever will: its error is kept for its reader. Node
+      // ends the process over one that nobody listens to.
+      stream.on('error', lost);
       if (name.toLowerCase() !== 'file') {
         stream.resume();
         return fail(new S3Error('InvalidArgument', 'The file of the form must be in a field named file.'));
       }
-      const lost = (error: Error) => stream.destroy(error);
+      clearTimeout(late);
       input.once('error', lost);
       parser.once('error', lost);
       resolve({ fields, fileName, fileType: fileType === '' ? undefined : fileType, file: fileChunks(stream) });
