@@ -110,3 +110,8 @@ export const MAX_FORM_FIELD_BYTES = 20 * KiB;
 export const MAX_FORM_FIELDS = 200;
 /** Bytes of ciphertext held before each part of an upload of unknown length is sent. */
 export const UNKNOWN_LENGTH_PART_BYTES = 8 * MiB;
+/** Milliseconds for which a bucket's CORS rules are believed, and how many buckets are remembered per process. */
+export const CORS_TTL_MS = 30_000;
+export const CORS_CACHE_ENTRIES = 1_000;
+/** Milliseconds to fetch them. */
+export const CORS_FETCH_TIMEOUT_MS = 5_000;

@@ -6,6 +6,7 @@ import type { Backend } from './backend/backend.ts';
 import type { Capabilities } from './backend/probe.ts';
 import type { VerifiedBody } from './body/verified-body.ts';
 import type { LegacyPolicy } from './config.ts';
+import type { CorsConfigurations } from './cors/configurations.ts';
 import type { EmitSecurityEvent } from './events.ts';
 import type { UploadForm } from './form/read-form.ts';
 import type { StateStore } from './keyring/state.ts';
@@ -43,6 +44,8 @@ export interface Operation {
   readonly access: Access;
   /** `none`: a body is ignored; `document`: XML, bounded; `object`: the plaintext of an object; `form`: a browser's upload. */
   readonly body: 'none' | 'document' | 'object' | 'form';
+  /** Its x-amz-checksum-* headers speak of the object, not of the body: the operation compares them itself. */
+  readonly objectChecksums?: true;
   run(call: Call): Promise<Reply>;
 }
 
@@ -58,6 +61,7 @@ export interface Services {
   /** Answer conditions that the backend cannot decide atomically by checking first (true) or with NotImplemented. */
   readonly bestEffortConditions: boolean;
   readonly stateBucket: string;
+  readonly cors: CorsConfigurations;
   readonly state: StateStore;
   readonly now: () => Date;
   /** Opened records of multipart uploads. */

@@ -8,6 +8,7 @@ import { authorise } from './authorise.ts';
 import { BackendUnavailable } from './backend/backend.ts';
 import { IncomingBody } from './body/incoming.ts';
 import { openBody, type VerifiedBody } from './body/verified-body.ts';
+import { answerPreflight, crossOriginHeaders } from './cors/cross-origin.ts';
 import { S3Error } from './errors.ts';
 import { isFormUpload, readForm, type UploadForm } from './form/read-form.ts';
 import type { Tenancy } from './keyring/tenancy.ts';
@@ -54,13 +55,16 @@ export async function handleRequest(
   let failure: unknown;
   try {
     const reply = await answer(pipeline, incoming, body, progress, signal);
+    const forPages = await crossOriginHeaders(pipeline.services.cors, progress.request);
     body.settle();
-    await sendReply(outgoing, reply, { requestId: progress.id, signal });
+    const headers = { ...reply.headers, ...forPages };
+    await sendReply(outgoing, { ...reply, headers }, { requestId: progress.id, signal });
   } catch (error) {
     failure = error;
+    const forPages = await crossOriginHeaders(pipeline.services.cors, progress.request);
     body.settle();
     if (!signal.aborted) logFailure(pipeline, progress, error);
-    sendFailure(incoming, outgoing, progress, error);
+    sendFailure(incoming, outgoing, progress, { error: asS3Error(error), headers: forPages });
   }
   record(pipeline, outgoing, progress, failure);
 }
@@ -75,6 +79,7 @@ async function answer(
   const { services } = pipeline;
   const request = parseRequest(incoming, { id: progress.id, hostnames: pipeline.hostnames });
   progress.request = request;
+  if (request.method === 'OPTIONS') return answerPreflight(services.cors, request);
 
   const form = await formOf(request, incomingBody);
   const caller =
@@ -131,12 +136,18 @@ function bodyFor(
 ): VerifiedBody | undefined {
   const { verified } = caller;
   if (operation.body === 'form' || verified === undefined) return undefined;
-  if (operation.body !== 'none') return openBody({ source: incomingBody.chunks(), header: request.header, verified });
+  if (operation.body !== 'none') {
+    const ofObject = (name: string) => operation.objectChecksums === true && OBJECT_CHECKSUM.test(name);
+    const header = (name: string) => (ofObject(name) ? undefined : request.header(name));
+    return openBody({ source: incomingBody.chunks(), header, verified });
+  }
   // A chunk-signed body on an operation that takes none would go unverified.
   const { kind } = verified.payload;
   if (kind === 'sha256' || kind === 'unsigned') return undefined;
   throw new S3Error('InvalidRequest', 'A streaming payload is not allowed on this operation.');
 }
+
+const OBJECT_CHECKSUM = /^x-amz-(checksum-.*|sdk-checksum-algorithm)$/;
 
 function abortedWhenGone(outgoing: ServerResponse): AbortSignal {
   const controller = new AbortController();
@@ -155,19 +166,20 @@ function logFailure(pipeline: Pipeline, progress: Progress, failure: unknown): v
   else pipeline.log.warn(entry, 'the backend could not serve the request');
 }
 
-function sendFailure(incoming: IncomingMessage, outgoing: ServerResponse, progress: Progress, failure: unknown): void {
+function sendFailure(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  progress: Progress,
+  o: { error: S3Error; headers: Readonly<Record<string, string>> },
+): void {
   if (outgoing.headersSent || outgoing.destroyed) {
     outgoing.destroy();
     return;
   }
-  const error = asS3Error(failure);
   for (const name of outgoing.getHeaderNames()) if (name !== 'connection') outgoing.removeHeader(name);
   const resource = progress.request?.path ?? '/';
-  sendWhole(
-    outgoing,
-    errorReply(error, { method: incoming.method ?? '', resource, requestId: progress.id }),
-    progress.id,
-  );
+  const reply = errorReply(o.error, { method: incoming.method ?? '', resource, requestId: progress.id });
+  sendWhole(outgoing, { ...reply, headers: { ...reply.headers, ...o.headers } }, progress.id);
 }
 
 /** Bad input is an S3Error already; a silent backend is 503; the rest is ours. */

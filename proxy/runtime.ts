@@ -4,6 +4,7 @@ import { openLocalBackend } from './backend/local/local.ts';
 import { type Capabilities, probeCapabilities } from './backend/probe.ts';
 import { openS3Backend } from './backend/s3/s3.ts';
 import type { Config } from './config.ts';
+import { CorsConfigurations } from './cors/configurations.ts';
 import type { EmitSecurityEvent } from './events.ts';
 import { StateStore } from './keyring/state.ts';
 import { Tenancy } from './keyring/tenancy.ts';
@@ -98,6 +99,11 @@ function createPipeline(o: {
       region: config.region,
       bestEffortConditions: config.bestEffortConditions,
       stateBucket: config.state.bucket,
+      cors: new CorsConfigurations({
+        backend: storage.backend,
+        stateBucket: config.state.bucket,
+        now: () => now().getTime(),
+      }),
       state: storage.state,
       now,
       uploads: new UploadCache(),

@@ -1,6 +1,7 @@
 /** Every operation this endpoint implements. What is not here answers NotImplemented. */
 import type { Operation } from '../operation.ts';
 import { abortMultipartUpload } from './abort-multipart-upload.ts';
+import { deleteBucketCors, getBucketCors, putBucketCors } from './bucket-cors.ts';
 import { completeMultipartUpload } from './complete-multipart-upload.ts';
 import { copyObject } from './copy-object.ts';
 import { createBucket } from './create-bucket.ts';
@@ -53,5 +54,8 @@ export const OPERATIONS: readonly Operation[] = [
   listObjectVersions,
   restoreObject,
   putBucketLogging,
+  getBucketCors,
+  putBucketCors,
+  deleteBucketCors,
   ...PASSED_THROUGH,
 ];

@@ -17,6 +17,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { BackendRequest } from '../../../proxy/backend/backend.ts';
 import { MAX_CONFIGURATION_BYTES } from '../../../proxy/limits.ts';
 import type { Operation } from '../../../proxy/operation.ts';
+import { deleteBucketCors, getBucketCors, putBucketCors } from '../../../proxy/operations/bucket-cors.ts';
 import { PASSED_THROUGH } from '../../../proxy/operations/passed-through.ts';
 import { putBucketLogging } from '../../../proxy/operations/put-bucket-logging.ts';
 import { restoreObject } from '../../../proxy/operations/restore-object.ts';
@@ -27,6 +28,7 @@ import type { RawRequest } from '../../helpers/raw-client.ts';
 const ROOTS: Readonly<Record<string, string>> = {
   accelerate: 'AccelerateConfiguration',
   acl: 'AccessControlPolicy',
+  cors: 'CORSConfiguration',
   encryption: 'ServerSideEncryptionConfiguration',
   'legal-hold': 'LegalHold',
   lifecycle: 'LifecycleConfiguration',
@@ -43,7 +45,8 @@ const ROOTS: Readonly<Record<string, string>> = {
   website: 'WebsiteConfiguration',
 };
 
-const ALL: readonly Operation[] = [...PASSED_THROUGH, putBucketLogging, restoreObject];
+const CORS = [getBucketCors, putBucketCors, deleteBucketCors];
+const ALL: readonly Operation[] = [...PASSED_THROUGH, ...CORS, putBucketLogging, restoreObject];
 const subresourceOf = (operation: Operation) => operation.selector.subresources?.[0] ?? '';
 const documentFor = (subresource: string) =>
   subresource === 'policy'
