@@ -22,7 +22,7 @@ export interface ObjectAttributes {
  */
 export function joinAttributes(
   header: OpenedHeader,
-  footer: { readonly early?: EarlyAttributes; readonly late: LateAttributes } | undefined,
+  footer: { readonly early?: EarlyAttributes | undefined; readonly late: LateAttributes } | undefined,
 ): ObjectAttributes {
   const early = header.early ?? footer?.early;
   const late = header.late ?? footer?.late;

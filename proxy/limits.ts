@@ -30,8 +30,8 @@ export const MAX_BACKEND_XML_BYTES = 16 * MiB;
 export const MAX_LIST_KEYS = 1000;
 /** Look-ups of attributes under way at once for one listing. */
 export const LIST_LOOKUPS_AT_ONCE = 32;
-/** Entries of the attributes cache: about 1 KiB each. */
-export const ATTRIBUTES_CACHE_ENTRIES = 20_000;
+/** Bytes of memory for the attributes cache: about 700 for a listed object, 5 MB for a part table of 10,000 parts. */
+export const ATTRIBUTES_CACHE_BYTES = 48 * MiB;
 /** Seconds after its last check for which an opened keyring is trusted. */
 export const KEYRING_TTL_SECONDS = 60;
 /** Opened tenants kept per process. */
@@ -108,6 +108,8 @@ export const MAX_CONFIGURATION_BYTES = MiB;
 /** S3: fields of a POST form in front of the file, bytes; and how many of them. */
 export const MAX_FORM_FIELD_BYTES = 20 * KiB;
 export const MAX_FORM_FIELDS = 200;
+/** Everything in front of a form's file, boundaries and part headers included, bytes: 500 around each of 200 fields. */
+export const MAX_FORM_PREAMBLE_BYTES = 120 * KiB;
 /** Bytes of ciphertext held before each part of an upload of unknown length is sent. */
 export const UNKNOWN_LENGTH_PART_BYTES = 8 * MiB;
 /** Milliseconds for which a bucket's CORS rules are believed, and how many buckets are remembered per process. */

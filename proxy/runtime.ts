@@ -8,7 +8,7 @@ import { CorsConfigurations } from './cors/configurations.ts';
 import type { EmitSecurityEvent } from './events.ts';
 import { StateStore } from './keyring/state.ts';
 import { Tenancy } from './keyring/tenancy.ts';
-import { ATTRIBUTES_CACHE_ENTRIES } from './limits.ts';
+import { ATTRIBUTES_CACHE_BYTES } from './limits.ts';
 import { type Logger, securityEventsTo } from './log.ts';
 import { createMetrics, type Metrics, type MetricsText } from './metrics.ts';
 import { UploadCache } from './multipart/upload-record.ts';
@@ -93,7 +93,7 @@ function createPipeline(o: {
     services: {
       backend: storage.backend,
       capabilities: o.capabilities,
-      cache: new AttributesCache({ entries: ATTRIBUTES_CACHE_ENTRIES }),
+      cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES }),
       emit,
       legacy: config.legacy,
       region: config.region,

@@ -5,7 +5,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { EarlyAttributes, LateAttributes } from '../../crypto/attributes.ts';
-import type { PartEntry } from '../../crypto/footer.ts';
+import type { Locator, PartEntry } from '../../crypto/footer.ts';
 
 /** One stored version, as LIST, HEAD and GET of the backend all describe it. */
 export interface VersionIdentity {
@@ -33,9 +33,7 @@ export interface FooterAttributes {
   readonly late: LateAttributes;
   /** Only when the early attributes did not fit the metadata. */
   readonly early?: EarlyAttributes | undefined;
-  /** Bytes of the whole footer and of the part table in front of it. */
-  readonly footerBytes: number;
-  readonly tableBytes: number;
+  readonly locator: Locator;
 }
 
 interface Entry {
@@ -47,8 +45,8 @@ interface Entry {
 export class AttributesCache {
   readonly #entries: LRUCache<string, Entry>;
 
-  constructor(o: { entries: number }) {
-    this.#entries = new LRUCache({ max: o.entries });
+  constructor(o: { bytes: number }) {
+    this.#entries = new LRUCache({ maxSize: o.bytes, sizeCalculation: estimatedBytes });
   }
 
   get(version: VersionIdentity): Readonly<Entry> | undefined {
@@ -61,6 +59,16 @@ export class AttributesCache {
     this.#entries.set(id, { ...this.#entries.get(id), ...known });
   }
 }
+
+/** Roughly what an entry costs; a part table is what makes one large. */
+function estimatedBytes(entry: Entry): number {
+  const footer = entry.footer === undefined ? 0 : FOOTER_ENTRY_BYTES;
+  return ENTRY_BYTES + footer + (entry.table?.length ?? 0) * TABLE_ROW_BYTES;
+}
+
+const ENTRY_BYTES = 700;
+const FOOTER_ENTRY_BYTES = 1_500;
+const TABLE_ROW_BYTES = 500;
 
 function identity(version: VersionIdentity): string {
   const second = Math.floor(Date.parse(version.lastModified) / 1000);

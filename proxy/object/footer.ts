@@ -48,7 +48,8 @@ async function openTail(
   facts: BackendFacts,
   o: { dek: Dek; layout: 1 | 2; tail: Buffer },
 ): Promise<FooterAttributes> {
-  const { attributesBytes, tableBytes, footerBytes } = parseLocator(o.tail.subarray(-LOCATOR_BYTES));
+  const locator = parseLocator(o.tail.subarray(-LOCATOR_BYTES));
+  const { attributesBytes, footerBytes } = locator;
   const end = facts.size - LOCATOR_BYTES;
   const start = end - attributesBytes;
   const inTail = o.tail.length - (facts.size - start);
@@ -58,7 +59,7 @@ async function openTail(
       ? o.tail.subarray(inTail, inTail + attributesBytes)
       : await fetchStored(call, address, facts, { start, end });
   const { early, late } = openFooterAttributes({ dek: o.dek, layout: o.layout, sealed });
-  return { early, late, footerBytes, tableBytes };
+  return { early, late, locator };
 }
 
 /** The part table of a multipart object, from the cache or by one ranged GET. */

@@ -3,7 +3,6 @@
  * metadata"), and the decision whether a stored object is sealed or legacy.
  */
 import { ALGORITHM } from '../../crypto/layout.ts';
-import { S3Error } from '../errors.ts';
 import { MAX_USER_METADATA_BYTES } from '../limits.ts';
 
 export const META_PREFIX = 'x-amz-meta-';
@@ -57,13 +56,4 @@ export function fromBackendHeaders(headers: BackendHeaders): StoredHeader | unde
 /** A stored object that is neither ours as it should be nor legacy. Never passed through. */
 export class MalformedSealedObject extends Error {
   readonly code = 'MALFORMED_SEALED_OBJECT';
-}
-
-/** Metadata names that clients may not set: they would be taken for ours. */
-export function refuseReservedMetadata(names: Iterable<string>): void {
-  for (const name of names) {
-    if ((NAMES as readonly string[]).includes(name)) {
-      throw new S3Error('InvalidArgument', `The metadata name ${name} is reserved by this endpoint.`);
-    }
-  }
 }

@@ -4,6 +4,7 @@
  */
 
 import type { EarlyAttributes, LateAttributes } from '../../crypto/attributes.ts';
+import { checkBody, joinAttributes } from '../../crypto/body.ts';
 import type { Dek } from '../../crypto/dek.ts';
 import { FormatError } from '../../crypto/errors.ts';
 import { openHeader } from '../../crypto/header.ts';
@@ -195,12 +196,9 @@ async function openSealed(
   const header = openHeader({ root: (epoch) => tenant.root(epoch), name, header: o.stored });
   const { dek, layout, epoch } = header;
   const footer = layout === 0 ? undefined : await fetchFooter(call, address, facts, { dek, layout, tail: o.tail });
-  const late = header.late ?? footer?.late;
-  const early = header.early ?? footer?.early;
-  if (late === undefined || early === undefined) throw new MalformedSealedObject('attributes are missing');
-  const size = layout === 2 ? late.size : early.size;
-  if (size === undefined) throw new MalformedSealedObject('the plaintext size is missing');
-  const footerBytes = footer?.footerBytes ?? 0;
+  const attributes = joinAttributes(header, footer);
+  checkBody({ layout, attributes, locator: footer?.locator, bodyBytes: facts.size });
+  const { early, late, size } = attributes;
   const object: SealedObject = {
     kind: 'sealed',
     address,
@@ -212,13 +210,9 @@ async function openSealed(
     etag: late.partCount === 0 ? late.md5.toString('hex') : `${late.md5.toString('hex')}-${late.partCount}`,
     early,
     late,
-    tableBytes: footer?.tableBytes ?? 0,
-    footerBytes,
+    tableBytes: footer?.locator.tableBytes ?? 0,
+    footerBytes: footer?.locator.footerBytes ?? 0,
   };
-  const partsBytes = layout === 2 ? late.table?.partsBytes : sealedPartBytes(size);
-  if (partsBytes === undefined || facts.size !== partsBytes + footerBytes) {
-    throw new MalformedSealedObject('the stored length is not that of the sealed size');
-  }
   const checksums = late.checksums.map(({ algorithm, type }) => ({ algorithm, type }));
   call.services.cache.add(identityOf(call, address, facts), { listed: { size, etag: object.etag, checksums } });
   return object;
