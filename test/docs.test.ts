@@ -18,7 +18,12 @@ import { OPERATIONS } from '../proxy/operations/table.ts';
 import type { S3Request } from '../proxy/request.ts';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const PAGES = ['README.md', 'SECURITY.md', 'CHANGELOG.md', ...readdirSync(join(ROOT, 'docs')).map((f) => `docs/${f}`)];
+const PAGES = [
+  'README.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  ...readdirSync(join(ROOT, 'docs'), { encoding: 'utf8' }).flatMap((f) => (f.endsWith('.md') ? `docs/${f}` : [])),
+];
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const pages = () => PAGES.map((path) => ({ path, text: read(path) }));
