@@ -1,13 +1,15 @@
 /** `sealgate gc`: removes what abandoned multipart uploads left, or says what it would remove. */
 import { parseArgs } from 'node:util';
-import { collectGarbage } from '../multipart/collect-garbage.ts';
+import { collectGarbage, type GarbageFound } from '../multipart/collect-garbage.ts';
 import type { Storage } from '../runtime.ts';
 import { openCommandStorage } from './command-storage.ts';
 
-const USAGE = `Usage: sealgate gc [--dry-run] [--abandoned-after DAYS] [--json]
+const USAGE = `Usage: sealgate gc [--dry-run] [--abandoned-after DAYS] [--unrecorded] [--json]
 
 Removes from the state bucket what uploads left that the backend no longer knows, and aborts uploads begun more than
-DAYS ago (default 7). With --dry-run nothing is changed.
+DAYS ago (default 7). With --unrecorded it also looks through all other buckets, and aborts uploads begun more than DAYS
+ago that have no record: what a server left that was killed, but also what other programs upload into these buckets.
+With --dry-run nothing is changed.
 `;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -30,6 +32,7 @@ export async function gcCommand(args: readonly string[], environment: NodeJS.Pro
 interface Options {
   readonly dryRun: boolean;
   readonly abandonedAfterMs: number;
+  readonly unrecorded: boolean;
   readonly json: boolean;
 }
 
@@ -40,31 +43,42 @@ function parseOptions(args: readonly string[]): Options | undefined {
       options: {
         'dry-run': { type: 'boolean', default: false },
         'abandoned-after': { type: 'string', default: '7' },
+        unrecorded: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
     });
     const days = /^\d{1,5}$/.test(values['abandoned-after']) ? Number(values['abandoned-after']) : undefined;
     if (days === undefined) return undefined;
-    return { dryRun: values['dry-run'], abandonedAfterMs: days * DAY_MS, json: values.json };
+    const { unrecorded, json } = values;
+    return { dryRun: values['dry-run'], abandonedAfterMs: days * DAY_MS, unrecorded, json };
   } catch {
     return undefined;
   }
 }
 
 async function report(storage: Storage, o: Options): Promise<number> {
-  let uploads = 0;
-  let objects = 0;
+  const removed = { uploads: 0, objects: 0 };
   const signal = AbortSignal.timeout(DAY_MS);
   for await (const found of collectGarbage({ ...storage, ...o, signal, now: new Date() })) {
-    uploads += 1;
-    objects += found.objects;
-    const { bucket, key } = found.address ?? { bucket: undefined, key: undefined };
-    const line = o.json
-      ? JSON.stringify({ reason: found.reason, bucket, key, objects: found.objects })
-      : `${found.reason.padEnd(9)} ${found.objects} objects  ${bucket === undefined ? '(no record)' : `${bucket}/${key}`}`;
-    process.stdout.write(`${line}\n`);
+    if (found.reason !== 'unreadable') {
+      removed.uploads += 1;
+      removed.objects += found.objects;
+    }
+    process.stdout.write(`${o.json ? asJson(found) : asText(found)}\n`);
   }
-  if (!o.json)
-    process.stdout.write(`${o.dryRun ? 'would remove' : 'removed'} ${objects} objects of ${uploads} uploads\n`);
+  if (!o.json) {
+    const verb = o.dryRun ? 'would remove' : 'removed';
+    process.stdout.write(`${verb} ${removed.objects} objects of ${removed.uploads} uploads\n`);
+  }
   return 0;
+}
+
+function asJson({ reason, id, address, objects }: GarbageFound): string {
+  return JSON.stringify({ reason, id, bucket: address?.bucket, key: address?.key, objects });
+}
+
+function asText({ reason, id, address, objects }: GarbageFound): string {
+  const what =
+    address === undefined ? `(upload ${id})` : `${address.bucket}/${JSON.stringify(address.key).slice(1, -1)}`;
+  return `${reason.padEnd(10)} ${objects} objects  ${what}`;
 }

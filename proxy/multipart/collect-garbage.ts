@@ -1,13 +1,15 @@
 /**
- * What abandoned uploads leave behind: `sealgate gc` finds uploads whose backend upload is gone and removes their state, and
- * aborts uploads that nobody touched for long. It needs no tenant's key: what it reads of a record is in clear.
+ * What uploads leave behind: `sealgate gc` finds uploads whose backend upload is gone and removes their state, and aborts
+ * uploads begun long ago. It needs no tenant's key: what it reads of a record is in clear (crypto/FORMAT.md, "Uploads in
+ * progress").
  */
 import type { Backend } from '../backend/backend.ts';
 import { readErrorResponse } from '../backend/errors.ts';
 import { discard } from '../backend/read-body.ts';
 import type { StateStore } from '../keyring/state.ts';
-import { removeState } from './remove-state.ts';
-import { recordName, StoredRecord, UPLOADS_PREFIX, type UploadAddress } from './upload-record.ts';
+import { recordLast, removeState } from './remove-state.ts';
+import { unrecordedUploads } from './unrecorded.ts';
+import { recordName, StoredRecord, UPLOADS_PREFIX, type UploadAddress, uploadIdOf } from './upload-record.ts';
 
 export interface GarbageOptions {
   readonly backend: Backend;
@@ -16,13 +18,20 @@ export interface GarbageOptions {
   readonly now: Date;
   /** Uploads begun longer ago are aborted, milliseconds. */
   readonly abandonedAfterMs: number;
+  /** Look through the data buckets too, for uploads begun that long ago which have no record. */
+  readonly unrecorded: boolean;
   /** Report only. */
   readonly dryRun: boolean;
 }
 
+/**
+ * `abandoned`: aborted at the backend too. `ended`: the backend no longer knows it. `orphaned`: no record is left.
+ * `unrecorded`: only the backend knows it. `unreadable`: its record is damaged, or of another version of the program; left alone.
+ */
+export type GarbageReason = 'abandoned' | 'ended' | 'orphaned' | 'unrecorded' | 'unreadable';
+
 export interface GarbageFound {
-  /** `abandoned`: aborted at the backend too; `ended`: the backend no longer knows it; `orphaned`: no readable record. */
-  readonly reason: 'abandoned' | 'ended' | 'orphaned';
+  readonly reason: GarbageReason;
   readonly id: string;
   readonly address: UploadAddress | undefined;
   /** Objects in the state bucket. */
@@ -34,7 +43,13 @@ export async function* collectGarbage(o: GarbageOptions): AsyncGenerator<Garbage
   for await (const { id, names } of uploadsIn(o)) {
     const found = await judge(o, id, names);
     if (found === undefined) continue;
-    if (!o.dryRun) await remove(o, found, names);
+    if (!o.dryRun && found.reason !== 'unreadable') await remove(o, found, names);
+    yield found;
+  }
+  if (!o.unrecorded) return;
+  for await (const address of unrecordedUploads(o)) {
+    const found = { reason: 'unrecorded', id: uploadIdOf(address), address, objects: 0 } as const;
+    if (!o.dryRun) await remove(o, found, []);
     yield found;
   }
 }
@@ -55,8 +70,10 @@ async function* uploadsIn(o: GarbageOptions): AsyncGenerator<{ id: string; names
 }
 
 async function judge(o: GarbageOptions, id: string, names: readonly string[]): Promise<GarbageFound | undefined> {
-  const record = await readRecord(o, id);
-  if (record === undefined) return { reason: 'orphaned', id, address: undefined, objects: names.length };
+  const stored = await o.state.get(recordName(id), o.signal);
+  if (stored === undefined) return { reason: 'orphaned', id, address: undefined, objects: names.length };
+  const record = parseRecord(id, stored.body);
+  if (record === undefined) return { reason: 'unreadable', id, address: undefined, objects: names.length };
   const { bucket, key, uploadId } = record;
   const found = { id, address: { bucket, key, uploadId }, objects: names.length };
   if (!(await isOpen(o, found.address))) return { reason: 'ended', ...found };
@@ -64,12 +81,11 @@ async function judge(o: GarbageOptions, id: string, names: readonly string[]): P
   return age > o.abandonedAfterMs ? { reason: 'abandoned', ...found } : undefined;
 }
 
-/** Undefined for none, and for one that cannot be read: nobody can use that upload any more. */
-async function readRecord(o: GarbageOptions, id: string) {
-  const stored = await o.state.get(recordName(id), o.signal);
-  if (stored === undefined) return undefined;
+/** What the record says in clear, if it stands where that says. */
+function parseRecord(id: string, body: Buffer): (UploadAddress & { readonly created: string }) | undefined {
   try {
-    return StoredRecord.parse(JSON.parse(stored.body.toString('utf8')));
+    const record = StoredRecord.parse(JSON.parse(body.toString('utf8')));
+    return uploadIdOf(record) === id ? record : undefined;
   } catch {
     return undefined;
   }
@@ -96,7 +112,7 @@ async function isOpen(o: GarbageOptions, { bucket, key, uploadId }: UploadAddres
 }
 
 async function remove(o: GarbageOptions, found: GarbageFound, names: readonly string[]): Promise<void> {
-  if (found.reason === 'abandoned' && found.address !== undefined) {
+  if ((found.reason === 'abandoned' || found.reason === 'unrecorded') && found.address !== undefined) {
     const { bucket, key, uploadId } = found.address;
     const query = [['uploadId', uploadId]] as const;
     const response = await o.backend.send({ method: 'DELETE', bucket, key, query, signal: o.signal });
@@ -105,5 +121,5 @@ async function remove(o: GarbageOptions, found: GarbageFound, names: readonly st
       throw new Error(`the backend answered ${response.status} to an abort`);
     }
   }
-  await removeState(o, names);
+  await removeState(o, recordLast(found.id, names));
 }

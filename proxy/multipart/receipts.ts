@@ -56,8 +56,18 @@ export async function writeReceipt(call: Call, record: UploadRecord, receipt: Re
     t: receipt.time,
   };
   const box = sealBox({ ...purpose(record), plaintext: Buffer.from(JSON.stringify(encoded)) });
-  const name = `${uploadPrefix(record.id)}receipts/${padded(receipt.number)}-${inSegments(box.toString('base64url'))}`;
-  await call.services.state.replace(name, Buffer.alloc(0), call.signal);
+  await call.services.state.replace(receiptName(record, receipt.number, box), Buffer.alloc(0), call.signal);
+}
+
+function receiptName(record: UploadRecord, number: number, box: Buffer): string {
+  return `${uploadPrefix(record.id)}receipts/${padded(number)}-${inSegments(box.toString('base64url'))}`;
+}
+
+let latest = 0;
+/** Now, in milliseconds since 1970, and later than any time given out before: two attempts of one process never tie. */
+export function receiptTime(now: Date): number {
+  latest = Math.max(now.getTime(), latest + 1);
+  return latest;
 }
 
 export interface UploadState {
@@ -83,11 +93,11 @@ function openReceipt(call: Call, record: UploadRecord, name: string): Receipt {
   const text = name.slice(`${uploadPrefix(record.id)}receipts/`.length + NUMBER_DIGITS + 1);
   const box = Buffer.from(text.replaceAll('/', ''), 'base64url');
   const plaintext = openBox({ ...purpose(record), box });
-  if (plaintext === undefined) {
+  // Authentic when it opens, so written by writeReceipt.
+  const encoded = plaintext === undefined ? undefined : (JSON.parse(plaintext.toString('utf8')) as Encoded);
+  if (encoded === undefined || receiptName(record, encoded.n, box) !== name) {
     throw asObjectFailure(call, record, new MalformedSealedObject('a receipt of the upload does not open'));
   }
-  // Authentic, so written by writeReceipt.
-  const encoded = JSON.parse(plaintext.toString('utf8')) as Encoded;
   return {
     number: encoded.n,
     size: encoded.b,

@@ -1,10 +1,17 @@
 /** Removing what an upload kept in the state bucket, once it is completed or aborted. */
 import { createHash } from 'node:crypto';
 import type { Backend } from '../backend/backend.ts';
-import { discard } from '../backend/read-body.ts';
+import { readBody } from '../backend/read-body.ts';
 import type { StateStore } from '../keyring/state.ts';
-import { MAX_LIST_KEYS } from '../limits.ts';
-import { renderXml } from '../xml.ts';
+import { MAX_BACKEND_XML_BYTES, MAX_LIST_KEYS } from '../limits.ts';
+import { parseAnyXml, renderXml } from '../xml.ts';
+import { recordName } from './upload-record.ts';
+
+/** The record goes last: as long as it is there, whoever is interrupted finds the rest again. */
+export function recordLast(id: string, names: readonly string[]): readonly string[] {
+  const record = recordName(id);
+  return [...names.filter((name) => name !== record), ...names.filter((name) => name === record)];
+}
 
 /** Names not there are no error. @throws BackendUnavailable, or Error when the backend refuses */
 export async function removeState(
@@ -22,7 +29,15 @@ export async function removeState(
       body,
       signal: o.signal,
     });
-    discard(response);
+    const document = (await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES })).toString('utf8');
     if (response.status !== 200) throw new Error(`the state bucket answered ${response.status} to a deletion`);
+    requireAllDeleted(document);
   }
+}
+
+/** Every refused key has a row of its own in a 200. */
+function requireAllDeleted(document: string): void {
+  if (document.trim() === '') return;
+  const refused = parseAnyXml(document).child('DeleteResult')?.child('Error');
+  if (refused !== undefined) throw new Error(`the state bucket refused a deletion: ${refused.value('Code') ?? ''}`);
 }

@@ -14,7 +14,7 @@ import { accountHeaders } from '../object/client-headers.ts';
 import { failureOf } from '../object/stored-object.ts';
 import type { Call } from '../operation.ts';
 import { quoted } from './backend-parts.ts';
-import { type Receipt, readReceipts, stagedName, writeReceipt } from './receipts.ts';
+import { type Receipt, readReceipts, receiptTime, stagedName, writeReceipt } from './receipts.ts';
 import { noSuchUpload, requireUpload, type UploadRecord } from './upload-record.ts';
 
 /** Plaintext on its way into a part. `result` is asked for after `chunks` has ended. */
@@ -65,7 +65,7 @@ export async function storePart(
     md5,
     checksum,
     place: staged ? { kind: 'staged', name } : { kind: 'backend', etag: quoted(response.headers['etag'] ?? '') },
-    time: Date.now(),
+    time: receiptTime(call.services.now()),
   };
   await writeReceipt(call, record, receipt);
   return receipt;

@@ -115,7 +115,7 @@ export async function saveUpload(
   const stored: z.infer<typeof StoredRecord> = {
     format: 1,
     ...address,
-    created: new Date().toISOString(),
+    created: call.services.now().toISOString(),
     header: draft.header,
     sealed: sealed.toString('base64url'),
   };
@@ -182,7 +182,7 @@ function openRecord(call: Call, address: UploadAddress & { id: string }, body: B
     const stored = StoredRecord.safeParse(parseJson(body));
     if (!stored.success) throw new MalformedSealedObject('the upload record is malformed');
     const { header } = stored.data;
-    if (header['enc-tenant'] !== call.tenant.id) throw new S3Error('AccessDenied');
+    refuseForeign(call, address, header['enc-tenant']);
     const name = { tenant: call.tenant.idBytes, bucket: address.bucket, key: address.key };
     const { dek } = openHeader({ root: (epoch) => call.tenant.root(epoch), name, header: withoutUndefined(header) });
     const box = Buffer.from(stored.data.sealed, 'base64url');
@@ -199,6 +199,20 @@ function openRecord(call: Call, address: UploadAddress & { id: string }, body: B
   } catch (error) {
     throw asObjectFailure(call, address, error);
   }
+}
+
+function refuseForeign(call: Call, { bucket, key }: UploadAddress, owner: string): void {
+  if (owner === call.tenant.id) return;
+  const detail = "another tenant's upload was named";
+  call.services.emit({
+    kind: 'foreign-object',
+    detail,
+    tenant: call.tenant.id,
+    bucket,
+    key,
+    requestId: call.request.id,
+  });
+  throw new S3Error('AccessDenied');
 }
 
 function parseJson(bytes: Buffer): unknown {

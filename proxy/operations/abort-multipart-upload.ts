@@ -3,8 +3,8 @@ import { ask } from '../backend/ask.ts';
 import { S3Error } from '../errors.ts';
 import { uploadAddress } from '../multipart/address.ts';
 import { readNames } from '../multipart/receipts.ts';
-import { removeState } from '../multipart/remove-state.ts';
-import { loadUpload, recordName, uploadIdOf } from '../multipart/upload-record.ts';
+import { recordLast, removeState } from '../multipart/remove-state.ts';
+import { loadUpload, uploadIdOf } from '../multipart/upload-record.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import type { Operation } from '../operation.ts';
 
@@ -34,10 +34,7 @@ export const abortMultipartUpload: Operation = {
     const id = uploadIdOf(address);
     const { backend, state, uploads } = call.services;
     uploads.delete(call.tenant.id, id);
-    const names = await readNames(call, id);
-    const last = recordName(id);
-    const ordered = [...names.filter((name) => name !== last), ...names.filter((name) => name === last)];
-    await removeState({ backend, state, signal: call.signal }, ordered);
+    await removeState({ backend, state, signal: call.signal }, recordLast(id, await readNames(call, id)));
     if (failure !== undefined) throw failure;
     return { status: 204 };
   },

@@ -2,37 +2,35 @@
  * CompleteMultipartUpload. Idempotent for the same list: when the backend no longer knows the upload, the object at hand
  * decides, by the fingerprint in its footer; that also settles racing Completes.
  */
-
-import { checksumName, decodeChecksum } from '../body/checksums.ts';
 import { collectBody } from '../body/verified-body.ts';
 import { S3Error } from '../errors.ts';
-import { MAX_PART_NUMBER, MAX_XML_BODY_BYTES, MIN_PART_BYTES } from '../limits.ts';
+import { MAX_XML_BODY_BYTES } from '../limits.ts';
 import { uploadAddress } from '../multipart/address.ts';
 import { checksumElement, checksumText } from '../multipart/checksums.ts';
-import { completeAtBackend, lateAttributesOf, uploadFingerprint } from '../multipart/complete.ts';
-import { type CurrentPart, viewUpload } from '../multipart/current-parts.ts';
-import { removeState } from '../multipart/remove-state.ts';
+import { completeAtBackend, lateAttributesOf, PiecesReplaced, uploadFingerprint } from '../multipart/complete.ts';
+import { viewUpload } from '../multipart/current-parts.ts';
+import {
+  type ListedPart,
+  matchParts,
+  parseParts,
+  requireObjectChecksum,
+  requireObjectSize,
+} from '../multipart/listed-parts.ts';
+import { readNames } from '../multipart/receipts.ts';
+import { recordLast, removeState } from '../multipart/remove-state.ts';
 import {
   loadUpload,
   noSuchUpload,
-  recordName,
   type UploadAddress,
   type UploadRecord,
+  uploadIdOf,
 } from '../multipart/upload-record.ts';
-import { unquote, writeConditions } from '../object/conditions.ts';
+import { writeConditions } from '../object/conditions.ts';
 import { inspectObject } from '../object/stored-object.ts';
-import { translateConditions } from '../object/write-conditions.ts';
+import { lateFailure, translateConditions } from '../object/write-conditions.ts';
 import { bodyOf, type Call, type Operation } from '../operation.ts';
 import { type Reply, xmlReply } from '../reply.ts';
-import { parseXml, renderXml, type XmlNode } from '../xml.ts';
-
-/** A part as the client lists it. */
-interface ListedPart {
-  readonly number: number;
-  /** Unquoted. */
-  readonly etag: string;
-  readonly checksums: readonly { readonly algorithm: string; readonly value: string }[];
-}
+import { renderXml } from '../xml.ts';
 
 interface Completed {
   readonly etag: string;
@@ -46,6 +44,7 @@ export const completeMultipartUpload: Operation = {
   parameters: [],
   access: 'write',
   body: 'document',
+  objectChecksums: true,
   async run(call) {
     const address = uploadAddress(call);
     const document = await collectBody(bodyOf(call), { maxBytes: MAX_XML_BODY_BYTES, tooLarge: 'MalformedXML' });
@@ -59,12 +58,34 @@ export const completeMultipartUpload: Operation = {
       if (!(error instanceof S3Error) || error.code !== 'NoSuchUpload') throw error;
       const earlier = await completedBefore(call, address, fingerprint);
       if (earlier === undefined) throw error;
+      // Whoever completed it may not have come to that.
+      await forget(call, address);
       return reply(call, address, earlier);
     }
   },
 };
 
+/**
+ * Another Complete may replace the footer that this one has just sent, since both give it the number above all others. Then
+ * everything is looked at again: the upload may be complete by now, or this one seals another footer.
+ */
 async function complete(
+  call: Call,
+  record: UploadRecord,
+  listed: readonly ListedPart[],
+  fingerprint: Buffer,
+): Promise<Completed> {
+  for (let left = COMPLETE_ATTEMPTS; ; left--) {
+    try {
+      return await completeOnce(call, record, listed, fingerprint);
+    } catch (error) {
+      if (!(error instanceof PiecesReplaced)) throw error;
+      if (left <= 1) throw new S3Error('ServiceUnavailable', 'The upload is being completed elsewhere. Try again.');
+    }
+  }
+}
+
+async function completeOnce(
   call: Call,
   record: UploadRecord,
   listed: readonly ListedPart[],
@@ -73,112 +94,45 @@ async function complete(
   const view = await viewUpload(call, record);
   const parts = matchParts(record, listed, view.parts);
   const late = lateAttributesOf(record, parts, fingerprint);
-  requireObjectSize(call, late.size ?? 0);
-  const checksums = late.checksums.map((checksum) => ({
-    ...checksum,
-    text: checksumText({ ...checksum } as NonNullable<UploadRecord['checksum']>, checksum.value, parts.length),
-  }));
-  for (const { algorithm, text } of checksums) requireChecksum(call, algorithm, text, parts.length);
+  requireObjectSize(call.request, late.size ?? 0);
+  const [value] = late.checksums;
+  const checksum =
+    record.checksum === undefined || value === undefined
+      ? undefined
+      : { ...record.checksum, text: checksumText(record.checksum, value.value, parts.length) };
+  requireObjectChecksum(call.request, checksum);
   const { bucket, key } = record;
-  const conditions = await translateConditions(call, { bucket, key }, writeConditions(call.request), 'complete');
-  const headers = await completeAtBackend(call, record, { view, parts, late, conditions });
+  const conditions = writeConditions(call.request);
+  const translated = await translateConditions(call, { bucket, key }, conditions, 'complete');
+  const headers = await completeAtBackend(call, record, { view, parts, late, conditions: translated }).catch(
+    async (error: unknown) => {
+      if (!(error instanceof S3Error)) throw error;
+      throw await lateFailure(call, { bucket, key }, { conditions, kind: 'complete', failure: error });
+    },
+  );
   await forget(call, record, view.stateNames);
-  return { etag: `${late.md5.toString('hex')}-${parts.length}`, checksums, headers };
+  return {
+    etag: `${late.md5.toString('hex')}-${parts.length}`,
+    checksums: checksum === undefined ? [] : [checksum],
+    headers,
+  };
 }
 
 /** The state goes when the object is there. What cannot be removed now, `sealgate gc` removes. */
-async function forget(call: Call, record: UploadRecord, names: readonly string[]): Promise<void> {
+async function forget(call: Call, address: UploadAddress, names?: readonly string[]): Promise<void> {
   const { backend, state, uploads } = call.services;
-  uploads.delete(call.tenant.id, record.id);
-  // The record goes last: until then a retry finds its way.
-  const last = recordName(record.id);
-  const ordered = [...names.filter((name) => name !== last), last];
-  await removeState({ backend, state, signal: AbortSignal.timeout(FORGET_TIMEOUT_MS) }, ordered).catch(() => undefined);
+  const id = uploadIdOf(address);
+  uploads.delete(call.tenant.id, id);
+  try {
+    const kept = names ?? (await readNames(call, id));
+    await removeState({ backend, state, signal: AbortSignal.timeout(FORGET_TIMEOUT_MS) }, recordLast(id, kept));
+  } catch {
+    // The object is whole, and that is the answer.
+  }
 }
 
+const COMPLETE_ATTEMPTS = 5;
 const FORGET_TIMEOUT_MS = 60_000;
-
-function parseParts(document: string): readonly ListedPart[] {
-  const rows = parseXml(document, 'CompleteMultipartUpload').children('Part');
-  if (rows.length === 0 || rows.length > MAX_PART_NUMBER) throw new S3Error('MalformedXML');
-  const parts = rows.map(parsePart);
-  parts.forEach((part, index) => {
-    const before = parts[index - 1];
-    if (before !== undefined && before.number >= part.number) throw new S3Error('InvalidPartOrder');
-  });
-  return parts;
-}
-
-function parsePart(row: XmlNode): ListedPart {
-  const number = Number(row.value('PartNumber')?.trim() ?? 'none');
-  const etag = row.value('ETag');
-  if (!Number.isInteger(number) || etag === undefined) throw new S3Error('MalformedXML');
-  if (number < 1 || number > MAX_PART_NUMBER)
-    throw new S3Error('InvalidArgument', 'PartNumber must be >= 1 and <= 10000');
-  const checksums = row.childNames().flatMap((name) => {
-    const algorithm = name.startsWith('Checksum') ? name.slice('Checksum'.length) : undefined;
-    return algorithm === undefined ? [] : [{ algorithm, value: row.value(name)?.trim() ?? '' }];
-  });
-  return { number, etag: unquote(etag), checksums };
-}
-
-/** @throws S3Error InvalidPart, EntityTooSmall, InvalidRequest */
-function matchParts(
-  record: UploadRecord,
-  listed: readonly ListedPart[],
-  current: readonly CurrentPart[],
-): readonly CurrentPart[] {
-  const byNumber = new Map(current.map((part) => [part.number, part]));
-  const parts = listed.map((item) => {
-    const part = byNumber.get(item.number);
-    if (part === undefined || part.md5.toString('hex') !== item.etag || !checksumsAgree(record, item, part)) {
-      throw new S3Error('InvalidPart', undefined, {
-        details: { UploadId: record.uploadId, PartNumber: String(item.number), ETag: item.etag },
-      });
-    }
-    return part;
-  });
-  for (const part of parts.slice(0, -1)) {
-    if (part.size < MIN_PART_BYTES) {
-      throw new S3Error('EntityTooSmall', undefined, {
-        details: {
-          ProposedSize: String(part.size),
-          MinSizeAllowed: String(MIN_PART_BYTES),
-          PartNumber: String(part.number),
-          ETag: part.md5.toString('hex'),
-        },
-      });
-    }
-  }
-  return parts;
-}
-
-function checksumsAgree(record: UploadRecord, item: ListedPart, part: CurrentPart): boolean {
-  return item.checksums.every(({ algorithm, value }) => {
-    const name = checksumName(algorithm);
-    if (name === undefined || name !== record.checksum?.algorithm || part.checksum === undefined) return true;
-    return decodeChecksum(name, value)?.equals(part.checksum) === true;
-  });
-}
-
-function requireObjectSize(call: Call, size: number): void {
-  const promised = call.request.header('x-amz-mp-object-size');
-  if (promised === undefined) return;
-  if (!/^\d+$/.test(promised)) throw new S3Error('InvalidArgument', 'x-amz-mp-object-size must be a number of bytes.');
-  if (Number(promised) !== size) {
-    throw new S3Error(
-      'InvalidRequest',
-      `The provided 'x-amz-mp-object-size' header value ${promised} does not match what was computed: ${size}`,
-    );
-  }
-}
-
-/** The whole object's checksum, if the client promises one, with or without the `-N` of a composite. */
-function requireChecksum(call: Call, algorithm: string, text: string, partCount: number): void {
-  const promised = call.request.header(`x-amz-checksum-${algorithm.toLowerCase()}`);
-  if (promised === undefined || promised === text || `${promised}-${partCount}` === text) return;
-  throw new S3Error('BadDigest', `The ${algorithm.toLowerCase()} you specified did not match the calculated checksum.`);
-}
 
 /** The object that an earlier Complete of the same upload and list made; undefined when it is another one. */
 async function completedBefore(

@@ -9,12 +9,12 @@ import { checksumElement } from '../multipart/checksums.ts';
 import { storePart } from '../multipart/store-part.ts';
 import { requireUpload } from '../multipart/upload-record.ts';
 import { refuseUnsupportedHeaders } from '../object/client-headers.ts';
-import { evaluate, readConditions } from '../object/conditions.ts';
-import { authorisedSource, callAboutSource } from '../object/copy-source.ts';
+import { authorisedSource, callAboutSource, requireSourceConditions } from '../object/copy-source.ts';
+import { refuseDisguised } from '../object/disguise.ts';
 import type { ByteRange } from '../object/range.ts';
 import { readRange } from '../object/read-object.ts';
 import { parsePartNumber } from '../object/selection.ts';
-import { inspectObject, type StoredObject } from '../object/stored-object.ts';
+import { inspectObject, type ObjectAddress, retryWhenChanged, type StoredObject } from '../object/stored-object.ts';
 import type { Call, Operation } from '../operation.ts';
 import { xmlReply } from '../reply.ts';
 import { renderXml } from '../xml.ts';
@@ -31,17 +31,17 @@ export const uploadPartCopy: Operation = {
     const number = parsePartNumber(request.query.get('partNumber') ?? '');
     const address = authorisedSource(call);
     const record = await requireUpload(call, uploadAddress(call));
-    const aboutSource = callAboutSource(call);
-    const source = await inspectObject(aboutSource, address);
-    requireConditions(call, source);
-    const range = copiedRange(request.header('x-amz-copy-source-range'), source.size);
+    const { source, size, chunks } = await retryWhenChanged(() => openSource(call, address));
     const { checksum } = record;
     const body = plaintextBody({
-      plainBytes: range.end - range.start,
-      chunks: await readRange(aboutSource, source, range),
+      plainBytes: size,
+      chunks,
       checksums: checksum === undefined ? [] : [checksum.algorithm],
     });
-    const receipt = await storePart(call, record, number, body);
+    const receipt = await storePart(call, record, number, body).catch(async (error: unknown) => {
+      await release(chunks);
+      throw error;
+    });
     const computed = checksum === undefined || receipt.checksum === undefined ? undefined : receipt.checksum;
     const reply = xmlReply(
       renderXml('CopyPartResult', {
@@ -55,12 +55,36 @@ export const uploadPartCopy: Operation = {
   },
 };
 
-/** On a copy every condition that does not hold is 412. */
-function requireConditions(call: Call, source: StoredObject): void {
-  const conditions = readConditions(call.request, 'x-amz-copy-source-');
-  if (conditions === undefined) return;
-  const outcome = evaluate(conditions, { etag: source.etag, lastModified: source.facts.lastModified });
-  if (outcome !== 'proceed') throw new S3Error('PreconditionFailed');
+interface Opened {
+  readonly source: StoredObject;
+  /** Bytes of plaintext that `chunks` yields. */
+  readonly size: number;
+  readonly chunks: AsyncGenerator<Buffer>;
+}
+
+/** @throws VersionChanged, and S3Error PreconditionFailed, InvalidArgument, NoSuchKey, ... */
+async function openSource(call: Call, address: ObjectAddress): Promise<Opened> {
+  const aboutSource = callAboutSource(call);
+  const source = await inspectObject(aboutSource, address);
+  requireSourceConditions(call, source);
+  const range = copiedRange(call.request.header('x-amz-copy-source-range'), source.size);
+  const plaintext = await readRange(aboutSource, source, range);
+  const chunks = asGenerator(range.start === 0 ? refuseDisguised(aboutSource, source, plaintext) : plaintext);
+  return { source, size: range.end - range.start, chunks };
+}
+
+async function* asGenerator(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield* chunks;
+}
+
+/** A source that nobody has begun to read holds its connection: it is begun, and ended. */
+async function release(chunks: AsyncGenerator<Buffer>): Promise<void> {
+  try {
+    await chunks.next();
+    await chunks.return(undefined);
+  } catch {
+    // What went wrong before is what counts.
+  }
 }
 
 /** `bytes=first-last`, both given and within the source. @throws S3Error InvalidArgument */
