@@ -40,6 +40,7 @@ interface Progress {
   request?: S3Request;
   caller?: Caller;
   operation?: Operation;
+  form?: UploadForm;
 }
 
 /** Handles one request. Never rejects: every failure becomes a reply, or a cut connection once a reply has begun. */
@@ -56,12 +57,14 @@ export async function handleRequest(
   try {
     const reply = await answer(pipeline, incoming, body, progress, signal);
     const forPages = await crossOriginHeaders(pipeline.services.cors, progress.request);
+    progress.form?.close();
     body.settle();
     const headers = { ...reply.headers, ...forPages };
     await sendReply(outgoing, { ...reply, headers }, { requestId: progress.id, signal });
   } catch (error) {
     failure = error;
     const forPages = await crossOriginHeaders(pipeline.services.cors, progress.request);
+    progress.form?.close();
     body.settle();
     if (!signal.aborted) logFailure(pipeline, progress, error);
     sendFailure(incoming, outgoing, progress, { error: asS3Error(error), headers: forPages });
@@ -82,6 +85,7 @@ async function answer(
   if (request.method === 'OPTIONS') return answerPreflight(services.cors, request);
 
   const form = await formOf(request, incomingBody);
+  if (form !== undefined) progress.form = form;
   const caller =
     form === undefined
       ? await authenticate(pipeline, request, signal)

@@ -5,7 +5,7 @@
 import { Readable } from 'node:stream';
 import { Busboy } from '@fastify/busboy';
 import { S3Error } from '../errors.ts';
-import { HEAD_TIMEOUT_MS, MAX_FORM_FIELD_BYTES, MAX_FORM_FIELDS } from '../limits.ts';
+import { HEAD_TIMEOUT_MS, MAX_FORM_FIELD_BYTES, MAX_FORM_FIELDS, MAX_FORM_PREAMBLE_BYTES } from '../limits.ts';
 import type { S3Request } from '../request.ts';
 import { SUBRESOURCES } from '../route.ts';
 
@@ -17,6 +17,8 @@ export interface UploadForm {
   readonly fileType: string | undefined;
   /** Single use. @throws S3Error IncompleteBody, MalformedPOSTRequest */
   readonly file: AsyncIterable<Buffer>;
+  /** Stops reading, so that what is left of the request can be dropped. */
+  close(): void;
 }
 
 /** A form goes to the bucket itself, and names no sub-resource. */
@@ -35,45 +37,88 @@ export async function readForm(
   source: AsyncIterable<Buffer>,
   o: { timeoutMs?: number } = {},
 ): Promise<UploadForm> {
-  const input = Readable.from(source, { objectMode: false });
   const parser = createParser(contentType);
-  const fields = new Map<string, string>();
-  let fieldBytes = 0;
+  let begun = false;
+  const input = Readable.from(
+    boundedUntil(source, () => begun),
+    { objectMode: false },
+  );
+  const fields = new FieldCollector();
+  const whole = Promise.withResolvers<void>();
   return new Promise<UploadForm>((resolve, reject) => {
     const late = setTimeout(() => fail(new S3Error('RequestTimeout')), o.timeoutMs ?? HEAD_TIMEOUT_MS);
     const fail = (error: unknown) => {
       clearTimeout(late);
       input.destroy();
       reject(asFormError(error));
+      whole.reject(asFormError(error));
     };
     parser.on('field', (name, value, nameCut, valueCut) => {
-      fieldBytes += name.length + value.length;
-      if (nameCut || valueCut || fieldBytes > MAX_FORM_FIELD_BYTES) {
-        fail(new S3Error('MaxPostPreDataLengthExceeded'));
-      } else if (!fields.has(name.toLowerCase())) fields.set(name.toLowerCase(), value);
+      const refusal = fields.add(name, value, { cut: nameCut || valueCut });
+      if (refusal !== undefined) fail(refusal);
     });
-    parser.on('file', (name, stream, fileName, _encoding, fileType) => {
+    parser.on('file', (_name, stream, fileName, _encoding, fileType) => {
+      begun = true;
+      clearTimeout(late);
       const lost = (error: Error) => stream.destroy(error);
       // The file may break off before anybody reads it, or when nobody ever will: its error is kept for its reader. Node
       // ends the process over one that nobody listens to.
       stream.on('error', lost);
-      if (name.toLowerCase() !== 'file') {
-        stream.resume();
-        return fail(new S3Error('InvalidArgument', 'The file of the form must be in a field named file.'));
-      }
-      clearTimeout(late);
-      input.once('error', lost);
-      parser.once('error', lost);
-      resolve({ fields, fileName, fileType: fileType === '' ? undefined : fileType, file: fileChunks(stream) });
+      whole.promise.catch(lost);
+      resolve({
+        fields: fields.soFar(),
+        fileName: fileName ?? '',
+        fileType: fileType === '' ? undefined : fileType,
+        file: fileChunks(stream, whole.promise),
+        close() {
+          input.destroy();
+          stream.destroy();
+        },
+      });
     });
     parser.on('fieldsLimit', () => fail(new S3Error('MaxPostPreDataLengthExceeded')));
-    parser.on('finish', () =>
-      fail(new S3Error('InvalidArgument', 'POST requires exactly one file upload per request.')),
-    );
+    parser.on('filesLimit', () => fail(notOneFile()));
+    parser.on('finish', () => (begun ? whole.resolve() : fail(notOneFile())));
     parser.on('error', fail);
     input.on('error', fail);
     input.pipe(parser);
+    // Whoever reads the file learns of it; when nobody does, it is no unhandled rejection.
+    whole.promise.catch(() => undefined);
   });
+}
+
+function notOneFile(): S3Error {
+  return new S3Error('InvalidArgument', 'POST requires exactly one file upload per request.');
+}
+
+/** Fields in front of the file. What follows it is not looked at, as S3 has it. */
+class FieldCollector {
+  readonly #fields = new Map<string, string>();
+  #bytes = 0;
+
+  /** The first of several fields of one name counts. @returns why the form is refused, if it is */
+  add(name: string | undefined, value: string, o: { cut: boolean }): S3Error | undefined {
+    if (name === undefined) return new S3Error('MalformedPOSTRequest', 'A part of the form has no name.');
+    this.#bytes += name.length + value.length;
+    if (o.cut || this.#bytes > MAX_FORM_FIELD_BYTES) return new S3Error('MaxPostPreDataLengthExceeded');
+    const lower = name.toLowerCase();
+    if (!this.#fields.has(lower)) this.#fields.set(lower, value);
+    return undefined;
+  }
+
+  soFar(): ReadonlyMap<string, string> {
+    return new Map(this.#fields);
+  }
+}
+
+/** Before the file begins nothing is known of the sender: what it may send until then is bounded, whatever it is. */
+async function* boundedUntil(source: AsyncIterable<Buffer>, begun: () => boolean): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of source) {
+    if (!begun() && bytes > MAX_FORM_PREAMBLE_BYTES) throw new S3Error('MaxPostPreDataLengthExceeded');
+    bytes += chunk.length;
+    yield chunk;
+  }
 }
 
 function createParser(contentType: string) {
@@ -81,15 +126,19 @@ function createParser(contentType: string) {
     return new Busboy({
       headers: { 'content-type': contentType },
       limits: { fields: MAX_FORM_FIELDS, fieldSize: MAX_FORM_FIELD_BYTES, files: 1 },
+      // By name: the file may be text without a file name, and other parts may have one.
+      isPartAFile: (name) => name?.toLowerCase() === 'file',
     });
   } catch (cause) {
     throw new S3Error('MalformedPOSTRequest', undefined, { cause });
   }
 }
 
-async function* fileChunks(stream: Readable): AsyncGenerator<Buffer> {
+/** Ends only when the form has ended too, with its closing boundary: a form that was cut off has no file. */
+async function* fileChunks(stream: Readable, whole: Promise<void>): AsyncGenerator<Buffer> {
   try {
     yield* stream as AsyncIterable<Buffer>;
+    await whole;
   } catch (error) {
     throw asFormError(error);
   }

@@ -76,7 +76,7 @@ async function* once(buffer: Buffer): AsyncGenerator<Buffer> {
   if (buffer.length > 0) yield buffer;
 }
 
-/** Seals batch by batch; a piece goes up when it is full, and the last one with the footer. */
+/** Seals batch by batch and sends pieces of one size, since some backends want that; the last has what is left. */
 async function sendSealed(
   call: Call,
   upload: UpstreamUpload,
@@ -84,35 +84,64 @@ async function sendSealed(
 ): Promise<{ etags: readonly string[]; result: BodyResult }> {
   const { dek, source, o } = work;
   const sealer = new PartSealer({ dek, layout: 1, partNumber: 0 });
-  const etags: string[] = [];
-  let piece: Buffer[] = [];
-  let pieceBytes = 0;
-  const send = async () => {
-    const body = Buffer.concat(piece);
-    etags.push(await sendUpstreamPart(call, upload, { number: etags.length + 1, body }));
-    piece = [];
-    pieceBytes = 0;
-  };
-  const add = (sealed: Buffer) => {
-    piece.push(sealed);
-    pieceBytes += sealed.length;
-  };
+  const pieces = new Pieces(call, upload);
   let held = work.first;
   while (!source.ended) {
     const whole = held.length - (held.length % SEGMENT_BYTES);
     // Nothing is sealed as a middle segment unless more plaintext follows it.
     const following = await source.next(BATCH_BYTES);
     if (following.length === 0) break;
-    if (whole > 0) add(sealer.seal(held.subarray(0, whole), { last: false }));
+    if (whole > 0) await pieces.add(sealer.seal(held.subarray(0, whole), { last: false }));
     held = Buffer.concat([held.subarray(whole), following]);
-    if (pieceBytes >= UNKNOWN_LENGTH_PART_BYTES) await send();
   }
   const result = source.result();
-  add(sealer.seal(held, { last: true }));
+  await pieces.add(sealer.seal(held, { last: true }));
   const early: EarlyAttributes = { size: source.bytes, partSalt: sealer.salt, ...o.attributes };
-  add(sealFooter({ dek, layout: 1, early, late: lateAttributes(result) }));
-  await send();
-  return { etags, result };
+  await pieces.add(sealFooter({ dek, layout: 1, early, late: lateAttributes(result) }));
+  return { etags: await pieces.end(), result };
+}
+
+/** Ciphertext gathered into backend parts of exactly UNKNOWN_LENGTH_PART_BYTES. */
+class Pieces {
+  readonly #call: Call;
+  readonly #upload: UpstreamUpload;
+  readonly #etags: string[] = [];
+  #held: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(call: Call, upload: UpstreamUpload) {
+    this.#call = call;
+    this.#upload = upload;
+  }
+
+  async add(sealed: Buffer): Promise<void> {
+    let rest = sealed;
+    while (this.#bytes + rest.length > UNKNOWN_LENGTH_PART_BYTES) {
+      const cut = UNKNOWN_LENGTH_PART_BYTES - this.#bytes;
+      this.#hold(rest.subarray(0, cut));
+      rest = rest.subarray(cut);
+      await this.#send();
+    }
+    this.#hold(rest);
+  }
+
+  /** @returns the ETags of all pieces */
+  async end(): Promise<readonly string[]> {
+    await this.#send();
+    return this.#etags;
+  }
+
+  #hold(bytes: Buffer): void {
+    this.#held.push(bytes);
+    this.#bytes += bytes.length;
+  }
+
+  async #send(): Promise<void> {
+    const body = Buffer.concat(this.#held, this.#bytes);
+    this.#held = [];
+    this.#bytes = 0;
+    this.#etags.push(await sendUpstreamPart(this.#call, this.#upload, { number: this.#etags.length + 1, body }));
+  }
 }
 
 /** The plaintext in batches, its length and digests checked on the way. */

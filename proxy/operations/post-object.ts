@@ -108,16 +108,22 @@ function answer(call: Call, fields: ReadonlyMap<string, string>, posted: Posted)
   const path = encodeURIComponent(key).replaceAll('%2F', '/');
   const location = `${scheme}://${call.request.header('host') ?? ''}/${bucket}/${path}`;
   const headers = { ETag: `"${etag}"`, Location: location, 'x-amz-version-id': versionId };
-  const redirect = fields.get('success_action_redirect') ?? fields.get('redirect');
-  if (redirect !== undefined && URL.canParse(redirect)) {
-    const target = new URL(redirect);
-    for (const [name, value] of Object.entries({ bucket, key, etag: `"${etag}"` }))
-      target.searchParams.append(name, value);
-    return { status: 303, headers: { ...headers, Location: target.href } };
+  const redirect = redirectTarget(fields.get('success_action_redirect') ?? fields.get('redirect'));
+  if (redirect !== undefined) {
+    for (const [name, value] of Object.entries({ bucket, key, etag: `"${etag}"` })) {
+      redirect.searchParams.append(name, value);
+    }
+    return { status: 303, headers: { ...headers, Location: redirect.href } };
   }
   const status = fields.get('success_action_status');
   if (status === '200') return { status: 200, headers };
   if (status !== '201') return { status: 204, headers };
   const body = renderXml('PostResponse', { Location: location, Bucket: bucket, Key: key, ETag: `"${etag}"` });
   return { status: 201, headers: { ...headers, 'Content-Type': 'application/xml' }, body };
+}
+
+/** What is not the address of a page is as if it were not there. */
+function redirectTarget(text: string | undefined): URL | undefined {
+  const url = text === undefined ? null : URL.parse(text);
+  return url?.protocol === 'http:' || url?.protocol === 'https:' ? url : undefined;
 }
