@@ -29,7 +29,7 @@ export async function authenticate(pipeline: Pipeline, request: S3Request, signa
       verifyRequest(signed, claim, {
         signingSecret,
         now: pipeline.now(),
-        host: pipeline.hostnames,
+        host: request.equalHosts,
         ...(pipeline.signingRegion === undefined ? {} : { region: pipeline.signingRegion }),
       }),
   });

@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { S3Error } from './errors.ts';
+import { toHeaderValue } from './header-text.ts';
 import { MAX_KEY_BYTES } from './limits.ts';
 
 export interface S3Request {
@@ -20,6 +21,11 @@ export interface S3Request {
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly bucket: string | undefined;
   readonly key: string | undefined;
+  /**
+   * Other values of Host under which the request would name the same bucket and key: what may have been signed when a balancer
+   * in front rewrites Host.
+   */
+  readonly equalHosts: readonly string[];
   readonly remoteAddress: string;
   readonly secure: boolean;
   /**
@@ -66,7 +72,8 @@ export function parseRequest(incoming: IncomingMessage, o: { id: string; hostnam
   for (const [name, value] of hoistedHeaders(parsedQuery)) if (!byName.has(name)) byName.set(name, value);
   const host = byName.get('host');
   if (host === undefined || host === '') throw new S3Error('InvalidRequest', 'The request has no Host header.');
-  const address = addressOf(path, virtualHostBucket(host, o.hostnames));
+  const hostBucket = virtualHostBucket(host, o.hostnames);
+  const address = addressOf(path, hostBucket);
   return {
     id: o.id,
     method: incoming.method ?? '',
@@ -75,6 +82,7 @@ export function parseRequest(incoming: IncomingMessage, o: { id: string; hostnam
     query: parsedQuery,
     headers,
     ...address,
+    equalHosts: hostBucket === undefined ? o.hostnames : o.hostnames.map((base) => `${hostBucket}.${base}`),
     remoteAddress: incoming.socket.remoteAddress ?? '',
     secure: (incoming.socket as TLSSocket).encrypted === true,
     header: (name) => byName.get(name),
@@ -116,7 +124,7 @@ function hoistedHeaders(query: Query): readonly (readonly [string, string])[] {
   return query.names().flatMap((name): [string, string][] => {
     const lower = name.toLowerCase();
     if (!lower.startsWith('x-amz-') || NOT_HOISTED.test(lower)) return [];
-    return [[lower, Buffer.from(query.get(name) ?? '', 'utf8').toString('latin1')]];
+    return [[lower, toHeaderValue(lower, query.get(name) ?? '')]];
   });
 }
 
@@ -142,7 +150,8 @@ function addressOf(
 /** S3's oldest rule for names, which every later one narrows. Checked for every request: a backend may resolve `..`. */
 const BUCKET_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/;
 
-function checkedBucket(name: string): string {
+/** @throws S3Error InvalidBucketName */
+export function checkedBucket(name: string): string {
   if (BUCKET_NAME.test(name) && !name.includes('..')) return name;
   throw new S3Error('InvalidBucketName', undefined, { details: { BucketName: name } });
 }

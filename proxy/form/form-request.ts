@@ -3,6 +3,7 @@
  * other.
  */
 import { S3Error } from '../errors.ts';
+import { toHeaderValue } from '../header-text.ts';
 import type { S3Request } from '../request.ts';
 import { parseXml } from '../xml.ts';
 import type { UploadForm } from './read-form.ts';
@@ -14,7 +15,10 @@ const RENAMED: Readonly<Record<string, string>> = { acl: 'x-amz-acl' };
 const NOT_HEADERS =
   /^(key|policy|file|tagging|success_action_.*|redirect|bucket|x-ignore-.*|x-amz-(algorithm|credential|date|signature))$/;
 
-/** @throws S3Error InvalidArgument without a key; KeyTooLongError is the caller's to check */
+/**
+ * @throws S3Error InvalidArgument without a key, or for a field that no header can be: replies could not carry it back.
+ * KeyTooLongError is the caller's to check.
+ */
 export function formRequest(request: S3Request, form: UploadForm): S3Request & { readonly key: string } {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: the form's own placeholder
   const key = form.fields.get('key')?.replaceAll('${filename}', form.fileName);
@@ -25,7 +29,7 @@ export function formRequest(request: S3Request, form: UploadForm): S3Request & {
   }
   const headers = new Map<string, string>();
   for (const [name, value] of form.fields) {
-    if (!NOT_HEADERS.test(name)) headers.set(RENAMED[name] ?? name, Buffer.from(value, 'utf8').toString('latin1'));
+    if (!NOT_HEADERS.test(name)) headers.set(RENAMED[name] ?? name, toHeaderValue(name, value.trim()));
   }
   const tagging = form.fields.get('tagging');
   if (tagging !== undefined) headers.set('x-amz-tagging', taggingHeader(tagging));

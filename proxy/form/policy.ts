@@ -1,6 +1,6 @@
 /**
- * A form's policy document: what its signer allows (S3 API reference, "Creating a POST policy"). Every field has to be named
- * by a condition, every condition has to hold.
+ * A form's policy document: what its signer allows (S3 API reference, "Creating a POST policy"). Every field and the
+ * bucket have to be named by a condition, every condition has to hold.
  */
 import { z } from 'zod';
 import { S3Error } from '../errors.ts';
@@ -44,7 +44,9 @@ export function checkPolicy(
       named.add(requireValue(values, String(field).slice(1), operator.toLowerCase(), String(wanted)));
     }
   }
-  const extra = [...o.fields.keys()].filter((name) => !named.has(name) && !FREE.test(name));
+  // The bucket is no field, but the URL's, which the signature does not cover: without a condition the form would do anywhere.
+  const given = [...o.fields.keys(), 'bucket'];
+  const extra = given.filter((name) => !named.has(name) && !FREE.test(name));
   if (extra.length > 0) throw denied(`Extra input fields: ${extra.join(', ')}`);
   return length;
 }

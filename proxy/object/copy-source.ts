@@ -6,19 +6,19 @@
 import { mayAccess } from '../authorise.ts';
 import { S3Error } from '../errors.ts';
 import type { Call } from '../operation.ts';
-import { decodePathText } from '../request.ts';
+import { checkedBucket, decodePathText } from '../request.ts';
 import { evaluate, readConditions } from './conditions.ts';
 import type { ObjectAddress, StoredObject } from './stored-object.ts';
 
 const VERSION = '?versionId=';
 
-/** @throws S3Error InvalidArgument */
+/** @throws S3Error InvalidArgument, InvalidBucketName */
 export function parseCopySource(header: string): ObjectAddress {
   const at = header.indexOf(VERSION);
   const path = decode(at < 0 ? header : header.slice(0, at)).replace(/^\//, '');
   const slash = path.indexOf('/');
   if (slash < 1 || slash === path.length - 1) throw invalid();
-  const address = { bucket: path.slice(0, slash), key: path.slice(slash + 1) };
+  const address = { bucket: checkedBucket(path.slice(0, slash)), key: path.slice(slash + 1) };
   if (at < 0) return address;
   const versionId = decode(header.slice(at + VERSION.length));
   if (versionId === '') throw invalidVersion();

@@ -1,6 +1,6 @@
 /** The headers of an object's GET and HEAD: what was sealed, as it was given, and what the backend says of the version. */
 import type { Checksum } from '../../crypto/attributes.ts';
-import { S3Error } from '../errors.ts';
+import { toHeaderValue } from '../header-text.ts';
 import type { S3Request } from '../request.ts';
 import { META_PREFIX } from './stored-metadata.ts';
 import type { StoredObject } from './stored-object.ts';
@@ -72,19 +72,10 @@ export function responseOverrides(request: S3Request): Record<string, string> {
   for (const [parameter, name] of Object.entries(RESPONSE_OVERRIDES)) {
     const value = request.query.get(parameter);
     if (value === undefined) continue;
-    const bytes = Buffer.from(value, 'utf8').toString('latin1');
-    if (NOT_IN_A_HEADER.test(bytes)) {
-      throw new S3Error('InvalidArgument', 'Header value cannot be represented.', {
-        details: { ArgumentName: parameter },
-      });
-    }
-    headers[name] = bytes;
+    headers[name] = toHeaderValue(parameter, value);
   }
   return headers;
 }
-
-/** RFC 9110 section 5.5: visible characters, spaces, tabs and bytes above 127. */
-const NOT_IN_A_HEADER = /[^\t\x20-\x7e\x80-\xff]/;
 
 function describingHeaders(object: StoredObject): Record<string, string> {
   if (object.kind === 'sealed') {
