@@ -117,3 +117,5 @@ export const CORS_TTL_MS = 30_000;
 export const CORS_CACHE_ENTRIES = 1_000;
 /** Milliseconds to fetch them. */
 export const CORS_FETCH_TIMEOUT_MS = 5_000;
+/** Milliseconds after which a slow operation's reply begins, and between the spaces that keep it alive; boto3 waits 60 s. */
+export const LATE_REPLY_SILENCE_MS = 10_000;

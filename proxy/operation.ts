@@ -46,6 +46,8 @@ export interface Operation {
   readonly body: 'none' | 'document' | 'object' | 'form';
   /** Its x-amz-checksum-* headers speak of the object, not of the body: the operation compares them itself. */
   readonly objectChecksums?: true;
+  /** May take longer than clients wait in silence; answers with an XML document. */
+  readonly isSlow?: true;
   run(call: Call): Promise<Reply>;
 }
 

@@ -12,6 +12,8 @@ import { answerPreflight, crossOriginHeaders } from './cors/cross-origin.ts';
 import { S3Error } from './errors.ts';
 import { isFormUpload, readForm, type UploadForm } from './form/read-form.ts';
 import type { Tenancy } from './keyring/tenancy.ts';
+import { lateReply } from './late-reply.ts';
+import { LATE_REPLY_SILENCE_MS } from './limits.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { refuseUnsupportedHeaders } from './object/client-headers.ts';
@@ -41,6 +43,8 @@ interface Progress {
   caller?: Caller;
   operation?: Operation;
   form?: UploadForm;
+  /** After the reply began. */
+  lateFailure?: unknown;
 }
 
 /** Handles one request. Never rejects: every failure becomes a reply, or a cut connection once a reply has begun. */
@@ -69,7 +73,7 @@ export async function handleRequest(
     if (!signal.aborted) logFailure(pipeline, progress, error);
     sendFailure(incoming, outgoing, progress, { error: asS3Error(error), headers: forPages });
   }
-  record(pipeline, outgoing, progress, failure);
+  record(pipeline, outgoing, progress, failure ?? progress.lateFailure);
 }
 
 async function answer(
@@ -105,7 +109,19 @@ async function answer(
   if ((form !== undefined) !== (operation.body === 'form')) throw new S3Error('MalformedPOSTRequest');
   const body = bodyFor(operation, caller, request, incomingBody);
 
-  return operation.run({ request, tenant: caller.tenant, services, signal, bucket, key, body, form });
+  const work = operation.run({ request, tenant: caller.tenant, services, signal, bucket, key, body, form });
+  return operation.isSlow === true ? late(pipeline, progress, work) : work;
+}
+
+/** A failure after the reply began goes into the log as any other, and to the client as a document. */
+function late(pipeline: Pipeline, progress: Progress, work: Promise<Reply>): Promise<Reply> {
+  const failed = (error: unknown) => {
+    progress.lateFailure = error;
+    logFailure(pipeline, progress, error);
+    const resource = progress.request?.path ?? '/';
+    return String(errorReply(asS3Error(error), { method: 'POST', resource, requestId: progress.id }).body);
+  };
+  return lateReply(work, { silenceMs: LATE_REPLY_SILENCE_MS, failed });
 }
 
 /** A refusal by the caller's grants is one security event. */

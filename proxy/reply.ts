@@ -18,9 +18,9 @@ export interface WholeReply extends Reply {
   readonly body?: string | Buffer | undefined;
 }
 
-/** A body of exactly `length` bytes. Iterating it may throw: the connection is then cut. */
+/** A body of exactly `length` bytes, or of unknown length. Iterating it may throw: the connection is then cut. */
 export interface StreamBody {
-  readonly length: number;
+  readonly length: number | undefined;
   readonly chunks: AsyncIterable<Buffer>;
 }
 
@@ -79,21 +79,21 @@ async function pump(
   outgoing: ServerResponse,
   first: IteratorResult<Buffer>,
   iterator: AsyncIterator<Buffer>,
-  o: { length: number; signal: AbortSignal },
+  o: { length: number | undefined; signal: AbortSignal },
 ): Promise<void> {
-  const { signal } = o;
+  const { length = Number.POSITIVE_INFINITY, signal } = o;
   let sent = 0;
   for (let step = first; step.done !== true; step = await iterator.next()) {
     signal.throwIfAborted();
     sent += step.value.length;
-    if (sent > o.length) throw new Error('a reply is longer than its Content-Length');
+    if (sent > length) throw new Error('a reply is longer than its Content-Length');
     if (!outgoing.write(step.value)) await once(outgoing, 'drain', { signal });
   }
-  if (sent < o.length) throw new Error('a reply is shorter than its Content-Length');
+  if (sent < (o.length ?? 0)) throw new Error('a reply is shorter than its Content-Length');
   outgoing.end();
 }
 
-function writeHead(outgoing: ServerResponse, reply: Reply, requestId: string, length: number): void {
+function writeHead(outgoing: ServerResponse, reply: Reply, requestId: string, length: number | undefined): void {
   outgoing.statusCode = reply.status;
   outgoing.setHeader('x-amz-request-id', requestId);
   outgoing.setHeader('x-amz-id-2', requestId);
@@ -102,5 +102,6 @@ function writeHead(outgoing: ServerResponse, reply: Reply, requestId: string, le
     if (value !== undefined) outgoing.setHeader(name, value);
   }
   const bodiless = reply.status === 204 || reply.status === 304;
-  if (!bodiless && !outgoing.hasHeader('Content-Length')) outgoing.setHeader('Content-Length', length);
+  if (bodiless || length === undefined) return;
+  if (!outgoing.hasHeader('Content-Length')) outgoing.setHeader('Content-Length', length);
 }

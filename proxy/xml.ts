@@ -7,7 +7,7 @@ import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { S3Error } from './errors.ts';
 
 export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
-const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
+export const XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
 
 /** Children in order; `undefined` is left out; an array repeats the element; a sequence stands for its own elements. */
 export type XmlValue = string | number | boolean | XmlElement | XmlSequence | readonly XmlValue[] | undefined;
@@ -25,11 +25,11 @@ export class XmlSequence {
 /** A whole document. `namespace` defaults to S3's; an Error document has none. */
 export function renderXml(root: string, content: XmlElement, namespace: string | undefined = S3_NAMESPACE): string {
   const attribute = namespace === undefined ? '' : ` xmlns="${namespace}"`;
-  return `${DECLARATION}<${root}${attribute}>${renderChildren(content)}</${root}>`;
+  return `${XML_DECLARATION}<${root}${attribute}>${renderChildren(content)}</${root}>`;
 }
 
 export function renderErrorXml(content: XmlElement): string {
-  return `${DECLARATION}<Error>${renderChildren(content)}</Error>`;
+  return `${XML_DECLARATION}<Error>${renderChildren(content)}</Error>`;
 }
 
 function renderChildren(content: XmlElement): string {

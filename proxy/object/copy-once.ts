@@ -133,7 +133,8 @@ async function lateAttributes(
   source: SealedObject,
   wanted: ChecksumName | undefined,
 ): Promise<LateAttributes> {
-  if (wanted === undefined || source.late.checksums.some(({ algorithm }) => algorithm === wanted)) return source.late;
+  const has = source.late.checksums.some(({ algorithm, type }) => algorithm === wanted && type === 'FULL_OBJECT');
+  if (wanted === undefined || has) return source.late;
   const hasher = createHasher(wanted);
   const plaintext = await readRange(callAboutSource(call), source, { start: 0, end: source.size });
   for await (const piece of plaintext) hasher.update(piece);

@@ -39,6 +39,14 @@ export function authorisedSource(call: Call): ObjectAddress {
   const source = parseCopySource(call.request.header('x-amz-copy-source') ?? '');
   const { tenant, services } = call;
   if (mayAccess(tenant.grants, 'read', source, services.stateBucket)) return source;
+  services.emit({
+    kind: 'access-denied',
+    detail: 'the grants of the access key do not cover the source of a copy',
+    tenant: tenant.id,
+    requestId: call.request.id,
+    bucket: source.bucket,
+    key: source.key,
+  });
   throw new S3Error('AccessDenied');
 }
 

@@ -4,6 +4,7 @@
  * the smallest part, and for backends on which a copy cannot be pinned to the version that was read: there a replaced source
  * would end under a header that does not fit it.
  */
+import { createHash } from 'node:crypto';
 import type { BackendBody } from '../backend/backend.ts';
 import { discard, readBody } from '../backend/read-body.ts';
 import { readResult } from '../backend/result.ts';
@@ -33,7 +34,7 @@ export function chooseMove(
 ): Move {
   const { kept, tail } = o.resealed;
   const isPinned = call.services.capabilities.conditionalCopySource || o.source.facts.versionId !== undefined;
-  if (!isPinned) return 'relay';
+  if (!isPinned || !call.services.capabilities.replaceMetadata) return 'relay';
   const move = tail.length === 0 && kept <= MAX_STORED_PUT_BYTES ? 'copy' : kept < MIN_PART_BYTES ? 'relay' : 'parts';
   if (o.conditions === undefined || isAtomic(call, CONDITION_KIND[move], o.conditions)) return move;
   return 'relay';
@@ -138,7 +139,8 @@ async function* joined(stored: AsyncIterable<Buffer>, tail: Buffer): AsyncGenera
 
 async function put(call: Call, o: MoveRequest, body: BackendBody): Promise<Moved> {
   const { bucket, key } = o.target;
-  const { headers } = o;
+  const digest = Buffer.isBuffer(body) ? { 'content-md5': createHash('md5').update(body).digest('base64') } : {};
+  const headers = { ...o.headers, ...digest };
   const response =
     !Buffer.isBuffer(body) && body.length > MAX_STORED_PUT_BYTES
       ? await storeInParts(call, { bucket, key, headers, body })

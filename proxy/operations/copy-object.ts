@@ -29,6 +29,7 @@ export const copyObject: Operation = {
   parameters: [],
   access: 'write',
   body: 'none',
+  isSlow: true,
   async run(call) {
     const target = objectOf(call);
     requireKeyLength(target.key);
