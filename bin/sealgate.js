@@ -10,6 +10,8 @@ if (Number(major) < 24) {
   );
   process.exit(1);
 }
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 const installed = fileURLToPath(import.meta.url).includes('/node_modules/');
 const { main } = await import(installed ? '../dist/proxy/main.js' : '../proxy/main.ts');
 process.exitCode = await main(process.argv.slice(2));

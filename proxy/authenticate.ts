@@ -3,7 +3,7 @@
  * only then the tenant opened. A valid signature alone proves little: a revoked key still signs (SECURITY.md).
  */
 import { SigV4Error } from '../sigv4/errors.ts';
-import { parseClaim } from '../sigv4/parse.ts';
+import { parseClaim, type UnverifiedClaim } from '../sigv4/parse.ts';
 import { parsePolicyClaim, verifyPolicy } from '../sigv4/post-policy.ts';
 import { type Verified, verifyRequest } from '../sigv4/verify.ts';
 import { isS3ErrorCode, S3Error } from './errors.ts';
@@ -24,7 +24,7 @@ export interface Caller {
 export async function authenticate(pipeline: Pipeline, request: S3Request, signal: AbortSignal): Promise<Caller> {
   const signed = { method: request.method, path: request.path, query: request.rawQuery, headers: request.headers };
   const { accessKey, verified } = checkSignature(pipeline, request, {
-    parse: () => parseClaim(signed),
+    parse: () => withoutToken(parseClaim(signed)),
     verify: (claim, { signingSecret }) =>
       verifyRequest(signed, claim, {
         signingSecret,
@@ -34,6 +34,15 @@ export async function authenticate(pipeline: Pipeline, request: S3Request, signa
       }),
   });
   return { accessKey, verified, tenant: await pipeline.tenancy.open(accessKey, signal) };
+}
+
+/** Temporary credentials are not issued here: a token would be ignored, and its sender think otherwise. */
+function withoutToken(claim: UnverifiedClaim): UnverifiedClaim {
+  if (claim.sessionToken === undefined) return claim;
+  throw new S3Error(
+    'InvalidToken',
+    'This endpoint issues no session tokens: send the access key id and secret alone (unset AWS_SESSION_TOKEN).',
+  );
 }
 
 /** The same for a form, whose signed policy stands where a request has its signature. */
