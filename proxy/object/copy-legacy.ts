@@ -41,9 +41,10 @@ export async function copyLegacy(
     });
     if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', ...target });
     discard(response);
-    const checksums = result.checksums.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
+    const { md5, checksums: found } = result();
+    const checksums = found.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
     const { headers } = response;
-    return { source, headers, lastModified: undefined, etag: result.md5.toString('hex'), checksums, partCount: 0 };
+    return { source, headers, lastModified: undefined, etag: md5.toString('hex'), checksums, partCount: 0 };
   } finally {
     stored.destroy();
   }

@@ -4,6 +4,7 @@
  */
 import { PART_MAGIC } from '../../crypto/layout.ts';
 import type { Call } from '../operation.ts';
+import { fromStore } from './from-store.ts';
 import { MalformedSealedObject } from './stored-metadata.ts';
 import { asObjectFailure, type StoredObject } from './stored-object.ts';
 
@@ -18,7 +19,7 @@ export async function* refuseDisguised(
     return;
   }
   let head: Buffer | undefined = Buffer.alloc(0);
-  for await (const chunk of stored) {
+  for await (const chunk of fromStore(stored)) {
     if (head === undefined) {
       yield chunk;
       continue;

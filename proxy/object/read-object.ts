@@ -9,6 +9,7 @@ import { BATCH_BYTES } from '../limits.ts';
 import type { Call } from '../operation.ts';
 import { accountHeaders } from './client-headers.ts';
 import { partTable, requireSameVersion } from './footer.ts';
+import { awaitingReader, fromStore } from './from-store.ts';
 import type { ByteRange } from './range.ts';
 import { type PlannedPart, planRead, type ReadPlan } from './read-plan.ts';
 import { SplitSource } from './split-source.ts';
@@ -39,7 +40,7 @@ export async function partsOf(call: Call, object: SealedObject): Promise<readonl
  * @throws VersionChanged, S3Error; the iteration throws S3Error InternalError at the first segment that does not open
  */
 export async function readRange(call: Call, object: StoredObject, range: ByteRange): Promise<AsyncIterable<Buffer>> {
-  if (object.kind === 'legacy') return fetchStretch(call, object, range);
+  if (object.kind === 'legacy') return fromStore(await fetchStretch(call, object, range));
   const plan = planRead(await partsOf(call, object), range);
   const sealed = await fetchStretch(call, object, { start: plan.sealedStart, end: plan.sealedEnd });
   return openPlan(call, object, plan, sealed);
@@ -69,7 +70,7 @@ export async function fetchStretch(call: Call, object: StoredObject, range: Byte
     throw await failureOf(response, { operation: 'GetObject', bucket: address.bucket, key: address.key });
   }
   requireSameVersion(facts, factsOf(response.headers), () => discard(response));
-  return response.body;
+  return awaitingReader(response.body);
 }
 
 /** Opens a stretch of stored bytes that may go on past the plan (a footer): the rest is read and dropped. */
@@ -79,7 +80,7 @@ export async function* openPlan(
   plan: ReadPlan,
   sealed: AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer> {
-  const source = new SplitSource(sealed);
+  const source = new SplitSource(fromStore(sealed));
   try {
     for (const piece of plan.pieces) {
       const { dek, layout } = object;

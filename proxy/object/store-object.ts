@@ -31,7 +31,8 @@ export interface StoreRequest {
 export interface Stored {
   /** The backend's answer, 200 or not; its body is not read yet. */
   readonly response: BackendResponse;
-  readonly result: BodyResult;
+  /** What the body turned out to be. Only after a 200: a backend may refuse before it has read the body. */
+  readonly result: () => BodyResult;
 }
 
 /** @throws S3Error when the body does not hold what was promised of it: then nothing was stored */
@@ -47,7 +48,7 @@ async function storeSmall(call: Call, o: StoreRequest, dek: Dek): Promise<Stored
   const response = await put(call, o, sealed.header, sealed.stored, {
     'content-md5': createHash('md5').update(sealed.stored).digest('base64'),
   });
-  return { response, result };
+  return { response, result: () => result };
 }
 
 function sealSmall(
@@ -80,7 +81,7 @@ async function storeLarge(call: Call, o: StoreRequest, dek: Dek): Promise<Stored
   const length = sealedPartBytes(body.plainBytes) + tail;
   const chunks = sealedChunks({ dek, sealer, body, inFooter });
   const response = await put(call, o, header, { length, chunks }, {});
-  return { response, result: body.result() };
+  return { response, result: () => body.result() };
 }
 
 async function* sealedChunks(o: {

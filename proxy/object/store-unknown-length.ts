@@ -69,7 +69,7 @@ async function storeWhole(call: Call, o: UnknownLength, plaintext: Buffer): Prom
   const { response, result } = await storeObject(call, { bucket, key, attributes, headers, body: checked });
   if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', bucket, key });
   discard(response);
-  return { headers: response.headers, result };
+  return { headers: response.headers, result: result() };
 }
 
 async function* once(buffer: Buffer): AsyncGenerator<Buffer> {

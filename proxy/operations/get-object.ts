@@ -8,6 +8,7 @@ import { S3Error } from '../errors.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { checkRead, readConditions } from '../object/conditions.ts';
 import { refuseDisguised } from '../object/disguise.ts';
+import { awaitingReader } from '../object/from-store.ts';
 import { openPlan, partsOf, readRange } from '../object/read-object.ts';
 import { planRead } from '../object/read-plan.ts';
 import { objectHeaders, RESPONSE_OVERRIDES, responseOverrides } from '../object/reply-headers.ts';
@@ -53,6 +54,8 @@ async function getWhole(call: Call, address: ObjectAddress): Promise<Reply> {
     signal: call.signal,
   });
   if (response.status !== 200) throw await getFailure(address, response);
+  // Its footer may have to be fetched before the body is read.
+  awaitingReader(response.body);
   try {
     const object = await understand(call, address, factsOf(response.headers));
     return reply(call, object, { kind: 'whole' }, await openWhole(call, object, response.body));

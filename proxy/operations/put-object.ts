@@ -46,11 +46,12 @@ export const putObject: Operation = {
       throw await lateFailure(call, { bucket, key }, { conditions, kind: 'put', failure });
     }
     discard(response);
-    const checksums = result.checksums.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
+    const { md5, checksums: found } = result();
+    const checksums = found.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
     return {
       status: 200,
       headers: {
-        ETag: `"${result.md5.toString('hex')}"`,
+        ETag: `"${md5.toString('hex')}"`,
         ...checksumHeaders(checksums),
         ...Object.fromEntries(STORED_HEADERS.map((name) => [name, response.headers[name]])),
       },

@@ -56,7 +56,9 @@ export async function openBench(o: BenchOptions = {}): Promise<Bench> {
   const { store, ...options } = o;
   const opened = store ?? (await temporaryStore());
   const backend = new WatchedBackend(opened.backend);
-  const capabilities = options.capabilities ?? (await probed(backend, options.config?.state?.bucket));
+  const stateBucket = options.config?.state?.bucket ?? 'sealgate-state';
+  await createBucket(opened.backend, stateBucket);
+  const capabilities = options.capabilities ?? (await capabilitiesOf(opened.backend, stateBucket, store === undefined));
   const proxy = await startTestProxy({ ...options, backend, capabilities });
   const tenant = await proxy.createTenant();
   const s3 = proxy.client(tenant);
@@ -87,9 +89,14 @@ export async function openBench(o: BenchOptions = {}): Promise<Bench> {
   };
 }
 
-async function probed(backend: Backend, stateBucket = 'sealgate-state'): Promise<Capabilities> {
-  await createBucket(backend, stateBucket);
-  return probeCapabilities(backend, { bucket: stateBucket, prefix: 'probe/', signal: AbortSignal.timeout(60_000) });
+/** Embedded stores are all alike, so one of them is probed per process. */
+let embedded: Promise<Capabilities> | undefined;
+
+function capabilitiesOf(backend: Backend, bucket: string, isEmbedded: boolean): Promise<Capabilities> {
+  const probe = () => probeCapabilities(backend, { bucket, prefix: 'probe/', signal: AbortSignal.timeout(60_000) });
+  if (!isEmbedded) return probe();
+  embedded ??= probe();
+  return embedded;
 }
 
 /** At the backend itself, whatever the proxy's clock says. */
@@ -97,5 +104,5 @@ async function createBucket(backend: Backend, bucket: string): Promise<void> {
   const signal = AbortSignal.timeout(10_000);
   const made = await backend.send({ method: 'PUT', bucket, body: Buffer.alloc(0), signal });
   made.body.resume();
-  if (made.status !== 200) throw new Error(`the bucket was not made: ${made.status}`);
+  if (made.status !== 200 && made.status !== 409) throw new Error(`the bucket was not made: ${made.status}`);
 }

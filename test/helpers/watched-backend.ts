@@ -27,6 +27,8 @@ export class WatchedBackend implements Backend {
   /** Sits between the proxy and the store. */
   intercept: (request: BackendRequest, next: Next) => Promise<BackendResponse> = (request, next) => next(request);
   readonly inner: Backend;
+  /** Answers whose body is neither read to its end nor given up: 0 when nothing leaks. */
+  openBodies = 0;
 
   constructor(inner: Backend) {
     this.inner = inner;
@@ -47,7 +49,10 @@ export class WatchedBackend implements Backend {
     this.requests.push(record);
     const response = await this.intercept(request, (passed) => this.inner.send(passed));
     record.status = response.status;
-    return { ...response, body: counted(response, record) };
+    const body = counted(response, record);
+    this.openBodies++;
+    body.once('close', () => this.openBodies--);
+    return { ...response, body };
   }
 
   /** Requests about a bucket's objects since `mark`. */

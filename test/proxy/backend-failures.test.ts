@@ -1,0 +1,456 @@
+/**
+ * A backend that fails in every way it can: clients get an error that they will retry, nothing half-stored ever shows, and
+ * nothing leaks (LESSONS: a backend that was down lost a write; merged error codes; conditions ignored).
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { SEGMENT_BYTES } from '../../crypto/layout.ts';
+import { type Bench, openBench, temporaryStore } from '../helpers/bench.ts';
+import { type FaultyBackend, faultyBackend } from '../helpers/faulty-backend.ts';
+import {
+  type Header,
+  headText,
+  objectPath,
+  RawConnection,
+  type RawRequest,
+  signHeaders,
+  withLength,
+} from '../helpers/raw-client.ts';
+import { storeDirectly, storedKeys, storedObject } from '../helpers/stored.ts';
+
+const MiB = 1024 * 1024;
+const SMALL = randomBytes(3 * SEGMENT_BYTES);
+const LARGE = randomBytes(MiB + 3 * SEGMENT_BYTES);
+
+let bench: Bench;
+let faulty: FaultyBackend;
+
+beforeAll(async () => {
+  const store = await temporaryStore();
+  faulty = faultyBackend(store.backend);
+  bench = await openBench({ store: { ...store, backend: faulty } });
+});
+afterAll(() => bench.close());
+
+let prefix = '';
+let count = 0;
+beforeEach(async () => {
+  faulty.reset();
+  prefix = `case-${count++}/`;
+  await bench.send({ method: 'PUT', path: pathOf('small'), body: SMALL });
+  await bench.send({ method: 'PUT', path: pathOf('large'), body: LARGE });
+});
+
+const pathOf = (name: string) => objectPath(bench.bucket, prefix + name);
+const put = (name: string, body: Buffer): RawRequest => ({ method: 'PUT', path: pathOf(name), body });
+const get = (name: string, headers: Header[] = []): RawRequest => ({ method: 'GET', path: pathOf(name), headers });
+
+const REQUESTS: Readonly<Record<string, () => RawRequest>> = {
+  'PUT of a small object': () => put('new', SMALL),
+  'PUT of a large object': () => put('new', LARGE),
+  'PUT If-Match': () => ({ ...put('small', LARGE), headers: [['if-match', '*']] }),
+  'GET of a small object': () => get('small'),
+  'GET of a large object': () => get('large'),
+  'GET of a range': () => get('large', [['range', 'bytes=5-1000000']]),
+  HEAD: () => ({ method: 'HEAD', path: pathOf('small') }),
+  DELETE: () => ({ method: 'DELETE', path: pathOf('small') }),
+  ListObjectsV2: () => ({ method: 'GET', path: `/${bench.bucket}`, query: 'list-type=2' }),
+  ListObjects: () => ({ method: 'GET', path: `/${bench.bucket}` }),
+  ListBuckets: () => ({ method: 'GET', path: '/' }),
+  HeadBucket: () => ({ method: 'HEAD', path: `/${bench.bucket}` }),
+  GetBucketLocation: () => ({ method: 'GET', path: `/${bench.bucket}`, query: 'location' }),
+  CreateBucket: () => ({ method: 'PUT', path: '/another-test-bucket' }),
+  DeleteObjects: () => ({
+    method: 'POST',
+    path: `/${bench.bucket}`,
+    query: 'delete',
+    body: '<Delete><Object><Key>x</Key></Object></Delete>',
+  }),
+};
+
+/** They inspect the object first. */
+const BEGIN_WITH_HEAD = ['PUT If-Match', 'GET of a range'];
+
+type Fault = Parameters<FaultyBackend['inject']>[0]['fault'];
+
+const FAULTS: readonly (readonly [name: string, fault: Fault, code: string])[] = [
+  ['no answer', { kind: 'unavailable', when: 'before' }, 'ServiceUnavailable'],
+  ['500 InternalError', { kind: 'status', status: 500, code: 'InternalError' }, 'ServiceUnavailable'],
+  ['502 without a code', { kind: 'status', status: 502, code: '' }, 'ServiceUnavailable'],
+  ['503 ServiceUnavailable', { kind: 'status', status: 503, code: 'ServiceUnavailable' }, 'ServiceUnavailable'],
+  ['503 SlowDown', { kind: 'status', status: 503, code: 'SlowDown' }, 'SlowDown'],
+  ['429 TooManyRequests', { kind: 'status', status: 429, code: 'TooManyRequests' }, 'SlowDown'],
+  ['its own AccessDenied', { kind: 'status', status: 403, code: 'AccessDenied' }, 'ServiceUnavailable'],
+  [
+    'its own SignatureDoesNotMatch',
+    { kind: 'status', status: 403, code: 'SignatureDoesNotMatch' },
+    'ServiceUnavailable',
+  ],
+  ['its own InvalidAccessKeyId', { kind: 'status', status: 403, code: 'InvalidAccessKeyId' }, 'ServiceUnavailable'],
+];
+
+describe.each(FAULTS)('%s', (_, fault, code) => {
+  test('is a retryable error for every operation, and the retry succeeds', async () => {
+    let compared = 0;
+    for (const [name, request] of Object.entries(REQUESTS)) {
+      const keys = await storedKeys(bench.backend.inner, bench.bucket);
+      const heal = faulty.inject({ when: ({ bucket }) => bucket !== 'sealgate-state', fault });
+      const reply = await bench.send(request());
+      heal();
+      // A HEAD has no document: whoever begins with one knows the status only.
+      const wanted =
+        request().method === 'HEAD' ? [''] : BEGIN_WITH_HEAD.includes(name) ? [code, 'ServiceUnavailable'] : [code];
+      expect([name, reply.status]).toEqual([name, 503]);
+      expect(wanted).toContain(reply.code);
+      expect(await storedKeys(bench.backend.inner, bench.bucket)).toEqual(keys);
+      const retried = await bench.send(request());
+      expect([name, retried.status < 300]).toEqual([name, true]);
+      await bench.send({ method: 'DELETE', path: pathOf('new') });
+      await bench.send({ method: 'DELETE', path: '/another-test-bucket' });
+      await bench.send(put('small', SMALL));
+      compared++;
+    }
+    expect(compared).toBe(Object.keys(REQUESTS).length);
+  });
+});
+
+describe('writes', () => {
+  test('an answer lost after the store acted: 503, and the object is whole', async () => {
+    for (const body of [SMALL, LARGE]) {
+      faulty.inject({
+        when: ({ method }) => method === 'PUT',
+        fault: { kind: 'unavailable', when: 'after' },
+        times: 1,
+      });
+      const reply = await bench.send(put('acted', body));
+      expect([reply.status, reply.code]).toEqual([503, 'ServiceUnavailable']);
+      const read = await bench.send(get('acted'));
+      expect(read.body.equals(body)).toBe(true);
+      await bench.send({ method: 'DELETE', path: pathOf('acted') });
+    }
+  });
+
+  test.each([0, 1, 70_000, MiB, LARGE.length])(
+    'a connection reset after %i bytes: 503, nothing stored',
+    async (atByte) => {
+      for (const body of [SMALL, LARGE].filter(({ length }) => length >= atByte)) {
+        faulty.inject({ when: ({ method }) => method === 'PUT', fault: { kind: 'cut-request', atByte }, times: 1 });
+        const reply = await bench.send(put('reset', body));
+        expect([reply.status, reply.code]).toEqual([503, 'ServiceUnavailable']);
+        expect((await bench.send({ method: 'HEAD', path: pathOf('reset') })).status).toBe(404);
+      }
+    },
+  );
+
+  test('a replaced object is the old one or the new one', async () => {
+    faulty.inject({
+      when: ({ method }) => method === 'PUT',
+      fault: { kind: 'cut-request', atByte: 500_000 },
+      times: 1,
+    });
+    expect((await bench.send(put('small', LARGE))).status).toBe(503);
+    expect((await bench.send(get('small'))).body.equals(SMALL)).toBe(true);
+  });
+});
+
+describe('reads', () => {
+  test.each([0, 1, 47, 48, SEGMENT_BYTES, 2 * SEGMENT_BYTES + 10, MiB + 100_000])(
+    'an answer that breaks off after %i bytes',
+    async (atByte) => {
+      for (const [name, body] of [
+        ['small', SMALL],
+        ['large', LARGE],
+      ] as const) {
+        if (atByte > body.length) continue;
+        await bench.send(get(name));
+        faulty.inject({
+          when: ({ method, headers }) => method === 'GET' && headers['range'] === undefined,
+          fault: { kind: 'cut-response', atByte },
+          times: 1,
+        });
+        const reply = await bench.send(get(name));
+        if (reply.status === 200) {
+          expect(reply.cut).toBe(true);
+          expect(reply.body.length).toBeLessThan(body.length);
+          expect(reply.body.equals(body.subarray(0, reply.body.length))).toBe(true);
+        } else expect([reply.status, reply.code]).toEqual([503, 'ServiceUnavailable']);
+        expect((await bench.send(get(name))).body.equals(body)).toBe(true);
+      }
+    },
+  );
+
+  test('a listing that breaks off is an error, not a short listing', async () => {
+    faulty.inject({
+      when: ({ query }) => query['list-type'] === '2',
+      fault: { kind: 'cut-response', atByte: 200 },
+      times: 1,
+    });
+    const reply = await bench.send({ method: 'GET', path: `/${bench.bucket}`, query: 'list-type=2' });
+    expect([reply.status, reply.code]).toEqual([503, 'ServiceUnavailable']);
+  });
+
+  test('a version replaced between footer and body is read again, and never mixed', async () => {
+    const other = randomBytes(LARGE.length);
+    let replaced = 0;
+    bench.backend.intercept = async (request, next) => {
+      if (request.method === 'GET' && request.headers?.['range'] !== undefined && replaced < 2) {
+        replaced++;
+        const source = await storedObject(faulty, bench.bucket, `${prefix}${replaced === 1 ? 'other' : 'large-2'}`);
+        await storeDirectly(faulty, {
+          bucket: bench.bucket,
+          key: `${prefix}large`,
+          body: source.body,
+          metadata: source.metadata,
+        });
+      }
+      return next(request);
+    };
+    await bench.send(put('other', other));
+    await bench.send(put('large-2', other));
+    const reply = await bench.send(get('large'));
+    bench.backend.intercept = (request, next) => next(request);
+    // What was put there belongs to other names, so in the end it must not open; the first version's bytes may not show.
+    expect([reply.status, reply.code]).toEqual([500, 'InternalError']);
+    expect(replaced).toBeGreaterThan(0);
+  });
+
+  test('a small object replaced all the time is read whole, each time one version of it', async () => {
+    const versions = Array.from({ length: 6 }, (_, i) => Buffer.alloc(LARGE.length, `${i}`));
+    const writing = (async () => {
+      for (const body of versions) await bench.send(put('churning', body));
+    })();
+    const seen = new Set<string>();
+    let done = false;
+    void writing.then(() => {
+      done = true;
+    });
+    while (!done) {
+      const reply = await bench.send(get('churning'));
+      if (reply.status === 404 || reply.status === 503) continue;
+      expect(reply.status).toBe(200);
+      expect(reply.headers['etag']).toBe(`"${createHash('md5').update(reply.body).digest('hex')}"`);
+      seen.add(String(reply.body[0]));
+    }
+    await writing;
+    expect((await bench.send(get('churning'))).body.equals(versions.at(-1) ?? SMALL)).toBe(true);
+    expect(seen.size).toBeGreaterThan(0);
+  });
+});
+
+describe('a condition that the backend finds false after the proxy found it true', () => {
+  const etagOf = (body: Buffer) => `"${createHash('md5').update(body).digest('hex')}"`;
+
+  /** Has `meanwhile` happen between the proxy's own check and the conditional request. */
+  async function racing(method: 'PUT' | 'DELETE', meanwhile: () => Promise<unknown>): Promise<[number, string]> {
+    let happened = false;
+    bench.backend.intercept = async (request, next) => {
+      if (request.method === method && request.headers?.['if-match'] !== undefined && !happened) {
+        happened = true;
+        await meanwhile();
+      }
+      return next(request);
+    };
+    const body = method === 'PUT' ? { body: 'mine' } : {};
+    const reply = await bench.send({ method, path: pathOf('small'), headers: [['if-match', etagOf(SMALL)]], ...body });
+    bench.backend.intercept = (request, next) => next(request);
+    expect(happened).toBe(true);
+    return [reply.status, reply.code];
+  }
+
+  test.each(['PUT', 'DELETE'] as const)('%s: other content meanwhile is 412', async (method) => {
+    expect(await racing(method, () => bench.send(put('small', LARGE)))).toEqual([412, 'PreconditionFailed']);
+    expect((await bench.send(get('small'))).body.equals(LARGE)).toBe(true);
+  });
+
+  test.each(['PUT', 'DELETE'] as const)(
+    '%s: the same content sealed anew meanwhile is 409, to be tried again',
+    async (method) => {
+      expect(await racing(method, () => bench.send(put('small', SMALL)))).toEqual([409, 'ConditionalRequestConflict']);
+      expect((await bench.send(get('small'))).body.equals(SMALL)).toBe(true);
+    },
+  );
+
+  test('PUT: deleted meanwhile is 404, and it is not made again', async () => {
+    const outcome = await racing('PUT', () => bench.send({ method: 'DELETE', path: pathOf('small') }));
+    expect(outcome[0]).toBe(404);
+    expect((await bench.send({ method: 'HEAD', path: pathOf('small') })).status).toBe(404);
+  });
+});
+
+describe('conditions on a backend that cannot decide them', () => {
+  const none = { conditionalPut: false, conditionalPutIfMatch: false, conditionalDelete: false };
+
+  test('strict: 501, and the backend is not asked to write', async () => {
+    const weak = await openBench({ capabilities: { ...bench.capabilities, ...none } });
+    const path = objectPath(weak.bucket, 'k');
+    await weak.send({ method: 'PUT', path, body: 'one' });
+    for (const [method, name, value] of [
+      ['PUT', 'if-none-match', '*'],
+      ['PUT', 'if-match', '*'],
+      ['DELETE', 'if-match', '*'],
+    ] as const) {
+      const mark = weak.backend.requests.length;
+      const reply = await weak.send({
+        method,
+        path,
+        headers: [[name, value]],
+        ...(method === 'PUT' ? { body: 'two' } : {}),
+      });
+      expect([method, name, reply.status, reply.code]).toEqual([method, name, 501, 'NotImplemented']);
+      expect(reply.body.toString()).toContain('SEALGATE_CONDITIONS=best-effort');
+      expect(weak.backend.requests.slice(mark).filter((request) => request.method === method)).toEqual([]);
+    }
+    await weak.close();
+  });
+
+  test('best effort: checked by the proxy, and no condition is sent along', async () => {
+    const weak = await openBench({
+      capabilities: { ...bench.capabilities, ...none },
+      config: { bestEffortConditions: true },
+    });
+    const path = objectPath(weak.bucket, 'k');
+    const send = (method: string, header: Header, body?: string) =>
+      weak.send({ method, path, headers: [header], ...(body === undefined ? {} : { body }) });
+    expect((await send('PUT', ['if-none-match', '*'], 'one')).status).toBe(200);
+    expect((await send('PUT', ['if-none-match', '*'], 'two')).status).toBe(412);
+    expect((await send('PUT', ['if-match', '"wrong"'], 'two')).status).toBe(412);
+    expect((await send('PUT', ['if-match', etag('one')], 'two')).status).toBe(200);
+    expect((await send('DELETE', ['if-match', etag('one')])).status).toBe(412);
+    expect((await send('DELETE', ['if-match', etag('two')])).status).toBe(204);
+    const conditions = weak.backend.requests.filter(
+      ({ bucket, headers }) => bucket === weak.bucket && Object.keys(headers).some((name) => name.startsWith('if-')),
+    );
+    expect(conditions).toEqual([]);
+    await weak.close();
+  });
+});
+
+const etag = (text: string) => `"${createHash('md5').update(text).digest('hex')}"`;
+
+test('the state out of reach: 503, and the tenant opens again when it is back', async () => {
+  const tenant = await bench.proxy.createTenant();
+  faulty.inject({
+    when: ({ bucket }) => bucket === 'sealgate-state',
+    fault: { kind: 'unavailable', when: 'before' },
+    times: 1,
+  });
+  const request: RawRequest = { method: 'GET', path: `/${bench.bucket}`, query: 'list-type=2' };
+  expect((await bench.send(request, tenant)).code).toBe('ServiceUnavailable');
+  expect((await bench.send(request, tenant)).status).toBe(200);
+});
+
+describe('what is left behind', () => {
+  async function settled(): Promise<void> {
+    for (let turn = 0; turn < 20_000 && bench.backend.openBodies > 0; turn++)
+      await new Promise((resolve) => setImmediate(resolve));
+    expect(bench.backend.openBodies).toBe(0);
+  }
+  const sockets = () => process.getActiveResourcesInfo().filter((name) => /^TCP(Socket|Server)Wrap$/.test(name)).length;
+
+  test('after all of the failures above: no answer of the backend is left open', settled);
+
+  test('after 100 failing requests there are no more sockets than before', async () => {
+    await settled();
+    const before = sockets();
+    faulty.inject({
+      fault: { kind: 'cut-response', atByte: 20 },
+      when: ({ bucket, method }) => bucket === bench.bucket && method === 'GET',
+    });
+    const replies = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => bench.send(get(i % 2 === 0 ? 'small' : 'large'))),
+    );
+    expect(replies.every(({ status, cut }) => status === 503 || cut)).toBe(true);
+    await settled();
+    for (let turn = 0; turn < 20_000 && sockets() > before; turn++)
+      await new Promise((resolve) => setImmediate(resolve));
+    expect(sockets()).toBeLessThanOrEqual(before);
+  });
+
+  test('clients that go away in the middle of a GET leave nothing open', async () => {
+    const host = new URL(bench.proxy.endpoint).host;
+    const body = randomBytes(24 * MiB);
+    await bench.send(put('huge', body));
+    for (let i = 0; i < 5; i++) {
+      const socket = await RawConnection.open(bench.proxy.endpoint);
+      socket.write(
+        headText({ method: 'GET', target: pathOf('huge'), headers: signHeaders(get('huge'), bench.tenant, host) }),
+      );
+      await socket.until(/HTTP\/1\.1 200/);
+      socket.close();
+    }
+    await settled();
+  });
+});
+
+describe('back-pressure', () => {
+  const body = randomBytes(32 * MiB);
+  const host = () => new URL(bench.proxy.endpoint).host;
+  const turns = async (count: number) => {
+    for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  test('a reader that stops stops the reading of the backend', async () => {
+    await bench.send(put('slow', body));
+    await bench.send({ method: 'HEAD', path: pathOf('slow') });
+    const mark = bench.backend.requests.length;
+    const socket = await RawConnection.open(bench.proxy.endpoint);
+    socket.socket.pause();
+    socket.write(
+      headText({ method: 'GET', target: pathOf('slow'), headers: signHeaders(get('slow'), bench.tenant, host()) }),
+    );
+    const read = () => Math.max(0, ...bench.backend.since(mark, bench.bucket).map(({ readBytes }) => readBytes));
+    while (read() < MiB) await turns(1);
+    await turns(5000);
+    // What the kernel takes into its own buffers, and two batches on the way.
+    expect(read()).toBeLessThan(16 * MiB);
+    socket.socket.resume();
+    while (read() < body.length) await turns(1);
+    socket.close();
+  });
+
+  test('a backend that stops stops the reading of the client', async () => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    bench.backend.intercept = async (request, next) => {
+      if (request.method !== 'PUT' || request.body === undefined || Buffer.isBuffer(request.body)) return next(request);
+      const { length, chunks } = request.body;
+      async function* slow(): AsyncGenerator<Buffer> {
+        for await (const chunk of chunks) {
+          yield chunk;
+          await held;
+        }
+      }
+      return next({ ...request, body: { length, chunks: slow() } });
+    };
+    const request: RawRequest = { ...put('slow-put', body), payload: 'UNSIGNED-PAYLOAD' };
+    const socket = await RawConnection.open(bench.proxy.endpoint);
+    socket.write(
+      headText({
+        method: 'PUT',
+        target: pathOf('slow-put'),
+        headers: withLength(request, signHeaders(request, bench.tenant, host())),
+      }),
+    );
+    let sent = 0;
+    const sending = (async () => {
+      for (; sent < body.length; sent += 65536) {
+        const isTaken = socket.socket.write(body.subarray(sent, sent + 65536));
+        if (!isTaken) await once(socket.socket, 'drain');
+      }
+    })();
+    while (sent < MiB) await turns(1);
+    await turns(5000);
+    expect(sent).toBeLessThan(16 * MiB);
+    release();
+    await sending;
+    await socket.until(/HTTP\/1\.1 200/);
+    socket.close();
+    bench.backend.intercept = (passed, next) => next(passed);
+    expect((await bench.send({ method: 'HEAD', path: pathOf('slow-put') })).headers['content-length']).toBe(
+      String(body.length),
+    );
+  });
+});
