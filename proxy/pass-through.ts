@@ -13,7 +13,7 @@ import { MAX_BACKEND_XML_BYTES, MAX_CONFIGURATION_BYTES } from './limits.ts';
 import { accountHeaders } from './object/client-headers.ts';
 import { type Access, bodyOf, bucketOf, type Call, type Level, type Operation } from './operation.ts';
 import type { Reply } from './reply.ts';
-import { parseXml, type XmlNode } from './xml.ts';
+import { parseAnyXml, parseXml, type XmlNode } from './xml.ts';
 
 export interface PassThrough {
   readonly name: string;
@@ -73,17 +73,29 @@ async function run(call: Call, row: PassThrough): Promise<Reply> {
     const { status, code } = await readErrorResponse(response);
     throw backendFailure(status, code, { operation: name, bucket, key, mayBeLocked: row.mayBeLocked ?? false });
   }
-  const reply = await answer(response);
+  const reply = await answer(row, response);
   row.done?.(call);
   return reply;
 }
 
-async function answer(response: BackendResponse): Promise<Reply> {
+async function answer(row: PassThrough, response: BackendResponse): Promise<Reply> {
   const { status, headers } = response;
   const body = await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES });
+  if (row.method === 'GET') requireDocument(row, body);
   const passed = Object.fromEntries(ANSWERED.map((name) => [name, headers[name]]));
   if (body.length === 0) return { status, headers: passed };
   return { status, headers: { ...passed, 'Content-Type': headers['content-type'] ?? 'application/xml' }, body };
+}
+
+/** A store that does not know a sub-resource may answer with the object itself. @throws S3Error NotImplemented */
+function requireDocument(row: PassThrough, body: Buffer): void {
+  const text = body.toString('utf8').trim();
+  try {
+    if (row.subresource === 'policy') JSON.parse(text);
+    else parseAnyXml(text);
+  } catch (cause) {
+    throw new S3Error('NotImplemented', `The backend does not implement ${row.name}.`, { cause });
+  }
 }
 
 function queryOf(call: Call, row: PassThrough): QueryParameter[] {

@@ -1,20 +1,11 @@
 /**
- * Protects copies as clients see them: a copy keeps everything its source had, or has what was asked for instead, on a plain
- * store and on one as strict as the strictest.
+ * Protects copies as clients see them: a copy keeps everything its source had, or has what was asked for instead, on a
+ * store as strict as the strictest. Real stores follow in copy-on-stores.slow.test.ts.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Bench, openBench, temporaryStore } from '../../helpers/bench.ts';
 import { type StrictBackend, strictBackend } from '../../helpers/strict-backend.ts';
 import { copySuite } from './copy-suite.ts';
-
-describe('on the embedded store', () => {
-  let bench: Bench;
-  beforeAll(async () => {
-    bench = await openBench();
-  });
-  afterAll(() => bench.close());
-  copySuite(() => bench);
-});
 
 describe('on a store as strict as the strictest', () => {
   let bench: Bench;

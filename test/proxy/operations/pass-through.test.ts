@@ -86,7 +86,8 @@ describe.each(ALL.map((operation) => [operation.name, operation] as const))('%s'
   const hasBody = operation.body !== 'none';
 
   it('sends its own request and returns the answer', async () => {
-    const answer = '<?xml version="1.0"?><Answer><Nested>1</Nested></Answer>';
+    const isPolicy = subresourceOf(operation) === 'policy';
+    const answer = isPolicy ? '{"Version":"x"}' : '<?xml version="1.0"?><Answer><Nested>1</Nested></Answer>';
     answerWith({ status: 202, body: answer, headers: { 'x-amz-version-id': 'v1', 'x-secret': 'no', etag: '"no"' } });
     const reply = await bench.send(
       requestFor(operation, {
@@ -118,6 +119,13 @@ describe.each(ALL.map((operation) => [operation.name, operation] as const))('%s'
         : {}),
     };
     expect(request?.headers).toEqual(sent);
+  });
+
+  it('does not pass on what is no document, as a store may answer that does not know the sub-resource', async () => {
+    answerWith({ status: 200, body: '\x8eSEALGATE not a document' });
+    const reply = await bench.send(requestFor(operation));
+    const isRead = operation.selector.method === 'GET';
+    expect([reply.status, reply.body.includes('SEALGATE')]).toEqual(isRead ? [501, false] : [200, true]);
   });
 
   if (!hasBody) return;
