@@ -119,3 +119,9 @@ export const CORS_CACHE_ENTRIES = 1_000;
 export const CORS_FETCH_TIMEOUT_MS = 5_000;
 /** Milliseconds after which a slow operation's reply begins, and between the spaces that keep it alive; boto3 waits 60 s. */
 export const LATE_REPLY_SILENCE_MS = 10_000;
+/** `<` in one XML document: CompleteMultipartUpload with 10,000 parts of four elements each has 80,000. */
+export const MAX_XML_TAGS = 120_000;
+/** Characters from a `<` to the next `>`: a CDATA section with a key of 1,024 bytes, each an entity, is below. */
+export const MAX_XML_MARKUP_CHARACTERS = 8 * KiB;
+/** The document of a CreateBucket, bytes. */
+export const MAX_CREATE_BUCKET_BYTES = 64 * KiB;

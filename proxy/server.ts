@@ -44,7 +44,9 @@ export async function startServer(
   const server = o.tls === undefined ? createHttpServer(options) : createHttpsServer({ ...options, ...o.tls });
   server.maxConnections = MAX_CONNECTIONS;
   server.timeout = IDLE_TIMEOUT_MS;
+  const lastReplies = new WeakMap<Socket, ServerResponse>();
   const handle = (expectsContinue: boolean) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    lastReplies.set(incoming.socket, outgoing);
     handleRequest(pipeline, incoming, outgoing, { expectsContinue }).catch((error: unknown) => {
       pipeline.log.error({ err: error }, 'request handler failed');
       outgoing.destroy();
@@ -53,7 +55,7 @@ export async function startServer(
   server.on('request', handle(false));
   server.on('checkContinue', handle(true));
   server.on('checkExpectation', handle(false));
-  server.on('clientError', refuseUnreadable);
+  server.on('clientError', (error, socket: Socket) => refuseUnreadable(error, socket, lastReplies.get(socket)));
   await listen(server, o.listen);
   const bound = server.address() as AddressInfo;
   return { address: { host: bound.address, port: bound.port }, close: () => drain(server) };
@@ -69,9 +71,17 @@ function listen(server: Server, address: ListenAddress): Promise<void> {
   });
 }
 
-/** What node's parser refuses never becomes a request: answer in S3's form and close. */
-function refuseUnreadable(error: Error & { code?: string }, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+/**
+ * What node's parser refuses never becomes a request: answer in S3's form and close. In the middle of the reply to an earlier
+ * request the answer would be taken for a piece of its body: there the connection is only cut.
+ */
+function refuseUnreadable(
+  error: Error & { code?: string },
+  socket: Socket,
+  lastReply: ServerResponse | undefined,
+): void {
+  const isReplying = lastReply?.headersSent === true && !lastReply.writableFinished;
+  if (!socket.writable || error.code === 'ECONNRESET' || isReplying) {
     socket.destroy();
     return;
   }

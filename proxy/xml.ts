@@ -5,6 +5,7 @@
  */
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { S3Error } from './errors.ts';
+import { MAX_XML_MARKUP_CHARACTERS, MAX_XML_TAGS } from './limits.ts';
 
 export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 export const XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
@@ -129,6 +130,7 @@ export function parseAnyXml(document: string): XmlNode {
   // Stores send white space, or a mark of the byte order, before the declaration.
   const text = document.trimStart();
   if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw new S3Error('MalformedXML', 'Document types are not accepted.');
+  refuseExcess(text);
   if (XMLValidator.validate(text) !== true) throw new S3Error('MalformedXML');
   let parsed: unknown;
   try {
@@ -137,6 +139,19 @@ export function parseAnyXml(document: string): XmlNode {
     throw new S3Error('MalformedXML', undefined, { cause });
   }
   return new XmlNode(decodeEntities(parsed));
+}
+
+/** The parser's time and memory grow with markup much more than with text, and it works in one go: more than S3 has is refused. */
+function refuseExcess(text: string): void {
+  let tags = 0;
+  let end = -1;
+  for (let at = text.indexOf('<'); at >= 0; at = text.indexOf('<', at + 1)) {
+    tags += 1;
+    if (tags > MAX_XML_TAGS) throw new S3Error('MalformedXML', 'The document has too many elements.');
+    if (end < at) end = text.indexOf('>', at);
+    if (end < 0 || end - at > MAX_XML_MARKUP_CHARACTERS)
+      throw new S3Error('MalformedXML', 'The document has a tag that is too long.');
+  }
 }
 
 function decodeEntities(value: unknown): unknown {

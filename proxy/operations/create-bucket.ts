@@ -2,7 +2,7 @@
 import { ask } from '../backend/ask.ts';
 import { collectBody } from '../body/verified-body.ts';
 import { S3Error } from '../errors.ts';
-import { MAX_XML_BODY_BYTES } from '../limits.ts';
+import { MAX_CREATE_BUCKET_BYTES } from '../limits.ts';
 import { storageHeaders } from '../object/client-headers.ts';
 import { bodyOf, bucketOf, type Operation } from '../operation.ts';
 import { parseXml, renderXml } from '../xml.ts';
@@ -21,7 +21,7 @@ export const createBucket: Operation = {
     if (!BUCKET_NAME.test(bucket) || bucket.includes('..') || /^\d+\.\d+\.\d+\.\d+$/.test(bucket)) {
       throw new S3Error('InvalidBucketName', undefined, { details: { BucketName: bucket } });
     }
-    const document = await collectBody(bodyOf(call), { maxBytes: MAX_XML_BODY_BYTES, tooLarge: 'MalformedXML' });
+    const document = await collectBody(bodyOf(call), { maxBytes: MAX_CREATE_BUCKET_BYTES, tooLarge: 'MalformedXML' });
     const constraint = locationConstraint(document.toString('utf8'));
     const body =
       constraint === undefined
