@@ -1,0 +1,68 @@
+/**
+ * Looks for what must not be readable: plaintext, digests of plaintext, API keys and whole access key ids, in everything
+ * that the store holds and that the program printed (LESSONS: derived keys parked elsewhere, plaintext digests in metadata).
+ */
+import type { Digests } from './plaintext.ts';
+import type { Exposed } from './store-under-test.ts';
+
+export interface Secret {
+  /** What it is; printed when it is found, so never the secret itself. */
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+export interface Finding {
+  readonly secret: string;
+  readonly where: string;
+}
+
+export interface ScanResult {
+  readonly findings: readonly Finding[];
+  readonly places: number;
+  readonly bytes: number;
+}
+
+/** A text, and its bytes as a key in the encodings that a program might use. */
+export function secretsOfKey(name: string, key: string): readonly Secret[] {
+  const raw = Buffer.from(key, 'base64url');
+  return [
+    { name, bytes: Buffer.from(key) },
+    { name: `${name}, raw`, bytes: raw },
+    { name: `${name}, hex`, bytes: Buffer.from(raw.toString('hex')) },
+    { name: `${name}, base64`, bytes: Buffer.from(raw.toString('base64').replace(/=+$/, '')) },
+    { name: `${name}, as base64`, bytes: Buffer.from(Buffer.from(key).toString('base64').replace(/=+$/, '')) },
+  ];
+}
+
+export function secretsOfText(name: string, text: string): readonly Secret[] {
+  return [
+    { name, bytes: Buffer.from(text) },
+    { name: `${name}, hex`, bytes: Buffer.from(Buffer.from(text).toString('hex')) },
+  ];
+}
+
+export function secretsOfDigests(name: string, digests: Digests): readonly Secret[] {
+  return Object.entries(digests).flatMap(([algorithm, hex]) => {
+    const raw = Buffer.from(hex, 'hex');
+    return [
+      { name: `${algorithm} of ${name}`, bytes: raw },
+      { name: `${algorithm} of ${name}, hex`, bytes: Buffer.from(hex) },
+      { name: `${algorithm} of ${name}, base64`, bytes: Buffer.from(raw.toString('base64').replace(/=+$/, '')) },
+    ];
+  });
+}
+
+/** Where each secret occurs. */
+export async function findSecrets(places: AsyncIterable<Exposed>, secrets: readonly Secret[]): Promise<ScanResult> {
+  const findings: Finding[] = [];
+  let scanned = 0;
+  let bytes = 0;
+  for await (const { where, content } of places) {
+    scanned++;
+    bytes += content.length;
+    for (const { name, bytes: needle } of secrets) {
+      if (content.includes(needle)) findings.push({ secret: name, where });
+    }
+  }
+  return { findings, places: scanned, bytes };
+}

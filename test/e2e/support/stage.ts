@@ -1,0 +1,159 @@
+/**
+ * Everything one client needs: a store, the program in front of it over http or https, two tenants, a bucket, and a private
+ * directory. Whatever a client stores is remembered, so that at the end the store and the log can be searched for it.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Certificate, makeCertificate } from './certificate.ts';
+import {
+  findSecrets,
+  type ScanResult,
+  type Secret,
+  secretsOfDigests,
+  secretsOfKey,
+  secretsOfText,
+} from './exposure.ts';
+import { type Digests, digestsOf, markedContent, writeMarkedFile } from './plaintext.ts';
+import { type RunningProgram, runProgram, startServe } from './program.ts';
+import { openStore, type StoreName, type StoreUnderTest } from './store-under-test.ts';
+
+export interface Tenant {
+  readonly tenant: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+export interface StageOptions {
+  readonly store: StoreName;
+  readonly transport: 'http' | 'https';
+  /** Added to the program's own settings. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export class Stage {
+  readonly store: StoreUnderTest;
+  readonly transport: 'http' | 'https';
+  readonly directory: string;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly certificate: Certificate | undefined;
+  readonly program: RunningProgram;
+  readonly tenant: Tenant;
+  /** May use every bucket too, with keys of its own. */
+  readonly stranger: Tenant;
+  readonly bucket = `e2e-${randomBytes(5).toString('hex')}`;
+  readonly marker: string;
+  readonly #secrets: Secret[] = [];
+  #files = 0;
+
+  private constructor(o: {
+    store: StoreUnderTest;
+    transport: 'http' | 'https';
+    directory: string;
+    settings: Readonly<Record<string, string>>;
+    certificate: Certificate | undefined;
+    program: RunningProgram;
+    tenants: readonly [Tenant, Tenant];
+    marker: string;
+  }) {
+    this.store = o.store;
+    this.transport = o.transport;
+    this.directory = o.directory;
+    this.settings = o.settings;
+    this.certificate = o.certificate;
+    this.program = o.program;
+    [this.tenant, this.stranger] = o.tenants;
+    this.marker = o.marker;
+    this.#secrets.push(...secretsOfText('plaintext marker', o.marker));
+    for (const { accessKeyId, secretAccessKey } of o.tenants) {
+      this.#secrets.push(...secretsOfKey('API key', secretAccessKey), ...secretsOfText('access key id', accessKeyId));
+    }
+  }
+
+  static async open(o: StageOptions): Promise<Stage> {
+    const directory = await mkdtemp(join(tmpdir(), 'sealgate-e2e-'));
+    const store = await openStore(o.store, directory);
+    const certificate = o.transport === 'https' ? makeCertificate(directory) : undefined;
+    const settings = {
+      ...store.settings,
+      SEALGATE_STATE: 'sealgate-state',
+      SEALGATE_SEAL_KEYS: `e2e:${randomBytes(32).toString('base64')}`,
+      SEALGATE_LOG_LEVEL: 'trace',
+      ...(certificate && { SEALGATE_TLS_CERT: certificate.certificate, SEALGATE_TLS_KEY: certificate.key }),
+      ...o.settings,
+    };
+    const program = await startServe({ directory, settings });
+    const tenants = [await createTenant({ directory, settings }), await createTenant({ directory, settings })] as const;
+    const marker = `CLEAR-${randomBytes(18).toString('hex')}`;
+    return new Stage({ store, transport: o.transport, directory, settings, certificate, program, tenants, marker });
+  }
+
+  get endpoint(): string {
+    return this.program.endpoint;
+  }
+
+  /** A new path in the private directory. */
+  path(name: string): string {
+    return join(this.directory, `${++this.#files}-${name}`);
+  }
+
+  newDirectory(name: string): string {
+    const path = this.path(name);
+    mkdirSync(path);
+    return path;
+  }
+
+  /** Content that must never be seen at the store. */
+  content(bytes: number): Buffer {
+    const content = markedContent(bytes, this.marker);
+    this.#remember(bytes, digestsOf(content));
+    return content;
+  }
+
+  /** The same as a file; its path and digests. */
+  file(o: { name: string; bytes: number }): Digests & { path: string } {
+    const path = this.path(o.name);
+    return { path, ...this.fileAt(path, o.bytes) };
+  }
+
+  fileAt(path: string, bytes: number): Digests {
+    const digests = writeMarkedFile(path, { bytes, marker: this.marker });
+    this.#remember(bytes, digests);
+    return digests;
+  }
+
+  /** Digests of empty and tiny contents occur by chance or on purpose (the hash of nothing), so they prove nothing. */
+  #remember(bytes: number, digests: Digests): void {
+    if (bytes >= 16) this.#secrets.push(...secretsOfDigests(`${bytes} bytes of content`, digests));
+  }
+
+  /** Looks for everything secret in the store and in what the program printed. */
+  async search(): Promise<ScanResult & { readonly sees: boolean }> {
+    const { program, store } = this;
+    async function* everything() {
+      yield { where: 'log', content: Buffer.from(program.output()) };
+      yield* store.contents();
+    }
+    const result = await findSecrets(everything(), this.#secrets);
+    const visible = await findSecrets(store.contents(), secretsOfText('bucket name', this.bucket));
+    return { ...result, sees: visible.findings.length > 0 };
+  }
+
+  async close(): Promise<void> {
+    await this.program.stop();
+    await this.store.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** By the command line, beside the running server. */
+export async function createTenant(
+  o: { directory: string; settings: Readonly<Record<string, string>> },
+  grants: readonly string[] = ['--bucket', '*'],
+): Promise<Tenant> {
+  const { code, stdout, stderr } = await runProgram(['tenant', 'create', ...grants, '--json'], o);
+  if (code !== 0) throw new Error(`tenant create exited with ${code}: ${stderr}`);
+  return JSON.parse(stdout) as Tenant;
+}
