@@ -1,3 +1,4 @@
+/** Ids of requests, for replies and the log: what a client reports and an operator searches for. */
 import { randomFillSync } from 'node:crypto';
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';

@@ -1,4 +1,4 @@
-/** HeadBucket. */
+/** HeadBucket, passed on: whether the bucket is there, and in which region. */
 import { ask } from '../backend/ask.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { bucketOf, type Operation } from '../operation.ts';
