@@ -125,3 +125,5 @@ export const MAX_XML_TAGS = 120_000;
 export const MAX_XML_MARKUP_CHARACTERS = 8 * KiB;
 /** The document of a CreateBucket, bytes. */
 export const MAX_CREATE_BUCKET_BYTES = 64 * KiB;
+/** Fetches of CORS rules under way at once per process: the only backend requests that nobody has to sign for. */
+export const CORS_FETCHES_AT_ONCE = 8;

@@ -1,12 +1,19 @@
 /**
  * The CORS rules of buckets, kept for a short time: every request from a browser asks for them, and preflights come from
- * anybody. A bucket without rules is remembered like one with.
+ * anybody, for any name: so only a few are fetched at once. A bucket without rules is remembered like one with.
  */
 import { LRUCache } from 'lru-cache';
 import type { Backend } from '../backend/backend.ts';
 import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import { readBody } from '../backend/read-body.ts';
-import { CORS_CACHE_ENTRIES, CORS_FETCH_TIMEOUT_MS, CORS_TTL_MS, MAX_CONFIGURATION_BYTES } from '../limits.ts';
+import { S3Error } from '../errors.ts';
+import {
+  CORS_CACHE_ENTRIES,
+  CORS_FETCH_TIMEOUT_MS,
+  CORS_FETCHES_AT_ONCE,
+  CORS_TTL_MS,
+  MAX_CONFIGURATION_BYTES,
+} from '../limits.ts';
 import { type CorsRule, parseCorsRules } from './rules.ts';
 
 /** How backends say that there are no rules. */
@@ -23,6 +30,7 @@ export class CorsConfigurations {
   readonly #backend: Backend;
   readonly #stateBucket: string;
   readonly #rules: LRUCache<string, Promise<readonly CorsRule[]>>;
+  #fetching = 0;
 
   constructor(o: { backend: Backend; stateBucket: string; now: () => number }) {
     this.#backend = o.backend;
@@ -36,7 +44,11 @@ export class CorsConfigurations {
       return Promise.resolve([]);
     const known = this.#rules.get(bucket);
     if (known !== undefined) return known;
-    const fetched = this.#fetch(bucket);
+    if (this.#fetching >= CORS_FETCHES_AT_ONCE) return Promise.reject(new S3Error('SlowDown'));
+    this.#fetching += 1;
+    const fetched = this.#fetch(bucket).finally(() => {
+      this.#fetching -= 1;
+    });
     this.#rules.set(bucket, fetched);
     fetched.catch(() => {
       if (this.#rules.peek(bucket) === fetched) this.#rules.delete(bucket);

@@ -30,12 +30,16 @@ export function parseCorsRules(document: string): readonly CorsRule[] {
       methods: texts(rule, 'AllowedMethod'),
       headers: texts(rule, 'AllowedHeader'),
       exposed: texts(rule, 'ExposeHeader'),
-      maxAge: rule.value('MaxAgeSeconds')?.trim(),
+      maxAge: /^\s*(\d{1,10})\s*$/.exec(rule.value('MaxAgeSeconds') ?? '')?.[1],
     }));
 }
 
+/** Only what can stand in a header: the rules are a bucket owner's text. */
 function texts(rule: XmlNode, name: string): readonly string[] {
-  return rule.children(name).map(({ text }) => text.trim());
+  return rule
+    .children(name)
+    .map(({ text }) => text.trim())
+    .filter((text) => /^[\x21-\x7e]+$/.test(text));
 }
 
 /** Response headers of the first rule that allows the request; undefined when none does. */

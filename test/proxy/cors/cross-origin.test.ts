@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { PutBucketCorsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { BackendUnavailable } from '../../../proxy/backend/backend.ts';
-import { CORS_TTL_MS } from '../../../proxy/limits.ts';
+import { CORS_FETCHES_AT_ONCE, CORS_TTL_MS } from '../../../proxy/limits.ts';
 import { errorReply } from '../../helpers/backend-reply.ts';
 import { type Bench, openBench } from '../../helpers/bench.ts';
 import { sendRaw } from '../../helpers/raw-client.ts';
@@ -90,6 +90,31 @@ describe('a preflight', () => {
       expect([reply.status, reply.code], path).toEqual([403, 'AccessForbidden']);
     }
     expect(asked).toEqual([`GET ${bench.bucket}`]);
+  });
+
+  it('for many buckets at once reaches the backend only a few at a time', async () => {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const passed = bench.backend.intercept;
+    bench.backend.intercept = async (request, next) => {
+      await held;
+      return passed(request, next);
+    };
+    const headers = [ORIGIN, ['access-control-request-method', 'PUT']] as const;
+    let refused = 0;
+    const replies = Array.from({ length: 40 }, async (_, index) => {
+      const reply = await preflight(headers, `/flood-${index}/key`);
+      refused += reply.status === 503 ? 1 : 0;
+      if (refused === 40 - CORS_FETCHES_AT_ONCE) release();
+      return reply.status;
+    });
+    const statuses = await Promise.all(replies);
+    bench.backend.intercept = passed;
+    expect(statuses.filter((status) => status === 200)).toHaveLength(CORS_FETCHES_AT_ONCE);
+    expect(asked).toHaveLength(CORS_FETCHES_AT_ONCE);
+    expect((await preflight(headers)).status).toBe(200);
   });
 
   it('is 503 while the backend cannot tell, and asks again the next time', async () => {

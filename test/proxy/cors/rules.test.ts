@@ -50,6 +50,19 @@ describe('corsHeaders', () => {
     expect(ask(origin, method, headers)).toBeUndefined();
   });
 
+  it('leaves out what cannot stand in a header', () => {
+    const hostile = parseCorsRules(
+      '<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>' +
+        '<AllowedMethod>PUT&#13;&#10;x: y</AllowedMethod><ExposeHeader>a\nb</ExposeHeader><ExposeHeader>ETag</ExposeHeader>' +
+        '<MaxAgeSeconds>1&#10;2</MaxAgeSeconds></CORSRule></CORSConfiguration>',
+    );
+    expect(corsHeaders(hostile, { origin: 'https://a.example', method: 'GET', headers: [] })).toEqual({
+      'Access-Control-Allow-Origin': '*',
+      'Access-Control-Allow-Methods': 'GET',
+      'Access-Control-Expose-Headers': 'ETag',
+    });
+  });
+
   it('takes a wildcard for any text, once', () => {
     expect(ask('https://a.b.wild.example', 'PUT')).toMatchObject({
       'Access-Control-Allow-Origin': 'https://a.b.wild.example',

@@ -3,6 +3,7 @@
  * backends that cannot pin a source, that report a failure under 200, or that refuse late.
  */
 import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { PutBucketVersioningCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { BackendRequest } from '../../../proxy/backend/backend.ts';
@@ -165,6 +166,25 @@ describe('on a backend that ignores conditions on a copy', () => {
     await copied(bench, 'raced', 'raced', { MetadataDirective: 'REPLACE', Metadata: { set: 'later' } });
     const now = await read(bench, 'raced');
     expect([now.bytes.equals(newer), now.Metadata]).toEqual([true, { set: 'later' }]);
+  });
+
+  it('stores nothing when the source breaks off on the way', async () => {
+    await put(bench, 'breaking', randomBytes(1024 * 1024 + 9));
+    let broken = 0;
+    bench.backend.intercept = async (request, next) => {
+      const answer = await next(request);
+      if (request.method !== 'GET' || request.key !== 'breaking' || request.headers?.['range'] !== undefined)
+        return answer;
+      broken += 1;
+      async function* half() {
+        yield (await answer.body.take(1).toArray())[0];
+        throw new Error('reset');
+      }
+      return { ...answer, body: Readable.from(half()) };
+    };
+    await expect(copied(bench, 'breaking', 'half')).rejects.toMatchObject({ $metadata: { httpStatusCode: 503 } });
+    expect(broken).toBe(1);
+    expect(await storedKeys(bench.backend.inner, bench.bucket)).not.toContain('half');
   });
 
   it('copies inside the backend all the same where a version pins the source', async () => {
