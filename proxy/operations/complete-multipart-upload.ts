@@ -43,6 +43,7 @@ export const completeMultipartUpload: Operation = {
   selector: { method: 'POST', level: 'object', subresources: ['uploadId'] },
   parameters: [],
   access: 'write',
+  isSlow: true,
   body: 'document',
   objectChecksums: true,
   async run(call) {

@@ -10,9 +10,8 @@ import { storePart } from '../multipart/store-part.ts';
 import { requireUpload } from '../multipart/upload-record.ts';
 import { refuseUnsupportedHeaders } from '../object/client-headers.ts';
 import { authorisedSource, callAboutSource, requireSourceConditions } from '../object/copy-source.ts';
-import { refuseDisguised } from '../object/disguise.ts';
+import { readUndisguised } from '../object/disguise.ts';
 import type { ByteRange } from '../object/range.ts';
-import { readRange } from '../object/read-object.ts';
 import { parsePartNumber } from '../object/selection.ts';
 import { inspectObject, type ObjectAddress, retryWhenChanged, type StoredObject } from '../object/stored-object.ts';
 import type { Call, Operation } from '../operation.ts';
@@ -24,6 +23,7 @@ export const uploadPartCopy: Operation = {
   selector: { method: 'PUT', level: 'object', subresources: ['uploadId', 'partNumber'], copySource: true },
   parameters: [],
   access: 'write',
+  isSlow: true,
   body: 'none',
   async run(call) {
     const { request } = call;
@@ -68,8 +68,7 @@ async function openSource(call: Call, address: ObjectAddress): Promise<Opened> {
   const source = await inspectObject(aboutSource, address);
   requireSourceConditions(call, source);
   const range = copiedRange(call.request.header('x-amz-copy-source-range'), source.size);
-  const plaintext = await readRange(aboutSource, source, range);
-  const chunks = asGenerator(range.start === 0 ? refuseDisguised(aboutSource, source, plaintext) : plaintext);
+  const chunks = asGenerator(await readUndisguised(aboutSource, source, range));
   return { source, size: range.end - range.start, chunks };
 }
 
