@@ -40,6 +40,8 @@ interface Entry {
   listed?: ListedAttributes | undefined;
   footer?: FooterAttributes | undefined;
   table?: readonly PartEntry[] | undefined;
+  /** A legacy object that was looked at and does not begin like a sealed one. */
+  isPlain?: true | undefined;
 }
 
 export class AttributesCache {

@@ -1,12 +1,40 @@
 /**
  * A sealed body without sealed metadata is no legacy object: somebody stripped the metadata. It is told by the format's
- * 16-byte magic at offset 0, before a byte is passed on; every other legacy body passes as it is.
+ * 16-byte magic at offset 0, before a byte is passed on, whichever bytes were asked for; every other legacy body passes as it
+ * is.
  */
 import { PART_MAGIC } from '../../crypto/layout.ts';
+import { readBody } from '../backend/read-body.ts';
 import type { Call } from '../operation.ts';
 import { fromStore } from './from-store.ts';
+import type { ByteRange } from './range.ts';
+import { fetchStretch, readRange } from './read-object.ts';
 import { MalformedSealedObject } from './stored-metadata.ts';
-import { asObjectFailure, type StoredObject } from './stored-object.ts';
+import { asObjectFailure, identityOf, type LegacyObject, type StoredObject } from './stored-object.ts';
+
+/**
+ * As `readRange`, but never a byte of a disguised object. Bytes that do not show how a legacy object begins cost one more
+ * request, once for each version of it.
+ * @throws S3Error InternalError for a disguised object, and as `readRange`
+ */
+export async function readUndisguised(
+  call: Call,
+  object: StoredObject,
+  range: ByteRange,
+): Promise<AsyncIterable<Buffer>> {
+  const showsStart = range.start === 0 && range.end >= Math.min(PART_MAGIC.length, object.size);
+  if (object.kind === 'legacy' && !showsStart) await checkStart(call, object);
+  const bytes = await readRange(call, object, range);
+  return showsStart ? refuseDisguised(call, object, bytes) : bytes;
+}
+
+async function checkStart(call: Call, object: LegacyObject): Promise<void> {
+  const identity = identityOf(call, object.address, object.facts);
+  if (object.size < PART_MAGIC.length || call.services.cache.get(identity)?.isPlain === true) return;
+  const body = await fetchStretch(call, object, { start: 0, end: PART_MAGIC.length });
+  refuseMagic(call, object, await readBody({ status: 206, headers: {}, body }, { maxBytes: PART_MAGIC.length }));
+  call.services.cache.add(identity, { isPlain: true });
+}
 
 /** `stored` must begin at offset 0 of the object. */
 export async function* refuseDisguised(

@@ -7,9 +7,9 @@ import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { checkRead, readConditions } from '../object/conditions.ts';
-import { refuseDisguised } from '../object/disguise.ts';
+import { readUndisguised, refuseDisguised } from '../object/disguise.ts';
 import { awaitingReader } from '../object/from-store.ts';
-import { openPlan, partsOf, readRange } from '../object/read-object.ts';
+import { openPlan, partsOf } from '../object/read-object.ts';
 import { planRead } from '../object/read-plan.ts';
 import { objectHeaders, RESPONSE_OVERRIDES, responseOverrides } from '../object/reply-headers.ts';
 import { type Selection, selectBytes } from '../object/selection.ts';
@@ -82,8 +82,7 @@ async function getSelected(call: Call, address: ObjectAddress): Promise<Reply> {
   if (conditions !== undefined) checkRead(conditions, { etag: object.etag, lastModified: object.facts.lastModified });
   const selection = await selectBytes(call, object);
   const range = selection.kind === 'whole' ? { start: 0, end: object.size } : selection.range;
-  const plaintext = await readRange(call, object, range);
-  return reply(call, object, selection, range.start === 0 ? refuseDisguised(call, object, plaintext) : plaintext);
+  return reply(call, object, selection, await readUndisguised(call, object, range));
 }
 
 function reply(call: Call, object: StoredObject, selection: Selection, plaintext: AsyncIterable<Buffer>): Reply {
