@@ -111,24 +111,27 @@ const parser = new XMLParser({
  */
 export function parseXml(document: string, root: string): XmlNode {
   const found = parseAnyXml(document);
-  const node = found.child(root);
-  if (node === undefined || found.childNames().length !== 1) throw new S3Error('MalformedXML');
-  return node;
+  if (found.childNames()[0] !== root) throw new S3Error('MalformedXML');
+  return onlyRoot(found);
 }
 
 /** The root element, whatever its name: stores differ in some. @throws S3Error MalformedXML */
 export function parseXmlRoot(document: string): XmlNode {
-  const found = parseAnyXml(document);
-  const [name] = found.childNames();
-  const root = name === undefined ? undefined : found.child(name);
-  if (root === undefined || found.childNames().length !== 1) throw new S3Error('MalformedXML');
+  return onlyRoot(parseAnyXml(document));
+}
+
+/** The parser takes several roots; XML has one. */
+function onlyRoot(found: XmlNode): XmlNode {
+  const names = found.childNames();
+  const [root, ...others] = found.children(names[0] ?? '');
+  if (root === undefined || others.length > 0 || names.length !== 1) throw new S3Error('MalformedXML');
   return root;
 }
 
 /** Reads a document whatever its root; the result's only child is the root. */
 export function parseAnyXml(document: string): XmlNode {
   // Stores send white space, or a mark of the byte order, before the declaration.
-  const text = document.trimStart();
+  const text = withoutCdata(document.trimStart());
   if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw new S3Error('MalformedXML', 'Document types are not accepted.');
   refuseExcess(text);
   if (XMLValidator.validate(text) !== true) throw new S3Error('MalformedXML');
@@ -152,6 +155,19 @@ function refuseExcess(text: string): void {
     if (end < 0 || end - at > MAX_XML_MARKUP_CHARACTERS)
       throw new S3Error('MalformedXML', 'The document has a tag that is too long.');
   }
+}
+
+/** CDATA as text with entities, which are then decoded in one place, once. */
+function withoutCdata(text: string): string {
+  let out = '';
+  let done = 0;
+  for (let open = text.indexOf('<![CDATA['); open >= 0; open = text.indexOf('<![CDATA[', done)) {
+    const close = text.indexOf(']]>', open);
+    if (close < 0) throw new S3Error('MalformedXML');
+    out += text.slice(done, open) + escapeXml(text.slice(open + '<![CDATA['.length, close));
+    done = close + ']]>'.length;
+  }
+  return out + text.slice(done);
 }
 
 function decodeEntities(value: unknown): unknown {
