@@ -21,12 +21,18 @@ export function createLogger(o: { level: string; destination?: { write(line: str
   return o.destination === undefined ? pino(options) : pino(options, o.destination);
 }
 
-/** Name, code and stack: messages of foreign errors may quote their input, so only our own and Node's codes are kept. */
+/** What a parser complains of, it quotes: a document, a record. */
+const QUOTES_ITS_INPUT: ReadonlySet<string> = new Set(['SyntaxError', 'ZodError', 'YAMLParseError']);
+
+/** Type, code, message and stack, causes too; without the message where it repeats what was read. */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { type: typeof error };
   const cause = error.cause === undefined ? {} : { cause: describeError(error.cause) };
-  const code = (error as { code?: unknown }).code;
-  return { type: error.name, code, message: error.message, stack: error.stack, ...cause };
+  const { code } = error as { code?: unknown };
+  const frames = error.stack?.split('\n').filter((line) => /^ +at /.test(line));
+  if (!QUOTES_ITS_INPUT.has(error.name))
+    return { type: error.name, code, message: error.message, stack: error.stack, ...cause };
+  return { type: error.name, code, message: '[withheld]', stack: frames?.join('\n'), ...cause };
 }
 
 export function securityEventsTo(log: Logger): EmitSecurityEvent {
