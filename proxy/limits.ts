@@ -8,8 +8,8 @@ const GiB = 1024 * MiB;
 
 /** Bytes of plaintext up to which a body is buffered whole and stored with one request, all attributes in its header. */
 export const SMALL_BODY_BYTES = MiB;
-/** Bytes of plaintext sealed or opened in one go: 16 segments in a row amortise calls without holding much. */
-export const BATCH_BYTES = MiB;
+/** Bytes of plaintext sealed or opened in one go: several segments in a row amortise calls, without much memory per stream. */
+export const BATCH_BYTES = 512 * KiB;
 /** S3: largest single PUT, largest part, bytes of plaintext. */
 export const MAX_PUT_BYTES = 5 * GiB;
 /** S3: smallest part that is not the last, bytes of plaintext. */
