@@ -16,10 +16,15 @@ export interface Quirks {
   readonly wrongPages: boolean;
 }
 
-export const NO_QUIRKS: Quirks = { unstorableKeys: [], unspellableKeys: [], wrongPages: false };
+const NO_QUIRKS: Quirks = { unstorableKeys: [], unspellableKeys: [], wrongPages: false };
 
 const SUITES = { 'round trips': roundTrips, ranges, conditions, names, listings } as const;
 
-export function runSuites(bench: () => Bench, quirks: Quirks = NO_QUIRKS): void {
-  for (const [name, suite] of Object.entries(SUITES)) describe(name, () => suite(bench, quirks));
+export type SuiteName = keyof typeof SUITES;
+
+/** All suites, or those that are named. */
+export function runSuites(bench: () => Bench, o: { quirks?: Quirks; only?: readonly SuiteName[] } = {}): void {
+  for (const name of o.only ?? (Object.keys(SUITES) as SuiteName[])) {
+    describe(name, () => SUITES[name](bench, o.quirks ?? NO_QUIRKS));
+  }
 }

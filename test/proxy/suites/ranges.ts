@@ -76,7 +76,7 @@ export function ranges(bench: () => Bench): void {
           expect(reply.headers['content-length']).toBe(String(wanted.length));
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 
