@@ -14,6 +14,7 @@ import type { FooterAttributes } from './attributes-cache.ts';
 import { accountHeaders } from './client-headers.ts';
 import { MalformedSealedObject } from './stored-metadata.ts';
 import {
+  asObjectFailure,
   type BackendFacts,
   factsOf,
   failureOf,
@@ -69,9 +70,17 @@ export async function partTable(call: Call, object: SealedObject): Promise<reado
   if (cached !== undefined) return cached;
   const start = object.facts.size - object.footerBytes;
   const sealed = await fetchStored(call, object.address, object.facts, { start, end: start + object.tableBytes });
-  const table = openPartTable({ dek: object.dek, late: object.late, sealed });
+  const table = openTable(call, object, sealed);
   call.services.cache.add(identity, { table });
   return table;
+}
+
+function openTable(call: Call, object: SealedObject, sealed: Buffer): readonly PartEntry[] {
+  try {
+    return openPartTable({ dek: object.dek, late: object.late, sealed });
+  } catch (error) {
+    throw asObjectFailure(call, object.address, error);
+  }
 }
 
 /** Stored bytes [start, end) of exactly the version that `facts` describes. @throws VersionChanged */
