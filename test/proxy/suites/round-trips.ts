@@ -195,10 +195,10 @@ function headers(bench: () => Bench): void {
   });
 }
 
-function checksums(bench: () => Bench): void {
-  const body = randomBytes(1000);
-  const large = randomBytes(MiB + 17);
+const body = randomBytes(1000);
+const large = randomBytes(MiB + 17);
 
+function checksums(bench: () => Bench): void {
   async function expectReturned(path: string, algorithm: string, value: string): Promise<void> {
     const { send } = bench();
     const name = `x-amz-checksum-${algorithm.toLowerCase()}`;
