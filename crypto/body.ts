@@ -21,7 +21,7 @@ export interface ObjectAttributes {
  * @throws FormatError ATTRIBUTES_MALFORMED when one kind is missing.
  */
 export function joinAttributes(
-  header: OpenedHeader,
+  header: Pick<OpenedHeader, 'layout' | 'early' | 'late'>,
   footer: { readonly early?: EarlyAttributes | undefined; readonly late: LateAttributes } | undefined,
 ): ObjectAttributes {
   const early = header.early ?? footer?.early;

@@ -43,6 +43,8 @@ export interface OpenedHeader {
   readonly dek: Dek;
   readonly layout: Layout;
   readonly epoch: number;
+  /** Tells data keys apart without showing them, 32 bytes. */
+  readonly commitment: Buffer;
   /** Absent when the early attributes are in the footer. */
   readonly early?: EarlyAttributes;
   /** Layout 0 only. */
@@ -114,11 +116,12 @@ export function openHeader(o: {
   const dek = unwrapDek({ wrapKey, wrapped, aad, commitment: binding.commitment });
   wrapKey.fill(0);
   if (dek === undefined) throw new FormatError('HEADER_REFUSED');
-  const { layout, epoch } = binding;
+  const { layout, epoch, commitment } = binding;
   return {
     dek,
     layout,
     epoch,
+    commitment,
     ...(attributes === undefined ? {} : openAttributes({ dek, layout, names, attributes })),
   };
 }

@@ -43,6 +43,12 @@ export function mayAccess(
   return grants.some((grant) => covers(grant, access, { ...target, prefix: undefined }));
 }
 
+/** Whether the caller has the whole bucket: for what goes beyond single objects, such as overriding a lock. */
+export function mayConfigure(grants: readonly Grant[], bucket: string, stateBucket: string): boolean {
+  if (isSame(bucket, stateBucket)) return false;
+  return grants.some((grant) => covers(grant, 'bucket-write', { bucket, key: undefined, prefix: undefined }));
+}
+
 /** Some backends do not tell upper from lower case in bucket names. */
 function isSame(bucket: string, stateBucket: string): boolean {
   return bucket.toLowerCase() === stateBucket.toLowerCase();

@@ -214,7 +214,9 @@ function record(pipeline: Pipeline, outgoing: ServerResponse, progress: Progress
   const seconds = Number(process.hrtime.bigint() - progress.started) / 1e9;
   const code = failure === undefined ? undefined : asS3Error(failure).code;
   const name = operation?.name ?? 'none';
-  pipeline.metrics.request({ operation: name, status: outgoing.statusCode, seconds });
+  // The client went away before any reply: 499, as nginx calls it.
+  const status = outgoing.headersSent ? outgoing.statusCode : 499;
+  pipeline.metrics.request({ operation: name, status, seconds });
   pipeline.log.info(
     {
       requestId: progress.id,
@@ -222,7 +224,7 @@ function record(pipeline: Pipeline, outgoing: ServerResponse, progress: Progress
       method: request?.method,
       bucket: request?.bucket,
       key: request?.key,
-      status: outgoing.statusCode,
+      status,
       code,
       cut: outgoing.headersSent && !outgoing.writableFinished && outgoing.destroyed,
       tenant: caller?.tenant.id,

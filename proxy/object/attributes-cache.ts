@@ -34,6 +34,8 @@ export interface FooterAttributes {
   /** Only when the early attributes did not fit the metadata. */
   readonly early?: EarlyAttributes | undefined;
   readonly locator: Locator;
+  /** Of the data key it opened under: a hit counts for that key only. */
+  readonly commitment: Buffer;
 }
 
 interface Entry {

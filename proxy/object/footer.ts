@@ -5,7 +5,8 @@
 import type { Dek } from '../../crypto/dek.ts';
 import { FormatError } from '../../crypto/errors.ts';
 import { openFooterAttributes, openPartTable, type PartEntry, parseLocator } from '../../crypto/footer.ts';
-import { type Layout, LOCATOR_BYTES } from '../../crypto/layout.ts';
+import type { OpenedHeader } from '../../crypto/header.ts';
+import { LOCATOR_BYTES } from '../../crypto/layout.ts';
 import { BackendUnavailable } from '../backend/backend.ts';
 import { discard, readBody } from '../backend/read-body.ts';
 import { FOOTER_GUESS_BYTES } from '../limits.ts';
@@ -30,16 +31,20 @@ export async function fetchFooter(
   call: Call,
   address: ObjectAddress,
   facts: BackendFacts,
-  o: { dek: Dek; layout: Layout; tail?: Buffer | undefined },
+  header: OpenedHeader,
+  o: { tail: Buffer | undefined },
 ): Promise<FooterAttributes> {
   const identity = identityOf(call, address, facts);
   const cached = call.services.cache.get(identity)?.footer;
-  if (cached !== undefined) return cached;
-  if (o.layout === 0) throw new MalformedSealedObject('a small object has no footer');
+  if (cached?.commitment.equals(header.commitment) === true) return cached;
+  if (header.layout === 0) throw new MalformedSealedObject('a small object has no footer');
   const start = Math.max(0, facts.size - FOOTER_GUESS_BYTES);
   const tail = o.tail ?? (await fetchStored(call, address, facts, { start, end: facts.size }));
-  const footer = await openTail(call, address, facts, { dek: o.dek, layout: o.layout, tail });
-  call.services.cache.add(identity, { footer });
+  const footer = {
+    ...(await openTail(call, address, facts, { dek: header.dek, layout: header.layout, tail })),
+    commitment: header.commitment,
+  };
+  call.services.cache.add(identity, { footer, table: undefined });
   return footer;
 }
 
@@ -48,7 +53,7 @@ async function openTail(
   address: ObjectAddress,
   facts: BackendFacts,
   o: { dek: Dek; layout: 1 | 2; tail: Buffer },
-): Promise<FooterAttributes> {
+): Promise<Omit<FooterAttributes, 'commitment'>> {
   const locator = parseLocator(o.tail.subarray(-LOCATOR_BYTES));
   const { attributesBytes, footerBytes } = locator;
   const end = facts.size - LOCATOR_BYTES;
@@ -66,8 +71,8 @@ async function openTail(
 /** The part table of a multipart object, from the cache or by one ranged GET. */
 export async function partTable(call: Call, object: SealedObject): Promise<readonly PartEntry[]> {
   const identity = identityOf(call, object.address, object.facts);
-  const cached = call.services.cache.get(identity)?.table;
-  if (cached !== undefined) return cached;
+  const cached = call.services.cache.get(identity);
+  if (cached?.table !== undefined && cached.footer?.late === object.late) return cached.table;
   const start = object.facts.size - object.footerBytes;
   const sealed = await fetchStored(call, object.address, object.facts, { start, end: start + object.tableBytes });
   const table = openTable(call, object, sealed);

@@ -195,7 +195,7 @@ async function openSealed(
   const name = { tenant: tenant.idBytes, bucket: address.bucket, key: address.key };
   const header = openHeader({ root: (epoch) => tenant.root(epoch), name, header: o.stored });
   const { dek, layout, epoch } = header;
-  const footer = layout === 0 ? undefined : await fetchFooter(call, address, facts, { dek, layout, tail: o.tail });
+  const footer = layout === 0 ? undefined : await fetchFooter(call, address, facts, header, { tail: o.tail });
   const attributes = joinAttributes(header, footer);
   checkBody({ layout, attributes, locator: footer?.locator, bodyBytes: facts.size });
   const { early, late, size } = attributes;

@@ -2,11 +2,11 @@
 import { discard } from '../backend/read-body.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { writeConditions } from '../object/conditions.ts';
+import { lockHeaders } from '../object/lock-headers.ts';
 import { failureOf, versionQuery } from '../object/stored-object.ts';
 import { lateFailure, translateConditions } from '../object/write-conditions.ts';
 import { type Operation, objectOf } from '../operation.ts';
 
-const PASSED_ON = ['x-amz-mfa', 'x-amz-bypass-governance-retention'] as const;
 const ANSWERED = ['x-amz-delete-marker', 'x-amz-version-id', 'x-amz-request-charged'] as const;
 
 export const deleteObject: Operation = {
@@ -21,13 +21,13 @@ export const deleteObject: Operation = {
     const address = { bucket, key, versionId: request.query.get('versionId') };
     const conditions = writeConditions(request);
     const conditional = await translateConditions(call, address, conditions, 'delete');
-    const passed = Object.fromEntries(PASSED_ON.flatMap((name) => pair(name, request.header(name))));
+    const overrides = lockHeaders(call, bucket);
     const response = await call.services.backend.send({
       method: 'DELETE',
       bucket,
       key,
       query: versionQuery(address),
-      headers: { ...accountHeaders(request), ...passed, ...conditional },
+      headers: { ...accountHeaders(request), ...overrides, ...conditional },
       signal: call.signal,
     });
     if (response.status !== 204 && response.status !== 200) {
@@ -43,7 +43,3 @@ export const deleteObject: Operation = {
     return { status: 204, headers: Object.fromEntries(ANSWERED.map((name) => [name, response.headers[name]])) };
   },
 };
-
-function pair(name: string, value: string | undefined): [string, string][] {
-  return value === undefined ? [] : [[name, value]];
-}

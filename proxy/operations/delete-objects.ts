@@ -11,6 +11,7 @@ import { LIST_LOOKUPS_AT_ONCE, MAX_LIST_KEYS, MAX_XML_BODY_BYTES } from '../limi
 import { mapBounded } from '../map-bounded.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { unquote } from '../object/conditions.ts';
+import { lockHeaders } from '../object/lock-headers.ts';
 import { translateConditions } from '../object/write-conditions.ts';
 import { bodyOf, bucketOf, type Call, type Operation } from '../operation.ts';
 import { xmlReply } from '../reply.ts';
@@ -90,6 +91,7 @@ async function deletePlain(call: Call, bucket: string, named: readonly Named[]):
     query: [['delete', '']],
     headers: {
       ...accountHeaders(call.request),
+      ...lockHeaders(call, bucket),
       'content-type': 'application/xml',
       'content-md5': createHash('md5').update(body).digest('base64'),
     },
@@ -111,7 +113,7 @@ async function deleteConditional(call: Call, bucket: string, named: readonly Nam
       const conditions = { ifMatch: unquote(item.etag ?? '') };
       const conditional = await translateConditions(call, { bucket, key, versionId }, conditions, 'delete');
       const query = versionId === undefined ? [] : ([['versionId', versionId]] as const);
-      const headers = { ...accountHeaders(call.request), ...conditional };
+      const headers = { ...accountHeaders(call.request), ...lockHeaders(call, bucket), ...conditional };
       await ask(call, 'DeleteObject', { method: 'DELETE', bucket, key, query, headers });
       return { deleted: { Key: key, VersionId: versionId } };
     } catch (error) {

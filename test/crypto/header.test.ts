@@ -40,7 +40,7 @@ describe('a header', () => {
     expect(opened).toMatchObject({ layout: 0, epoch: 1, early, late });
     expect(open(inHeader())).toMatchObject({ layout: 1, epoch: 1, early });
     expect(open(inHeader()).late).toBeUndefined();
-    expect(Object.keys(open(inFooter()))).toEqual(['dek', 'layout', 'epoch']);
+    expect(Object.keys(open(inFooter()))).toEqual(['dek', 'layout', 'epoch', 'commitment']);
   });
 
   it('has the fields, lengths and characters of the format', () => {
