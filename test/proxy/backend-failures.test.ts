@@ -215,6 +215,33 @@ describe('reads', () => {
     expect(replaced).toBeGreaterThan(0);
   });
 
+  test.each(['sealed', 'plain'])(
+    'a %s object replaced under a backend that ignores conditions is one version, bytes and ETag',
+    async (kind) => {
+      const [one, two] = [Buffer.alloc(300_000, '1'), Buffer.alloc(300_000, '2')];
+      const key = `${prefix}ignored`;
+      const store = (body: Buffer) =>
+        kind === 'plain'
+          ? storeDirectly(faulty, { bucket: bench.bucket, key, body })
+          : bench.send(put('ignored', body));
+      await store(one);
+      let replaced = false;
+      bench.backend.intercept = async (request, next) => {
+        if (request.method !== 'GET' || request.headers?.['if-match'] === undefined) return next(request);
+        if (!replaced) {
+          replaced = true;
+          await store(two);
+        }
+        const { 'if-match': _, ...headers } = request.headers;
+        return next({ ...request, headers });
+      };
+      const reply = await bench.send(get('ignored', [['range', 'bytes=0-9']]));
+      bench.backend.intercept = (request, next) => next(request);
+      expect(replaced).toBe(true);
+      expect([reply.status, reply.body.toString(), reply.headers['etag']]).toEqual([206, '2'.repeat(10), etag(two)]);
+    },
+  );
+
   test('a small object replaced all the time is read whole, each time one version of it', async () => {
     const versions = Array.from({ length: 6 }, (_, i) => Buffer.alloc(LARGE.length, `${i}`));
     const writing = (async () => {
@@ -326,7 +353,7 @@ describe('conditions on a backend that cannot decide them', () => {
   });
 });
 
-const etag = (text: string) => `"${createHash('md5').update(text).digest('hex')}"`;
+const etag = (text: string | Buffer) => `"${createHash('md5').update(text).digest('hex')}"`;
 
 test('the state out of reach: 503, and the tenant opens again when it is back', async () => {
   const tenant = await bench.proxy.createTenant();
