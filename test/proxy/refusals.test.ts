@@ -3,6 +3,8 @@
  * signatures, tampered bodies, chunks and trailers, clocks, scopes, presigned URLs, keys that are gone, bodies that break off.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { sealAccessKeyId, unsealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
+import { generateApiKey, secretAccessKeyOf } from '../../proxy/keyring/api-key.ts';
 import { keyringName } from '../../proxy/keyring/records.ts';
 import { type Bench, openBench } from '../helpers/bench.ts';
 import type { TestTenant } from '../helpers/proxy.ts';
@@ -277,6 +279,24 @@ describe('keys', () => {
     const other = await openBench();
     await expectRefused(await sendChanged(put(), { as: other.tenant }), 403, 'InvalidAccessKeyId');
     await other.close();
+  });
+
+  test('ids forged with the seal key alone: an unknown slot, another key in a known one, an unknown tenant', async () => {
+    const { sealKeys } = bench.proxy;
+    const { tenant, slot } = unsealAccessKeyId(bench.tenant.accessKeyId, sealKeys);
+    const apiKey = generateApiKey();
+    const forged = [
+      { tenant, slot: slot === '00000000' ? '11111111' : '00000000' },
+      { tenant, slot },
+      { tenant: '0'.repeat(24), slot },
+    ].map((place) => sealAccessKeyId({ sealKeys, ...place, apiKey }));
+    for (const accessKeyId of forged) {
+      const as = { tenant, accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
+      await expectRefused(await sendChanged(put(), { as }), 403, 'InvalidAccessKeyId');
+      const read = await bench.send({ method: 'GET', path: `/${bench.bucket}`, date: NOW }, as);
+      expect([read.status, read.code]).toEqual([403, 'InvalidAccessKeyId']);
+    }
+    expect(forged).toHaveLength(3);
   });
 
   test('a tenant whose keyring is gone: the signature still fits, and opens nothing', async () => {
