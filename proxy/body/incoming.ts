@@ -12,6 +12,8 @@ export class IncomingBody {
   readonly #outgoing: ServerResponse;
   /** The client waits for 100 Continue, and has not been told to go on. */
   #waiting: boolean;
+  /** The reply is out, and nobody wants the rest. */
+  #dropped = false;
 
   constructor(incoming: IncomingMessage, outgoing: ServerResponse, o: { expectsContinue: boolean }) {
     this.#incoming = incoming;
@@ -29,6 +31,9 @@ export class IncomingBody {
       yield* this.#incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
     } catch (cause) {
       throw new S3Error('IncompleteBody', undefined, { cause });
+    } finally {
+      // A reader that was told to stop while it waited for bytes lets go of them only now.
+      if (this.#dropped) this.#incoming.resume();
     }
     if (!this.#incoming.complete) throw new S3Error('IncompleteBody');
   }
@@ -46,6 +51,7 @@ export class IncomingBody {
     if (this.#incoming.complete) return;
     this.#outgoing.once('finish', () => {
       if (this.#incoming.complete) return;
+      this.#dropped = true;
       this.#incoming.resume();
       const linger = setTimeout(() => this.#incoming.socket.destroy(), UNREAD_BODY_LINGER_MS);
       this.#incoming.once('close', () => clearTimeout(linger));

@@ -229,10 +229,6 @@ describe('UploadPartCopy', () => {
     backend.intercept = passed;
     expect(bodies.length).toBeGreaterThan(0);
     await expect.poll(() => bodies.every(({ destroyed }) => destroyed)).toBe(true);
-    expect(
-      createHash('md5')
-        .update((await own.through(bench.send).list()).body)
-        .digest('hex'),
-    ).toHaveLength(32);
+    expect(elements(await own.list(), 'PartNumber')).toEqual([]);
   });
 });
