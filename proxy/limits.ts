@@ -127,3 +127,5 @@ export const MAX_XML_MARKUP_CHARACTERS = 8 * KiB;
 export const MAX_CREATE_BUCKET_BYTES = 64 * KiB;
 /** Fetches of CORS rules under way at once per process: the only backend requests that nobody has to sign for. */
 export const CORS_FETCHES_AT_ONCE = 8;
+/** Milliseconds before a worker process that ended is replaced: one that cannot start must not be started in a tight loop. */
+export const WORKER_RESTART_MS = 1_000;

@@ -2,6 +2,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { type Capabilities, describeCapabilities } from '../backend/probe.ts';
 import { type Config, ConfigError, parseConfig, readSettings } from '../config.ts';
+import { WORKER_RESTART_MS } from '../limits.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { workersMetrics } from '../metrics.ts';
 import { openStorage, probeStorage, startOps, startProxy } from '../runtime.ts';
@@ -83,21 +84,33 @@ async function serveWithWorkers(config: Config, log: Logger): Promise<number> {
   const capabilities = await probeStorage(storage, config);
   refuseUnsafe(config, capabilities);
   let stopping = false;
+  const workers = Array.from({ length: config.workers }, () => fork(capabilities));
+  const [address = config.listen] = await Promise.all(workers.map(listening)).catch(async (error: unknown) => {
+    await Promise.all(workers.map(stopped));
+    await storage.backend.close();
+    throw error;
+  });
   cluster.on('exit', (worker, code) => {
     if (stopping) return;
     log.error({ worker: worker.id, code }, 'a worker ended; starting another');
-    fork(capabilities);
+    setTimeout(() => (stopping ? undefined : fork(capabilities)), WORKER_RESTART_MS);
   });
-  const workers = Array.from({ length: config.workers }, () => fork(capabilities));
-  await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('listening', resolve))));
   const ops = await startOps(config, storage, workersMetrics());
-  announce(config, log, { backend: storage.backend.description, capabilities, address: config.listen });
+  announce(config, log, { backend: storage.backend.description, capabilities, address });
   await stopSignal();
   stopping = true;
   await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => stopped(worker)));
   await ops.close();
   await storage.backend.close();
   return 0;
+}
+
+/** @throws Error when it cannot start: at the start of the program that is final, and no loop of further attempts. */
+function listening(worker: Worker): Promise<{ host: string; port: number }> {
+  return new Promise((resolve, reject) => {
+    worker.once('listening', ({ address, port }) => resolve({ host: address, port }));
+    worker.once('exit', () => reject(new Error('a worker could not start; its own message stands above')));
+  });
 }
 
 function stopped(worker: Worker | undefined): Promise<void> {
@@ -117,10 +130,14 @@ const CAPABILITIES = 'WORKER_CAPABILITIES';
 
 async function serveAsWorker(config: Config, log: Logger): Promise<number> {
   const capabilities = JSON.parse(process.env[CAPABILITIES] ?? '') as Capabilities;
-  const storage = await openStorage(config);
-  const proxy = await startProxy({ config, storage, capabilities, log, ops: false });
-  await stopSignal();
-  await proxy.close();
-  cluster.worker?.disconnect();
-  return 0;
+  try {
+    const storage = await openStorage(config);
+    const proxy = await startProxy({ config, storage, capabilities, log, ops: false });
+    await stopSignal();
+    await proxy.close();
+    return 0;
+  } finally {
+    // The channel to the primary would keep a worker alive that could not start.
+    cluster.worker?.disconnect();
+  }
 }
