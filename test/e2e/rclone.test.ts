@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { type Check, clientSuite, EVERY_STAGE, type Tool } from './support/client-suite.ts';
+import { type Check, clientSuite, EVERY_STAGE, LeftOut, type Tool } from './support/client-suite.ts';
 import { digestsOfFile } from './support/plaintext.ts';
 import { type ClientRun, runClient, versionOf } from './support/run-client.ts';
 import type { Stage } from './support/stage.ts';
@@ -69,6 +69,8 @@ const syncing =
 const multipart =
   (provider: Provider): Check =>
   async ({ stage }) => {
+    if (stage.store.name === 'moto')
+      throw new LeftOut('moto names a version "null" on Complete and refuses it on HEAD');
     const bytes = 28 * MiB + 321;
     const sent = stage.file({ name: 'parts', bytes });
     const remote = `s:${stage.bucket}/parts-${provider}`;

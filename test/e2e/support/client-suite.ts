@@ -105,7 +105,7 @@ export async function expectNothingExposed(stage: Stage): Promise<void> {
   expect(bytes).toBeGreaterThan(1024);
 }
 
-async function createBucket(stage: Stage): Promise<void> {
+export async function createBucket(stage: Stage): Promise<void> {
   const client = sdkClient(stage);
   await client.send(new CreateBucketCommand({ Bucket: stage.bucket }));
   client.destroy();

@@ -39,12 +39,14 @@ export class Stage {
   readonly directory: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly certificate: Certificate | undefined;
-  readonly program: RunningProgram;
   readonly tenant: Tenant;
   /** May use every bucket too, with keys of its own. */
   readonly stranger: Tenant;
   readonly bucket = `e2e-${randomBytes(5).toString('hex')}`;
   readonly marker: string;
+  #program: RunningProgram;
+  /** Printed by programs that were stopped since. */
+  #printed = '';
   readonly #secrets: Secret[] = [];
   #files = 0;
 
@@ -63,7 +65,7 @@ export class Stage {
     this.directory = o.directory;
     this.settings = o.settings;
     this.certificate = o.certificate;
-    this.program = o.program;
+    this.#program = o.program;
     [this.tenant, this.stranger] = o.tenants;
     this.marker = o.marker;
     this.#secrets.push(...secretsOfText('plaintext marker', o.marker));
@@ -90,8 +92,20 @@ export class Stage {
     return new Stage({ store, transport: o.transport, directory, settings, certificate, program, tenants, marker });
   }
 
+  get program(): RunningProgram {
+    return this.#program;
+  }
+
   get endpoint(): string {
-    return this.program.endpoint;
+    return this.#program.endpoint;
+  }
+
+  /** Another process on the same store; `meanwhile` runs while there is none. */
+  async restart(meanwhile: () => Promise<void> = async () => undefined): Promise<void> {
+    await this.#program.stop();
+    this.#printed += this.#program.output();
+    await meanwhile();
+    this.#program = await startServe({ directory: this.directory, settings: this.settings });
   }
 
   /** A new path in the private directory. */
@@ -131,9 +145,10 @@ export class Stage {
 
   /** Looks for everything secret in the store and in what the program printed. */
   async search(): Promise<ScanResult & { readonly sees: boolean }> {
-    const { program, store } = this;
+    const { store } = this;
+    const printed = this.#printed + this.#program.output();
     async function* everything() {
-      yield { where: 'log', content: Buffer.from(program.output()) };
+      yield { where: 'log', content: Buffer.from(printed) };
       yield* store.contents();
     }
     const result = await findSecrets(everything(), this.#secrets);
@@ -142,7 +157,7 @@ export class Stage {
   }
 
   async close(): Promise<void> {
-    await this.program.stop();
+    await this.#program.stop();
     await this.store.stop();
     await rm(this.directory, { recursive: true, force: true });
   }

@@ -89,7 +89,7 @@ function embedded(directory: string): StoreUnderTest {
   };
 }
 
-async function* filesOf(directory: string): AsyncIterable<Exposed> {
+export async function* filesOf(directory: string): AsyncIterable<Exposed> {
   for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);

@@ -1,0 +1,115 @@
+/**
+ * Protects: the first minutes of a new user. The quickstart prints a command that works as it is printed, keeps its
+ * credentials private, keeps them and the data over a restart, and works beside the command line.
+ */
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GetObjectCommand, ListBucketsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { findSecrets, secretsOfText } from './support/exposure.ts';
+import { type RunningProgram, runProgram, startQuickstart } from './support/program.ts';
+import { runClient } from './support/run-client.ts';
+import { filesOf, findOnPath } from './support/store-under-test.ts';
+
+const CLEAR = 'a sentence that nobody else may read';
+let directory: string;
+let program: RunningProgram;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'sealgate-e2e-'));
+  program = await startQuickstart({ directory, settings: {} });
+});
+afterAll(async () => {
+  await program.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+interface Credentials {
+  readonly endpoint: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly bucket: string;
+}
+
+const credentials = () =>
+  JSON.parse(readFileSync(join(directory, 'sealgate-data/credentials.json'), 'utf8')) as Credentials;
+
+function client(of: Pick<Credentials, 'accessKeyId' | 'secretAccessKey'>): S3Client {
+  return new S3Client({
+    endpoint: program.endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: { ...of },
+  });
+}
+
+test('credentials are written for the owner alone, with the running endpoint and the demo bucket', () => {
+  expect(credentials()).toEqual({
+    endpoint: program.endpoint,
+    accessKeyId: expect.stringMatching(/^[A-Za-z0-9_-]{107}$/),
+    secretAccessKey: expect.stringMatching(/^[A-Za-z0-9_-]{43}$/),
+    bucket: 'demo',
+  });
+  const mode = (path: string) => (statSync(join(directory, path)).mode & 0o777).toString(8);
+  const modes = ['sealgate-data', 'sealgate-data/credentials.json', 'sealgate-data/seal-keys'].map(mode);
+  expect(modes).toEqual(['700', '600', '600']);
+});
+
+test.skipIf(findOnPath('aws') === undefined)('the printed command works as it is printed', async () => {
+  await expect.poll(() => program.output()).toContain('s3 cp');
+  const command = program
+    .output()
+    .split('\n')
+    .find((line) => line.includes('s3 cp README.md'));
+  writeFileSync(join(directory, 'README.md'), CLEAR);
+  const run = await runClient('bash', ['-c', command ?? 'exit 9'], { directory });
+  expect([run.code, run.stdout]).toEqual([0, expect.stringContaining('upload: ./README.md to s3://demo/README.md')]);
+  const s3 = client(credentials());
+  const { Body } = await s3.send(new GetObjectCommand({ Bucket: 'demo', Key: 'README.md' }));
+  expect(await Body?.transformToString()).toBe(CLEAR);
+  s3.destroy();
+});
+
+test('a restart keeps the tenant and its data', async () => {
+  const before = credentials();
+  const s3 = client(before);
+  await s3.send(new PutObjectCommand({ Bucket: 'demo', Key: 'kept', Body: CLEAR }));
+  s3.destroy();
+  await program.stop();
+  program = await startQuickstart({ directory, settings: {} });
+  expect({ ...credentials(), endpoint: '' }).toEqual({ ...before, endpoint: '' });
+  const again = client(before);
+  const { Body } = await again.send(new GetObjectCommand({ Bucket: 'demo', Key: 'kept' }));
+  expect(await Body?.transformToString()).toBe(CLEAR);
+  again.destroy();
+});
+
+test('tenants made on the command line beside the running program work at once, within their grants', async () => {
+  const created = await runProgram(['tenant', 'create', '--bucket', 'demo', '--prefix', 'team/', '--json'], {
+    directory,
+    settings: {},
+  });
+  expect(created.code).toBe(0);
+  const tenant = JSON.parse(created.stdout) as Credentials & { tenant: string };
+  const s3 = client(tenant);
+  await s3.send(new PutObjectCommand({ Bucket: 'demo', Key: 'team/plan', Body: CLEAR }));
+  const outside = s3.send(new PutObjectCommand({ Bucket: 'demo', Key: 'elsewhere', Body: CLEAR }));
+  await expect(outside).rejects.toMatchObject({ name: 'AccessDenied' });
+  const { Buckets = [] } = await s3.send(new ListBucketsCommand({}));
+  expect(Buckets.map(({ Name }) => Name)).toEqual(['demo']);
+  s3.destroy();
+  const listed = await runProgram(['tenant', 'list'], { directory, settings: {} });
+  expect([listed.code, listed.stdout]).toEqual([0, expect.stringContaining(tenant.tenant)]);
+  expect(listed.stdout).not.toContain(tenant.secretAccessKey);
+});
+
+test('the store holds no word of what was uploaded', async () => {
+  const store = join(directory, 'sealgate-data/store');
+  const { findings, bytes } = await findSecrets(filesOf(store), secretsOfText('the sentence', CLEAR));
+  expect(findings).toEqual([]);
+  expect(bytes).toBeGreaterThan(1000);
+  const names = await findSecrets(filesOf(store), secretsOfText('a key name, which is visible', 'team/plan'));
+  expect(names.findings.length).toBeGreaterThan(0);
+});
