@@ -4,8 +4,14 @@ import { defineConfig } from 'vitest/config';
 // (real clients against a running proxy). A slow test is named *.slow.test.ts wherever it lives.
 const shared = { testTimeout: 30_000, hookTimeout: 60_000, teardownTimeout: 10_000 };
 
+/** A file for a machine-readable report, beside the usual one. */
+const report = process.env['TEST_REPORT_FILE'];
+
 export default defineConfig({
   test: {
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    // By default one core is left idle.
+    maxWorkers: '100%',
     projects: [
       {
         test: {
@@ -16,7 +22,13 @@ export default defineConfig({
         },
       },
       {
-        test: { ...shared, name: 'slow', include: ['test/**/*.slow.test.ts'], testTimeout: 900_000 },
+        test: {
+          ...shared,
+          name: 'slow',
+          include: ['test/**/*.slow.test.ts'],
+          testTimeout: 900_000,
+          fileParallelism: false,
+        },
       },
       {
         test: {
