@@ -1,6 +1,6 @@
 /**
  * A store in memory that joins parts of any size, for tests that need more of them than S3's 5 MiB allows. What the proxy asks of
- * a store, answered as S3 does, in pages of 1,000 rows; without versions, conditions on Complete, and grouped listings.
+ * a store, answered as S3 does, in pages of 1,000 rows; without versions, tags, copies and grouped listings.
  */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
@@ -19,6 +19,7 @@ interface Upload {
   readonly target: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly parts: Map<number, Stored>;
+  readonly begun: Date;
 }
 
 /** What it can do, so that no probe is needed. */
@@ -28,7 +29,7 @@ export const PARTS_STORE_CAPABILITIES: Capabilities = {
   conditionalDelete: false,
   conditionalCopy: false,
   conditionalCopySource: false,
-  conditionalComplete: false,
+  conditionalComplete: true,
   versioning: false,
   equalParts: false,
   replaceMetadata: true,
@@ -48,6 +49,7 @@ export class PartsStore implements Backend {
     request.signal.throwIfAborted();
     const body = await collected(request);
     const { method, bucket = '', key } = request;
+    if (request.bucket === undefined) return this.#listBuckets();
     const objects = this.#buckets.get(bucket);
     if (key === undefined && method === 'PUT') return this.#makeBucket(bucket);
     if (objects === undefined) return fails(request, 404, 'NoSuchBucket');
@@ -65,6 +67,11 @@ export class PartsStore implements Backend {
     this.#uploads.clear();
   }
 
+  #listBuckets(): BackendResponse {
+    const Bucket = [...this.#buckets.keys()].map((Name) => ({ Name }));
+    return document('ListAllMyBucketsResult', { Buckets: { Bucket } });
+  }
+
   #makeBucket(bucket: string): BackendResponse {
     if (!this.#buckets.has(bucket)) this.#buckets.set(bucket, new Map());
     return replies(200);
@@ -80,21 +87,26 @@ export class PartsStore implements Backend {
       );
       return document('DeleteResult', {});
     }
-    if (queryValue(request, 'uploads') !== undefined) return this.#listUploads(request.bucket ?? '');
+    if (queryValue(request, 'uploads') !== undefined) return this.#listUploads(request);
     if (queryValue(request, 'list-type') === '2') return listed(request, objects);
     return fails(request, 404, 'NoSuchCORSConfiguration');
   }
 
-  #listUploads(bucket: string): BackendResponse {
-    const rows = [...this.#uploads].filter(([, { target }]) => target.startsWith(`${bucket}/`));
-    const Upload = rows.map(([id, { target }]) => ({ Key: target.slice(bucket.length + 1), UploadId: id }));
+  #listUploads(request: BackendRequest): BackendResponse {
+    const prefix = `${request.bucket}/${queryValue(request, 'prefix') ?? ''}`;
+    const rows = [...this.#uploads].filter(([, { target }]) => target.startsWith(prefix));
+    const Upload = rows.map(([id, { target, begun }]) => ({
+      Key: target.slice(`${request.bucket}/`.length),
+      UploadId: id,
+      Initiated: begun.toISOString(),
+    }));
     return document('ListMultipartUploadsResult', { IsTruncated: false, Upload });
   }
 
   #create(request: BackendRequest): BackendResponse {
     const id = `upload-${++this.#count}`;
     const target = `${request.bucket}/${request.key}`;
-    this.#uploads.set(id, { target, headers: kept(request), parts: new Map() });
+    this.#uploads.set(id, { target, headers: kept(request), parts: new Map(), begun: new Date() });
     return document('InitiateMultipartUploadResult', { UploadId: id });
   }
 
@@ -116,6 +128,8 @@ export class PartsStore implements Backend {
         return part?.etag === row.value('ETag') ? part : undefined;
       });
       if (chosen.includes(undefined)) return fails(request, 400, 'InvalidPart');
+      const refused = refusal(request, o.objects.get(request.key ?? ''));
+      if (refused !== undefined) return refused;
       const body = Buffer.concat(chosen.flatMap((part) => (part === undefined ? [] : [part.body])));
       const etag = `${quotedMd5(body).slice(0, -1)}-${rows.length}"`;
       o.objects.set(request.key ?? '', { body, etag, headers: upload.headers });
@@ -136,13 +150,18 @@ async function collected({ body }: BackendRequest): Promise<Buffer> {
 
 function put(request: BackendRequest, objects: Map<string, Stored>, body: Buffer): BackendResponse {
   const key = request.key ?? '';
-  const current = objects.get(key);
-  const { 'if-none-match': absent, 'if-match': match } = request.headers ?? {};
-  if ((absent !== undefined && current !== undefined) || (match !== undefined && match !== current?.etag)) {
-    return fails(request, 412, 'PreconditionFailed');
-  }
+  const refused = refusal(request, objects.get(key));
+  if (refused !== undefined) return refused;
   objects.set(key, { body, etag: quotedMd5(body), headers: kept(request) });
   return replies(200, { etag: quotedMd5(body) });
+}
+
+/** For a condition that does not hold. */
+function refusal(request: BackendRequest, current: Stored | undefined): BackendResponse | undefined {
+  const { 'if-none-match': absent, 'if-match': match } = request.headers ?? {};
+  if (match !== undefined && current === undefined) return fails(request, 404, 'NoSuchKey');
+  const holds = (absent === undefined || current === undefined) && (match === undefined || match === current?.etag);
+  return holds ? undefined : fails(request, 412, 'PreconditionFailed');
 }
 
 function removed(objects: Map<string, Stored>, keys: readonly string[]): BackendResponse {

@@ -5,15 +5,15 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import type { Backend } from '../../proxy/backend/backend.ts';
+import { MIN_PART_BYTES } from '../../proxy/limits.ts';
 import { UPLOADS_PREFIX } from '../../proxy/multipart/upload-record.ts';
 import type { Bench } from './bench.ts';
 import { startTestProxy, type TestProxy, type TestTenant } from './proxy.ts';
 import { type Header, objectPath, percentEncode, type RawReply, type RawRequest, sendSigned } from './raw-client.ts';
 import { askStore, storedKeys } from './stored.ts';
 
-export const MiB = 1024 * 1024;
-/** S3's smallest part that is not the last. */
-export const MIN_PART = 5 * MiB;
+/** The smallest part that is not the last: S3's, or a smaller one where a test puts it in place of that. */
+export const MIN_PART = MIN_PART_BYTES;
 
 export const md5 = (data: Buffer): string => createHash('md5').update(data).digest('hex');
 

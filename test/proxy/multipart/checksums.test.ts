@@ -1,11 +1,12 @@
 /**
  * Protects checksums of multipart uploads (S3 user guide, "Checking object integrity"): the finished object has the one that
  * Create named, composite or full, computed here from the definitions; what a client promises of a part or of the object is
- * compared, never dropped; combinations that S3 does not know are refused.
+ * compared, never dropped; combinations that S3 does not know are refused. The smallest part is made small here.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Bench, openBench } from '../../helpers/bench.ts';
+import { PARTS_STORE_CAPABILITIES, PartsStore } from '../../helpers/parts-store.ts';
 import { framed, type Header } from '../../helpers/raw-client.ts';
 import { ALGORITHMS, type Algorithm, referenceChecksum } from '../../helpers/reference-checksums.ts';
 import {
@@ -19,7 +20,12 @@ import {
   uploadState,
 } from '../../helpers/uploads.ts';
 
-const FIRST = randomBytes(MIN_PART);
+vi.mock('../../../proxy/limits.ts', async (original) => ({
+  ...(await original<typeof import('../../../proxy/limits.ts')>()),
+  MIN_PART_BYTES: 70_000,
+}));
+
+const FIRST = randomBytes(MIN_PART + 5);
 const SECOND = randomBytes(70_001);
 const BODIES = [FIRST, SECOND];
 
@@ -49,7 +55,9 @@ const creating = (name: Algorithm, type?: Type): Header[] => [
 describe('checksums', () => {
   let bench: Bench;
   beforeAll(async () => {
-    bench = await openBench();
+    const backend = new PartsStore();
+    const store = { backend, close: () => backend.close() };
+    bench = await openBench({ store, capabilities: PARTS_STORE_CAPABILITIES });
   });
   afterAll(() => bench.close());
 

@@ -1,10 +1,6 @@
-/**
- * Protects multipart uploads on the embedded store: as it is, behind a wrapper that enforces what stricter stores do, and
- * behind one that wants parts of one size, as R2 does.
- */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Bench, openBench, temporaryStore } from '../../helpers/bench.ts';
-import { type StrictBackend, strictBackend } from '../../helpers/strict-backend.ts';
+/** Protects multipart uploads on the embedded store, with parts of the sizes that S3 has. */
+import { afterAll, beforeAll, describe } from 'vitest';
+import { type Bench, openBench } from '../../helpers/bench.ts';
 import { multipartSuite } from './suite.ts';
 
 describe('on the embedded store', () => {
@@ -14,24 +10,4 @@ describe('on the embedded store', () => {
   });
   afterAll(() => bench.close());
   multipartSuite(() => bench);
-});
-
-describe('on a store of equal parts that is strict', () => {
-  let bench: Bench;
-  let strict: StrictBackend;
-  beforeAll(async () => {
-    const store = await temporaryStore();
-    strict = strictBackend(store.backend, { equalParts: true });
-    bench = await openBench({ store: { ...store, backend: strict } });
-  });
-  afterAll(async () => {
-    await bench.close();
-    expect(strict.violations).toEqual([]);
-    expect(strict.overMinioMetadata).toEqual([]);
-  });
-
-  it('is found to want them', () => {
-    expect(bench.capabilities.equalParts).toBe(true);
-  });
-  multipartSuite(() => bench, { equalParts: true });
 });
