@@ -69,11 +69,13 @@ function runOn(o: ClientSuite & { tool: Tool; choice: StageChoice; results: Chec
   }
   describe(title, () => {
     let stage: Stage;
+    let opened: Stage | undefined;
     beforeAll(async () => {
       stage = await Stage.open(choice);
+      opened = stage;
       await createBucket(stage);
     });
-    afterAll(() => stage.close());
+    afterAll(() => opened?.close());
     const common = { client, version: tool.version, backend: choice.store, transport: choice.transport };
     for (const [check, run] of Object.entries(o.checks)) {
       test(check, async (context) => {

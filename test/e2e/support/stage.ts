@@ -76,20 +76,29 @@ export class Stage {
 
   static async open(o: StageOptions): Promise<Stage> {
     const directory = await mkdtemp(join(tmpdir(), 'sealgate-e2e-'));
-    const store = await openStore(o.store, directory);
-    const certificate = o.transport === 'https' ? makeCertificate(directory) : undefined;
-    const settings = {
-      ...store.settings,
-      SEALGATE_STATE: 'sealgate-state',
-      SEALGATE_SEAL_KEYS: `e2e:${randomBytes(32).toString('base64')}`,
-      SEALGATE_LOG_LEVEL: 'trace',
-      ...(certificate && { SEALGATE_TLS_CERT: certificate.certificate, SEALGATE_TLS_KEY: certificate.key }),
-      ...o.settings,
-    };
-    const program = await startServe({ directory, settings });
-    const tenants = [await createTenant({ directory, settings }), await createTenant({ directory, settings })] as const;
-    const marker = `CLEAR-${randomBytes(18).toString('hex')}`;
-    return new Stage({ store, transport: o.transport, directory, settings, certificate, program, tenants, marker });
+    const undo = [() => rm(directory, { recursive: true, force: true })];
+    try {
+      const store = await openStore(o.store, directory);
+      undo.unshift(() => store.stop());
+      const certificate = o.transport === 'https' ? makeCertificate(directory) : undefined;
+      const settings = {
+        ...store.settings,
+        SEALGATE_STATE: 'sealgate-state',
+        SEALGATE_SEAL_KEYS: `e2e:${randomBytes(32).toString('base64')}`,
+        SEALGATE_LOG_LEVEL: 'trace',
+        ...(certificate && { SEALGATE_TLS_CERT: certificate.certificate, SEALGATE_TLS_KEY: certificate.key }),
+        ...o.settings,
+      };
+      const program = await startServe({ directory, settings });
+      undo.unshift(() => program.kill());
+      const own = await createTenant({ directory, settings });
+      const tenants = [own, await createTenant({ directory, settings })] as const;
+      const marker = `CLEAR-${randomBytes(18).toString('hex')}`;
+      return new Stage({ store, transport: o.transport, directory, settings, certificate, program, tenants, marker });
+    } catch (error) {
+      for (const step of undo) await step();
+      throw error;
+    }
   }
 
   get program(): RunningProgram {
@@ -143,7 +152,7 @@ export class Stage {
     if (bytes >= 16) this.#secrets.push(...secretsOfDigests(`${bytes} bytes of content`, digests));
   }
 
-  /** Looks for everything secret in the store and in what the program printed. */
+  /** Looks for everything secret in the store and in what the program printed; `sees`: the bucket's name was found in both. */
   async search(): Promise<ScanResult & { readonly sees: boolean }> {
     const { store } = this;
     const printed = this.#printed + this.#program.output();
@@ -152,8 +161,9 @@ export class Stage {
       yield* store.contents();
     }
     const result = await findSecrets(everything(), this.#secrets);
-    const visible = await findSecrets(store.contents(), secretsOfText('bucket name', this.bucket));
-    return { ...result, sees: visible.findings.length > 0 };
+    const visible = await findSecrets(everything(), secretsOfText('bucket name', this.bucket));
+    const seen = visible.findings.map(({ where }) => where);
+    return { ...result, sees: seen.includes('log') && seen.some((where) => where !== 'log') };
   }
 
   async close(): Promise<void> {
