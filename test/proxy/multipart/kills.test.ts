@@ -190,6 +190,27 @@ describe('one backend call fails', () => {
     expect(Math.min(counts.earlier, counts.later)).toBeGreaterThan(0);
   });
 
+  it('of UploadPart, a part at the store that was there before: a stale ETag is refused, never tried again in vain', async () => {
+    const other = randomBytes(MIN_PART);
+    const outcomes = new Set<string>();
+    await runAll<{ upload: Upload; earlier: Listed }>({
+      prepare: async (key) => {
+        const upload = await beginUpload(bench, key);
+        return { upload, earlier: await upload.put(1, LARGE) };
+      },
+      act: ({ upload }) => upload.part(1, other),
+      wanted: '200',
+      calls: 2,
+      async after({ upload, earlier }, reply) {
+        const done = outcome(await upload.through(replica.send).complete([earlier]));
+        outcomes.add(done);
+        if (reply.status === 200) expect(done).toBe('400 InvalidPart');
+        expect(await expectWholeOrAbsent(upload, LARGE)).toBe(done === '200' ? 'whole' : 'absent');
+      },
+    });
+    expect([...outcomes].sort()).toEqual(['200', '400 InvalidPart']);
+  });
+
   interface Ready {
     readonly upload: Upload;
     readonly listed: readonly Listed[];

@@ -229,6 +229,30 @@ describe('several at once', () => {
     await upload.abort();
   });
 
+  it('If-Match: the same content stored anew in between is a conflict to try again', async () => {
+    const { upload, there, listed } = await ready('conflict');
+    const put = () => bench.s3.send(new PutObjectCommand({ Bucket: bench.bucket, Key: 'conflict', Body: 'one' }));
+    await put();
+    const condition = [['if-match', `"${md5(Buffer.from('one'))}"`]] as const;
+    const held = holdComplete();
+    const slow = there.complete(listed, condition);
+    await held.reached;
+    await put();
+    held.release();
+    expect(outcome(await slow)).toBe('409 ConditionalRequestConflict');
+    expect(outcome(await there.complete(listed, condition))).toBe('200');
+    await expectBody(upload, SMALL);
+  });
+
+  it('a Complete that fails leaves the parts that it did not list as they were', async () => {
+    await bench.s3.send(new PutObjectCommand({ Bucket: bench.bucket, Key: 'unlisted', Body: 'there' }));
+    const { upload, listed, body } = await ready('unlisted', [LARGE, LARGE, LARGE]);
+    const first = await upload.complete(listed.slice(0, 1), [['if-none-match', '*']]);
+    expect(outcome(first)).toBe('412 PreconditionFailed');
+    expect(outcome(await upload.complete(listed))).toBe('200');
+    await expectBody(upload, body);
+  });
+
   describe('no attempt repeats a key', () => {
     it.each([
       ['staged', SMALL],

@@ -190,6 +190,12 @@ function refusals(
     expect(outcome(await upload.get())).toBe('404 NoSuchKey');
   });
 
+  it('EntityTooSmall names the part and its size in plaintext', async () => {
+    const reply = await upload.complete([...listed, part(3, large(42, 20))]);
+    expect([elements(reply, 'ProposedSize'), elements(reply, 'MinSizeAllowed')]).toEqual([['10'], [String(MIN_PART)]]);
+    expect([elements(reply, 'PartNumber'), elements(reply, 'ETag')]).toEqual([['2'], [md5(large(41, 10))]]);
+  });
+
   it.each(['0', '10001', '-1', '1.5', 'x', ''])('part number %s', async (number) => {
     expect(outcome(await upload.part(number, Buffer.from('x')))).toBe('400 InvalidArgument');
   });
