@@ -54,7 +54,7 @@ function summaryRow({ client, checks, skipped }: ClientResults): string {
 function section({ client, checks }: ClientResults): readonly string[] {
   const stages = unique(checks.map(stageOf));
   const names = unique(checks.map(({ check }) => check));
-  const remarks = unique(checks.flatMap((check) => remarkOf(check)));
+  const remarks = unique(checks.flatMap((check) => remarkOf(check, checks)));
   return [
     `## ${client}`,
     '',
@@ -74,11 +74,13 @@ function outcomeAt(checks: readonly CheckResult[], name: string, stage: string):
   return found === undefined ? '' : CELLS[found.outcome];
 }
 
-function remarkOf({ check, outcome, note, version, backend }: CheckResult): readonly string[] {
+/** With the storage, where it was not the same on all. */
+function remarkOf(one: CheckResult, all: readonly CheckResult[]): readonly string[] {
+  const { check, outcome, note, version, backend } = one;
   if (note === undefined) return [];
-  return outcome === 'left out'
-    ? [`${cell(check)}: left out with ${version} on ${backend}: ${cell(note)}`]
-    : [`${cell(check)}: ${cell(note)}`];
+  if (outcome === 'left out') return [`${cell(check)}: left out with ${version} on ${backend}: ${cell(note)}`];
+  const differs = all.some((other) => other.check === check && other.outcome === outcome && other.note !== note);
+  return [`${cell(check)}: ${cell(note)}${differs ? ` on ${backend}` : ''}`];
 }
 
 const cell = (text: string) => text.replaceAll('|', '\\|');
