@@ -11,7 +11,7 @@ import type { EmitSecurityEvent } from './events.ts';
 import type { UploadForm } from './form/read-form.ts';
 import type { StateStore } from './keyring/state.ts';
 import type { OpenTenant } from './keyring/tenancy.ts';
-import type { UploadCache } from './multipart/upload-record.ts';
+import type { UploadCache } from './multipart/upload-cache.ts';
 import type { AttributesCache } from './object/attributes-cache.ts';
 import type { Reply } from './reply.ts';
 import type { S3Request } from './request.ts';

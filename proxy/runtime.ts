@@ -11,7 +11,7 @@ import { Tenancy } from './keyring/tenancy.ts';
 import { ATTRIBUTES_CACHE_BYTES } from './limits.ts';
 import { type Logger, securityEventsTo } from './log.ts';
 import { createMetrics, type Metrics, type MetricsText } from './metrics.ts';
-import { UploadCache } from './multipart/upload-record.ts';
+import { UploadCache } from './multipart/upload-cache.ts';
 import { AttributesCache } from './object/attributes-cache.ts';
 import { OPERATIONS } from './operations/table.ts';
 import { opsApp, startOpsServer } from './ops-server.ts';

@@ -4,7 +4,6 @@
  * The DEK in it is wrapped for the object's name; what is secret in it is sealed under the DEK (crypto/FORMAT.md, "Uploads in
  * progress").
  */
-import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { openBox, sealBox } from '../../crypto/box.ts';
 import { Dek } from '../../crypto/dek.ts';
@@ -12,7 +11,6 @@ import { openHeader, type SealedHeader, sealHeader } from '../../crypto/header.t
 import { context } from '../../crypto/keys.ts';
 import type { ChecksumName } from '../body/checksums.ts';
 import { S3Error } from '../errors.ts';
-import { UPLOAD_RECORDS_CACHED } from '../limits.ts';
 import type { ClientAttributes } from '../object/client-headers.ts';
 import { currentRoot } from '../object/store-object.ts';
 import { fitsMetadata, MalformedSealedObject } from '../object/stored-metadata.ts';
@@ -120,23 +118,6 @@ export async function saveUpload(
     sealed: sealed.toString('base64url'),
   };
   await call.services.state.replace(recordName(id), Buffer.from(JSON.stringify(stored)), call.signal);
-}
-
-/** Opened records of this process. A record never changes, so only its absence has to be looked up again. */
-export class UploadCache {
-  readonly #records = new LRUCache<string, UploadRecord>({ max: UPLOAD_RECORDS_CACHED });
-
-  get(tenant: string, id: string): UploadRecord | undefined {
-    return this.#records.get(`${tenant}/${id}`);
-  }
-
-  set(tenant: string, record: UploadRecord): void {
-    this.#records.set(`${tenant}/${record.id}`, record);
-  }
-
-  delete(tenant: string, id: string): void {
-    this.#records.delete(`${tenant}/${id}`);
-  }
 }
 
 /**
