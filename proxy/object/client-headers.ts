@@ -2,6 +2,7 @@
  * Headers of a client's PUT: those that describe the object are sealed, those that ask something of the backend are let
  * through by name, and those that this endpoint cannot honour are refused. Nothing else reaches the backend.
  */
+import { SEALED_HEADERS } from '../../crypto/attributes.ts';
 import { stripAwsChunked } from '../body/aws-chunked.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_USER_METADATA_BYTES } from '../limits.ts';
@@ -9,14 +10,7 @@ import type { S3Request } from '../request.ts';
 import { META_PREFIX } from './stored-metadata.ts';
 
 /** Sealed, and returned exactly. */
-export const CONTENT_HEADERS = [
-  'content-type',
-  'cache-control',
-  'content-disposition',
-  'content-encoding',
-  'content-language',
-  'expires',
-] as const;
+export const CONTENT_HEADERS: readonly string[] = SEALED_HEADERS;
 
 /** Passed to the backend as they are: they name how it keeps the object, not what is in it. Listed in SECURITY.md. */
 const STORAGE_HEADERS = [

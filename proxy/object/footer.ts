@@ -8,22 +8,19 @@ import { openFooterAttributes, openPartTable, type PartEntry, parseLocator } fro
 import type { OpenedHeader } from '../../crypto/header.ts';
 import { LOCATOR_BYTES } from '../../crypto/layout.ts';
 import { BackendUnavailable } from '../backend/backend.ts';
-import { discard, readBody } from '../backend/read-body.ts';
+import { readBody } from '../backend/read-body.ts';
 import { FOOTER_GUESS_BYTES } from '../limits.ts';
 import type { Call } from '../operation.ts';
 import type { FooterAttributes } from './attributes-cache.ts';
-import { accountHeaders } from './client-headers.ts';
+import { fetchVersion } from './fetch-version.ts';
+import type { ByteRange } from './range.ts';
 import { MalformedSealedObject } from './stored-metadata.ts';
 import {
   asObjectFailure,
   type BackendFacts,
-  factsOf,
-  failureOf,
   identityOf,
   type ObjectAddress,
   type SealedObject,
-  VersionChanged,
-  versionQuery,
 } from './stored-object.ts';
 
 /** @throws FormatError, VersionChanged, S3Error */
@@ -89,41 +86,8 @@ function openTable(call: Call, object: SealedObject, sealed: Buffer): readonly P
 }
 
 /** Stored bytes [start, end) of exactly the version that `facts` describes. @throws VersionChanged */
-async function fetchStored(
-  call: Call,
-  address: ObjectAddress,
-  facts: BackendFacts,
-  range: { start: number; end: number },
-): Promise<Buffer> {
-  const response = await call.services.backend.send({
-    method: 'GET',
-    bucket: address.bucket,
-    key: address.key,
-    query: versionQuery(address),
-    headers: {
-      ...accountHeaders(call.request),
-      'if-match': facts.etag,
-      range: `bytes=${range.start}-${range.end - 1}`,
-    },
-    signal: call.signal,
-  });
-  if (response.status === 412 || response.status === 404 || response.status === 416) {
-    discard(response);
-    throw new VersionChanged();
-  }
-  if (response.status !== 206) {
-    throw await failureOf(response, { operation: 'GetObject', bucket: address.bucket, key: address.key });
-  }
-  requireSameVersion(facts, factsOf(response.headers), () => discard(response));
-  const bytes = await readBody(response, { maxBytes: range.end - range.start });
-  if (bytes.length !== range.end - range.start)
-    throw new BackendUnavailable('it sent another range than the one asked for');
-  return bytes;
-}
-
-/** Some backends ignore If-Match on reads: compare as well. */
-export function requireSameVersion(expected: BackendFacts, found: BackendFacts, drop: () => void): void {
-  if (found.etag === expected.etag && found.size === expected.size && found.versionId === expected.versionId) return;
-  drop();
-  throw new VersionChanged();
+async function fetchStored(call: Call, address: ObjectAddress, facts: BackendFacts, range: ByteRange): Promise<Buffer> {
+  const bytes = await readBody(await fetchVersion(call, address, facts, range), { maxBytes: range.end - range.start });
+  if (bytes.length === range.end - range.start) return bytes;
+  throw new BackendUnavailable('it sent another range than the one asked for');
 }

@@ -4,25 +4,16 @@
  */
 import type { Readable } from 'node:stream';
 import { openStream, PartOpener } from '../../crypto/open.ts';
-import { discard } from '../backend/read-body.ts';
 import { BATCH_BYTES } from '../limits.ts';
 import type { Call } from '../operation.ts';
-import { accountHeaders } from './client-headers.ts';
-import { partTable, requireSameVersion } from './footer.ts';
+import { fetchVersion } from './fetch-version.ts';
+import { partTable } from './footer.ts';
 import { awaitingReader, fromStore } from './from-store.ts';
 import type { ByteRange } from './range.ts';
 import { type PlannedPart, planRead, type ReadPlan } from './read-plan.ts';
 import { SplitSource } from './split-source.ts';
 import { MalformedSealedObject } from './stored-metadata.ts';
-import {
-  asObjectFailure,
-  factsOf,
-  failureOf,
-  type SealedObject,
-  type StoredObject,
-  VersionChanged,
-  versionQuery,
-} from './stored-object.ts';
+import { asObjectFailure, type SealedObject, type StoredObject } from './stored-object.ts';
 
 /** The parts of an object: one, or those of its table. */
 export async function partsOf(call: Call, object: SealedObject): Promise<readonly PlannedPart[]> {
@@ -48,28 +39,7 @@ export async function readRange(call: Call, object: StoredObject, range: ByteRan
 
 /** Stored bytes of exactly the version that was inspected. */
 export async function fetchStretch(call: Call, object: StoredObject, range: ByteRange): Promise<Readable> {
-  const { address, facts } = object;
-  const whole = range.start === 0 && range.end === facts.size;
-  const response = await call.services.backend.send({
-    method: 'GET',
-    bucket: address.bucket,
-    key: address.key,
-    query: versionQuery(address),
-    headers: {
-      ...accountHeaders(call.request),
-      'if-match': facts.etag,
-      ...(whole ? {} : { range: `bytes=${range.start}-${range.end - 1}` }),
-    },
-    signal: call.signal,
-  });
-  if (response.status === 412 || response.status === 404 || response.status === 416) {
-    discard(response);
-    throw new VersionChanged();
-  }
-  if (response.status !== (whole ? 200 : 206)) {
-    throw await failureOf(response, { operation: 'GetObject', bucket: address.bucket, key: address.key });
-  }
-  requireSameVersion(facts, factsOf(response.headers), () => discard(response));
+  const response = await fetchVersion(call, object.address, object.facts, range);
   return awaitingReader(response.body);
 }
 

@@ -2,6 +2,7 @@
 import type { Checksum } from '../../crypto/attributes.ts';
 import { toHeaderValue } from '../header-text.ts';
 import type { S3Request } from '../request.ts';
+import { CONTENT_HEADERS } from './client-headers.ts';
 import { META_PREFIX } from './stored-metadata.ts';
 import type { StoredObject } from './stored-object.ts';
 
@@ -23,15 +24,6 @@ const VERSION_HEADERS = [
   'x-amz-server-side-encryption-bucket-key-enabled',
   'x-amz-request-charged',
   'x-amz-missing-meta',
-] as const;
-
-const LEGACY_HEADERS = [
-  'content-type',
-  'cache-control',
-  'content-disposition',
-  'content-encoding',
-  'content-language',
-  'expires',
 ] as const;
 
 /** `response-*` query parameters, and the header that each replaces (S3 API reference, GetObject). */
@@ -86,7 +78,7 @@ function describingHeaders(object: StoredObject): Record<string, string> {
   const metadata = Object.entries(headers).filter(
     ([name]) => name.startsWith(META_PREFIX) || name.startsWith('x-amz-checksum-'),
   );
-  return { ...pick(headers, LEGACY_HEADERS), ...Object.fromEntries(metadata) };
+  return { ...pick(headers, CONTENT_HEADERS), ...Object.fromEntries(metadata) };
 }
 
 function pick(headers: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> {

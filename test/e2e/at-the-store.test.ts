@@ -1,6 +1,6 @@
 /**
  * Protects: what is kept opens with the tenant's API key and nothing else, by a reader that shares no code with the program;
- * and objects that someone exchanges, mixes or renames at the store are refused (LESSONS: no AAD; moved ciphertext).
+ * and objects that someone exchanges, mixes or renames at the store are refused (seen elsewhere: no AAD; moved ciphertext).
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

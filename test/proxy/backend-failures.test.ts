@@ -1,6 +1,6 @@
 /**
  * A backend that fails in every way it can: clients get an error that they will retry, nothing half-stored ever shows, and
- * nothing leaks (LESSONS: a backend that was down lost a write; merged error codes; conditions ignored).
+ * nothing leaks (seen elsewhere: a backend that was down lost a write; merged error codes; conditions ignored).
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';

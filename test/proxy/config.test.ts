@@ -1,6 +1,6 @@
 /**
  * Configuration: what is missing or malformed stops the program with the variable's name, and never with the value of a
- * secret; samples that stand all over the web are refused (LESSONS: a missing master key silently meant plaintext; sample
+ * secret; samples that stand all over the web are refused (seen elsewhere: a missing master key silently meant plaintext; sample
  * secrets in production).
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
  * Every operation with the credentials of somebody who may not: another bucket's, another prefix's, a reader's, and those of a
  * tenant that may use the bucket but does not own the object. The answer is AccessDenied and nothing at the backend has
- * changed. The state bucket is out of reach for everybody (LESSONS: any valid key could read any object through a path
+ * changed. The state bucket is out of reach for everybody (seen elsewhere: any valid key could read any object through a path
  * parameter; a lifecycle rule on the data bucket deleted the keyrings).
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -1,7 +1,7 @@
 /**
  * Everything that the program leaves behind, searched byte by byte: the store's files as they lie on the disk, the state
  * bucket, what was sent to the backend, and the log. No plaintext, no metadata, no digest of either, no key and no access key
- * id (LESSONS: plaintext SHA-256 left in names; client headers forwarded; derived keys parked in queues).
+ * id (seen elsewhere: plaintext SHA-256 left in names; client headers forwarded; derived keys parked in queues).
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';

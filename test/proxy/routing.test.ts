@@ -1,6 +1,6 @@
 /**
  * From a request's bytes to one operation and a decision about it: decoding, selection that depends on no order, and grants
- * (LESSONS: auth by the first route that matches; identity taken from a path parameter).
+ * (seen elsewhere: auth by the first route that matches; identity taken from a path parameter).
  */
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';

@@ -1,5 +1,5 @@
 /**
- * Protects: constant memory (LESSONS: whole files buffered). 5 GiB up and down through the running program, and a reader that
+ * Protects: constant memory (seen elsewhere: whole files buffered). 5 GiB up and down through the running program, and a reader that
  * stops reading half-way, take no more resident memory than a few large buffers, on the embedded store and on a real server.
  */
 import { createHash } from 'node:crypto';

@@ -1,5 +1,5 @@
 /**
- * Protects: constant memory with many parts (LESSONS: ranged reads of multipart objects buffered, out of memory overnight).
+ * Protects: constant memory with many parts (seen elsewhere: ranged reads of multipart objects buffered, out of memory overnight).
  * Sixty-four parts at once, and a thousand ranges of one byte over an object of many parts.
  */
 import { createHash } from 'node:crypto';

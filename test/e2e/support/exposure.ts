@@ -1,6 +1,6 @@
 /**
  * Looks for what must not be readable: plaintext, digests of plaintext, API keys and whole access key ids, in everything
- * that the store holds and that the program printed (LESSONS: derived keys parked elsewhere, plaintext digests in metadata).
+ * that the store holds and that the program printed (seen elsewhere: derived keys parked elsewhere, plaintext digests in metadata).
  */
 import type { Digests } from './plaintext.ts';
 import type { Exposed } from './store-under-test.ts';

@@ -1,5 +1,5 @@
 /**
- * Protects uploads from other tenants and narrower keys (LESSONS 1): whoever names an upload that is not theirs, by whatever
+ * Protects uploads from other tenants and narrower keys: whoever names an upload that is not theirs, by whatever
  * step, gets an error, learns nothing, and changes nothing.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

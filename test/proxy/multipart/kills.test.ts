@@ -1,6 +1,6 @@
 /**
  * Protects uploads from a proxy that dies, or a store that fails, between any two backend calls of Create, UploadPart, Complete
- * and Abort (LESSONS: kill -9 between, another replica goes on): the object is whole or absent and never anything else, the
+ * and Abort (seen elsewhere: kill -9 between, another replica goes on): the object is whole or absent and never anything else, the
  * client can go on at another replica, and gc finds what is left. The smallest part is made small here; a process that is really
  * killed is in sigkill.slow.test.ts.
  */

@@ -1,6 +1,6 @@
 /**
  * Protects uploads that several clients or replicas end at once, and Completes under conditions: one outcome, an object that is
- * whole, and no key used twice for two footers (LESSONS 26, 34, 35).
+ * whole, and no key used twice for two footers.
  */
 import { randomBytes } from 'node:crypto';
 import { PutObjectCommand } from '@aws-sdk/client-s3';

@@ -1,7 +1,7 @@
 /**
  * Protects reads of multipart objects: any range of any layout of parts is the slice of the plaintext, few bytes beyond it come
  * from the store, part numbers select parts, HEAD and listings never need the part table, and a stored object whose pieces
- * were moved, cut or exchanged gives no wrong byte (LESSONS 16, 18, 19). The smallest part is made small here, so that many
+ * were moved, cut or exchanged gives no wrong byte. The smallest part is made small here, so that many
  * layouts can be tried.
  */
 import { randomBytes } from 'node:crypto';

@@ -1,6 +1,6 @@
 /**
  * Protects uploads from a real kill -9: a server process is killed at some moment of a Complete, round after round. Whatever it
- * came to, the object is whole or absent, another server finishes it with the same list, and nothing is left (LESSONS 26).
+ * came to, the object is whole or absent, another server finishes it with the same list, and nothing is left.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';

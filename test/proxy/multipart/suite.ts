@@ -1,6 +1,6 @@
 /**
  * What a client sees of multipart uploads, whatever the store: which parts may be sent, listed and completed, what the finished
- * object answers, and that nothing is left behind (S3 API reference; LESSONS: parts 1, 5, 9, a subset, part 10,000, the last
+ * object answers, and that nothing is left behind (S3 API reference; seen elsewhere: parts 1, 5, 9, a subset, part 10,000, the last
  * part that is no longer the last).
  */
 import { createHash, randomBytes } from 'node:crypto';

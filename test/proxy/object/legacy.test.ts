@@ -1,7 +1,7 @@
 /**
  * Objects that were there before: passed through byte for byte with their own ETag, headers and ranges, whatever they look
  * like; refused when the operator says so; and told apart from sealed ones by nothing that a plain object can have by chance
- * (LESSONS: "base64 starting with 0x01 is encrypted").
+ * (seen elsewhere: "base64 starting with 0x01 is encrypted").
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -1,6 +1,6 @@
 /**
  * What goes to the backend in clear and what does not: an allow-list, the limits of metadata by both ways of counting, and
- * caches in which no two tenants, keys or versions ever meet (LESSONS: a cache keyed by hash alone collided; metadata cached by
+ * caches in which no two tenants, keys or versions ever meet (seen elsewhere: a cache keyed by hash alone collided; metadata cached by
  * ETag went stale).
  */
 import { describe, expect, test } from 'vitest';

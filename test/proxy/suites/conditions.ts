@@ -1,6 +1,6 @@
 /**
  * Conditional requests against the plaintext's ETag: precedence on reads (RFC 9110 section 13.2.2), and writes of which
- * exactly one wins (LESSONS: conditions dropped, lock files broken, updates lost). Where the backend cannot decide a write
+ * exactly one wins (seen elsewhere: conditions dropped, lock files broken, updates lost). Where the backend cannot decide a write
  * atomically, the answer is 501.
  */
 import { createHash } from 'node:crypto';

@@ -1,6 +1,6 @@
 /**
  * Listings with every parameter against a naive model: order by UTF-8 bytes, prefixes, delimiters, markers and pages, with
- * plaintext sizes and ETags in every row (LESSONS: ciphertext sizes made sync tools copy everything again).
+ * plaintext sizes and ETags in every row (seen elsewhere: ciphertext sizes made sync tools copy everything again).
  */
 import { createHash } from 'node:crypto';
 import {

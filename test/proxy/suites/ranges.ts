@@ -1,6 +1,6 @@
 /**
  * Every form of range at every boundary gives the slice of the plaintext that S3 would give, and only the needed bytes come
- * from the backend (RFC 9110 section 14; LESSONS: ranges applied twice, open ends wrong, hangs beyond the end).
+ * from the backend (RFC 9110 section 14; seen elsewhere: ranges applied twice, open ends wrong, hangs beyond the end).
  */
 import { randomBytes } from 'node:crypto';
 import { PutObjectCommand } from '@aws-sdk/client-s3';

@@ -1,6 +1,6 @@
 /**
  * What a client stores comes back byte for byte, under the size, ETag, headers, metadata and checksums that it would have on
- * S3, whichever way it asks (LESSONS: lost headers, ciphertext sizes in listings, digests of plaintext left behind).
+ * S3, whichever way it asks (seen elsewhere: lost headers, ciphertext sizes in listings, digests of plaintext left behind).
  */
 import { createHash, randomBytes } from 'node:crypto';
 import {
