@@ -1,5 +1,5 @@
 /**
- * Protects: nothing is half-stored (DESIGN: "Nothing is ever half-stored"). The program is killed without warning in the
+ * Protects: nothing is half-stored. The program is killed without warning in the
  * middle of many PUTs, several times; every object that it acknowledged is whole afterwards, and no other object is there in
  * part: it is whole, or the one that stood there before, or missing.
  */

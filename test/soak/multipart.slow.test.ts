@@ -17,7 +17,7 @@ const MANY_PARTS = 400;
 const SMALL_PART_BYTES = 5 * MiB;
 const RANGES = 1000;
 /** Sixty-four parts of which each holds a batch on its way in and one on its way out. */
-const MAX_RESIDENT = 512 * MiB;
+const MAX_RESIDENT = 400 * MiB;
 
 let stage: Stage;
 const rows: SoakRow[] = [];
