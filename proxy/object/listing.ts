@@ -3,7 +3,9 @@
  * are looked up, within a bound and once per version, and agree with what HEAD says. A row that fails never fails the list.
  */
 import { sealedPartBytes } from '../../crypto/layout.ts';
+import { BackendUnavailable } from '../backend/backend.ts';
 import type { ListedObject } from '../backend/list.ts';
+import { S3Error } from '../errors.ts';
 import { LIST_LOOKUPS_AT_ONCE } from '../limits.ts';
 import { mapBounded } from '../map-bounded.ts';
 import type { Call } from '../operation.ts';
@@ -53,15 +55,31 @@ async function lookUp(
   if (cached !== undefined) return cached;
   try {
     const address = { bucket, key: row.key, versionId: row.versionId };
-    const object = await inspectObject(call, address, { storedBytes: row.size });
+    const object = await onceMore(call, () => inspectObject(call, address, { storedBytes: row.size }));
     if (object.kind === 'legacy') call.services.cache.add(identity, { listed: asListed });
     const checksums = object.kind === 'legacy' ? [] : object.late.checksums;
     return { size: object.size, etag: object.etag, checksums };
-  } catch {
-    // Another tenant's, damaged, or replaced meanwhile: shown, but never under an ETag that looks like an MD5 of plaintext.
+  } catch (error) {
     call.signal.throwIfAborted();
+    // A size that is wrong for the moment would make sync tools copy again: the client is to ask again instead.
+    if (isOutage(error)) throw error;
+    // Another tenant's, damaged, or replaced meanwhile: shown, but never under an ETag that looks like an MD5 of plaintext.
     return { ...asListed, etag: asListed.etag.includes('-') ? asListed.etag : `${asListed.etag}-1` };
   }
+}
+
+/** A backend that fails once under many look-ups does not fail the listing. */
+async function onceMore<T>(call: Call, lookUpOnce: () => Promise<T>): Promise<T> {
+  try {
+    return await lookUpOnce();
+  } catch (error) {
+    if (call.signal.aborted || !isOutage(error)) throw error;
+    return lookUpOnce();
+  }
+}
+
+function isOutage(error: unknown): boolean {
+  return error instanceof BackendUnavailable || (error instanceof S3Error && error.status === 503);
 }
 
 /** Seeing the names of other tenants' objects is not an attempt to read them. */

@@ -190,6 +190,26 @@ describe('reads', () => {
     expect([reply.status, reply.code]).toEqual([503, 'ServiceUnavailable']);
   });
 
+  test.each([
+    ['once', 1, 200],
+    ['for good', 2, 503],
+  ])('a look-up of a row that fails %s never shows a size of ciphertext', async (_often, times, status) => {
+    const name = `row-${times}`;
+    const key = `${prefix}${name}`;
+    const body = Buffer.alloc(1000, 'row');
+    expect((await bench.send(put(name, body))).status).toBe(200);
+    faulty.inject({
+      when: (request) => request.method === 'HEAD' && request.key === key,
+      fault: { kind: 'status', status: 503, code: 'ServiceUnavailable' },
+      times,
+    });
+    const query = `list-type=2&prefix=${encodeURIComponent(key)}`;
+    const reply = await bench.send({ method: 'GET', path: `/${bench.bucket}`, query });
+    expect(reply.status).toBe(status);
+    expect(reply.body.toString().includes('<Size>1000</Size>')).toBe(status === 200);
+    expect(reply.body.toString().includes('<Size>1064</Size>')).toBe(false);
+  });
+
   test('a version replaced between footer and body is read again, and never mixed', async () => {
     const other = randomBytes(LARGE.length);
     let replaced = 0;
