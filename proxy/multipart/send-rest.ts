@@ -3,6 +3,7 @@
  * client part as one more backend part, joined with that part when it is staged. A backend that wants equal parts gets the end
  * in pieces as long as the first part.
  */
+
 import { PART_HEADER_BYTES, sealedPartBytes } from '../../crypto/layout.ts';
 import { type BackendBody, BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
@@ -11,6 +12,7 @@ import { MAX_PART_NUMBER } from '../limits.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { SplitSource } from '../object/split-source.ts';
 import { failureOf } from '../object/stored-object.ts';
+import { partQuery } from '../object/upstream-upload.ts';
 import type { Call } from '../operation.ts';
 import { quoted } from './backend-parts.ts';
 import type { CurrentPart, UploadView } from './current-parts.ts';
@@ -77,15 +79,12 @@ async function sendTail(
 }
 
 async function sendPiece(call: Call, record: UploadRecord, number: number, body: BackendBody): Promise<Piece> {
-  const { bucket, key, uploadId } = record;
+  const { bucket, key } = record;
   const response = await call.services.backend.send({
     method: 'PUT',
     bucket,
     key,
-    query: [
-      ['partNumber', String(number)],
-      ['uploadId', uploadId],
-    ],
+    query: partQuery(record, number),
     headers: accountHeaders(call.request),
     body,
     signal: call.signal,

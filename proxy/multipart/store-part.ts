@@ -3,6 +3,7 @@
  * repeats a (key, nonce) pair, and acknowledged by a receipt. A part that may turn out not to be the backend's last, yet is
  * below its minimum size, is staged in the state bucket; Complete sends it on together with the footer.
  */
+
 import { sealedPartBytes } from '../../crypto/layout.ts';
 import { PartSealer, sealStream } from '../../crypto/seal.ts';
 import type { BackendRequest } from '../backend/backend.ts';
@@ -12,6 +13,7 @@ import { S3Error } from '../errors.ts';
 import { BATCH_BYTES, MAX_PART_NUMBER, MAX_STORED_PUT_BYTES, MIN_PART_BYTES } from '../limits.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { failureOf } from '../object/stored-object.ts';
+import { partQuery } from '../object/upstream-upload.ts';
 import type { Call } from '../operation.ts';
 import { quoted } from './backend-parts.ts';
 import { type Receipt, readReceipts, receiptTime, stagedName, writeReceipt } from './receipts.ts';
@@ -72,14 +74,11 @@ export async function storePart(
 }
 
 function uploadPart(record: UploadRecord, number: number): Pick<BackendRequest, 'bucket' | 'key' | 'query'> {
-  const { bucket, key, uploadId } = record;
+  const { bucket, key } = record;
   return {
     bucket,
     key,
-    query: [
-      ['partNumber', String(number)],
-      ['uploadId', uploadId],
-    ],
+    query: partQuery(record, number),
   };
 }
 

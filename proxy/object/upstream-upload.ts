@@ -107,7 +107,11 @@ export async function copyUpstreamPart(
   return etag;
 }
 
-function partQuery(upload: UpstreamUpload, number: number): readonly (readonly [string, string])[] {
+/** Names one part of an upload. */
+export function partQuery(
+  upload: Pick<UpstreamUpload, 'uploadId'>,
+  number: number,
+): readonly (readonly [string, string])[] {
   return [
     ['partNumber', String(number)],
     ['uploadId', upload.uploadId],
