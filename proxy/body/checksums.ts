@@ -1,15 +1,16 @@
 /**
  * Every checksum algorithm that S3 clients send, behind one incremental interface.
  *
- * Source: Amazon S3 user guide, "Checking object integrity". The newer algorithms (SHA512, MD5 as a checksum, XXHASH*) are
- * named here so that they are refused with a clear answer, never stored unchecked.
+ * Source: Amazon S3 user guide, "Checking object integrity"; lengths of values are those of the format (crypto/checksums.ts).
  */
 import { createHash } from 'node:crypto';
 import { crc32, crc32c } from '@node-rs/crc32';
-import type { ChecksumAlgorithm } from '../../crypto/checksums.ts';
+import { type ChecksumAlgorithm, checksumAlgorithms, checksumBytes } from '../../crypto/checksums.ts';
 import { Crc64Nvme } from './crc64nvme.ts';
+import { XxHash } from './xxhash.ts';
 
-export type ChecksumName = Extract<ChecksumAlgorithm, 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256'>;
+/** As S3 names it: `CRC32`, `SHA256`, ... */
+export type ChecksumName = ChecksumAlgorithm;
 
 export interface Hasher {
   update(data: Buffer): void;
@@ -17,12 +18,9 @@ export interface Hasher {
   digest(): Buffer;
 }
 
-const VALUE_BYTES: Readonly<Record<ChecksumName, number>> = { CRC32: 4, CRC32C: 4, CRC64NVME: 8, SHA1: 20, SHA256: 32 };
+export const CHECKSUM_NAMES: readonly ChecksumName[] = checksumAlgorithms();
 
-export const CHECKSUM_NAMES = Object.keys(VALUE_BYTES) as readonly ChecksumName[];
-export const UNSUPPORTED_CHECKSUMS: readonly string[] = ['SHA512', 'MD5', 'XXHASH64', 'XXHASH3', 'XXHASH128'];
-
-export function createHasher(algorithm: ChecksumName | 'MD5'): Hasher {
+export function createHasher(algorithm: ChecksumName): Hasher {
   switch (algorithm) {
     case 'CRC32':
       return crc32Hasher(crc32);
@@ -32,16 +30,24 @@ export function createHasher(algorithm: ChecksumName | 'MD5'): Hasher {
       return new Crc64Nvme();
     case 'SHA1':
     case 'SHA256':
+    case 'SHA512':
     case 'MD5':
       return createHash(algorithm);
+    case 'XXHASH64':
+    case 'XXHASH3':
+    case 'XXHASH128':
+      return new XxHash(algorithm);
   }
 }
 
-/** A checksum's algorithm by its S3 name, in any case; `undefined` for one that is not supported. */
+/** A checksum's algorithm by its S3 name, in any case; `undefined` for one that S3 does not have. */
 export function checksumName(text: string): ChecksumName | undefined {
   const upper = text.toUpperCase();
   return CHECKSUM_NAMES.find((name) => name === upper);
 }
+
+/** What S3 answers for the name of an algorithm that it does not have. */
+export const UNKNOWN_ALGORITHM = `Checksum algorithm provided is unsupported. Please try again with any of the valid types: [${CHECKSUM_NAMES.join(', ')}]`;
 
 /** Lower-case name of the header, or trailer, that carries a value. */
 export function checksumHeader(algorithm: string): string {
@@ -56,7 +62,7 @@ export function decodeBase64(text: string, bytes: number): Buffer | undefined {
 
 /** A checksum's value; `undefined` when it is not base64 of the algorithm's length. */
 export function decodeChecksum(algorithm: ChecksumName, text: string): Buffer | undefined {
-  return decodeBase64(text, VALUE_BYTES[algorithm]);
+  return decodeBase64(text, checksumBytes(algorithm));
 }
 
 function crc32Hasher(step: (data: Uint8Array, state: number) => number): Hasher {

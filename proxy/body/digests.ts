@@ -44,6 +44,8 @@ export class Digests {
   }
 
   #want(algorithm: ChecksumName): void {
+    // The MD5 is computed in any case: it is the ETag.
+    if (algorithm === 'MD5') return;
     if (!this.#hashers.has(algorithm)) this.#hashers.set(algorithm, createHasher(algorithm));
   }
 
@@ -58,7 +60,7 @@ export class Digests {
     const md5 = this.#md5.digest();
     const values = new Map([...this.#hashers].map(([algorithm, hasher]) => [algorithm, hasher.digest()]));
     const digestOf = (algorithm: ChecksumName): Buffer => {
-      const value = values.get(algorithm);
+      const value = algorithm === 'MD5' ? md5 : values.get(algorithm);
       if (value === undefined) throw new Error(`No hasher was made for ${algorithm}.`);
       return value;
     };

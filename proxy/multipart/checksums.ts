@@ -3,7 +3,7 @@
  * checksum from those of its parts.
  */
 import { createHash } from 'node:crypto';
-import { type ChecksumName, checksumName, createHasher } from '../body/checksums.ts';
+import { type ChecksumName, checksumName, createHasher, UNKNOWN_ALGORITHM } from '../body/checksums.ts';
 import { combineCrcs } from '../body/crc-combine.ts';
 import { S3Error } from '../errors.ts';
 import type { S3Request } from '../request.ts';
@@ -22,10 +22,7 @@ export function uploadChecksum(request: S3Request): UploadChecksum | undefined {
   }
   const algorithm = checksumName(asked);
   if (algorithm === undefined) {
-    throw new S3Error(
-      'InvalidRequest',
-      'Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]',
-    );
+    throw new S3Error('InvalidRequest', UNKNOWN_ALGORITHM);
   }
   if (type !== undefined && type !== 'FULL_OBJECT' && type !== 'COMPOSITE') {
     throw new S3Error('InvalidRequest', 'Value for x-amz-checksum-type header is invalid.');

@@ -1,6 +1,6 @@
 /** What a CopyObject asks for beside its source, read and checked from the headers alone. */
 import type { Checksum } from '../../crypto/attributes.ts';
-import { type ChecksumName, checksumName } from '../body/checksums.ts';
+import { type ChecksumName, checksumName, UNKNOWN_ALGORITHM } from '../body/checksums.ts';
 import { S3Error } from '../errors.ts';
 import type { S3Request } from '../request.ts';
 import { type ClientAttributes, clientAttributes, storageHeaders } from './client-headers.ts';
@@ -66,7 +66,7 @@ function wantedChecksum(request: S3Request): ChecksumName | undefined {
   if (text === undefined || text === '') return undefined;
   const algorithm = checksumName(text);
   if (algorithm !== undefined) return algorithm;
-  throw new S3Error('InvalidRequest', 'Checksum algorithm provided is unsupported.');
+  throw new S3Error('InvalidRequest', UNKNOWN_ALGORITHM);
 }
 
 /** Whether a copy of `request`'s target onto itself would change anything (S3 API reference, CopyObject). */

@@ -1,8 +1,20 @@
-/** The five checksums of S3, from their definitions: a slow oracle for the fast ones. Values are base64. */
+/** Every checksum of S3, from its definition or from another library: a slow oracle for the fast ones. Values are base64. */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { xxh3, xxh64 } from '@node-rs/xxhash';
 
-export const ALGORITHMS = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const;
+export const ALGORITHMS = [
+  'CRC32',
+  'CRC32C',
+  'CRC64NVME',
+  'SHA1',
+  'SHA256',
+  'SHA512',
+  'MD5',
+  'XXHASH64',
+  'XXHASH3',
+  'XXHASH128',
+] as const;
 export type Algorithm = (typeof ALGORITHMS)[number];
 
 const known = new WeakMap<Buffer, Map<Algorithm, string>>();
@@ -26,7 +38,15 @@ function compute(algorithm: Algorithm, data: Buffer): string {
       return bigEndian(reflectedCrc(data, 0x9a6c9329ac4bc9b5n, 64n), 8);
     case 'SHA1':
     case 'SHA256':
+    case 'SHA512':
+    case 'MD5':
       return createHash(algorithm).update(data).digest('base64');
+    case 'XXHASH64':
+      return bigEndian(xxh64(data), 8);
+    case 'XXHASH3':
+      return bigEndian(xxh3.xxh64(data), 8);
+    case 'XXHASH128':
+      return bigEndian(xxh3.xxh128(data), 16);
   }
 }
 

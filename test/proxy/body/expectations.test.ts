@@ -40,6 +40,24 @@ const REFUSED: readonly (readonly [
   ['an empty length', { 'content-length': '' }, UNSIGNED, 'InvalidArgument'],
   ['a length beyond exact numbers', { 'content-length': '9007199254740992' }, UNSIGNED, 'InvalidArgument'],
   ['a decoded length that is no number', { 'x-amz-decoded-content-length': '1e3' }, TRAILER, 'InvalidArgument'],
+  [
+    'a Content-MD5 as a checksum, in hex',
+    { 'content-length': '0', 'x-amz-checksum-md5': '00'.repeat(16) },
+    UNSIGNED,
+    'InvalidRequest',
+    /^Value for x-amz-checksum-md5 header is invalid/,
+  ],
+  [
+    'the checksums MD5 and XXHASH128, whose values look alike',
+    {
+      'content-length': '0',
+      'x-amz-checksum-md5': '1B2M2Y8AsgTpgAmY7PhCfg==',
+      'x-amz-checksum-xxhash128': '1B2M2Y8AsgTpgAmY7PhCfg==',
+    },
+    UNSIGNED,
+    'InvalidRequest',
+    /^Expecting a single/,
+  ],
   ['an empty Content-MD5', { 'content-length': '0', 'content-md5': '' }, UNSIGNED, 'InvalidDigest'],
   ['a Content-MD5 in hex', { 'content-length': '0', 'content-md5': '00'.repeat(16) }, UNSIGNED, 'InvalidDigest'],
   ['a Content-MD5 of 4 bytes', { 'content-length': '0', 'content-md5': CRC32 }, UNSIGNED, 'InvalidDigest'],
@@ -93,25 +111,25 @@ const REFUSED: readonly (readonly [
     /^Value for/,
   ],
   [
-    'an algorithm that is not supported, by its value',
-    { 'content-length': '0', 'x-amz-checksum-xxhash64': 'AAAAAAAAAAA=' },
+    'a 128-bit value for a 64-bit algorithm',
+    { 'content-length': '0', 'x-amz-checksum-xxhash3': '1B2M2Y8AsgTpgAmY7PhCfg==' },
+    UNSIGNED,
+    'InvalidRequest',
+    /^Value for x-amz-checksum-xxhash3 header is invalid/,
+  ],
+  [
+    'an algorithm that S3 does not have',
+    { 'content-length': '0', 'x-amz-sdk-checksum-algorithm': 'SHA384' },
     UNSIGNED,
     'InvalidRequest',
     /unsupported/,
   ],
   [
-    'an algorithm that is not supported, by its name',
-    { 'content-length': '0', 'x-amz-sdk-checksum-algorithm': 'SHA512' },
-    UNSIGNED,
-    'InvalidRequest',
-    /unsupported/,
-  ],
-  [
-    'an algorithm that is not supported, in the trailer',
-    { 'x-amz-decoded-content-length': '0', 'x-amz-trailer': 'x-amz-checksum-sha512' },
+    'an algorithm that S3 does not have, in the trailer',
+    { 'x-amz-decoded-content-length': '0', 'x-amz-trailer': 'x-amz-checksum-sha384' },
     TRAILER,
     'InvalidRequest',
-    /unsupported/,
+    /not supported/,
   ],
   [
     'an algorithm without a checksum',
@@ -174,7 +192,7 @@ const REFUSED: readonly (readonly [
 ];
 
 describe('refused from the headers', () => {
-  it('are 29 cases', () => expect(REFUSED).toHaveLength(29));
+  it('are 31 cases', () => expect(REFUSED).toHaveLength(31));
 
   for (const [name, headers, payload, code, message] of REFUSED) {
     it(name, () => {
