@@ -1,0 +1,143 @@
+/**
+ * `npm run test:twin`: runs the corpus against each store that is installed, prints what was compared, and ends with 1 when a
+ * difference was found that no rule allows.
+ *
+ *   --backend moto|moto-strict|minio|embedded   one store alone (may be repeated)
+ *   --requests N                                stop after N requests on each store
+ *   --seed S                                    order of the sequences; 0 (default) is the order of the files
+ *   --only TEXT                                 sequences whose name contains it
+ *   --survey                                    every sequence to its end; differences grouped by place, with counts
+ */
+import { parseArgs } from 'node:util';
+import { ALLOWED } from './allowed.ts';
+import { CORPUS } from './corpus/all.ts';
+import { operationOf, type StoreName } from './difference.ts';
+import { printDifference, printSequence } from './print.ts';
+import { minimal } from './shrink.ts';
+import { openTwin, type Sequence, type Twin } from './twin.ts';
+
+const STORES: readonly StoreName[] = ['embedded', 'moto-strict', 'moto', 'minio'];
+
+interface Options {
+  readonly stores: readonly StoreName[];
+  readonly requests: number;
+  readonly seed: number;
+  readonly only: string;
+  readonly survey: boolean;
+  readonly all: boolean;
+}
+
+const options = readOptions();
+const used = new Map<string, number>();
+let unexplained = 0;
+for (const store of options.stores) unexplained += await runStore(store, options);
+if (options.all && options.only === '') printUnused();
+console.log(unexplained === 0 ? 'no unexplained difference' : `${unexplained} unexplained differences`);
+process.exitCode = unexplained === 0 ? 0 : 1;
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      backend: { type: 'string', multiple: true },
+      requests: { type: 'string', default: '1000000' },
+      seed: { type: 'string', default: '0' },
+      only: { type: 'string', default: '' },
+      survey: { type: 'boolean', default: false },
+    },
+  });
+  const named = values.backend ?? [];
+  const stores = named.length === 0 ? STORES : STORES.filter((store) => named.includes(store));
+  if (stores.length < new Set(named).size) throw new Error(`--backend is one of ${STORES.join(', ')}`);
+  return {
+    stores,
+    requests: Number(values.requests),
+    seed: Number(values.seed),
+    only: values.only,
+    survey: values.survey,
+    all: named.length === 0,
+  };
+}
+
+async function runStore(store: StoreName, o: Options): Promise<number> {
+  const twin = await openTwin({ store });
+  if (twin === undefined) return 0;
+  const began = Date.now();
+  let count = 0;
+  let ran = 0;
+  const groups: Groups = new Map();
+  try {
+    for (const sequence of chosen(store, o)) {
+      if (twin.ledger.requests >= o.requests) break;
+      ran += 1;
+      count += await (o.survey ? surveyed(twin, sequence, groups) : runSequence(twin, sequence));
+    }
+  } finally {
+    await twin.close();
+  }
+  for (const [place, { times, example }] of [...groups].sort()) console.log(`${times} x ${place}   [${example}]`);
+  const seconds = ((Date.now() - began) / 1000).toFixed(1);
+  console.log(
+    `${store}: ${twin.ledger.requests} requests in ${ran} sequences compared in ${seconds} s, seed ${o.seed}`,
+  );
+  for (const [name, times] of [...twin.ledger.allowed].sort()) {
+    console.log(`  allowed, ${times} times: ${name}`);
+    used.set(name, (used.get(name) ?? 0) + times);
+  }
+  return count;
+}
+
+async function runSequence(twin: Twin, sequence: Sequence): Promise<number> {
+  const { unexplained: found } = await twin.run(sequence);
+  const [first] = found;
+  if (first === undefined) return 0;
+  console.log(`\n${twin.store}: ${sequence.name}`);
+  for (const one of found) console.log(printDifference(one));
+  console.log(printSequence(await minimal(twin, sequence, first)));
+  return found.length;
+}
+
+type Groups = Map<string, { times: number; readonly example: string }>;
+
+async function surveyed(twin: Twin, sequence: Sequence, groups: Groups): Promise<number> {
+  const { unexplained: found } = await twin.run(sequence, { toTheEnd: true });
+  for (const { request, difference, step } of found) {
+    const { at, bare, proxy } = difference;
+    const place = [operationOf(request), at.replaceAll(/\[\d+\]/g, ''), brief(bare), brief(proxy)].join(' ~ ');
+    const group = groups.get(place) ?? { times: 0, example: `${sequence.name}, step ${step + 1}` };
+    group.times += 1;
+    groups.set(place, group);
+  }
+  return found.length;
+}
+
+function brief(value: string | undefined): string {
+  if (value === undefined) return '-';
+  return JSON.stringify(
+    value
+      .replaceAll(/twin-\d+/g, 'twin-N')
+      .replaceAll(/[\w+/=-]{25,}/g, '(id)')
+      .slice(0, 100),
+  );
+}
+
+function chosen(store: StoreName, o: Options): readonly Sequence[] {
+  const fitting = CORPUS.filter(({ name, stores }) => (stores?.includes(store) ?? true) && name.includes(o.only));
+  return o.seed === 0 ? fitting : shuffled(fitting, o.seed);
+}
+
+/** The same order for the same seed. */
+function shuffled<T>(items: readonly T[], seed: number): T[] {
+  let state = seed >>> 0;
+  const next = () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state;
+  };
+  return items
+    .map((item) => ({ item, rank: next() }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ item }) => item);
+}
+
+function printUnused(): void {
+  for (const { name } of ALLOWED) if (!used.has(name)) console.log(`allowed and never seen: ${name}`);
+}

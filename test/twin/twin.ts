@@ -1,0 +1,159 @@
+/**
+ * The twin harness: the same requests to a bare store and to the proxy in front of another instance of that store, and every
+ * place in which the replies differ. This file is what sequences are run with:
+ *
+ *   const twin = await openTwin({ store: 'moto-strict' });      // undefined: not installed
+ *   const result = await twin.run({ name: 'a PUT and its GET', steps: [
+ *     { method: 'PUT', key: 'k', body: 'text', save: { v: 'header:x-amz-version-id' } },
+ *     { method: 'GET', key: 'k', query: [['versionId', '{{v}}']] },
+ *   ] });
+ *   result.unexplained;                                          // [] when both sides agree
+ *   await minimal(twin, sequence);                               // shrink.ts: the shortest sequence that still differs
+ *   twin.ledger;                                                 // requests compared, allowed differences by name
+ *
+ * A sequence is data (request.ts). Each run of it has a bucket of its own, of the same name on both sides, made first; so
+ * sequences do not see each other and can be repeated, cut and shuffled. Values that differ by nature are bound by `save` for
+ * later requests, and by names.ts for the comparison. What is in allowed.ts is counted and not reported. Requests of one step
+ * given as a list are in flight at once on each side, and their replies are compared as a set (in the order of status and code).
+ */
+import { ALLOWED, type Allowed } from './allowed.ts';
+import { codeOf, compareReplies } from './compare.ts';
+import { type Difference, type Exchange, operationOf, type StoreName } from './difference.ts';
+import { Ledger } from './ledger.ts';
+import { Names } from './names.ts';
+import { type Side, type TwinRequest, wireRequest } from './request.ts';
+import { headerOf, sendWire, type TwinReply } from './send.ts';
+import { openSides } from './sides.ts';
+import { parseXmlTree, textAt } from './xml-tree.ts';
+
+export type Step = TwinRequest | readonly TwinRequest[];
+
+export interface Sequence {
+  readonly name: string;
+  /** Of the bucket that is made first. */
+  readonly bucket?: { readonly versioning?: 'Enabled' | 'Suspended'; readonly lock?: true };
+  readonly steps: readonly Step[];
+  /** Stores on which it says something; all when left out. */
+  readonly stores?: readonly StoreName[];
+}
+
+export interface Unexplained {
+  /** Index in `steps`; -1 for the making of the bucket. */
+  readonly step: number;
+  readonly request: TwinRequest;
+  readonly difference: Difference;
+}
+
+export interface SequenceResult {
+  readonly unexplained: readonly Unexplained[];
+  /** Both replies to each request, in order. */
+  readonly exchanges: readonly Exchange[];
+}
+
+export interface RunOptions {
+  /** Leaves the ledger as it is. */
+  readonly quietly?: boolean;
+  /** Goes on after a step with a difference that is not allowed. */
+  readonly toTheEnd?: boolean;
+}
+
+export interface Twin {
+  readonly store: StoreName;
+  readonly ledger: Ledger;
+  /** Stops at the first step with a difference that is not allowed: what follows would differ because of it. */
+  run(sequence: Sequence, o?: RunOptions): Promise<SequenceResult>;
+  close(): Promise<void>;
+}
+
+export interface TwinOptions {
+  readonly store: StoreName;
+  readonly allowed?: readonly Allowed[];
+}
+
+/** `undefined`, with one printed line, when the store is not installed. */
+export async function openTwin(o: TwinOptions): Promise<Twin | undefined> {
+  const sides = await openSides(o.store);
+  if (sides === undefined) return undefined;
+  return twinOf({ ...o, bare: sides.bare, proxy: sides.proxy, close: () => sides.close() });
+}
+
+/** On any two endpoints: the harness's own tests give it ones that differ on purpose. */
+export function twinOf(o: TwinOptions & { bare: Side; proxy: Side; close(): Promise<void> }): Twin {
+  const { store, bare, proxy } = o;
+  const ledger = new Ledger();
+  const hosts = { bare: new URL(bare.endpoint).host, proxy: new URL(proxy.endpoint).host };
+  let runs = 0;
+
+  async function run(
+    sequence: Sequence,
+    { quietly = false, toTheEnd = false }: RunOptions = {},
+  ): Promise<SequenceResult> {
+    runs += 1;
+    const bucket = `twin-${runs}`;
+    const values = { bare: new Map([['bucket', bucket]]), proxy: new Map([['bucket', bucket]]) };
+    const names = new Names();
+    const exchanges: Exchange[] = [];
+    const unexplained: Unexplained[] = [];
+    const made = bucketSteps(sequence);
+    for (const [index, step] of [...made, ...sequence.steps].entries()) {
+      const requests = 'method' in step ? [step] : step;
+      const [fromBare, fromProxy] = await Promise.all([
+        Promise.all(requests.map((request) => ask(request, bare, values.bare))),
+        Promise.all(requests.map((request) => ask(request, proxy, values.proxy))),
+      ]);
+      if (requests.length > 1) for (const replies of [fromBare, fromProxy]) replies.sort(byOutcome);
+      for (const [i, request] of requests.entries()) {
+        const [one, other] = [fromBare[i], fromProxy[i]];
+        if (one === undefined || other === undefined) throw new Error('a reply is missing');
+        const exchange = { store, request, operation: operationOf(request), bare: one, proxy: other };
+        exchanges.push(exchange);
+        if (!quietly) ledger.compared(exchange);
+        for (const difference of compareReplies(exchange, { names, hosts })) {
+          const rule = (o.allowed ?? ALLOWED).find((allowed) => isAllowed(allowed, difference, exchange));
+          if (rule === undefined) unexplained.push({ step: index - made.length, request, difference });
+          else if (!quietly) ledger.allow(rule.name);
+        }
+      }
+      if (unexplained.length > 0 && !toTheEnd) break;
+    }
+    return { unexplained, exchanges };
+  }
+
+  return { store, ledger, run, close: o.close };
+}
+
+function isAllowed(rule: Allowed, difference: Difference, exchange: Exchange): boolean {
+  return (rule.stores?.includes(exchange.store) ?? true) && rule.allows(difference, exchange);
+}
+
+async function ask(request: TwinRequest, side: Side, values: Map<string, string>): Promise<TwinReply> {
+  const reply = await sendWire(side.endpoint, wireRequest(request, side, values));
+  for (const [name, where] of Object.entries(request.save ?? {})) {
+    const value = valueAt(reply, where);
+    // Absent on one side alone shows in the comparison; a later request says plainly that it had nothing to send.
+    values.set(name, value ?? `nothing-at-${where.replaceAll(/[^A-Za-z0-9]/g, '-')}`);
+  }
+  return reply;
+}
+
+function valueAt(reply: TwinReply, where: string): string | undefined {
+  if (where.startsWith('header:')) return headerOf(reply, where.slice('header:'.length));
+  const document = parseXmlTree(reply.body.toString('utf8'));
+  return document === undefined ? undefined : textAt(document, where.replace(/^xml:/, ''));
+}
+
+const byOutcome = (a: TwinReply, b: TwinReply): number =>
+  a.status - b.status || (codeOf(a) ?? '').localeCompare(codeOf(b) ?? '');
+
+function bucketSteps({ bucket = {} }: Sequence): readonly TwinRequest[] {
+  const headers = bucket.lock === true ? ([['x-amz-bucket-object-lock-enabled', 'true']] as const) : [];
+  const made: TwinRequest = { method: 'PUT', headers };
+  if (bucket.versioning === undefined) return [made];
+  const versioning = (status: string): TwinRequest => {
+    const body = `<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>${status}</Status></VersioningConfiguration>`;
+    return { method: 'PUT', query: 'versioning', body };
+  };
+  return bucket.versioning === 'Enabled'
+    ? [made, versioning('Enabled')]
+    : [made, versioning('Enabled'), versioning('Suspended')];
+}
