@@ -112,6 +112,30 @@ const checksums = using(async ({ s3, stage, Bucket }) => {
   return algorithms.join(', ');
 });
 
+/** The SDK sends values that its caller computed. Those of XXHASH* are as xxhsum prints them. */
+const newerChecksums = using(async ({ s3, Bucket }) => {
+  const body = Buffer.from('123456789');
+  const digests = {
+    SHA512: createHash('sha512').update(body).digest(),
+    MD5: createHash('md5').update(body).digest(),
+    XXHASH64: Buffer.from('8cb841db40e6ae83', 'hex'),
+    XXHASH3: Buffer.from('72dcb18b67a17dff', 'hex'),
+    XXHASH128: Buffer.from('33119477ede5dcd5e9716427681d5860', 'hex'),
+  };
+  const names = Object.keys(digests) as (keyof typeof digests)[];
+  for (const name of names) {
+    const object = { Bucket, Key: `checked-${name}` };
+    const value = digests[name].toString('base64');
+    const put = await s3.send(new PutObjectCommand({ ...object, Body: body, [`Checksum${name}`]: value }));
+    const head = await s3.send(new HeadObjectCommand({ ...object, ChecksumMode: 'ENABLED' }));
+    expect([put[`Checksum${name}`], head[`Checksum${name}`], head.ChecksumType]).toEqual([value, value, 'FULL_OBJECT']);
+    const wrong = Buffer.alloc(digests[name].length).toString('base64');
+    const refused = s3.send(new PutObjectCommand({ Bucket, Key: 'wrong', Body: body, [`Checksum${name}`]: wrong }));
+    await expect(refused).rejects.toMatchObject({ name: 'BadDigest' });
+  }
+  return names.join(', ');
+});
+
 const presigned = using(async ({ s3, stage, Bucket }) => {
   const body = stage.content(80_000);
   const object = { Bucket, Key: 'shared file.bin' };
@@ -179,6 +203,7 @@ clientSuite({
     'lib-storage Upload in parallel parts': uploads,
     ranges,
     checksums,
+    'newer checksums': newerChecksums,
     'presigned PUT and GET': presigned,
     CopyObject: copying,
     DeleteObjects: deleting,

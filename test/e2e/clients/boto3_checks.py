@@ -234,6 +234,39 @@ def crt_checksums():
         equal(get("checked", ChecksumMode="ENABLED")[f"Checksum{name}"], text)
 
 
+@check("checksums: SHA512, MD5, XXHASH64, XXHASH3, XXHASH128")
+def newer_checksums():
+    knows("PutObject", "ChecksumXXHASH128")
+    body = b"123456789"
+    wanted = {
+        "SHA512": hashlib.sha512(body).digest(),
+        "MD5": hashlib.md5(body).digest(),
+        # As xxhsum prints them.
+        "XXHASH64": bytes.fromhex("8cb841db40e6ae83"),
+        "XXHASH3": bytes.fromhex("72dcb18b67a17dff"),
+        "XXHASH128": bytes.fromhex("33119477ede5dcd5e9716427681d5860"),
+    }
+    for name, digest in wanted.items():
+        member, text = f"Checksum{name}", base64.b64encode(digest).decode()
+        equal(put("newer", body, **{member: text})[member], text)
+        equal(s3.head_object(Bucket=BUCKET, Key="newer", ChecksumMode="ENABLED")[member], text)
+        wrong = base64.b64encode(bytes(len(digest))).decode()
+        refused(400, "BadDigest", s3.put_object, Bucket=BUCKET, Key="wrong", Body=body, **{member: wrong})
+        upload = s3.create_multipart_upload(Bucket=BUCKET, Key="newer parts", ChecksumAlgorithm=name)["UploadId"]
+        at = {"Bucket": BUCKET, "Key": "newer parts", "UploadId": upload}
+        part = s3.upload_part(**at, PartNumber=1, Body=body, **{member: text})
+        equal(part[member], text)
+        parts = [{"PartNumber": 1, "ETag": part["ETag"], member: text}]
+        done = s3.complete_multipart_upload(**at, MultipartUpload={"Parts": parts})
+        equal(done["ChecksumType"], "COMPOSITE")
+        equal(done[member][-2:], "-1")
+        equal(s3.head_object(Bucket=BUCKET, Key="newer parts", ChecksumMode="ENABLED")[member], done[member])
+    body = content(200_000)
+    text = base64.b64encode(hashlib.sha512(body).digest()).decode()
+    equal(put("newer", body, ChecksumAlgorithm="SHA512")["ChecksumSHA512"], text)
+    equal(get("newer", ChecksumMode="ENABLED")["Content"], body)
+
+
 @check("Content-MD5 sent by the caller")
 def content_md5():
     body = content(5000)

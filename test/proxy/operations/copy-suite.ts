@@ -15,6 +15,7 @@ import {
 import { expect, it } from 'vitest';
 import type { Bench } from '../../helpers/bench.ts';
 import { percentEncode } from '../../helpers/raw-client.ts';
+import { referenceChecksum } from '../../helpers/reference-checksums.ts';
 import { storedObject } from '../../helpers/stored.ts';
 
 export const AWKWARD_KEYS = [
@@ -196,6 +197,10 @@ export function copySuite(bench: () => Bench, o: { keys: readonly string[] } = {
       expect(answer.CopyObjectResult?.ChecksumSHA1).toBe(sha1);
       const to = await read(bench(), 'sums to');
       expect([to.ChecksumSHA1, to.ChecksumSHA256, to.ETag]).toEqual([sha1, undefined, `"${md5(body)}"`]);
+      for (const algorithm of ['SHA512', 'MD5', 'XXHASH64', 'XXHASH3', 'XXHASH128'] as const) {
+        const newer = await copied(bench(), 'sums', 'sums newer', { ChecksumAlgorithm: algorithm });
+        expect(newer.CopyObjectResult?.[`Checksum${algorithm}`]).toBe(referenceChecksum(algorithm, body));
+      }
       const same = await copied(bench(), 'sums', 'sums same', { ChecksumAlgorithm: 'SHA256' });
       expect(same.CopyObjectResult?.ChecksumSHA256).toBe(createHash('sha256').update(body).digest('base64'));
     }

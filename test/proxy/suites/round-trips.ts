@@ -211,6 +211,16 @@ function checksums(bench: () => Bench): void {
       expect(range.status).toBe(206);
       expect(range.headers[name]).toBeUndefined();
     }
+    const header: Header = ['x-amz-object-attributes', 'Checksum'];
+    const attributes = await send({ method: 'GET', path, query: 'attributes', headers: [header] });
+    expect(attributes.body.toString()).toContain(
+      `<Checksum><Checksum${algorithm}>${value}</Checksum${algorithm}><ChecksumType>FULL_OBJECT</ChecksumType></Checksum>`,
+    );
+    const [bucket = '', prefix = ''] = path.slice(1).split(/\/(.*)/);
+    const list = await send({ method: 'GET', path: `/${bucket}`, query: `list-type=2&prefix=${prefix}` });
+    expect(list.body.toString()).toContain(
+      `<ChecksumAlgorithm>${algorithm}</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>`,
+    );
   }
 
   test.each(ALGORITHMS)('%s by header: kept, echoed, and returned only when asked for', async (algorithm) => {
