@@ -71,6 +71,14 @@ export const MAX_KEYRING_SLOTS = 64;
 export const MAX_KEYRING_EPOCHS = 64;
 export const MAX_REMOVED_SLOTS = 1000;
 export const MAX_SLOT_GRANTS = 100;
+/** Removed slots that stay named in a keyring when it is changed with its root key at hand, so that it can rotate for ever. */
+export const KEPT_REMOVED_SLOTS = 20;
+/** Registered access key ids of one slot: the one in use, and older ones while clients change over. */
+export const MAX_REGISTERED_IDS = 4;
+/** Times that a change of a keyring is applied again, because another change was written first. */
+export const KEYRING_CHANGE_ATTEMPTS = 8;
+/** Milliseconds for which a keyring just read is believed when it does not list a slot: a key made elsewhere works that soon. */
+export const UNKNOWN_SLOT_RECHECK_MS = 1_000;
 /** Tenants whose highest keyring generation is remembered per process: about 150 bytes each. */
 export const REMEMBERED_GENERATIONS = 100_000;
 /** One record in the state bucket, bytes: keyrings, upload records. */
@@ -129,3 +137,7 @@ export const MAX_CREATE_BUCKET_BYTES = 64 * KiB;
 export const CORS_FETCHES_AT_ONCE = 8;
 /** Milliseconds before a worker process that ended is replaced: one that cannot start must not be started in a tight loop. */
 export const WORKER_RESTART_MS = 1_000;
+/** A request of the query API (IAM, STS), bytes: the longest has an access key id, a tenant id and some 100 more. */
+export const MAX_QUERY_BODY_BYTES = 4 * KiB;
+/** Parameters in one; the action with the most takes six. */
+export const MAX_QUERY_PARAMETERS = 20;

@@ -7,12 +7,11 @@
 import { parseArgs } from 'node:util';
 import { S3Error } from '../errors.ts';
 import type { KeyDetails, TenantAdmin, TenantDetails, TenantSummary } from '../keyring/admin.ts';
-import { UnknownTenant } from '../keyring/admin.ts';
 import { KeyringMalformed } from '../keyring/document.ts';
 import { type Grant, InvalidGrant, parseGrant } from '../keyring/grants.ts';
 import { isTenantId } from '../keyring/ids.ts';
 import { DEFAULT_KDFS, isKdfName, type Kdf } from '../keyring/kdf.ts';
-import { KeyringTampered } from '../keyring/records.ts';
+import { KeyringTampered, UnknownTenant } from '../keyring/records.ts';
 
 export const TENANT_USAGE = `Usage:
   sealgate tenant create --bucket NAME|'*' [--bucket NAME ...] [--prefix P] [--read-only] [--label L]

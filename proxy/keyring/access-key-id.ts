@@ -24,8 +24,7 @@ const TYPES: readonly (readonly [code: number, type: ApiKeyType])[] = [
   [3, 'digest'],
 ];
 
-/** An unsealed access key id. It proves only that S once sealed this: the keyring decides whether it still counts. */
-export interface AccessKey {
+interface UnsealedKey {
   /** 24 hex digits. */
   readonly tenant: string;
   /** 8 hex digits. */
@@ -36,8 +35,11 @@ export interface AccessKey {
   readonly secret: Buffer;
   /** 12 hex digits of SHA-256(access key id), for logs. */
   readonly fingerprint: string;
-  readonly kind: 'sealed';
 }
+
+/** An unsealed access key id. It proves only that S once sealed this: the keyring decides whether it still counts. */
+export type AccessKey = UnsealedKey &
+  ({ readonly kind: 'sealed' } | { readonly kind: 'registered'; readonly registeredId: string });
 
 /** Seals under the active key. `tenant`: 24 hex digits; `slot`: 8. 107 characters for a generated key, at most 127. */
 export function sealAccessKeyId(o: { sealKeys: SealKeys; tenant: string; slot: string; apiKey: ApiKey }): string {

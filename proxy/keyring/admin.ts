@@ -12,9 +12,10 @@ import { newSlotId, newTenantId } from './ids.ts';
 import { DEFAULT_KDFS, type KdfName, type KdfRunner, processKdfRunner } from './kdf.ts';
 import { hasRootMac } from './macs.ts';
 import { newKeyring } from './new-keyring.ts';
-import { KEYRING_NAMES, KeyringTampered, keyringName, tenantOfName, verifyKeyring } from './records.ts';
+import { KEYRING_NAMES, KeyringTampered, keyringName, tenantOfName, UnknownTenant, verifyKeyring } from './records.ts';
 import type { SealKeys } from './seal-keys.ts';
 import { openSlot } from './slot.ts';
+import { newSlotTerms } from './slot-terms.ts';
 import { StateConflict, type StateStore } from './state.ts';
 
 export interface TenantCredentials {
@@ -62,15 +63,6 @@ export interface TenantDetails {
   readonly removedKeys: readonly { readonly slot: string; readonly removed: string }[];
 }
 
-/** There is no such tenant. */
-export class UnknownTenant extends Error {
-  readonly code = 'UNKNOWN_TENANT';
-  constructor(tenant: string) {
-    super(`There is no tenant ${tenant}.`);
-    this.name = 'UnknownTenant';
-  }
-}
-
 export class TenantAdmin {
   readonly #state: StateStore;
   readonly #sealKeys: SealKeys;
@@ -112,9 +104,10 @@ export class TenantAdmin {
     const signal = o.signal ?? new AbortController().signal;
     const [tenant, slot, apiKey] = [newTenantId(), newSlotId(), generateApiKey()];
     const kdf = DEFAULT_KDFS[o.kdf ?? 'hkdf-sha256'];
-    const terms = { grants: o.grants, label, now: this.#now() };
     const sealKey = this.#sealKeys.active;
-    const body = await newKeyring({ tenant, slot, apiKey, kdf, ...terms, sealKey, runner: this.#runner }, signal);
+    const now = this.#now();
+    const terms = newSlotTerms({ id: slot, now, grants: o.grants, label, idKid: sealKey.kid });
+    const body = await newKeyring({ tenant, terms, apiKey, kdf, now, sealKey, runner: this.#runner }, signal);
     const accessKeyId = sealAccessKeyId({ sealKeys: this.#sealKeys, tenant, slot, apiKey });
     await this.#checkOpens(accessKeyId, body, signal);
     await this.#putNew(keyringName(tenant), body, signal);

@@ -8,6 +8,7 @@ import {
   MAX_KEYRING_BYTES,
   MAX_KEYRING_EPOCHS,
   MAX_KEYRING_SLOTS,
+  MAX_REGISTERED_IDS,
   MAX_REMOVED_SLOTS,
   MAX_SLOT_GRANTS,
 } from '../limits.ts';
@@ -29,18 +30,27 @@ const time = z
   .string()
   .refine((text) => /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/.test(text) && timestamp(new Date(text)) === text);
 const epochNumber = z.int().min(1).max(0xffff_ffff);
+/** Id of a seal key. */
+const kid = z.string().regex(/^[a-z0-9-]{1,16}$/);
+/** Form of registered access key ids: registered-id.ts. */
+const registeredId = z.string().regex(/^SGRK[A-Z2-7]{16}$/);
 
 const wrapSchema = z.strictObject({ epoch: epochNumber, salt: base64(32), wrapped: base64(48) });
 
 const slotSchema = z.strictObject({
+  accessKeyId: z.enum(['sealed', 'registered']),
   commitment: base64(32),
   created: time,
   expires: time.nullable(),
   grants: z.array(grantSchema).max(MAX_SLOT_GRANTS),
   id: hex(4),
+  idKid: kid,
   kdf: kdfSchema,
+  kdfUpgrade: kdfSchema.nullable(),
   label: z.string().max(MAX_LABEL_CHARACTERS).refine(isPlainText),
+  registeredIds: z.array(registeredId).max(MAX_REGISTERED_IDS),
   salt: base64(32),
+  status: z.enum(['active', 'inactive']),
   type: z.literal('api-key'),
   wraps: z.array(wrapSchema).min(1).max(MAX_KEYRING_EPOCHS),
 });
@@ -51,13 +61,24 @@ const epochSchema = z.strictObject({
   state: z.enum(['current', 'draining', 'retired']),
 });
 
+/** A way in for the holder of an offline private key: HPKE encapsulations of every root key in use. */
+const escrowSchema = z.strictObject({
+  created: time,
+  publicKey: base64(32),
+  suite: z.literal(1),
+  wraps: z
+    .array(z.strictObject({ enc: base64(32), epoch: epochNumber, wrapped: base64(48) }))
+    .min(1)
+    .max(MAX_KEYRING_EPOCHS),
+});
+
 const keyringSchema = z.strictObject({
   created: time,
   epochs: z.array(epochSchema).min(1).max(MAX_KEYRING_EPOCHS),
-  escrow: z.null(),
+  escrow: escrowSchema.nullable(),
   format: z.literal(KEYRING_FORMAT),
   generation: z.int().min(1),
-  operatorKid: z.string().regex(/^[a-z0-9-]{1,16}$/),
+  operatorKid: kid,
   operatorMac: base64(32),
   removed: z.array(z.strictObject({ digest: hex(32), id: hex(4), removed: time })).max(MAX_REMOVED_SLOTS),
   rootMac: base64(32),
@@ -69,6 +90,8 @@ const keyringSchema = z.strictObject({
 export type Keyring = z.infer<typeof keyringSchema>;
 export type Slot = z.infer<typeof slotSchema>;
 export type Wrap = z.infer<typeof wrapSchema>;
+export type Escrow = z.infer<typeof escrowSchema>;
+export type RemovedSlot = Keyring['removed'][number];
 export type Epoch = z.infer<typeof epochSchema>;
 
 /** The bytes are not a keyring. Says where, never what was found there. */
@@ -130,7 +153,7 @@ function parseJson(bytes: Buffer): unknown {
 }
 
 /** What no single member shows: order, uniqueness, and that every slot opens every epoch that is still in use. */
-function checkRelations({ epochs, slots, removed }: Keyring): void {
+function checkRelations({ epochs, slots, removed, escrow }: Keyring): void {
   if (!isAscending(epochs.map((epoch) => epoch.epoch))) throw new KeyringMalformed('epochs are not ascending');
   const current = epochs.findIndex((epoch) => epoch.state === 'current');
   if (current !== epochs.length - 1) throw new KeyringMalformed('the last epoch, and no other, is current');
@@ -142,6 +165,13 @@ function checkRelations({ epochs, slots, removed }: Keyring): void {
   for (const slot of slots) {
     const wrapped = slot.wraps.map((wrap) => wrap.epoch);
     if (wrapped.join() !== open.join()) throw new KeyringMalformed('a slot does not wrap every epoch in use');
+    if ((slot.accessKeyId === 'registered') !== slot.registeredIds.length > 0) {
+      throw new KeyringMalformed('registered ids and the kind of access key id do not agree');
+    }
+    if (!isAscending(slot.registeredIds)) throw new KeyringMalformed('registered ids are not ascending');
+  }
+  if (escrow !== null && escrow.wraps.map((wrap) => wrap.epoch).join() !== open.join()) {
+    throw new KeyringMalformed('the escrow does not wrap every epoch in use');
   }
 }
 

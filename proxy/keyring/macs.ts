@@ -1,7 +1,7 @@
 /**
  * The two MACs of a keyring (crypto/FORMAT.md, "Keyring and access key ids", MACs). The operator's, under S, covers the
  * whole document and is checked before any KDF runs. The root's, under the current root key, covers what opens the tenant
- * (slots, epochs, escrow) and not what the operator may change alone (grants, labels, expiry), so S adds no way in.
+ * (slots, epochs, escrow) and not what the operator may change alone (grants, labels, expiry, status, the kind of access key id), so S adds no way in.
  *
  * The root MAC sees each slot as a digest, and a removed slot leaves its digest behind: S alone can take a slot's key
  * material away, and the MAC still holds for the slots that stay.
@@ -11,6 +11,7 @@ import { deriveKey } from '../../crypto/keys.ts';
 import { canonicalJson } from './canonical-json.ts';
 import type { Keyring, Slot } from './document.ts';
 import type { SealKey, SealKeys } from './seal-keys.ts';
+import { slotRecord } from './slot.ts';
 
 const ROOT_LABEL = 'sealgate/1/keyring-mac';
 const NO_SALT = Buffer.alloc(0);
@@ -47,13 +48,14 @@ export function hasRootMac(keyring: Keyring, root: KeyObject): boolean {
   return isEqual(keyring.rootMac, rootMac(keyring, root));
 }
 
-/** SHA-256, in hex, of a slot's key record: the slot without what the operator may change alone. */
+/** SHA-256, in hex, of a slot's record and wraps: the slot without what the operator may change alone. */
 export function slotDigest(slot: Slot): string {
-  const { grants: _grants, label: _label, expires: _expires, ...keyRecord } = slot;
-  return createHash('sha256').update(canonicalJson(keyRecord)).digest('hex');
+  const covered = { ...slotRecord(slot), wraps: slot.wraps };
+  return createHash('sha256').update(canonicalJson(covered)).digest('hex');
 }
 
-function rootMacInput({ format, epochs, escrow, slots, removed }: RootPart): Buffer {
+/** The bytes under the root MAC: equal bytes before and after a change mean that the MAC still holds. */
+export function rootMacInput({ format, epochs, escrow, slots, removed }: RootPart): Buffer {
   const live = slots.map((slot) => ({ digest: slotDigest(slot), id: slot.id }));
   const gone = removed.map(({ digest, id }) => ({ digest, id }));
   const all = [...live, ...gone].sort((a, b) => (a.id < b.id ? -1 : 1));

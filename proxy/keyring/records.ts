@@ -20,6 +20,15 @@ export class KeyringTampered extends Error {
   }
 }
 
+/** There is no such tenant. */
+export class UnknownTenant extends Error {
+  readonly code = 'UNKNOWN_TENANT';
+  constructor(tenant: string) {
+    super(`There is no tenant ${tenant}.`);
+    this.name = 'UnknownTenant';
+  }
+}
+
 /** Record name of a tenant's keyring. */
 export function keyringName(tenant: string): string {
   return `${KEYRING_NAMES}${tenant}${SUFFIX}`;

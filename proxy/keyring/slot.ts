@@ -22,8 +22,11 @@ export type RootKeys = ReadonlyMap<number, KeyObject>;
 /** `wrong-key`: the secret is not this slot's. `damaged`: it is, and yet a wrap does not open. */
 export type OpenedSlot = { readonly roots: RootKeys } | { readonly failure: 'wrong-key' | 'damaged' };
 
-/** What the operator decides about a slot, and its id and creation time. */
-export type SlotTerms = Pick<Slot, 'id' | 'created' | 'expires' | 'grants' | 'label'>;
+/** What the operator decides about a slot: covered by the operator's MAC and not by the root's. */
+export type OperatorTerms = Omit<Slot, keyof SlotRecord | 'wraps'>;
+
+/** The same, with the slot's id and creation time. */
+export type SlotTerms = OperatorTerms & Pick<Slot, 'id' | 'created'>;
 
 /**
  * Seals every root key for `apiKey`.
@@ -74,10 +77,11 @@ export async function openSlot(
   }
 }
 
-/** The slot without the operator's terms and without the wraps: the additional data of each wrap. */
-type SlotRecord = Pick<Slot, 'commitment' | 'created' | 'id' | 'kdf' | 'salt' | 'type'>;
+/** The additional data of each wrap. */
+export type SlotRecord = Pick<Slot, 'commitment' | 'created' | 'id' | 'kdf' | 'salt' | 'type'>;
 
-function slotRecord({ commitment, created, id, kdf, salt, type }: Slot): SlotRecord {
+/** The slot without the operator's terms and without the wraps. */
+export function slotRecord({ commitment, created, id, kdf, salt, type }: Slot): SlotRecord {
   return { commitment, created, id, kdf, salt, type };
 }
 

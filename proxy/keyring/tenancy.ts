@@ -21,6 +21,7 @@ import { KeyringTampered, keyringName, verifyKeyring } from './records.ts';
 import type { SealKeys } from './seal-keys.ts';
 import { SharedCalls, type SharedRun } from './shared-calls.ts';
 import { openSlot, type RootKeys } from './slot.ts';
+import { isUsable } from './slot-terms.ts';
 import type { StateStore } from './state.ts';
 
 export interface OpenTenant {
@@ -86,13 +87,13 @@ export class Tenancy {
 
   /**
    * Opens the tenant after the signature was verified.
-   * @throws S3Error InvalidAccessKeyId: no such tenant or slot, expired, or not the slot's key; AccessDenied: the keyring
+   * @throws S3Error InvalidAccessKeyId: no such tenant or slot, inactive, expired, or not the slot's key; AccessDenied: the keyring
    * was tampered with or rolled back; ServiceUnavailable or SlowDown: state unreachable, too many derivations.
    */
   async open(key: AccessKey, signal: AbortSignal): Promise<OpenTenant> {
     const checked = await this.#checkedKeyring(key, signal);
     const slot = checked.keyring.slots.find((candidate) => candidate.id === key.slot);
-    if (slot === undefined || this.#isExpired(slot)) throw new S3Error('InvalidAccessKeyId');
+    if (slot === undefined || !isUsable(slot, key, this.#now())) throw new S3Error('InvalidAccessKeyId');
     return toOpenTenant(checked.keyring, slot, await this.#roots(checked, slot, key, signal));
   }
 
@@ -100,10 +101,6 @@ export class Tenancy {
   invalidate(tenant: string): void {
     this.#keyrings.delete(tenant);
     this.#loads.forget(tenant);
-  }
-
-  #isExpired(slot: Slot): boolean {
-    return slot.expires !== null && this.#now().getTime() >= Date.parse(slot.expires);
   }
 
   async #checkedKeyring(key: AccessKey, signal: AbortSignal): Promise<CheckedKeyring> {

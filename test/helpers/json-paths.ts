@@ -49,6 +49,7 @@ export function flip(value: Json): Json {
   const words: Readonly<Record<string, string>> = {
     'read-only': 'read-write',
     'read-write': 'read-only',
+    active: 'inactive',
     draining: 'retired',
     current: 'draining',
     '': 'x',

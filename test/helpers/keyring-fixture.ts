@@ -11,11 +11,12 @@ import { newSlotId, newTenantId } from '../../proxy/keyring/ids.ts';
 import { DEFAULT_KDFS, type Kdf, KdfRunner } from '../../proxy/keyring/kdf.ts';
 import { operatorMac, rootMac } from '../../proxy/keyring/macs.ts';
 import { SealKey, SealKeys } from '../../proxy/keyring/seal-keys.ts';
-import { sealSlot } from '../../proxy/keyring/slot.ts';
+import { type OperatorTerms, sealSlot } from '../../proxy/keyring/slot.ts';
+import { newSlotTerms } from '../../proxy/keyring/slot-terms.ts';
 
 export const CREATED = '2026-01-02T03:04:05Z';
 
-export interface SlotPlan extends Partial<Pick<Slot, 'expires' | 'grants' | 'label'>> {
+export interface SlotPlan extends Partial<OperatorTerms> {
   readonly apiKey?: ApiKey;
   readonly kdf?: Kdf;
 }
@@ -41,6 +42,7 @@ export async function makeTenant(o: {
   slots?: readonly SlotPlan[];
   epochs?: readonly Epoch[];
   removed?: Keyring['removed'];
+  escrow?: Keyring['escrow'];
   generation?: number;
 }): Promise<TenantFixture> {
   const tenant = o.tenant ?? newTenantId();
@@ -62,7 +64,7 @@ export async function makeTenant(o: {
   const unsigned = {
     created: CREATED,
     epochs: [...epochs],
-    escrow: null,
+    escrow: o.escrow ?? null,
     format: KEYRING_FORMAT,
     generation: o.generation ?? 1,
     operatorKid: '',
@@ -80,9 +82,9 @@ export async function makeTenant(o: {
 export function makeSlot(o: { tenant: string; roots: ReadonlyMap<number, KeyObject>; plan: SlotPlan }): Promise<Slot> {
   const { tenant, roots, plan } = o;
   const grants = plan.grants ?? [{ bucket: 'data', prefix: '', access: 'read-only' }];
-  const terms = { id: newSlotId(), created: CREATED, expires: plan.expires ?? null, grants, label: plan.label ?? '' };
-  const apiKey = plan.apiKey ?? generateApiKey();
-  const kdf = plan.kdf ?? DEFAULT_KDFS['hkdf-sha256'];
+  const defaults = newSlotTerms({ id: newSlotId(), now: new Date(CREATED), grants, idKid: 'one' });
+  const { apiKey = generateApiKey(), kdf = DEFAULT_KDFS['hkdf-sha256'], ...given } = plan;
+  const terms = { ...defaults, ...given };
   return sealSlot({ tenant, terms, apiKey, kdf, roots, runner: new KdfRunner() }, new AbortController().signal);
 }
 

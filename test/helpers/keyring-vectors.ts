@@ -94,7 +94,24 @@ async function makeLongLivedVector(): Promise<OpenVector> {
   const fixture = await makeTenant({
     sealKeys: second,
     generation: 9,
-    slots: [{ apiKey, grants: [{ bucket: '*', prefix: 'a/"b"\\ü/', access: 'read-write' }] }, {}],
+    slots: [
+      {
+        apiKey,
+        grants: [{ bucket: '*', prefix: 'a/"b"\\ü/', access: 'read-write' }],
+        kdfUpgrade: DEFAULT_KDFS.argon2id,
+      },
+      { accessKeyId: 'registered', registeredIds: ['SGRKABCDEFGHIJKLMNOP'], status: 'inactive' },
+    ],
+    escrow: {
+      created: CREATED,
+      publicKey: Buffer.alloc(32, 9).toString('base64'),
+      suite: 1,
+      wraps: [2, 5].map((epoch) => ({
+        enc: randomBytes(32).toString('base64'),
+        epoch,
+        wrapped: randomBytes(48).toString('base64'),
+      })),
+    },
     epochs: [
       { created: CREATED, epoch: 1, state: 'retired' },
       { created: CREATED, epoch: 2, state: 'draining' },
@@ -151,6 +168,12 @@ export async function makeRefusedVectors(): Promise<readonly RefusedVector[]> {
   const added = [...keyring.slots, await makeSlot({ tenant, roots, plan: {} })].sort((a, b) => (a.id < b.id ? -1 : 1));
   const wraps = slot.wraps.map((wrap) => ({ ...wrap, wrapped: randomBytes(48).toString('base64') }));
   const commitment = randomBytes(32).toString('base64');
+  const escrow = {
+    created: CREATED,
+    publicKey: randomBytes(32).toString('base64'),
+    suite: 1 as const,
+    wraps: [{ enc: randomBytes(32).toString('base64'), epoch: 1, wrapped: randomBytes(48).toString('base64') }],
+  };
   const removed = [{ digest: slotDigest(slot), id: slot.id, removed: CREATED }];
   const moved = { ...keyring, tenant: other.tenant };
   const good = text(keyring);
@@ -177,6 +200,15 @@ export async function makeRefusedVectors(): Promise<readonly RefusedVector[]> {
       'operator-mac',
       text(remac({ ...keyring, slots: added }, currentRoot(roots))),
     ],
+    ['the slot made inactive by S', 'slot', resigned({ ...keyring, slots: [{ ...slot, status: 'inactive' }] })],
+    [
+      'the slot given a registered id by S',
+      'slot',
+      resigned({
+        ...keyring,
+        slots: [{ ...slot, accessKeyId: 'registered', registeredIds: ['SGRKABCDEFGHIJKLMNOP'] }],
+      }),
+    ],
     ['the slot removed by S', 'slot', resigned({ ...keyring, slots: [], removed })],
     ['the commitment replaced by S', 'commitment', resigned({ ...keyring, slots: [{ ...slot, commitment }] })],
     ['a wrap replaced by S', 'unwrap', resigned({ ...keyring, slots: [{ ...slot, wraps }] })],
@@ -185,6 +217,7 @@ export async function makeRefusedVectors(): Promise<readonly RefusedVector[]> {
       'unwrap',
       resigned({ ...keyring, slots: [{ ...slot, created: '2025-01-02T03:04:05Z' }] }),
     ],
+    ['an escrow added by S alone', 'root-mac', resigned({ ...keyring, escrow })],
     ['a slot added by S alone', 'root-mac', resigned({ ...keyring, slots: added })],
     [
       'the slots that were removed forgotten by S',

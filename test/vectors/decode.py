@@ -487,7 +487,7 @@ def open_roots(keyring, slot, derived):
     expect(current["state"] == "current", "malformed")
 
     def digest(one):
-        covered = {name: value for name, value in one.items() if name not in ("expires", "grants", "label")}
+        covered = {**{name: one[name] for name in record}, "wraps": one["wraps"]}
         return hashlib.sha256(canonical_json(covered)).hexdigest()
 
     slots = [{"digest": digest(one), "id": one["id"]} for one in keyring["slots"]]
@@ -506,7 +506,7 @@ def open_keyring_vector(vector):
     expect(keyring["tenant"] == tenant.hex(), "tenant")
     check_operator_mac(keyring, seal_keys)
     slot = next((one for one in keyring["slots"] if one["id"] == slot_id.hex()), None)
-    expect(slot is not None, "slot")
+    expect(slot is not None and slot["status"] == "active" and slot["accessKeyId"] == "sealed", "slot")
     derived = opened_slot(keyring, slot, secret)
     expect(derived is not None, "commitment")
     roots = open_roots(keyring, slot, derived)

@@ -1,10 +1,10 @@
 // Protects: a tenant that was made opens with the key that was shown, and what is stored, shown or emitted holds no key.
 import { describe, expect, it } from 'vitest';
-import { TenantAdmin, UnknownTenant } from '../../../proxy/keyring/admin.ts';
+import { TenantAdmin } from '../../../proxy/keyring/admin.ts';
 import { KeyringMalformed } from '../../../proxy/keyring/document.ts';
 import { InvalidGrant, parseGrant } from '../../../proxy/keyring/grants.ts';
 import { DEFAULT_KDFS, isKdfName } from '../../../proxy/keyring/kdf.ts';
-import { KeyringTampered } from '../../../proxy/keyring/records.ts';
+import { KeyringTampered, UnknownTenant } from '../../../proxy/keyring/records.ts';
 import { CREATED, makeTenant, newSealKeys } from '../../helpers/keyring-fixture.ts';
 import { failure, reply } from '../../helpers/state-backend.ts';
 import { TenancyHarness } from '../../helpers/tenancy-harness.ts';

@@ -2,16 +2,31 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { canonicalJson, type JsonValue } from '../../../proxy/keyring/canonical-json.ts';
 import { KeyringMalformed, parseKeyring, serializeKeyring } from '../../../proxy/keyring/document.ts';
+import { DEFAULT_KDFS } from '../../../proxy/keyring/kdf.ts';
 import { changeAt, type Json, type JsonPath, leafPaths, objectPaths, valueAt } from '../../helpers/json-paths.ts';
 import { CREATED, makeTenant, newSealKeys, type TenantFixture } from '../../helpers/keyring-fixture.ts';
 
+const REGISTERED = { accessKeyId: 'registered' as const, registeredIds: ['SGRKAAAAAAAAAAAAAAAA'] };
 let fixture: TenantFixture;
 let document: Json;
 
 beforeAll(async () => {
   fixture = await makeTenant({
     sealKeys: newSealKeys('one'),
-    slots: [{ label: 'a', expires: '2030-01-01T00:00:00Z' }, {}],
+    slots: [
+      { ...REGISTERED, label: 'a', expires: '2030-01-01T00:00:00Z' },
+      { ...REGISTERED, kdfUpgrade: DEFAULT_KDFS.argon2id },
+    ],
+    escrow: {
+      created: CREATED,
+      publicKey: Buffer.alloc(32, 1).toString('base64'),
+      suite: 1,
+      wraps: [2, 3].map((epoch) => ({
+        enc: Buffer.alloc(32, epoch).toString('base64'),
+        epoch,
+        wrapped: Buffer.alloc(48, epoch).toString('base64'),
+      })),
+    },
     epochs: [
       { created: CREATED, epoch: 1, state: 'retired' },
       { created: CREATED, epoch: 2, state: 'draining' },
@@ -82,7 +97,7 @@ const BYTES: readonly (readonly [name: string, change: (text: string) => string 
   ['white space inside', (text) => text.replace(',', ', ')],
   ['a byte order mark', (text) => `\ufeff${text}`],
   ['a member twice', (text) => text.replace('{', '{"created":"2026-01-02T03:04:05Z",')],
-  ['members out of order', (text) => text.replace(/"escrow":null,("format":"[^"]*"),/, '$1,"escrow":null,')],
+  ['members out of order', (text) => text.replace(/("format":"[^"]*"),("generation":1),/, '$2,$1,')],
   ['an escaped letter', (text) => text.replace('"format"', '"\\u0066ormat"')],
   ['an exponent', (text) => text.replace('"generation":1', '"generation":1e0')],
   ['a fraction', (text) => text.replace('"generation":1', '"generation":1.0')],
@@ -129,7 +144,21 @@ const VALUES: readonly (readonly [name: string, path: JsonPath, value: Json])[] 
   ['another KDF', ['slots', 0, 'kdf'], { name: 'none' }],
   ['a weak KDF', ['slots', 0, 'kdf'], { name: 'pbkdf2-sha256', iterations: 1 }],
   ['a ruinous KDF', ['slots', 0, 'kdf'], { name: 'argon2id', memory: 4_194_304, passes: 2, parallelism: 1 }],
-  ['an escrow', ['escrow'], {}],
+  ['an empty escrow', ['escrow'], {}],
+  ['an escrow of another suite', ['escrow', 'suite'], 2],
+  ['an escrow key of 31 bytes', ['escrow', 'publicKey'], Buffer.alloc(31).toString('base64')],
+  ['an escrow without a wrap', ['escrow', 'wraps'], []],
+  ['an escrow wrap of another epoch', ['escrow', 'wraps', 0, 'epoch'], 1],
+  ['an escrow wrap of 47 bytes', ['escrow', 'wraps', 0, 'wrapped'], Buffer.alloc(47).toString('base64')],
+  ['an encapsulation of 33 bytes', ['escrow', 'wraps', 0, 'enc'], Buffer.alloc(33).toString('base64')],
+  ['another status', ['slots', 0, 'status'], 'revoked'],
+  ['another kind of access key id', ['slots', 0, 'accessKeyId'], 'session'],
+  ['a registered id of another form', ['slots', 1, 'registeredIds', 0], 'AKIAIOSFODNN7EXAMPLE'],
+  ['a registered slot without an id', ['slots', 1, 'registeredIds'], []],
+  ['registered ids out of order', ['slots', 1, 'registeredIds'], ['SGRKBAAAAAAAAAAAAAAA', 'SGRKAAAAAAAAAAAAAAAA']],
+  ['a sealed slot with a registered id', ['slots', 1, 'accessKeyId'], 'sealed'],
+  ['a seal key id in capitals', ['slots', 0, 'idKid'], 'ONE'],
+  ['a weak KDF to come', ['slots', 0, 'kdfUpgrade'], { name: 'pbkdf2-sha256', iterations: 1 }],
   ['a day that does not exist', ['created'], '2026-02-30T00:00:00Z'],
   ['a leap second', ['created'], '2026-06-30T23:59:60Z'],
   ['milliseconds', ['created'], '2026-06-30T23:59:59.000Z'],

@@ -61,6 +61,7 @@ async function attempt(stored: Keyring | Buffer, id = accessKeyId) {
 }
 
 const TAMPERED_BEFORE_KDF = { outcome: 'AccessDenied', events: ['keyring-tampered'], runs: 0 };
+const base64Of = (length: number) => randomBytes(length).toString('base64');
 const bytes = (value: Json) => canonicalJson(value as JsonValue);
 
 it('opens untouched', async () => {
@@ -130,17 +131,25 @@ describe('without S', () => {
 /** What S may change alone: the rest needs the root key. */
 function isOperators(path: JsonPath): boolean {
   const [top, , field] = path;
-  if (top === 'slots') return field === 'grants' || field === 'label' || field === 'expires';
+  // A slot made inactive is one of the operator's changes, but then it does not open; see below.
+  if (field === 'status') return path[1] !== at();
+  if (top === 'slots') return ['expires', 'grants', 'idKid', 'kdfUpgrade', 'label'].includes(String(field));
   return top === 'removed'
     ? field === 'removed'
     : ['generation', 'created', 'updated', 'operatorKid', 'operatorMac'].includes(String(top));
 }
 
+/** Members for which `flip` makes no value that could stand there. */
+const OPERATORS_VALUES: Readonly<Record<string, () => Json>> = {
+  bucket: () => 'other',
+  kdfUpgrade: () => ({ ...DEFAULT_KDFS.argon2id, passes: 3 }),
+};
+
 describe('by S alone', () => {
   it('accepts exactly the fields that are the operator’s to change', async () => {
     const counts = { opened: 0, refused: 0 };
     for (const path of leafPaths(document)) {
-      const changed = changeAt(document, path, path.at(-1) === 'bucket' ? () => 'other' : flip) as unknown as Keyring;
+      const changed = changeAt(document, path, OPERATORS_VALUES[String(path.at(-1))] ?? flip) as unknown as Keyring;
       const signed = canonicalJson(resign(changed, sealKeys) as JsonValue & Keyring);
       const { outcome, events } = await attempt(signed);
       const isAllowed = isOperators(path);
@@ -148,7 +157,7 @@ describe('by S alone', () => {
       if (!isAllowed)
         expect([path.join('.'), events.length]).toEqual([
           path.join('.'),
-          outcome === 'InvalidAccessKeyId' && isSlotId(path) ? 0 : 1,
+          outcome === 'InvalidAccessKeyId' && (isSlotId(path) || path.at(-1) === 'status') ? 0 : 1,
         ]);
       counts[isAllowed ? 'opened' : 'refused'] += 1;
     }
@@ -216,6 +225,37 @@ describe('by S alone', () => {
     const keyring = resign({ ...other.keyring, slots: sorted([...other.keyring.slots, moved]) }, sealKeys);
     const id = sealAccessKeyId({ sealKeys, tenant: fixture.tenant, slot: moved.id, apiKey: key.apiKey });
     expect(await attempt(keyring, id)).toEqual({ outcome: 'InvalidAccessKeyId', events: ['access-denied'], runs: 1 });
+  });
+
+  it('makes a slot inactive, at no cost to refuse, and gives it a registered id that its sealed one does not replace', async () => {
+    const refusedFree = { outcome: 'InvalidAccessKeyId', events: [], runs: 0 };
+    expect(await attempt(replaced({ status: 'inactive' }))).toEqual(refusedFree);
+    const registered = { accessKeyId: 'registered' as const, registeredIds: ['SGRKABCDEFGHIJKLMNOP'] };
+    expect(await attempt(replaced(registered))).toEqual(refusedFree);
+  });
+
+  it('adds no escrow', async () => {
+    const wraps = [2, 3].map((epoch) => ({ enc: base64Of(32), epoch, wrapped: base64Of(48) }));
+    const escrow = { created: CREATED, publicKey: base64Of(32), suite: 1 as const, wraps };
+    const refused = { outcome: 'AccessDenied', events: ['keyring-tampered'], runs: 1 };
+    expect(await attempt(signed({ escrow }))).toEqual(refused);
+    const withEscrow = remac({ ...fixture.keyring, escrow }, currentRoot(fixture.roots));
+    expect((await attempt(resign(withEscrow, sealKeys))).outcome).toBe('opened');
+    const [first, second] = wraps;
+    if (first === undefined || second === undefined) throw new Error('There are two wraps.');
+    const exchanged = [
+      { ...second, epoch: first.epoch },
+      { ...first, epoch: second.epoch },
+    ];
+    const changes = [
+      { ...escrow, publicKey: base64Of(32) },
+      { ...escrow, wraps: exchanged },
+      { ...escrow, wraps: [first, { ...second, enc: base64Of(32) }] },
+      null,
+    ];
+    for (const changed of changes) {
+      expect(await attempt(resign({ ...withEscrow, escrow: changed }, sealKeys))).toEqual(refused);
+    }
   });
 
   it('retires no epoch and makes none', async () => {
