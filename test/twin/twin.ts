@@ -55,6 +55,11 @@ export interface RunOptions {
   readonly quietly?: boolean;
   /** Goes on after a step with a difference that is not allowed. */
   readonly toTheEnd?: boolean;
+  /**
+   * Ends the sequence quietly after a write whose outcome differs in an allowed way: from there on the two sides hold
+   * different things, and every later difference would be about that one.
+   */
+  readonly untilApart?: boolean;
 }
 
 export interface Twin {
@@ -86,7 +91,7 @@ export function twinOf(o: TwinOptions & { bare: Side; proxy: Side; close(): Prom
 
   async function run(
     sequence: Sequence,
-    { quietly = false, toTheEnd = false }: RunOptions = {},
+    { quietly = false, toTheEnd = false, untilApart = false }: RunOptions = {},
   ): Promise<SequenceResult> {
     runs += 1;
     const bucket = `twin-${runs}`;
@@ -94,6 +99,7 @@ export function twinOf(o: TwinOptions & { bare: Side; proxy: Side; close(): Prom
     const names = new Names();
     const exchanges: Exchange[] = [];
     const unexplained: Unexplained[] = [];
+    let isApart = false;
     const made = bucketSteps(sequence);
     for (const [index, step] of [...made, ...sequence.steps].entries()) {
       const requests = 'method' in step ? [step] : step;
@@ -112,14 +118,19 @@ export function twinOf(o: TwinOptions & { bare: Side; proxy: Side; close(): Prom
           const rule = (o.allowed ?? ALLOWED).find((allowed) => isAllowed(allowed, difference, exchange));
           if (rule === undefined) unexplained.push({ step: index - made.length, request, difference });
           else if (!quietly) ledger.allow(rule.name);
+          if (isOutcomeOfWrite(difference, request)) isApart = true;
         }
       }
-      if (unexplained.length > 0 && !toTheEnd) break;
+      if ((unexplained.length > 0 && !toTheEnd) || (isApart && untilApart)) break;
     }
     return { unexplained, exchanges };
   }
 
   return { store, ledger, run, close: o.close };
+}
+
+function isOutcomeOfWrite({ at }: Difference, { method }: TwinRequest): boolean {
+  return /^(status|code|connection)$/.test(at) && method !== 'GET' && method !== 'HEAD';
 }
 
 function isAllowed(rule: Allowed, difference: Difference, exchange: Exchange): boolean {

@@ -1,0 +1,102 @@
+/**
+ * `npm run test:twin:random`: random sequences against each store that is installed, with what they reached. It ends with 1
+ * when a difference was found that no rule allows, or when an operation was never reached with success and with an error.
+ *
+ *   --backend moto|moto-strict|minio|embedded   one store alone (may be repeated); moto-strict and minio when left out
+ *   --requests N                                compared on each store; 20,000 when left out
+ *   --seed S                                    of the first sequence; the next ones count up. 1 when left out
+ *   --one                                       the sequence of this seed alone, printed
+ *   --survey                                    differences grouped by place, with the seed of one example
+ */
+import { parseArgs } from 'node:util';
+import { operationOf, type StoreName } from '../difference.ts';
+import { printDifference, printSequence } from '../print.ts';
+import { openTwin, type SequenceResult, type Twin } from '../twin.ts';
+import { Coverage } from './coverage.ts';
+import { randomSequence } from './sequence.ts';
+import { smallest } from './smallest.ts';
+
+const STORES: readonly StoreName[] = ['embedded', 'moto-strict', 'moto', 'minio'];
+
+const { values } = parseArgs({
+  options: {
+    backend: { type: 'string', multiple: true, default: ['moto-strict', 'minio'] },
+    requests: { type: 'string', default: '20000' },
+    seed: { type: 'string', default: '1' },
+    one: { type: 'boolean', default: false },
+    survey: { type: 'boolean', default: false },
+  },
+});
+const stores = STORES.filter((store) => values.backend.includes(store));
+if (stores.length < new Set(values.backend).size) throw new Error(`--backend is one of ${STORES.join(', ')}`);
+
+let failures = 0;
+for (const store of stores) failures += await runStore(store);
+console.log(failures === 0 ? 'no unexplained difference, everything reached' : `${failures} failures`);
+process.exitCode = failures === 0 ? 0 : 1;
+
+async function runStore(store: StoreName): Promise<number> {
+  const twin = await openTwin({ store });
+  if (twin === undefined) return 0;
+  const began = Date.now();
+  const coverage = new Coverage();
+  const groups = new Map<string, { times: number; readonly seed: number }>();
+  let found = 0;
+  let seed = Number(values.seed);
+  try {
+    const last = values.one ? seed : Number.MAX_SAFE_INTEGER;
+    for (; seed <= last && twin.ledger.requests < Number(values.requests); seed++) {
+      const sequence = randomSequence(seed);
+      if (values.one) console.log(printSequence(sequence));
+      const result = await twin.run(sequence, { untilApart: true, toTheEnd: values.survey });
+      coverage.add(result);
+      found += result.unexplained.length;
+      if (values.survey) group(groups, seed, result);
+      else await report(twin, seed, result);
+    }
+  } finally {
+    await twin.close();
+  }
+  for (const [place, { times, seed: example }] of [...groups].sort()) console.log(`${times} x ${place}   [${example}]`);
+  const seconds = ((Date.now() - began) / 1000).toFixed(1);
+  console.log(
+    `${store}: ${twin.ledger.requests} random requests compared in ${seconds} s, seeds ${values.seed} to ${seed - 1}`,
+  );
+  for (const [name, times] of [...twin.ledger.allowed].sort()) console.log(`  allowed, ${times} times: ${name}`);
+  console.log(coverage.table());
+  const missing = values.one ? [] : coverage.missing();
+  for (const line of missing) console.log(`  never reached: ${line}`);
+  return found + missing.length;
+}
+
+async function report(twin: Twin, seed: number, { unexplained }: SequenceResult): Promise<void> {
+  const [first] = unexplained;
+  if (first === undefined) return;
+  console.log(`\n${twin.store}: seed ${seed}, step ${first.step + 1}`);
+  for (const one of unexplained) console.log(printDifference(one));
+  console.log(printSequence(await smallest(twin, randomSequence(seed), first)));
+}
+
+function group(
+  groups: Map<string, { times: number; readonly seed: number }>,
+  seed: number,
+  result: SequenceResult,
+): void {
+  for (const { request, difference } of result.unexplained) {
+    const { at, bare, proxy } = difference;
+    const place = [operationOf(request), at.replaceAll(/\[\d+\]/g, ''), brief(bare), brief(proxy)].join(' ~ ');
+    const known = groups.get(place) ?? { times: 0, seed };
+    known.times += 1;
+    groups.set(place, known);
+  }
+}
+
+function brief(value: string | undefined): string {
+  if (value === undefined) return '-';
+  return JSON.stringify(
+    value
+      .replaceAll(/twin-\d+/g, 'twin-N')
+      .replaceAll(/[\w+/=-]{25,}/g, '(id)')
+      .slice(0, 100),
+  );
+}
