@@ -1,6 +1,6 @@
 /**
- * From a request to a caller: the claim is parsed, the access key resolved without any look-up, the signature verified, and
- * only then the tenant opened. A valid signature alone proves little: a revoked key still signs (SECURITY.md).
+ * From a request to a caller: the claim is parsed, the access key resolved (a sealed one without any look-up), the signature
+ * verified, and only then the tenant opened. A valid signature alone proves little: a revoked key still signs (SECURITY.md).
  */
 import { SigV4Error } from '../sigv4/errors.ts';
 import { parseClaim, type UnverifiedClaim } from '../sigv4/parse.ts';
@@ -23,7 +23,7 @@ export interface Caller {
 /** @throws S3Error with the code S3 gives for each kind of refusal */
 export async function authenticate(pipeline: Pipeline, request: S3Request, signal: AbortSignal): Promise<Caller> {
   const signed = { method: request.method, path: request.path, query: request.rawQuery, headers: request.headers };
-  const { accessKey, verified } = checkSignature(pipeline, request, {
+  const { accessKey, verified } = await checkSignature(pipeline, request, signal, {
     parse: () => withoutToken(parseClaim(signed)),
     verify: (claim, { signingSecret }) =>
       verifyRequest(signed, claim, {
@@ -32,6 +32,40 @@ export async function authenticate(pipeline: Pipeline, request: S3Request, signa
         host: request.equalHosts,
         ...(pipeline.signingRegion === undefined ? {} : { region: pipeline.signingRegion }),
       }),
+  });
+  return { accessKey, verified, tenant: await pipeline.tenancy.open(accessKey, signal) };
+}
+
+/** Of the region in an IAM signature: IAM is global, and its clients say this unless they were told of another. */
+const GLOBAL_REGION = 'us-east-1';
+
+/**
+ * The same for a request of the query API. Its service must be the one that is signed for, so no signature for S3 does
+ * anything here, nor the other way; and what is signed must be the body's SHA-256, which was computed and not believed.
+ */
+export async function authenticateQuery(
+  pipeline: Pipeline,
+  request: S3Request,
+  o: { service: string; bodySha256: string },
+  signal: AbortSignal,
+): Promise<Caller> {
+  const signed = { method: request.method, path: request.path, query: request.rawQuery, headers: request.headers };
+  const { accessKey, verified } = await checkSignature(pipeline, request, signal, {
+    parse: () => withoutToken(parseClaim(signed, o)),
+    verify: (claim, { signingSecret }) => {
+      const { payload, scope } = claim;
+      if (payload.kind !== 'sha256' || payload.hex.toLowerCase() !== o.bodySha256) {
+        throw new S3Error('SignatureDoesNotMatch');
+      }
+      const region = scope.region === GLOBAL_REGION ? undefined : pipeline.signingRegion;
+      const { equalHosts: host } = request;
+      return verifyRequest(signed, claim, {
+        signingSecret,
+        now: pipeline.now(),
+        host,
+        ...(region === undefined ? {} : { region }),
+      });
+    },
   });
   return { accessKey, verified, tenant: await pipeline.tenancy.open(accessKey, signal) };
 }
@@ -52,7 +86,7 @@ export async function authenticateForm(
   form: UploadForm,
   signal: AbortSignal,
 ): Promise<Caller> {
-  const { accessKey } = checkSignature(pipeline, request, {
+  const { accessKey } = await checkSignature(pipeline, request, signal, {
     parse: () => parsePolicyClaim((name) => form.fields.get(name)),
     verify: (claim, { signingSecret }) => verifyPolicy(claim, { signingSecret, region: pipeline.signingRegion }),
   });
@@ -60,18 +94,20 @@ export async function authenticateForm(
 }
 
 /** Claim, access key, signature: a refusal of any of them is one security event. */
-function checkSignature<Claim extends { readonly accessKeyId: string }, Result>(
+async function checkSignature<Claim extends { readonly accessKeyId: string }, Result>(
   pipeline: Pipeline,
   request: S3Request,
+  signal: AbortSignal,
   o: { parse: () => Claim; verify: (claim: Claim, accessKey: AccessKey) => Result },
-): { accessKey: AccessKey; verified: Result } {
+): Promise<{ accessKey: AccessKey; verified: Result }> {
   let accessKey: AccessKey | undefined;
   try {
     const claim = o.parse();
-    accessKey = pipeline.tenancy.resolve(claim.accessKeyId);
+    accessKey = await pipeline.tenancy.resolve(claim.accessKeyId, signal);
     return { accessKey, verified: o.verify(claim, accessKey) };
   } catch (error) {
     const refusal = asRefusal(error);
+    if (refusal.status >= 500) throw refusal;
     pipeline.services.emit({
       kind: 'signature-refused',
       detail: refusal.code,

@@ -75,6 +75,8 @@ export const MAX_SLOT_GRANTS = 100;
 export const KEPT_REMOVED_SLOTS = 20;
 /** Registered access key ids of one slot: the one in use, and older ones while clients change over. */
 export const MAX_REGISTERED_IDS = 4;
+/** Registered access key ids kept per process with their API keys: about 500 bytes each. */
+export const REGISTERED_IDS_CACHED = 10_000;
 /** Times that a change of a keyring is applied again, because another change was written first. */
 export const KEYRING_CHANGE_ATTEMPTS = 8;
 /** Milliseconds for which a keyring just read is believed when it does not list a slot: a key made elsewhere works that soon. */
@@ -141,3 +143,5 @@ export const WORKER_RESTART_MS = 1_000;
 export const MAX_QUERY_BODY_BYTES = 4 * KiB;
 /** Parameters in one; the action with the most takes six. */
 export const MAX_QUERY_PARAMETERS = 20;
+/** Objects that `sealgate decrypt` opens at once: enough to hide a store's latency, few enough for small machines. */
+export const DECRYPT_AT_ONCE = 8;

@@ -11,6 +11,10 @@ import { openBody, type VerifiedBody } from './body/verified-body.ts';
 import { answerPreflight, crossOriginHeaders } from './cors/cross-origin.ts';
 import { S3Error } from './errors.ts';
 import { isFormUpload, readForm, type UploadForm } from './form/read-form.ts';
+import { answerQuery } from './iam/answer.ts';
+import type { QueryError } from './iam/errors.ts';
+import type { OwnKeys } from './iam/own-keys.ts';
+import { queryServiceOf } from './iam/query-request.ts';
 import type { Tenancy } from './keyring/tenancy.ts';
 import { lateReply } from './late-reply.ts';
 import { LATE_REPLY_SILENCE_MS } from './limits.ts';
@@ -26,6 +30,8 @@ import type { Router } from './route.ts';
 export interface Pipeline {
   readonly services: Services;
   readonly tenancy: Tenancy;
+  /** What callers may do with the keys of their own tenant. */
+  readonly ownKeys: OwnKeys;
   readonly router: Router;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -41,10 +47,12 @@ interface Progress {
   readonly started: bigint;
   request?: S3Request;
   caller?: Caller;
-  operation?: Operation;
+  operation?: Pick<Operation, 'name'>;
   form?: UploadForm;
   /** After the reply began. */
   lateFailure?: unknown;
+  /** Refused in another API's words. */
+  refused?: QueryError;
 }
 
 /** Handles one request. Never rejects: every failure becomes a reply, or a cut connection once a reply has begun. */
@@ -87,6 +95,10 @@ async function answer(
   const request = parseRequest(incoming, { id: progress.id, hostnames: pipeline.hostnames });
   progress.request = request;
   if (request.method === 'OPTIONS') return answerPreflight(services.cors, request);
+  const service = queryServiceOf(request);
+  if (service !== undefined) {
+    return query(pipeline, request, progress, { service, source: incomingBody.chunks(), signal });
+  }
 
   const form = await formOf(request, incomingBody);
   if (form !== undefined) progress.form = form;
@@ -111,6 +123,23 @@ async function answer(
 
   const work = operation.run({ request, tenant: caller.tenant, services, signal, bucket, key, body, form });
   return operation.isSlow === true ? late(pipeline, progress, work) : work;
+}
+
+/** A request to IAM or STS, which have errors of their own: a refusal is a reply, and yet a failure in the log. */
+async function query(
+  pipeline: Pipeline,
+  request: S3Request,
+  progress: Progress,
+  o: Parameters<typeof answerQuery>[2],
+): Promise<Reply> {
+  const { reply, action, caller, failure } = await answerQuery(pipeline, request, o);
+  if (caller !== undefined) progress.caller = caller;
+  if (action !== undefined) progress.operation = { name: action };
+  if (failure !== undefined) {
+    progress.refused = failure;
+    if (failure.status >= 500) logFailure(pipeline, progress, failure.cause ?? failure);
+  }
+  return reply;
 }
 
 /** A failure after the reply began goes into the log as any other, and to the client as a document. */
@@ -212,7 +241,7 @@ function asS3Error(error: unknown): S3Error {
 function record(pipeline: Pipeline, outgoing: ServerResponse, progress: Progress, failure: unknown): void {
   const { request, caller, operation } = progress;
   const seconds = Number(process.hrtime.bigint() - progress.started) / 1e9;
-  const code = failure === undefined ? undefined : asS3Error(failure).code;
+  const code = failure === undefined ? progress.refused?.code : asS3Error(failure).code;
   const name = operation?.name ?? 'none';
   // The client went away before any reply: 499, as nginx calls it.
   const status = outgoing.headersSent ? outgoing.statusCode : 499;

@@ -14,8 +14,15 @@ const ACCESS_KEY_ID = /^[A-Za-z0-9._~+=:@-]+$/;
 const DATE = /^\d{8}$/;
 const REGION = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** @throws SigV4Error AuthorizationHeaderMalformed or AuthorizationQueryParametersError. */
-export function parseCredential(text: string, place: CredentialPlace): { accessKeyId: string; scope: CredentialScope } {
+/**
+ * `expected`: the service that the scope must name, so that a signature for one is never one for another.
+ * @throws SigV4Error AuthorizationHeaderMalformed or AuthorizationQueryParametersError.
+ */
+export function parseCredential(
+  text: string,
+  place: CredentialPlace,
+  expected: string = SERVICE,
+): { accessKeyId: string; scope: CredentialScope } {
   const parts = text.split('/');
   const [accessKeyId = '', date = '', region = '', service = '', terminator = ''] = parts;
   const idFits = ACCESS_KEY_ID.test(accessKeyId) && accessKeyId.length <= MAX_ACCESS_KEY_ID_CHARS;
@@ -29,7 +36,7 @@ export function parseCredential(text: string, place: CredentialPlace): { accessK
     throw malformed(place, 'incorrect date format. This date in the credential must be in the format "yyyyMMdd".');
   }
   if (!REGION.test(region)) throw malformed(place, 'the region is not a region name.');
-  if (service !== SERVICE) throw malformed(place, `incorrect service. This endpoint belongs to "${SERVICE}".`);
+  if (service !== expected) throw malformed(place, `incorrect service. This endpoint belongs to "${expected}".`);
   if (terminator !== TERMINATOR) throw malformed(place, `incorrect terminal. This endpoint uses "${TERMINATOR}".`);
   return { accessKeyId, scope: { date, region, service } };
 }

@@ -44,12 +44,20 @@ export interface UnverifiedClaim {
   readonly timestamp: Date;
 }
 
+/** For services other than S3, whose clients need not say what the body hashes to. */
+export interface ClaimOfService {
+  /** The service that the scope must name. */
+  readonly service: string;
+  /** SHA-256 of the body, in hex: what is signed where no x-amz-content-sha256 was sent. */
+  readonly bodySha256: string;
+}
+
 /**
- * Reads the claim of a request.
+ * Reads the claim of a request: to S3, or to the service given, which takes header authentication only.
  * @throws SigV4Error AccessDenied for an anonymous request or a presigned lifetime out of bounds; InvalidRequest for SigV2
  *   and SigV4A; else S3's code for what is malformed.
  */
-export function parseClaim(request: SignedRequest): UnverifiedClaim {
+export function parseClaim(request: SignedRequest, of?: ClaimOfService): UnverifiedClaim {
   if (!request.path.startsWith('/')) throw new SigV4Error('InvalidURI', "Couldn't parse the specified URI.");
   const headers = canonicalHeaderValues(request.headers);
   const query = parseQuery(request.query);
@@ -62,8 +70,8 @@ export function parseClaim(request: SignedRequest): UnverifiedClaim {
       { ArgumentName: 'Authorization' },
     );
   }
-  if (inQuery) return presignedClaim(query, headers);
-  if (authorization) return headerClaim(authorization, headers);
+  if (inQuery && of === undefined) return presignedClaim(query, headers);
+  if (authorization) return headerClaim(authorization, headers, of);
   throw new SigV4Error(
     'AccessDenied',
     'Anonymous access is not allowed. Sign the request with your access key (AWS Signature Version 4).',
@@ -81,16 +89,16 @@ const QUERY_AUTH = new Set([
 
 type Headers = ReadonlyMap<string, string>;
 
-function headerClaim(authorization: string, headers: Headers): UnverifiedClaim {
+function headerClaim(authorization: string, headers: Headers, of: ClaimOfService | undefined): UnverifiedClaim {
   const fields = authorizationFields(authorization);
-  const { accessKeyId, scope } = parseCredential(fields.credential, 'header');
+  const { accessKeyId, scope } = parseCredential(fields.credential, 'header', of?.service);
   const signedHeaders = parseSignedHeaders(fields.signedHeaders, 'header');
   const amzDate = headers.get('x-amz-date');
   const timestamp = amzDate === undefined ? parseDateHeader(headers.get('date') ?? '') : parseBasicDate(amzDate);
   if (timestamp === undefined) {
     throw new SigV4Error('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header.');
   }
-  const contentSha256 = headers.get('x-amz-content-sha256');
+  const contentSha256 = headers.get('x-amz-content-sha256') ?? of?.bodySha256;
   if (contentSha256 === undefined) {
     throw new SigV4Error('InvalidRequest', 'Missing required header for this request: x-amz-content-sha256');
   }

@@ -9,6 +9,8 @@ import { parseAllDocuments, parse as parseYaml } from 'yaml';
 import { findOperation } from '../proxy/backend/local/dispatch.ts';
 import { parseConfig, type Settings, variables } from '../proxy/config.ts';
 import { errorTable, S3Error } from '../proxy/errors.ts';
+import { QUERY_ACTIONS } from '../proxy/iam/actions/table.ts';
+import { queryErrorTable } from '../proxy/iam/errors.ts';
 import { SealKeys } from '../proxy/keyring/seal-keys.ts';
 import * as limits from '../proxy/limits.ts';
 import { createMetrics } from '../proxy/metrics.ts';
@@ -118,6 +120,19 @@ test('docs/errors.md has every error with its status, and no other', () => {
     return `${code} ${status}`;
   });
   expect(documented.toSorted()).toEqual(table.map(([code, status]) => `${code} ${status}`).sort());
+});
+
+test('docs/iam.md has every action with its service and parameters, every error with its status, and no other', () => {
+  const list = (text = '') => [...text.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  const actions = rows(section('docs/iam.md', '## Actions')).map(([name, service, parameters]) => [
+    name,
+    service,
+    list(parameters),
+  ]);
+  expect(actions).toEqual(QUERY_ACTIONS.map(({ name, service, parameters }) => [name, service, [...parameters]]));
+  const errors = rows(section('docs/iam.md', '## Errors')).map(([code, status]) => [code, Number(status)]);
+  expect(errors.length).toBeGreaterThan(10);
+  expect(errors).toEqual(queryErrorTable().map(([code, status]) => [code, status]));
 });
 
 test('docs/limits.md has every bound with its value, and no other', () => {

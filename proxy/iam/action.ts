@@ -1,0 +1,56 @@
+/**
+ * What an action of the query API is, and what it is given. One file per action in actions/; answer.ts finds and runs it.
+ */
+import type { AccessKey } from '../keyring/access-key-id.ts';
+import type { OpenTenant } from '../keyring/tenancy.ts';
+import type { XmlElement } from '../xml.ts';
+import { QueryError } from './errors.ts';
+import type { OwnKeys } from './own-keys.ts';
+import type { QueryService } from './query-request.ts';
+
+export interface QueryAction {
+  /** As in the API reference. */
+  readonly name: string;
+  readonly service: QueryService;
+  /** Parameters it understands besides Action and Version. Any other one is refused: it might have meant something else. */
+  readonly parameters: readonly string[];
+  /** The content of the `...Result` element; `undefined` for an action that has none. */
+  run(call: QueryCall): Promise<XmlElement | undefined>;
+}
+
+/** A verified request, whose tenant is open. */
+export interface QueryCall {
+  readonly parameters: ReadonlyMap<string, string>;
+  readonly accessKey: AccessKey;
+  readonly tenant: OpenTenant;
+  /** Of the request, hex: tells one request from another. */
+  readonly signature: string;
+  readonly keys: OwnKeys;
+  /** The key that an id or handle names, whatever tenant it is of. */
+  resolve(accessKeyId: string): Promise<AccessKey>;
+  readonly signal: AbortSignal;
+}
+
+/** Its twelve digits stand where AWS has an account: there are no accounts here. */
+export const ACCOUNT = '000000000000';
+
+export function arnOf(tenant: string): string {
+  return `arn:aws:iam::${ACCOUNT}:user/${tenant}`;
+}
+
+/** @throws QueryError MissingParameter */
+export function required({ parameters }: QueryCall, name: string): string {
+  const value = parameters.get(name) ?? '';
+  if (value === '') throw new QueryError('MissingParameter', `The parameter ${name} is missing.`);
+  return value;
+}
+
+/** The caller's own name, which is the tenant's id. @throws QueryError AccessDenied for anybody else's */
+export function ownUserName({ parameters, tenant }: QueryCall): string {
+  const named = parameters.get('UserName');
+  if (named === undefined || named === tenant.id) return tenant.id;
+  throw new QueryError(
+    'AccessDenied',
+    'An access key manages the keys of its own tenant only: leave the user name out.',
+  );
+}

@@ -1,0 +1,19 @@
+/** Every action of the query API. What is not here answers InvalidAction. */
+import type { QueryAction } from '../action.ts';
+import { createAccessKey } from './create-access-key.ts';
+import { deleteAccessKey } from './delete-access-key.ts';
+import { getAccessKeyLastUsed } from './get-access-key-last-used.ts';
+import { getCallerIdentity } from './get-caller-identity.ts';
+import { getUser } from './get-user.ts';
+import { listAccessKeys } from './list-access-keys.ts';
+import { updateAccessKey } from './update-access-key.ts';
+
+export const QUERY_ACTIONS: readonly QueryAction[] = [
+  createAccessKey,
+  listAccessKeys,
+  updateAccessKey,
+  deleteAccessKey,
+  getAccessKeyLastUsed,
+  getUser,
+  getCallerIdentity,
+];

@@ -1,0 +1,75 @@
+/**
+ * Every error of the query API: AWS's code, its HTTP status and a default message, in one table, and how refusals from the
+ * rest of the program read there. Source: IAM API reference, "Common error types" and the errors of each action.
+ */
+import { S3Error } from '../errors.ts';
+import { KeyringConflict } from '../keyring/change-keyring.ts';
+import { KeyringTampered } from '../keyring/records.ts';
+
+const TABLE = {
+  AccessDenied: [403, 'The access key is not allowed to do that.'],
+  ConcurrentModification: [409, 'The keys were changed by another request at the same time. Try again.'],
+  DeleteConflict: [
+    409,
+    'This is the last key in use: without it nothing could open the data. Create another key first.',
+  ],
+  IncompleteSignature: [400, 'The request signature does not conform to AWS standards.'],
+  InvalidAction: [400, 'The action is not one of this endpoint.'],
+  InvalidClientTokenId: [403, 'The access key id included in the request is not valid.'],
+  InvalidParameterCombination: [400, 'Parameters that must not be used together were used together.'],
+  InvalidParameterValue: [400, 'A value that is not valid was supplied.'],
+  InvalidQueryParameter: [400, 'The query string is not valid.'],
+  LimitExceeded: [409, 'There are as many access keys as there may be. Delete one first.'],
+  MissingParameter: [400, 'A required parameter is missing.'],
+  NoSuchEntity: [404, 'There is no such access key or user.'],
+  RequestExpired: [400, "The request's time is too far from the server's. Check your computer's clock."],
+  ServiceFailure: [500, 'An internal error occurred. Try again.'],
+  ServiceUnavailable: [503, 'The storage behind this endpoint cannot be reached. Try again.'],
+  SignatureDoesNotMatch: [403, 'The request signature that we calculated does not match the one that you provided.'],
+  Throttling: [400, 'Rate exceeded: try again in a second.'],
+} as const satisfies Record<string, readonly [status: number, message: string]>;
+
+export type QueryErrorCode = keyof typeof TABLE;
+
+export class QueryError extends Error {
+  readonly code: QueryErrorCode;
+  readonly status: number;
+
+  constructor(code: QueryErrorCode, message: string = TABLE[code][1], options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'QueryError';
+    this.code = code;
+    this.status = TABLE[code][0];
+  }
+}
+
+/** `[code, HTTP status, default message]` of every error, for the documentation and its test. */
+export function queryErrorTable(): readonly (readonly [code: string, status: number, message: string])[] {
+  return Object.entries(TABLE).map(([code, [status, message]]) => [code, status, message]);
+}
+
+/** S3's codes on the left; texts are kept where they say what to change. */
+const OF_S3: Readonly<Record<string, readonly [code: QueryErrorCode, keepsText: boolean]>> = {
+  AccessDenied: ['AccessDenied', false],
+  AuthorizationHeaderMalformed: ['IncompleteSignature', true],
+  InvalidAccessKeyId: ['InvalidClientTokenId', false],
+  InvalidToken: ['InvalidClientTokenId', true],
+  MissingSecurityHeader: ['IncompleteSignature', true],
+  RequestTimeTooSkewed: ['RequestExpired', false],
+  ServiceUnavailable: ['ServiceUnavailable', false],
+  SignatureDoesNotMatch: ['SignatureDoesNotMatch', false],
+  SlowDown: ['Throttling', false],
+};
+
+/** Any failure as this API names it. What is nobody's input is a ServiceFailure. */
+export function asQueryError(error: unknown): QueryError {
+  if (error instanceof QueryError) return error;
+  if (error instanceof KeyringConflict) return new QueryError('ConcurrentModification', undefined, { cause: error });
+  if (error instanceof KeyringTampered) return new QueryError('AccessDenied', undefined, { cause: error });
+  if (!(error instanceof S3Error)) return new QueryError('ServiceFailure', undefined, { cause: error });
+  const [code, keepsText] = OF_S3[error.code] ?? [
+    error.status < 500 ? 'InvalidParameterValue' : 'ServiceFailure',
+    true,
+  ];
+  return new QueryError(code, keepsText && error.status < 500 ? error.message : undefined, { cause: error });
+}

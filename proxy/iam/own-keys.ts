@@ -1,0 +1,137 @@
+/**
+ * What the holder of an API key may do with the keys of its own tenant. A key acts only on keys that could do no more than
+ * itself (authority.ts). Every change is decided on the keyring as it stands when it is written, the caller's own slot
+ * included: a key that was revoked a moment ago manages nothing.
+ */
+import { createHash } from 'node:crypto';
+import { type AccessKey, sealAccessKeyId } from '../keyring/access-key-id.ts';
+import { generateApiKey, secretAccessKeyOf } from '../keyring/api-key.ts';
+import { changeKeyring, type KeyringDeps, openKeyring, readKeyring } from '../keyring/change-keyring.ts';
+import { type Keyring, type Slot, timestamp } from '../keyring/document.ts';
+import { SLOT_BYTES } from '../keyring/ids.ts';
+import { DEFAULT_KDFS } from '../keyring/kdf.ts';
+import { slotDigest } from '../keyring/macs.ts';
+import { sealSlot } from '../keyring/slot.ts';
+import { isInForce, isUsable, newSlotTerms } from '../keyring/slot-terms.ts';
+import { MAX_KEYRING_SLOTS } from '../limits.ts';
+import { livesAsLong, termsCover } from './authority.ts';
+import { QueryError } from './errors.ts';
+
+export interface CreatedKey {
+  readonly slot: string;
+  readonly created: string;
+  readonly accessKeyId: string;
+  /** Kept nowhere. */
+  readonly secretAccessKey: string;
+}
+
+export class OwnKeys {
+  readonly #deps: KeyringDeps;
+
+  constructor(deps: KeyringDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Another API key with the caller's grants and expiry. One `signature` makes one key, on whatever replica: the slot's id is
+   * its hash, so a request that is sent again finds its slot taken.
+   * @throws QueryError LimitExceeded, Throttling for a request seen before
+   */
+  async create(o: { caller: AccessKey; signature: string; signal: AbortSignal }): Promise<CreatedKey> {
+    const { caller, signal } = o;
+    const deps = this.#deps;
+    const opened = await openKeyring(deps, caller, signal);
+    const { tenant } = opened.keyring;
+    const { expires, grants, id: maker } = opened.slot;
+    const [id, apiKey, now] = [slotOfSignature(o.signature), generateApiKey(), deps.now()];
+    refuseTakenOrFull(opened.keyring, id);
+    const idKid = deps.sealKeys.active.kid;
+    const terms = newSlotTerms({ id, now, grants, idKid, label: `made by key ${maker}`, expires });
+    const kdf = DEFAULT_KDFS['hkdf-sha256'];
+    const slot = await sealSlot({ tenant, terms, apiKey, kdf, roots: opened.roots, runner: deps.runner }, signal);
+    await changeKeyring(
+      deps,
+      opened,
+      (keyring) => {
+        const own = callersSlot(keyring, caller, now);
+        if (!termsCover(own, slot)) throw new QueryError('ConcurrentModification');
+        refuseTakenOrFull(keyring, id);
+        return { ...keyring, slots: [...keyring.slots, slot].sort((a, b) => (a.id < b.id ? -1 : 1)) };
+      },
+      signal,
+    );
+    const accessKeyId = sealAccessKeyId({ sealKeys: deps.sealKeys, tenant, slot: id, apiKey });
+    return { slot: id, created: slot.created, accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
+  }
+
+  /** The keyring of the caller's tenant: slots ascending by id. */
+  async keyring(o: { caller: AccessKey; signal: AbortSignal }): Promise<Keyring> {
+    const { keyring } = await readKeyring(this.#deps, o.caller.tenant, o.signal);
+    callersSlot(keyring, o.caller, this.#deps.now());
+    return keyring;
+  }
+
+  /** @throws QueryError NoSuchEntity, AccessDenied, DeleteConflict when no key would be left in use */
+  async setStatus(o: { caller: AccessKey; slot: string; status: Slot['status']; signal: AbortSignal }): Promise<void> {
+    await this.#change(o, (keyring, slot) => {
+      if (slot.status === o.status) return undefined;
+      if (o.status === 'inactive') refuseLastInUse(keyring, slot, this.#deps.now());
+      const slots = keyring.slots.map((one) => (one.id === slot.id ? { ...one, status: o.status } : one));
+      return { ...keyring, slots };
+    });
+  }
+
+  /** @throws QueryError NoSuchEntity, AccessDenied, DeleteConflict when no key would be left in use */
+  async remove(o: { caller: AccessKey; slot: string; signal: AbortSignal }): Promise<void> {
+    await this.#change(o, (keyring, slot) => {
+      const now = this.#deps.now();
+      if (isInForce(slot, now)) refuseLastInUse(keyring, slot, now);
+      const gone = { digest: slotDigest(slot), id: slot.id, removed: timestamp(now) };
+      return {
+        ...keyring,
+        slots: keyring.slots.filter((one) => one.id !== slot.id),
+        removed: [...keyring.removed, gone].sort((a, b) => (a.id < b.id ? -1 : 1)),
+      };
+    });
+  }
+
+  /** By the operator's MAC alone: these changes touch terms, and take slots away. */
+  async #change(
+    o: { caller: AccessKey; slot: string; signal: AbortSignal },
+    change: (keyring: Keyring, slot: Slot) => Keyring | undefined,
+  ): Promise<void> {
+    const apply = (keyring: Keyring) => {
+      const own = callersSlot(keyring, o.caller, this.#deps.now());
+      const slot = keyring.slots.find((one) => one.id === o.slot);
+      if (slot === undefined) throw new QueryError('NoSuchEntity');
+      if (!termsCover(own, slot)) throw new QueryError('AccessDenied', 'That key reaches further than this one.');
+      return change(keyring, slot);
+    };
+    await changeKeyring(this.#deps, o.caller.tenant, apply, o.signal);
+  }
+}
+
+/** First bytes of a hash of the signature. Ids are compared within one keyring of at most a few dozen slots. */
+function slotOfSignature(signature: string): string {
+  const hash = createHash('sha256').update('sealgate/1/iam-slot\0').update(signature).digest('hex');
+  return hash.slice(0, 2 * SLOT_BYTES);
+}
+
+function callersSlot(keyring: Keyring, caller: AccessKey, now: Date): Slot {
+  const own = keyring.slots.find((slot) => slot.id === caller.slot);
+  if (own === undefined || !isUsable(own, caller, now)) throw new QueryError('InvalidClientTokenId');
+  return own;
+}
+
+function refuseTakenOrFull(keyring: Keyring, id: string): void {
+  if ([...keyring.slots, ...keyring.removed].some((slot) => slot.id === id)) throw new QueryError('Throttling');
+  if (keyring.slots.length >= MAX_KEYRING_SLOTS) throw new QueryError('LimitExceeded');
+}
+
+/** One key in use must remain, and one that lives as long: else the data would be lost on the day the others expire. */
+function refuseLastInUse(keyring: Keyring, slot: Slot, now: Date): void {
+  const others = keyring.slots.filter((one) => one.id !== slot.id && isInForce(one, now));
+  if (others.length === 0) throw new QueryError('DeleteConflict');
+  if (others.some((one) => livesAsLong(one, slot))) return;
+  throw new QueryError('DeleteConflict', 'Every other key in use expires earlier. Create one that stays first.');
+}
