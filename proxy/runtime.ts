@@ -8,6 +8,7 @@ import { CorsConfigurations } from './cors/configurations.ts';
 import type { EmitSecurityEvent } from './events.ts';
 import { StateStore } from './keyring/state.ts';
 import { Tenancy } from './keyring/tenancy.ts';
+import { onWorkersChange } from './keyring/worker-changes.ts';
 import { ATTRIBUTES_CACHE_BYTES } from './limits.ts';
 import { type Logger, securityEventsTo } from './log.ts';
 import { createMetrics, type Metrics, type MetricsText } from './metrics.ts';
@@ -89,6 +90,8 @@ function createPipeline(o: {
     toLog(event);
   };
   const now = o.now ?? (() => new Date());
+  const tenancy = new Tenancy({ state: storage.state, sealKeys: config.sealKeys, emit, now });
+  onWorkersChange((tenant, generation) => tenancy.noteGeneration(tenant, generation));
   return {
     services: {
       backend: storage.backend,
@@ -108,7 +111,7 @@ function createPipeline(o: {
       now,
       uploads: new UploadCache(),
     },
-    tenancy: new Tenancy({ state: storage.state, sealKeys: config.sealKeys, emit, now }),
+    tenancy,
     router: createRouter(OPERATIONS),
     log,
     metrics,

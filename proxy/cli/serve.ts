@@ -2,6 +2,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { type Capabilities, describeCapabilities } from '../backend/probe.ts';
 import { type Config, ConfigError, parseConfig, readSettings } from '../config.ts';
+import { relayKeyringChanges } from '../keyring/worker-changes.ts';
 import { WORKER_RESTART_MS } from '../limits.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { workersMetrics } from '../metrics.ts';
@@ -24,6 +25,7 @@ export async function serveAlone(
   refuseUnsafe(config, capabilities);
   const proxy = await startProxy({ config, storage, capabilities, log, ops: true });
   announce(config, log, { backend: storage.backend.description, capabilities, ...proxy });
+  if (!capabilities.conditionalPutIfMatch) log.warn(NO_COMPARE_AND_SWAP);
   await onReady?.(`${config.tls === undefined ? 'http' : 'https'}://${hostPort(proxy.address)}`);
   await stopSignal();
   log.info('stopping: finishing the requests under way');
@@ -46,6 +48,9 @@ function refuseUnsafe(config: Config, capabilities: Capabilities): void {
     );
   }
 }
+
+const NO_COMPARE_AND_SWAP =
+  'the backend has no compare-and-swap: run one server and no other, and change keys while it is stopped';
 
 function announce(
   config: Config,
@@ -83,6 +88,7 @@ async function serveWithWorkers(config: Config, log: Logger): Promise<number> {
   const storage = await openStorage(config);
   const capabilities = await probeStorage(storage, config);
   refuseUnsafe(config, capabilities);
+  relayKeyringChanges();
   let stopping = false;
   const workers = Array.from({ length: config.workers }, () => fork(capabilities));
   const [address = config.listen] = await Promise.all(workers.map(listening)).catch(async (error: unknown) => {

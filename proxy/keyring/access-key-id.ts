@@ -3,26 +3,22 @@
  * server verifies a signature without storing a secret (crypto/FORMAT.md, "Keyring and access key ids", sealed access
  * key id).
  */
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { frame } from '../../crypto/keys.ts';
 import { S3Error } from '../errors.ts';
-import { type ApiKey, type ApiKeyType, isApiKeyLength, kdfInput, MAX_RAW_BYTES, signingSecretOf } from './api-key.ts';
-import { SLOT_BYTES, TENANT_BYTES } from './ids.ts';
-import type { SealKey, SealKeys } from './seal-keys.ts';
+import { type ApiKey, kdfInput, MAX_RAW_BYTES, signingSecretOf } from './api-key.ts';
+import type { SealKeys } from './seal-keys.ts';
+import { openApiKey, SEALED_OVERHEAD_BYTES, type SealedContent, type SealUse, sealApiKey } from './sealed-api-key.ts';
 
 const ACCESS_KEY_ID_PREFIX = 'SG1';
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-const CLEAR_BYTES = 1 + NONCE_BYTES;
-const FIXED_BYTES = CLEAR_BYTES + TENANT_BYTES + SLOT_BYTES + 1 + TAG_BYTES;
-const TYPE_AT = TENANT_BYTES + SLOT_BYTES;
 /** base64url without padding of 47..93 bytes. */
 const BODY = /^[A-Za-z0-9_-]{63,124}$/;
-const TYPES: readonly (readonly [code: number, type: ApiKeyType])[] = [
-  [1, 'generated'],
-  [2, 'raw'],
-  [3, 'digest'],
-];
+
+const USE: SealUse = {
+  key: (sealKey) => sealKey.akidKey,
+  additionalData: (sealKey) => frame(Buffer.from(ACCESS_KEY_ID_PREFIX), Buffer.from(sealKey.kid)),
+  maxRawBytes: MAX_RAW_BYTES,
+};
 
 interface UnsealedKey {
   /** 24 hex digits. */
@@ -33,31 +29,21 @@ interface UnsealedKey {
   readonly signingSecret: Buffer;
   /** What the slot's KDF takes. */
   readonly secret: Buffer;
+  /** The key in the form in which it is sealed. */
+  readonly apiKey: ApiKey;
   /** 12 hex digits of SHA-256(access key id), for logs. */
   readonly fingerprint: string;
 }
 
-/** An unsealed access key id. It proves only that S once sealed this: the keyring decides whether it still counts. */
+/** What an access key id stands for. It proves only that S once sealed this: the keyring decides whether it still counts. */
 export type AccessKey = UnsealedKey &
   ({ readonly kind: 'sealed' } | { readonly kind: 'registered'; readonly registeredId: string });
 
 /** Seals under the active key. `tenant`: 24 hex digits; `slot`: 8. 107 characters for a generated key, at most 127. */
 export function sealAccessKeyId(o: { sealKeys: SealKeys; tenant: string; slot: string; apiKey: ApiKey }): string {
-  const tenant = Buffer.from(o.tenant, 'hex');
-  const slot = Buffer.from(o.slot, 'hex');
-  const code = TYPES.find(([, type]) => type === o.apiKey.type)?.[0];
-  if (code === undefined || !isApiKeyLength(o.apiKey.type, o.apiKey.bytes.length)) throw new TypeError('Bad API key');
-  if (tenant.length !== TENANT_BYTES || slot.length !== SLOT_BYTES) throw new TypeError('Bad tenant or slot id');
-  const key = o.sealKeys.active;
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', key.akidKey, nonce, { authTagLength: TAG_BYTES });
-  cipher.setAAD(additionalData(key));
-  const sealed = Buffer.concat([
-    cipher.update(Buffer.concat([tenant, slot, Buffer.of(code), o.apiKey.bytes])),
-    cipher.final(),
-    cipher.getAuthTag(),
-  ]);
-  return ACCESS_KEY_ID_PREFIX + Buffer.concat([Buffer.of(key.tag), nonce, sealed]).toString('base64url');
+  const { tenant, slot, apiKey } = o;
+  const sealed = sealApiKey({ tenant, slot, apiKey, sealKey: o.sealKeys.active, use: USE });
+  return ACCESS_KEY_ID_PREFIX + sealed.toString('base64url');
 }
 
 /**
@@ -66,17 +52,15 @@ export function sealAccessKeyId(o: { sealKeys: SealKeys; tenant: string; slot: s
  */
 export function unsealAccessKeyId(accessKeyId: string, sealKeys: SealKeys): AccessKey {
   const bytes = decode(accessKeyId);
-  const opened = bytes && open(bytes, sealKeys);
-  const apiKey = opened && parseApiKey(opened);
-  if (opened === undefined || apiKey === undefined) throw new S3Error('InvalidAccessKeyId');
-  return {
-    tenant: opened.toString('hex', 0, TENANT_BYTES),
-    slot: opened.toString('hex', TENANT_BYTES, TYPE_AT),
-    signingSecret: signingSecretOf(apiKey),
-    secret: kdfInput(apiKey),
-    fingerprint: fingerprintOf(accessKeyId),
-    kind: 'sealed',
-  };
+  const opened = bytes && openApiKey(bytes, sealKeys, USE);
+  if (opened === undefined) throw new S3Error('InvalidAccessKeyId');
+  return { ...unsealed(opened, accessKeyId), kind: 'sealed' };
+}
+
+/** What signing and deriving need of an API key that was sealed. */
+export function unsealed({ tenant, slot, apiKey }: SealedContent, accessKeyId: string): UnsealedKey {
+  const [signingSecret, secret] = [signingSecretOf(apiKey), kdfInput(apiKey)];
+  return { tenant, slot, apiKey, signingSecret, secret, fingerprint: fingerprintOf(accessKeyId) };
 }
 
 /** 12 hex digits that tell ids apart in logs without being usable as one. */
@@ -90,38 +74,7 @@ function decode(accessKeyId: string): Buffer | undefined {
   if (!accessKeyId.startsWith(ACCESS_KEY_ID_PREFIX) || !BODY.test(body)) return undefined;
   const bytes = Buffer.from(body, 'base64url');
   if (bytes.toString('base64url') !== body) return undefined;
-  return bytes.length > FIXED_BYTES && bytes.length <= FIXED_BYTES + MAX_RAW_BYTES ? bytes : undefined;
-}
-
-function open(bytes: Buffer, sealKeys: SealKeys): Buffer | undefined {
-  for (const key of sealKeys.withTag(bytes.readUInt8(0))) {
-    const plain = tryOpen(key, bytes);
-    if (plain !== undefined) return plain;
-  }
-  return undefined;
-}
-
-function tryOpen(key: SealKey, bytes: Buffer): Buffer | undefined {
-  const decipher = createDecipheriv('aes-256-gcm', key.akidKey, bytes.subarray(1, CLEAR_BYTES), {
-    authTagLength: TAG_BYTES,
-  });
-  decipher.setAAD(additionalData(key));
-  decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
-  const plain = decipher.update(bytes.subarray(CLEAR_BYTES, -TAG_BYTES));
-  try {
-    decipher.final();
-  } catch {
-    return undefined;
-  }
-  return plain;
-}
-
-function parseApiKey(plain: Buffer): ApiKey | undefined {
-  const type = TYPES.find(([code]) => code === plain[TYPE_AT])?.[1];
-  const bytes = plain.subarray(TYPE_AT + 1);
-  return type !== undefined && isApiKeyLength(type, bytes.length) ? { type, bytes } : undefined;
-}
-
-function additionalData(key: SealKey): Buffer {
-  return frame(Buffer.from(ACCESS_KEY_ID_PREFIX), Buffer.from(key.kid));
+  return bytes.length > SEALED_OVERHEAD_BYTES && bytes.length <= SEALED_OVERHEAD_BYTES + MAX_RAW_BYTES
+    ? bytes
+    : undefined;
 }

@@ -8,6 +8,8 @@ import { createHash, randomBytes } from 'node:crypto';
 const GENERATED_BYTES = 32;
 /** Longest secret that travels as it is, bytes: the access key id then has 127 of its 128 characters. */
 export const MAX_RAW_BYTES = 47;
+/** The same for a registered id, whose record has no such bound. */
+export const MAX_REGISTERED_RAW_BYTES = 60;
 const DIGEST_BYTES = 32;
 /** From here on `"AWS4" || secret` exceeds HMAC's block. */
 const MIN_DIGESTED_BYTES = 61;
@@ -15,7 +17,7 @@ const MIN_DIGESTED_BYTES = 61;
 export type ApiKeyType = 'generated' | 'raw' | 'digest';
 
 /**
- * `generated`: 32 random bytes, whose base64url text is the secret access key. `raw`: the secret's 1..47 bytes of UTF-8.
+ * `generated`: 32 random bytes, whose base64url text is the secret access key. `raw`: the secret's 1..47 bytes of UTF-8, 60 when registered.
  * `digest`: SHA-256("AWS4" || secret) of a secret over 60 bytes.
  */
 export interface ApiKey {
@@ -28,13 +30,14 @@ export function generateApiKey(): ApiKey {
 }
 
 /**
- * A secret that somebody brings along.
- * @throws RangeError when it is empty or has 48 to 60 bytes: too long for an id, too short for its digest to stand in.
+ * A secret that somebody brings along. `maxRawBytes`: MAX_RAW_BYTES for a sealed access key id, MAX_REGISTERED_RAW_BYTES
+ * for a registered one.
+ * @throws RangeError when it is empty, or over `maxRawBytes` and yet under 61 bytes: too short for its digest to stand in.
  */
-export function apiKeyFromText(secretAccessKey: string): ApiKey {
+export function apiKeyFromText(secretAccessKey: string, o: { maxRawBytes?: number } = {}): ApiKey {
   const bytes = Buffer.from(secretAccessKey, 'utf8');
   if (bytes.length === 0) throw new RangeError('An API key cannot be empty.');
-  if (bytes.length <= MAX_RAW_BYTES) return { type: 'raw', bytes };
+  if (bytes.length <= (o.maxRawBytes ?? MAX_RAW_BYTES)) return { type: 'raw', bytes };
   if (bytes.length < MIN_DIGESTED_BYTES) {
     throw new RangeError('An API key of 48 to 60 bytes does not fit a sealed access key id.');
   }
@@ -58,7 +61,7 @@ export function signingSecretOf(key: ApiKey): Buffer {
 }
 
 /** Whether a type can have that many bytes. */
-export function isApiKeyLength(type: ApiKeyType, length: number): boolean {
-  if (type === 'raw') return length >= 1 && length <= MAX_RAW_BYTES;
+export function isApiKeyLength(type: ApiKeyType, length: number, maxRawBytes: number): boolean {
+  if (type === 'raw') return length >= 1 && length <= maxRawBytes;
   return length === (type === 'generated' ? GENERATED_BYTES : DIGEST_BYTES);
 }

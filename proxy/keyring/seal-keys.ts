@@ -9,6 +9,8 @@ const SEAL_KEY_BYTES = 32;
 const KEY_ID = /^[a-z0-9-]{1,16}$/;
 const AKID_LABEL = 'sealgate/1/akid';
 const OPERATOR_LABEL = 'sealgate/1/keyring-operator';
+const REGISTERED_LABEL = 'sealgate/1/registered-id';
+const REGISTERED_CHECK_LABEL = 'sealgate/1/registered-check';
 const NO_SALT = Buffer.alloc(0);
 
 /** 32 random bytes hold about 30 different values, and 16 or fewer less than once in 10^13. */
@@ -21,6 +23,10 @@ export class SealKey {
   readonly tag: number;
   /** AES-256-GCM key of access key ids. */
   readonly akidKey: KeyObject;
+  /** AES-256-GCM key of the records behind registered access key ids. */
+  readonly registeredKey: KeyObject;
+  /** HMAC key of the check in a registered access key id. */
+  readonly registeredCheckKey: KeyObject;
   readonly #secret: KeyObject;
 
   constructor(kid: string, secret: Buffer) {
@@ -29,7 +35,10 @@ export class SealKey {
     this.kid = kid;
     this.tag = createHash('sha256').update(kid).digest().readUInt8(0);
     this.#secret = createSecretKey(secret);
-    this.akidKey = toKeyObject(deriveKey(this.#secret, { label: AKID_LABEL, salt: NO_SALT }));
+    const subkey = (label: string) => toKeyObject(deriveKey(this.#secret, { label, salt: NO_SALT }));
+    this.akidKey = subkey(AKID_LABEL);
+    this.registeredKey = subkey(REGISTERED_LABEL);
+    this.registeredCheckKey = subkey(REGISTERED_CHECK_LABEL);
   }
 
   /** HMAC key of the operator's MAC on one tenant's keyring (12-byte id). */
@@ -41,7 +50,8 @@ export class SealKey {
 export class SealKeys {
   /** Seals and signs. */
   readonly active: SealKey;
-  readonly #keys: readonly SealKey[];
+  /** The active one first. */
+  readonly all: readonly SealKey[];
 
   /** `keys`: the active one first. Texts from a configuration go through `parse`, which also refuses sample keys. */
   constructor(keys: readonly SealKey[]) {
@@ -49,7 +59,7 @@ export class SealKeys {
     if (active === undefined) throw new Error('There is no seal key.');
     if (new Set(keys.map((key) => key.kid)).size !== keys.length) throw new Error('Two seal keys have the same id.');
     this.active = active;
-    this.#keys = keys;
+    this.all = keys;
   }
 
   /**
@@ -79,11 +89,11 @@ export class SealKeys {
 
   /** Every key an access key id with this tag may be sealed under. */
   withTag(tag: number): readonly SealKey[] {
-    return this.#keys.filter((key) => key.tag === tag);
+    return this.all.filter((key) => key.tag === tag);
   }
 
   withId(kid: string): SealKey | undefined {
-    return this.#keys.find((key) => key.kid === kid);
+    return this.all.find((key) => key.kid === kid);
   }
 }
 

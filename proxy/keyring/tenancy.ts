@@ -1,7 +1,7 @@
 /**
- * From an access key id to an open tenant (docs/architecture.md, who is asking). `resolve` needs neither backend nor KDF;
- * `open` fetches the keyring, checks the operator's MAC, finds the slot, derives its secret, unwraps the root keys and
- * checks the root MAC, in that order.
+ * From an access key id to an open tenant (docs/architecture.md, who is asking). `resolve` runs no KDF, and asks the
+ * backend only about registered ids; `open` fetches the keyring, checks the operator's MAC, finds the slot, derives its
+ * secret, unwraps the root keys and checks the root MAC, in that order.
  *
  * A keyring is believed for a fixed time since its last check, then asked for again by ETag. When the state cannot be
  * reached after that, requests fail: an old answer might be a revoked key's.
@@ -10,7 +10,7 @@ import { createHmac, type KeyObject, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { S3Error } from '../errors.ts';
 import type { EmitSecurityEvent } from '../events.ts';
-import { KEYRING_CACHE_ENTRIES, KEYRING_TTL_SECONDS } from '../limits.ts';
+import { KEYRING_CACHE_ENTRIES, KEYRING_TTL_SECONDS, UNKNOWN_SLOT_RECHECK_MS } from '../limits.ts';
 import { type AccessKey, unsealAccessKeyId } from './access-key-id.ts';
 import { currentEpoch, type Keyring, type Slot } from './document.ts';
 import { Generations } from './generations.ts';
@@ -18,6 +18,8 @@ import type { Grant } from './grants.ts';
 import { type KdfRunner, processKdfRunner } from './kdf.ts';
 import { hasRootMac } from './macs.ts';
 import { KeyringTampered, keyringName, verifyKeyring } from './records.ts';
+import { isRegisteredId } from './registered-id.ts';
+import { RegisteredIds } from './registered-ids.ts';
 import type { SealKeys } from './seal-keys.ts';
 import { SharedCalls, type SharedRun } from './shared-calls.ts';
 import { openSlot, type RootKeys } from './slot.ts';
@@ -49,6 +51,13 @@ interface CheckedKeyring {
   readonly opening: SharedCalls<RootKeys>;
 }
 
+/** A keyring that was just opened, its slot secret derived. */
+export interface SignIn {
+  readonly key: AccessKey;
+  readonly keyring: Keyring;
+  readonly slot: Slot;
+}
+
 export class Tenancy {
   readonly #state: StateStore;
   readonly #sealKeys: SealKeys;
@@ -56,9 +65,12 @@ export class Tenancy {
   readonly #now: () => Date;
   readonly #ttlMs: number;
   readonly #runner: KdfRunner;
+  readonly #onSignIn: (signIn: SignIn) => void;
   readonly #keyrings: LRUCache<string, CheckedKeyring>;
   readonly #loads = new SharedCalls<CheckedKeyring>();
-  readonly #generations = new Generations();
+  readonly #registered: RegisteredIds;
+  /** Shared with what changes keyrings in this process. */
+  readonly generations = new Generations();
   /** Cache keys show nothing about an API key outside this process. */
   readonly #cacheKeySecret = randomBytes(32);
 
@@ -70,6 +82,8 @@ export class Tenancy {
     ttlSeconds?: number;
     cacheEntries?: number;
     runner?: KdfRunner;
+    /** Told when a key opened a keyring, once for each keyring and process. Must not throw; nobody waits for it. */
+    onSignIn?: (signIn: SignIn) => void;
   }) {
     this.#state = o.state;
     this.#sealKeys = o.sealKeys;
@@ -77,11 +91,18 @@ export class Tenancy {
     this.#now = o.now ?? (() => new Date());
     this.#ttlMs = 1000 * (o.ttlSeconds ?? KEYRING_TTL_SECONDS);
     this.#runner = o.runner ?? processKdfRunner;
+    this.#onSignIn = o.onSignIn ?? (() => undefined);
+    const { state, sealKeys, emit } = o;
+    this.#registered = new RegisteredIds({ state, sealKeys, emit, now: this.#now, ttlMs: this.#ttlMs });
     this.#keyrings = new LRUCache({ max: o.cacheEntries ?? KEYRING_CACHE_ENTRIES });
   }
 
-  /** Unseals the id: no backend request, no KDF. @throws S3Error InvalidAccessKeyId */
-  resolve(accessKeyId: string): AccessKey {
+  /**
+   * What an access key id stands for. A sealed one needs no backend request, a registered one its record, no KDF runs.
+   * @throws S3Error InvalidAccessKeyId; for a registered one also AccessDenied, ServiceUnavailable
+   */
+  async resolve(accessKeyId: string, signal: AbortSignal): Promise<AccessKey> {
+    if (isRegisteredId(accessKeyId)) return this.#registered.resolve(accessKeyId, signal);
     return unsealAccessKeyId(accessKeyId, this.#sealKeys);
   }
 
@@ -91,10 +112,20 @@ export class Tenancy {
    * was tampered with or rolled back; ServiceUnavailable or SlowDown: state unreachable, too many derivations.
    */
   async open(key: AccessKey, signal: AbortSignal): Promise<OpenTenant> {
-    const checked = await this.#checkedKeyring(key, signal);
+    const isKnown = ({ keyring }: CheckedKeyring) => {
+      const found = keyring.slots.find((candidate) => candidate.id === key.slot);
+      return found !== undefined && isUsable(found, key, this.#now());
+    };
+    const checked = await this.#checkedKeyring(key, isKnown, signal);
     const slot = checked.keyring.slots.find((candidate) => candidate.id === key.slot);
-    if (slot === undefined || !isUsable(slot, key, this.#now())) throw new S3Error('InvalidAccessKeyId');
+    if (slot === undefined || !isKnown(checked)) throw new S3Error('InvalidAccessKeyId');
     return toOpenTenant(checked.keyring, slot, await this.#roots(checked, slot, key, signal));
+  }
+
+  /** A change was written, here or by another worker: a keyring older than that is used no more. */
+  noteGeneration(tenant: string, generation: number): void {
+    const cached = this.#keyrings.get(tenant);
+    if (cached === undefined || cached.keyring.generation < generation) this.invalidate(tenant);
   }
 
   /** Forgets what is known of a tenant, so that the next request reads its keyring. Its highest generation is kept. */
@@ -103,10 +134,21 @@ export class Tenancy {
     this.#loads.forget(tenant);
   }
 
-  async #checkedKeyring(key: AccessKey, signal: AbortSignal): Promise<CheckedKeyring> {
+  /**
+   * From the cache within the TTL; but a keyring that does not know the key is asked for again at once, for the key may have
+   * been made elsewhere a moment ago.
+   */
+  async #checkedKeyring(
+    key: AccessKey,
+    isKnown: (checked: CheckedKeyring) => boolean,
+    signal: AbortSignal,
+  ): Promise<CheckedKeyring> {
     const cached = this.#keyrings.get(key.tenant);
-    const age = cached === undefined ? Number.NaN : this.#now().getTime() - cached.checkedAt;
-    if (cached !== undefined && age >= 0 && age < this.#ttlMs) return cached;
+    if (cached !== undefined) {
+      const age = this.#now().getTime() - cached.checkedAt;
+      const trustedMs = isKnown(cached) ? this.#ttlMs : Math.min(this.#ttlMs, UNKNOWN_SLOT_RECHECK_MS);
+      if (age >= 0 && age < trustedMs) return cached;
+    }
     return this.#loads.run(key.tenant, signal, (run) => this.#load(key, cached, run));
   }
 
@@ -124,21 +166,23 @@ export class Tenancy {
     if (run.isCurrent()) this.#keyrings.delete(tenant);
     if (found === undefined || found === 'unchanged') throw new S3Error('InvalidAccessKeyId');
     const keyring = this.#verify(found.body, key);
+    if (!this.generations.accept(tenant, keyring.generation, found.body)) {
+      // A read that was overtaken by a change of ours is not one that was rolled back: it is made again.
+      if (!run.isCurrent()) return this.#loads.run(tenant, run.signal, (again) => this.#load(key, undefined, again));
+      throw this.#refuse('keyring-rollback', `Generation ${keyring.generation} is not the newest one seen.`, key);
+    }
     const checked = { keyring, etag: found.etag, checkedAt, opened: new Map(), opening: new SharedCalls<RootKeys>() };
     if (run.isCurrent()) this.#keyrings.set(tenant, checked);
     return checked;
   }
 
   #verify(body: Buffer, key: AccessKey): Keyring {
-    let keyring: Keyring;
     try {
-      keyring = verifyKeyring(body, { tenant: key.tenant, sealKeys: this.#sealKeys });
+      return verifyKeyring(body, { tenant: key.tenant, sealKeys: this.#sealKeys });
     } catch (cause) {
       if (!(cause instanceof KeyringTampered)) throw cause;
       throw this.#refuse('keyring-tampered', cause.message, key);
     }
-    if (this.#generations.accept(key.tenant, keyring.generation, body)) return keyring;
-    throw this.#refuse('keyring-rollback', `Generation ${keyring.generation} is not the newest one seen.`, key);
   }
 
   async #roots(checked: CheckedKeyring, slot: Slot, key: AccessKey, signal: AbortSignal): Promise<RootKeys> {
@@ -157,7 +201,10 @@ export class Tenancy {
     const opened = await openSlot({ tenant, slot, secret, runner: this.#runner }, signal);
     if ('roots' in opened) {
       const root = opened.roots.get(currentEpoch(keyring));
-      if (root !== undefined && hasRootMac(keyring, root)) return opened.roots;
+      if (root !== undefined && hasRootMac(keyring, root)) {
+        this.#onSignIn({ key, keyring, slot });
+        return opened.roots;
+      }
       throw this.#refuse('keyring-tampered', "The keyring's root MAC does not match.", key);
     }
     if (opened.failure === 'damaged') throw this.#refuse('keyring-tampered', 'A root key does not unwrap.', key);

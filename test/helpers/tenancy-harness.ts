@@ -1,5 +1,6 @@
 /** A tenancy over a backend in memory, with a clock to turn, the events it emitted and a count of key derivations. */
 import type { SecurityEvent } from '../../proxy/events.ts';
+import { type AccessKey, unsealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
 import { canonicalJson } from '../../proxy/keyring/canonical-json.ts';
 import type { Keyring } from '../../proxy/keyring/document.ts';
 import { KdfRunner } from '../../proxy/keyring/kdf.ts';
@@ -41,7 +42,11 @@ export class TenancyHarness {
   }
 
   open(accessKeyId: string, signal: AbortSignal = new AbortController().signal): Promise<OpenTenant> {
-    return this.tenancy.open(this.tenancy.resolve(accessKeyId), signal);
+    return this.tenancy.open(this.unseal(accessKeyId), signal);
+  }
+
+  unseal(accessKeyId: string): AccessKey {
+    return unsealAccessKeyId(accessKeyId, this.sealKeys);
   }
 
   /** The S3 code that `open` fails with, or `opened`. */

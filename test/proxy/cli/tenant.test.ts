@@ -29,7 +29,7 @@ describe('create', () => {
     expect((await harness.open(made.accessKeyId)).grants).toEqual([
       { bucket: 'data', prefix: '', access: 'read-write' },
     ]);
-    expect(harness.tenancy.resolve(made.accessKeyId).signingSecret.toString()).toBe(`AWS4${made.secretAccessKey}`);
+    expect(harness.unseal(made.accessKeyId).signingSecret.toString()).toBe(`AWS4${made.secretAccessKey}`);
   });
 
   it('takes every option, a bucket more than once', async () => {
