@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { parseEscrowPublicKey } from './keyring/escrow-key.ts';
 import { SealKeys } from './keyring/seal-keys.ts';
 import type { ListenAddress } from './server.ts';
 
@@ -34,6 +35,8 @@ export interface Config {
   readonly regionIsSet: boolean;
   readonly state: { readonly bucket: string; readonly prefix: string };
   readonly sealKeys: SealKeys;
+  /** 32 bytes: tenants' root keys are sealed to it; undefined: no escrow. */
+  readonly escrowPublicKey: Buffer | undefined;
   readonly workers: number;
   readonly legacy: LegacyPolicy;
   readonly bestEffortConditions: boolean;
@@ -66,6 +69,7 @@ const VARIABLES = [
   'SEALGATE_STATE',
   'SEALGATE_SEAL_KEYS',
   'SEALGATE_SEAL_KEYS_FILE',
+  'SEALGATE_ESCROW_PUBLIC_KEY',
   'SEALGATE_WORKERS',
   'SEALGATE_LEGACY',
   'SEALGATE_CONDITIONS',
@@ -132,12 +136,34 @@ export function parseConfig(settings: Settings): Config {
     regionIsSet: region !== undefined,
     state: state(settings),
     sealKeys: sealKeys(settings),
+    escrowPublicKey: escrowPublicKey(settings),
     workers: workers(settings),
     legacy: legacy(settings),
     bestEffortConditions: oneOf(settings, 'SEALGATE_CONDITIONS', ['strict', 'best-effort']) === 'best-effort',
     hostnames: hostnames(settings),
     tls: tls(settings),
     logLevel: oneOf(settings, 'SEALGATE_LOG_LEVEL', ['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent']),
+  };
+}
+
+/** What commands need that work beside the servers' seal keys or without them. */
+export interface StoreConfig extends Pick<Config, 'backend' | 'region' | 'legacy'> {
+  /** Absent when SEALGATE_STATE is not set. */
+  readonly state: Config['state'] | undefined;
+  /** Absent when no seal keys are configured. */
+  readonly sealKeys: SealKeys | undefined;
+}
+
+/** @throws ConfigError */
+export function parseStoreConfig(settings: Settings): StoreConfig {
+  const hasSealKeys =
+    settings['SEALGATE_SEAL_KEYS'] !== undefined || settings['SEALGATE_SEAL_KEYS_FILE'] !== undefined;
+  return {
+    backend: backend(settings),
+    region: settings['SEALGATE_BACKEND_REGION'] ?? 'us-east-1',
+    legacy: legacy(settings),
+    state: settings['SEALGATE_STATE'] === undefined ? undefined : state(settings),
+    sealKeys: hasSealKeys ? sealKeys(settings) : undefined,
   };
 }
 
@@ -231,6 +257,16 @@ function parseSealKeys(name: Variable, text: string): SealKeys {
     );
   } catch (error) {
     throw new ConfigError(name, error instanceof Error ? error.message : 'cannot be read');
+  }
+}
+
+function escrowPublicKey(settings: Settings): Buffer | undefined {
+  const text = settings['SEALGATE_ESCROW_PUBLIC_KEY'];
+  if (text === undefined) return undefined;
+  try {
+    return parseEscrowPublicKey(text);
+  } catch (error) {
+    throw new ConfigError('SEALGATE_ESCROW_PUBLIC_KEY', error instanceof Error ? error.message : 'cannot be read');
   }
 }
 

@@ -1,4 +1,5 @@
 /** The command line: which command, with which settings. */
+import { decryptCommand } from './cli/decrypt.ts';
 import { gcCommand } from './cli/gc.ts';
 import { quickstart } from './cli/quickstart.ts';
 import { serve } from './cli/serve.ts';
@@ -14,6 +15,7 @@ const USAGE = `Usage: sealgate COMMAND [options]
   tenant list    [--json]
   tenant show    TENANT [--json]
   gc             [--dry-run] [--abandoned-after DAYS] [--json]: remove what abandoned uploads left
+  decrypt        --bucket NAME (--key KEY | --prefix PREFIX | --all) --output PATH: open objects without a server
   help           this text
 
 Settings and their meaning: README.md, "Configuration".
@@ -32,6 +34,8 @@ export async function main(args: readonly string[]): Promise<number> {
         return await runTenantCommand(rest, process.env);
       case 'gc':
         return await gcCommand(rest, process.env);
+      case 'decrypt':
+        return await decryptCommand(rest, process.env);
       case 'help':
       case '--help':
       case '-h':

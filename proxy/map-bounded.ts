@@ -12,3 +12,35 @@ export async function mapBounded<T, R>(
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
   return results;
 }
+
+/** `work` on each item of a stream with at most `atOnce` of them under way; the first rejection stops it and is thrown. */
+export async function eachBounded<T>(
+  items: AsyncIterable<T>,
+  atOnce: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const iterator = items[Symbol.asyncIterator]();
+  let stopped = false;
+  let turn: Promise<unknown> = Promise.resolve();
+  // One reader at a time: an iterator need not take several calls at once.
+  const next = () => {
+    const step = turn.then(() => iterator.next());
+    turn = step.catch(() => undefined);
+    return step;
+  };
+  const worker = async () => {
+    try {
+      for (let step = await next(); step.done !== true && !stopped; step = await next()) await work(step.value);
+    } catch (error) {
+      stopped = true;
+      throw error;
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: atOnce }, worker));
+  } finally {
+    stopped = true;
+    await turn;
+    await iterator.return?.();
+  }
+}

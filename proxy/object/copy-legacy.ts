@@ -50,7 +50,8 @@ export async function copyLegacy(
   }
 }
 
-function legacyAttributes(source: LegacyObject): ClientAttributes {
+/** What the backend's headers say of a legacy object. */
+export function legacyAttributes(source: LegacyObject): ClientAttributes {
   const { headers } = source.facts;
   const described = CONTENT_HEADERS.flatMap((name): HeaderPair[] => {
     const value = headers[name];

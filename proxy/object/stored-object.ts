@@ -81,6 +81,11 @@ export class VersionChanged extends Error {
   readonly code = 'VERSION_CHANGED';
 }
 
+/** Behind an AccessDenied: the object's metadata name another tenant. */
+export class ForeignObject extends Error {
+  readonly code = 'FOREIGN_OBJECT';
+}
+
 export function versionQuery(address: ObjectAddress): readonly QueryParameter[] {
   return address.versionId === undefined ? [] : [['versionId', address.versionId]];
 }
@@ -238,7 +243,7 @@ function legacyObject(call: Call, address: ObjectAddress, facts: BackendFacts): 
 function refuseForeign(call: Call, address: ObjectAddress, owner: string | undefined): void {
   if (owner === call.tenant.id) return;
   report(call, address, 'foreign-object', 'an object of another tenant was asked for');
-  throw new S3Error('AccessDenied');
+  throw new S3Error('AccessDenied', undefined, { cause: new ForeignObject("The object is another tenant's.") });
 }
 
 /** Anything that shows a damaged or forged object becomes one error and one security event. */

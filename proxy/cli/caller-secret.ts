@@ -1,0 +1,65 @@
+/**
+ * The caller's own API key for a command: from a file in the form of the quickstart's credentials.json, from standard input,
+ * or from the environment under the names that S3 tools use. Never an argument, which every process of the machine can read.
+ */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+
+export interface CallerSecret {
+  /** Absent when only the secret was given. */
+  readonly accessKeyId: string | undefined;
+  readonly secretAccessKey: string;
+}
+
+const Credentials = z.object({ accessKeyId: z.string().optional(), secretAccessKey: z.string().min(1) });
+
+/** No usable API key was given. Says where it was looked for, never what was found. */
+export class NoCallerSecret extends Error {
+  readonly code = 'NO_CALLER_SECRET';
+}
+
+/** `file`: a path, or `-` for standard input; undefined: the environment. @throws NoCallerSecret */
+export async function readCallerSecret(
+  file: string | undefined,
+  environment: NodeJS.ProcessEnv,
+  stdin: AsyncIterable<Buffer> = process.stdin,
+): Promise<CallerSecret> {
+  if (file === undefined) return fromEnvironment(environment);
+  const text = file === '-' ? await readStandardInput(stdin) : await readNamed(file);
+  const where = file === '-' ? 'Standard input' : file;
+  return parse(text, where);
+}
+
+function fromEnvironment(environment: NodeJS.ProcessEnv): CallerSecret {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = environment;
+  if (secretAccessKey !== undefined && secretAccessKey !== '') return { accessKeyId, secretAccessKey };
+  throw new NoCallerSecret('An API key is needed: --credentials FILE (- for standard input) or AWS_SECRET_ACCESS_KEY.');
+}
+
+/** JSON as the quickstart and `tenant create --json` write it, or the secret access key alone on one line. */
+function parse(text: string, where: string): CallerSecret {
+  const trimmed = text.trim();
+  if (trimmed !== '' && !trimmed.startsWith('{') && !/\s/.test(trimmed)) {
+    return { accessKeyId: undefined, secretAccessKey: trimmed };
+  }
+  try {
+    const { accessKeyId, secretAccessKey } = Credentials.parse(JSON.parse(trimmed));
+    return { accessKeyId, secretAccessKey };
+  } catch {
+    throw new NoCallerSecret(`${where} holds neither JSON with a secretAccessKey nor a secret access key on one line.`);
+  }
+}
+
+async function readNamed(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new NoCallerSecret(`${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown failure'}).`);
+  }
+}
+
+async function readStandardInput(stdin: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stdin) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}

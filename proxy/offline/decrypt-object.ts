@@ -1,0 +1,112 @@
+/**
+ * One object out of a store into a file, opened with the tenant's root keys alone. Every segment is authenticated, the length
+ * is the sealed one, and where the ETag is an MD5 it is compared too; only then does the file appear under its name.
+ */
+import { createHash } from 'node:crypto';
+import { FormatError } from '../../crypto/errors.ts';
+import { S3Error } from '../errors.ts';
+import { legacyAttributes } from '../object/copy-legacy.ts';
+import { readUndisguised } from '../object/disguise.ts';
+import { MalformedSealedObject } from '../object/stored-metadata.ts';
+import { ForeignObject, inspectObject, type ObjectAddress, type StoredObject } from '../object/stored-object.ts';
+import type { Call } from '../operation.ts';
+import { type WriteOptions, writeAside } from './write-aside.ts';
+
+/** What a HEAD would say of the object, for the file beside it. */
+export interface ObjectDescription {
+  readonly bucket: string;
+  readonly key: string;
+  readonly versionId: string | undefined;
+  /** `legacy`: it was stored unencrypted, and copied as it is. */
+  readonly kind: 'sealed' | 'legacy';
+  readonly size: number;
+  /** Quoted, as clients see it. */
+  readonly etag: string;
+  readonly lastModified: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly checksums: readonly { readonly algorithm: string; readonly type: string; readonly value: string }[];
+}
+
+export interface OpenedObject {
+  readonly description: ObjectDescription;
+  /** Plaintext, fetched when it is read; its iteration throws when a part of it is not authentic. */
+  readonly chunks: AsyncIterable<Buffer>;
+}
+
+/** The iteration of its chunks throws VersionChanged when the object is replaced meanwhile. @throws S3Error, BackendUnavailable */
+export async function openObject(call: Call, address: ObjectAddress): Promise<OpenedObject> {
+  const object = await inspectObject(call, address);
+  return { description: describe(object), chunks: read(call, object) };
+}
+
+/** @returns bytes written @throws FileExists, and as `openObject` */
+export function writeObject(path: string, object: OpenedObject, o: { replace: boolean }): Promise<number> {
+  const time = new Date(object.description.lastModified);
+  const options: WriteOptions = { ...o, modified: Number.isNaN(time.getTime()) ? undefined : time };
+  return writeAside(path, object.chunks, options);
+}
+
+/** The description as a JSON document beside the object's file. */
+export function writeDescription(path: string, object: OpenedObject, o: { replace: boolean }): Promise<number> {
+  const text = `${JSON.stringify(object.description, null, 2)}\n`;
+  return writeAside(path, one(Buffer.from(text)), o);
+}
+
+async function* one(chunk: Buffer): AsyncGenerator<Buffer> {
+  yield chunk;
+}
+
+/** At the end a last look: a single object's ETag is the MD5 of its plaintext. */
+async function* read(call: Call, object: StoredObject): AsyncGenerator<Buffer> {
+  const md5 = createHash('md5');
+  for await (const chunk of await readUndisguised(call, object, { start: 0, end: object.size })) {
+    md5.update(chunk);
+    yield chunk;
+  }
+  if (object.kind === 'legacy' || object.late.partCount !== 0) return;
+  if (md5.digest('hex') !== object.etag) throw new MalformedSealedObject('the plaintext is not the one of its ETag');
+}
+
+function describe(object: StoredObject): ObjectDescription {
+  const { address, facts, kind, size } = object;
+  const common = {
+    bucket: address.bucket,
+    key: address.key,
+    versionId: facts.versionId ?? address.versionId,
+    kind,
+    size,
+    etag: `"${object.etag}"`,
+    lastModified: facts.lastModified,
+  };
+  if (object.kind === 'legacy') {
+    const { headers, metadata } = legacyAttributes(object);
+    return { ...common, headers: Object.fromEntries(headers), metadata: Object.fromEntries(metadata), checksums: [] };
+  }
+  return {
+    ...common,
+    headers: Object.fromEntries(object.early.headers),
+    metadata: Object.fromEntries(object.early.metadata),
+    checksums: object.late.checksums.map(({ algorithm, type, value }) => ({
+      algorithm,
+      type,
+      value: value.toString('base64'),
+    })),
+  };
+}
+
+/** Whether the object's metadata name another tenant. */
+export function isForeign(error: unknown): boolean {
+  return error instanceof S3Error && error.cause instanceof ForeignObject;
+}
+
+/** Why an object could not be opened, in words; never a stored value. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof S3Error && error.cause instanceof FormatError)
+    return `${error.cause.code}: ${error.cause.message}`;
+  if (error instanceof S3Error && error.cause instanceof MalformedSealedObject)
+    return `altered: ${error.cause.message}`;
+  if (isForeign(error)) return "another tenant's object";
+  if (error instanceof S3Error) return `${error.code}: ${error.message}`;
+  return error instanceof Error ? error.message : 'unknown failure';
+}

@@ -1,0 +1,83 @@
+/**
+ * Opens a keyring with an API key alone: no server, and no seal key unless there is one. What the root MAC covers (slots,
+ * epochs, escrow) is verified; the operator's MAC needs a seal key, and with it fall the terms that only it covers: expiry,
+ * status and grants bind servers, not whoever holds the keyring and the API key.
+ */
+import { apiKeyFromText, kdfInput, MAX_RAW_BYTES } from '../keyring/api-key.ts';
+import { currentEpoch, type Keyring, KeyringMalformed, parseKeyring } from '../keyring/document.ts';
+import { processKdfRunner } from '../keyring/kdf.ts';
+import { hasRootMac } from '../keyring/macs.ts';
+import { KeyringTampered, verifyKeyring } from '../keyring/records.ts';
+import type { SealKeys } from '../keyring/seal-keys.ts';
+import { openSlot, type RootKeys } from '../keyring/slot.ts';
+import type { OpenTenant } from '../keyring/tenancy.ts';
+
+/** The keyring does not open with this API key. */
+export class KeyringUnopened extends Error {
+  readonly code = 'KEYRING_UNOPENED';
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'KeyringUnopened';
+  }
+}
+
+export interface OfflineTenant {
+  readonly tenant: OpenTenant;
+  /** Whether a seal key was there to check the operator's MAC. */
+  readonly operatorChecked: boolean;
+}
+
+/**
+ * `body`: a keyring record as the state bucket holds it; `secretAccessKey`: the API key as clients configure it. Every slot
+ * is tried, since only the access key id would tell which.
+ * @throws KeyringUnopened: not a keyring, altered, or of another key
+ */
+export async function openOffline(
+  o: { body: Buffer; secretAccessKey: string; sealKeys: SealKeys | undefined },
+  signal: AbortSignal,
+): Promise<OfflineTenant> {
+  const keyring = checkedKeyring(o);
+  const secret = kdfSecret(o.secretAccessKey);
+  for (const slot of keyring.slots) {
+    const opened = await openSlot({ tenant: keyring.tenant, slot, secret, runner: processKdfRunner }, signal);
+    if ('roots' in opened) {
+      const root = opened.roots.get(currentEpoch(keyring));
+      if (root === undefined || !hasRootMac(keyring, root)) {
+        throw new KeyringUnopened('The keyring was altered: its root MAC does not match.');
+      }
+      return { tenant: openTenant(keyring, slot, opened.roots), operatorChecked: o.sealKeys !== undefined };
+    }
+    if (opened.failure === 'damaged') throw new KeyringUnopened('The keyring was altered: a root key does not unwrap.');
+  }
+  throw new KeyringUnopened(`The API key opens none of the ${keyring.slots.length} slots of the keyring.`);
+}
+
+/** What the KDF takes for a secret access key, of the lengths too that only registered access key ids carry. */
+function kdfSecret(text: string): Buffer {
+  const bytes = Buffer.from(text, 'utf8');
+  if (bytes.length > MAX_RAW_BYTES && 'AWS4'.length + bytes.length <= HMAC_BLOCK_BYTES) return bytes;
+  return kdfInput(apiKeyFromText(text));
+}
+
+const HMAC_BLOCK_BYTES = 64;
+
+function checkedKeyring(o: { body: Buffer; sealKeys: SealKeys | undefined }): Keyring {
+  try {
+    const keyring = parseKeyring(o.body);
+    return o.sealKeys === undefined ? keyring : verifyKeyring(o.body, { tenant: keyring.tenant, sealKeys: o.sealKeys });
+  } catch (cause) {
+    if (!(cause instanceof KeyringMalformed || cause instanceof KeyringTampered)) throw cause;
+    throw new KeyringUnopened(cause.message, { cause });
+  }
+}
+
+function openTenant(keyring: Keyring, slot: Keyring['slots'][number], roots: RootKeys): OpenTenant {
+  return {
+    id: keyring.tenant,
+    idBytes: Buffer.from(keyring.tenant, 'hex'),
+    slot: slot.id,
+    grants: slot.grants,
+    epoch: currentEpoch(keyring),
+    root: (epoch) => roots.get(epoch),
+  };
+}

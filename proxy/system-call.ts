@@ -1,0 +1,64 @@
+/**
+ * A call without a client: what commands hand to the code that reads and moves objects (object/), which otherwise serves
+ * requests. There are no headers of a client's, and nobody has to be authorised: whoever runs a command holds the backend's
+ * credentials and the tenant's key.
+ */
+import type { Backend } from './backend/backend.ts';
+import type { Capabilities } from './backend/probe.ts';
+import type { LegacyPolicy } from './config.ts';
+import type { EmitSecurityEvent } from './events.ts';
+import type { OpenTenant } from './keyring/tenancy.ts';
+import { ATTRIBUTES_CACHE_BYTES } from './limits.ts';
+import { AttributesCache } from './object/attributes-cache.ts';
+import type { Call, Services } from './operation.ts';
+import { Query, type S3Request } from './request.ts';
+
+/** What reading and moving objects asks of the services. */
+type Used = Pick<Services, 'backend' | 'capabilities' | 'cache' | 'emit' | 'legacy' | 'now' | 'bestEffortConditions'>;
+
+const NO_REQUEST: S3Request = {
+  id: '',
+  method: 'GET',
+  path: '/',
+  rawQuery: '',
+  query: new Query(''),
+  headers: [],
+  bucket: undefined,
+  key: undefined,
+  equalHosts: [],
+  remoteAddress: '',
+  secure: false,
+  header: () => undefined,
+  headerNames: () => [],
+};
+
+export function systemCall(o: {
+  backend: Backend;
+  capabilities: Capabilities;
+  tenant: OpenTenant;
+  legacy: LegacyPolicy;
+  emit: EmitSecurityEvent;
+  signal: AbortSignal;
+}): Call {
+  const { backend, capabilities, emit, legacy, tenant, signal } = o;
+  const used: Used = {
+    backend,
+    capabilities,
+    emit,
+    legacy,
+    cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES }),
+    now: () => new Date(),
+    bestEffortConditions: false,
+  };
+  const services = used as Services;
+  return {
+    request: NO_REQUEST,
+    tenant,
+    services,
+    signal,
+    bucket: undefined,
+    key: undefined,
+    body: undefined,
+    form: undefined,
+  };
+}
