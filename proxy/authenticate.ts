@@ -36,6 +36,40 @@ export async function authenticate(pipeline: Pipeline, request: S3Request, signa
   return { accessKey, verified, tenant: await pipeline.tenancy.open(accessKey, signal) };
 }
 
+/** Of the region in an IAM signature: IAM is global, and its clients say this unless they were told of another. */
+const GLOBAL_REGION = 'us-east-1';
+
+/**
+ * The same for a request of the query API. Its service must be the one that is signed for, so no signature for S3 does
+ * anything here, nor the other way; and what is signed must be the body's SHA-256, which was computed and not believed.
+ */
+export async function authenticateQuery(
+  pipeline: Pipeline,
+  request: S3Request,
+  o: { service: string; bodySha256: string },
+  signal: AbortSignal,
+): Promise<Caller> {
+  const signed = { method: request.method, path: request.path, query: request.rawQuery, headers: request.headers };
+  const { accessKey, verified } = await checkSignature(pipeline, request, signal, {
+    parse: () => withoutToken(parseClaim(signed, o)),
+    verify: (claim, { signingSecret }) => {
+      const { payload, scope } = claim;
+      if (payload.kind !== 'sha256' || payload.hex.toLowerCase() !== o.bodySha256) {
+        throw new S3Error('SignatureDoesNotMatch');
+      }
+      const region = scope.region === GLOBAL_REGION ? undefined : pipeline.signingRegion;
+      const { equalHosts: host } = request;
+      return verifyRequest(signed, claim, {
+        signingSecret,
+        now: pipeline.now(),
+        host,
+        ...(region === undefined ? {} : { region }),
+      });
+    },
+  });
+  return { accessKey, verified, tenant: await pipeline.tenancy.open(accessKey, signal) };
+}
+
 /** Temporary credentials are not issued here: a token would be ignored, and its sender think otherwise. */
 function withoutToken(claim: UnverifiedClaim): UnverifiedClaim {
   if (claim.sessionToken === undefined) return claim;

@@ -6,9 +6,11 @@ import { openS3Backend } from './backend/s3/s3.ts';
 import type { Config } from './config.ts';
 import { CorsConfigurations } from './cors/configurations.ts';
 import type { EmitSecurityEvent } from './events.ts';
+import { OwnKeys } from './iam/own-keys.ts';
+import { processKdfRunner } from './keyring/kdf.ts';
 import { StateStore } from './keyring/state.ts';
 import { Tenancy } from './keyring/tenancy.ts';
-import { onWorkersChange } from './keyring/worker-changes.ts';
+import { onWorkersChange, tellWorkers } from './keyring/worker-changes.ts';
 import { ATTRIBUTES_CACHE_BYTES } from './limits.ts';
 import { type Logger, securityEventsTo } from './log.ts';
 import { createMetrics, type Metrics, type MetricsText } from './metrics.ts';
@@ -90,8 +92,17 @@ function createPipeline(o: {
     toLog(event);
   };
   const now = o.now ?? (() => new Date());
-  const tenancy = new Tenancy({ state: storage.state, sealKeys: config.sealKeys, emit, now });
-  onWorkersChange((tenant, generation) => tenancy.noteGeneration(tenant, generation));
+  const { state } = storage;
+  const { sealKeys } = config;
+  const tenancy = new Tenancy({ state, sealKeys, emit, now });
+  const note = (tenant: string, generation: number) => tenancy.noteGeneration(tenant, generation);
+  const onChange = (tenant: string, generation: number) => {
+    note(tenant, generation);
+    tellWorkers(tenant, generation);
+  };
+  onWorkersChange(note);
+  const { generations } = tenancy;
+  const keyrings = { state, sealKeys, emit, now, runner: processKdfRunner, generations, onChange };
   return {
     services: {
       backend: storage.backend,
@@ -112,6 +123,7 @@ function createPipeline(o: {
       uploads: new UploadCache(),
     },
     tenancy,
+    ownKeys: new OwnKeys(keyrings),
     router: createRouter(OPERATIONS),
     log,
     metrics,
