@@ -3,6 +3,7 @@
  * same names and reasons. A rule says where it applies as narrowly as it can: place, operation, and what both sides said.
  */
 import type { Difference, Exchange, StoreName } from './difference.ts';
+import { headerOf } from './send.ts';
 
 export interface Allowed {
   readonly name: string;
@@ -58,9 +59,42 @@ const GENERAL: readonly Allowed[] = [
   },
 ];
 
+const MINIO: readonly Allowed[] = [
+  {
+    name: "MinIO's own headers",
+    reason: 'x-minio-*, and Accept-Ranges on replies that are not an object',
+    stores: ['minio'],
+    allows: ({ at, proxy }, { bare }) =>
+      proxy === undefined &&
+      (at.startsWith('header x-minio-') || (at === 'header accept-ranges' && headerOf(bare, 'etag') === undefined)),
+  },
+];
+
+const MOTO: readonly Allowed[] = [
+  {
+    name: "moto's own headers",
+    reason: 'moto echoes x-amz-content-sha256, dates what it has just stored, and gives empty bodies a Content-Type',
+    stores: ['moto', 'moto-strict'],
+    allows: ({ at, proxy }, { operation, bare }) =>
+      proxy === undefined &&
+      (at === 'header x-amz-content-sha256' ||
+        at === 'header x-amzn-requestid' ||
+        (at === 'header last-modified' && operation.startsWith('PUT object')) ||
+        (at === 'header content-type' && bare.body.length === 0)),
+  },
+  {
+    name: "moto's declaration",
+    reason: 'moto writes the encoding in lower case; the proxy as S3 does, which clients that search strings expect',
+    stores: ['moto', 'moto-strict'],
+    allows: ({ at, proxy }) => at === 'xml-declaration' && proxy === S3_DECLARATION,
+  },
+];
+
+const S3_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>';
+
 /** Digits and letters of a time replaced by what they are. */
 function shapeOf(time: string): string {
   return time.replace(/\d/g, '0').replace(/[A-Za-z]+/g, 'a');
 }
 
-export const ALLOWED: readonly Allowed[] = [...GENERAL];
+export const ALLOWED: readonly Allowed[] = [...GENERAL, ...MINIO, ...MOTO];

@@ -13,16 +13,21 @@ export interface CompareOptions {
   readonly hosts: { readonly bare: string; readonly proxy: string };
 }
 
-/** In the order of the reply: status, code, headers, body. Replies of another status or code are not compared further. */
+/** In the order of the reply: outcome, headers, body. Replies with another outcome are not compared further. */
 export function compareReplies(exchange: Exchange, o: CompareOptions): Difference[] {
   const bare = withoutHost(exchange.bare, o.hosts.bare);
   const proxy = withoutHost(exchange.proxy, o.hosts.proxy);
   const failures = differing('connection', bare.failure, proxy.failure);
-  const status = differing('status', String(bare.status), String(proxy.status));
-  const code = differing('code', codeOf(bare), codeOf(proxy));
-  if (failures.length + status.length + code.length > 0) return [...failures, ...status, ...code];
+  const outcome = differing('outcome', outcomeOf(bare), outcomeOf(proxy));
+  if (failures.length + outcome.length > 0) return [...failures, ...outcome];
   if (exchange.request.compare === 'code') return [];
   return [...compareHeaders(bare, proxy, o.names), ...compareBodies({ ...exchange, bare, proxy }, o.names)];
+}
+
+/** `206`, `404 NoSuchKey`: the status, and the code where there is a document. */
+export function outcomeOf(reply: TwinReply): string {
+  const code = codeOf(reply);
+  return code === undefined ? String(reply.status) : `${reply.status} ${code}`;
 }
 
 /** `<Code>` of an error document; `undefined` for any other reply. */

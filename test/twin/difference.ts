@@ -5,7 +5,7 @@ import type { TwinReply } from './send.ts';
 export type StoreName = 'moto' | 'moto-strict' | 'minio' | 'embedded';
 
 /**
- * `status`, `code` (of an error document), `connection`, `header NAME`, `body`, `xml-declaration`, `xml-namespace`,
+ * `outcome` (the status and the code of an error document), `connection`, `header NAME`, `body`, `xml-declaration`, `xml-namespace`,
  * `xml-order PATH`, `xml PATH`. Paths are from the root: `/ListBucketResult/Contents[2]/Size`; `[1]` is left out.
  */
 export interface Difference {

@@ -114,6 +114,7 @@ function brief(value: string | undefined): string {
   if (value === undefined) return '-';
   return JSON.stringify(
     value
+      .replaceAll(/\d\d:\d\d:\d\d(\.\d+)?/g, 'TIME')
       .replaceAll(/twin-\d+/g, 'twin-N')
       .replaceAll(/[\w+/=-]{25,}/g, '(id)')
       .slice(0, 100),

@@ -57,6 +57,8 @@ export interface TwinRequest {
   /** `name` alone: the value is computed (CRC32 only). */
   readonly trailer?: readonly [name: string, value?: string];
   readonly chunkBytes?: number;
+  /** Adds the Content-MD5 of the body. */
+  readonly digest?: 'md5';
   /** HTTP's own chunked transfer coding in place of Content-Length. */
   readonly chunkedTransfer?: true;
   readonly form?: TwinForm;
@@ -95,7 +97,8 @@ export function wireRequest(request: TwinRequest, side: Side, values: ReadonlyMa
   const path = pathOf(request, values);
   const query = queryOf(request, values);
   const plain = bodyOf(request, values);
-  const headers = (request.headers ?? []).map(([name, value]) => [name, fill(value, values)] as const);
+  const given = (request.headers ?? []).map(([name, value]): Header => [name, fill(value, values)]);
+  const headers: Header[] = request.digest === 'md5' ? [...given, ['content-md5', md5Text(plain ?? '')]] : given;
   const filled = { request, side, host, path, query, plain };
   if (request.form !== undefined) return formRequest(request.form, side, { path, values });
   if (request.sign?.by === 'nobody')
@@ -131,7 +134,7 @@ function signed({ request, side, host, path, query, plain }: Filled, given: read
       headers: [...given, ...frameHeaders],
       date,
       ...(plain === undefined ? {} : { body: plain }),
-      ...(PAYLOAD[framing] === undefined ? {} : { payload: PAYLOAD[framing] }),
+      ...optional('payload', headerIn(given, 'x-amz-content-sha256') ?? PAYLOAD[framing]),
       ...optional('region', sign.region),
       ...optional('service', sign.service),
       ...optional('signedHeaders', sign.signedHeaders),
@@ -197,6 +200,10 @@ const PAYLOAD: Readonly<Record<Framing, string | undefined>> = {
   'chunks-trailer': 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER',
   'unsigned-trailer': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
 };
+
+function headerIn(headers: readonly Header[], name: string): string | undefined {
+  return headers.find(([found]) => found.toLowerCase() === name)?.[1];
+}
 
 function framingHeaders(
   given: readonly Header[],

@@ -13,11 +13,12 @@
  *
  * A sequence is data (request.ts). Each run of it has a bucket of its own, of the same name on both sides, made first; so
  * sequences do not see each other and can be repeated, cut and shuffled. Values that differ by nature are bound by `save` for
- * later requests, and by names.ts for the comparison. What is in allowed.ts is counted and not reported. Requests of one step
- * given as a list are in flight at once on each side, and their replies are compared as a set (in the order of status and code).
+ * later requests, and by names.ts for the comparison. What is in allowed.ts is counted and not reported; after a write that only
+ * one side takes, the sequence ends: from there on the sides hold different things. Requests of one step given as a list are in
+ * flight at once on each side, and their replies are compared as a set (in the order of their outcomes).
  */
 import { ALLOWED, type Allowed } from './allowed.ts';
-import { codeOf, compareReplies } from './compare.ts';
+import { compareReplies, outcomeOf } from './compare.ts';
 import { type Difference, type Exchange, operationOf, type StoreName } from './difference.ts';
 import { Ledger } from './ledger.ts';
 import { Names } from './names.ts';
@@ -91,7 +92,7 @@ export function twinOf(o: TwinOptions & { bare: Side; proxy: Side; close(): Prom
 
   async function run(
     sequence: Sequence,
-    { quietly = false, toTheEnd = false, untilApart = false }: RunOptions = {},
+    { quietly = false, toTheEnd = false }: RunOptions = {},
   ): Promise<SequenceResult> {
     runs += 1;
     const bucket = `twin-${runs}`;
@@ -111,17 +112,17 @@ export function twinOf(o: TwinOptions & { bare: Side; proxy: Side; close(): Prom
       for (const [i, request] of requests.entries()) {
         const [one, other] = [fromBare[i], fromProxy[i]];
         if (one === undefined || other === undefined) throw new Error('a reply is missing');
-        const exchange = { store, request, operation: operationOf(request), bare: one, proxy: other };
+        const exchange: Exchange = { store, request, operation: operationOf(request), bare: one, proxy: other };
         exchanges.push(exchange);
         if (!quietly) ledger.compared(exchange);
+        isApart ||= wroteApart(exchange);
         for (const difference of compareReplies(exchange, { names, hosts })) {
           const rule = (o.allowed ?? ALLOWED).find((allowed) => isAllowed(allowed, difference, exchange));
           if (rule === undefined) unexplained.push({ step: index - made.length, request, difference });
           else if (!quietly) ledger.allow(rule.name);
-          if (isOutcomeOfWrite(difference, request)) isApart = true;
         }
       }
-      if ((unexplained.length > 0 && !toTheEnd) || (isApart && untilApart)) break;
+      if (isApart || (unexplained.length > 0 && !toTheEnd)) break;
     }
     return { unexplained, exchanges };
   }
@@ -129,8 +130,10 @@ export function twinOf(o: TwinOptions & { bare: Side; proxy: Side; close(): Prom
   return { store, ledger, run, close: o.close };
 }
 
-function isOutcomeOfWrite({ at }: Difference, { method }: TwinRequest): boolean {
-  return /^(status|code|connection)$/.test(at) && method !== 'GET' && method !== 'HEAD';
+/** A write that one side took and the other refused: from here on they hold different things. */
+function wroteApart({ request, bare, proxy }: Exchange): boolean {
+  const isWrite = request.method !== 'GET' && request.method !== 'HEAD';
+  return isWrite && bare.status < 300 !== proxy.status < 300;
 }
 
 function isAllowed(rule: Allowed, difference: Difference, exchange: Exchange): boolean {
@@ -153,8 +156,7 @@ function valueAt(reply: TwinReply, where: string): string | undefined {
   return document === undefined ? undefined : textAt(document, where.replace(/^xml:/, ''));
 }
 
-const byOutcome = (a: TwinReply, b: TwinReply): number =>
-  a.status - b.status || (codeOf(a) ?? '').localeCompare(codeOf(b) ?? '');
+const byOutcome = (a: TwinReply, b: TwinReply): number => outcomeOf(a).localeCompare(outcomeOf(b));
 
 function bucketSteps({ bucket = {} }: Sequence): readonly TwinRequest[] {
   const headers = bucket.lock === true ? ([['x-amz-bucket-object-lock-enabled', 'true']] as const) : [];

@@ -46,9 +46,9 @@ async function runStore(store: StoreName): Promise<number> {
   try {
     const last = values.one ? seed : Number.MAX_SAFE_INTEGER;
     for (; seed <= last && twin.ledger.requests < Number(values.requests); seed++) {
-      const sequence = randomSequence(seed);
+      const sequence = randomSequence(seed, store);
       if (values.one) console.log(printSequence(sequence));
-      const result = await twin.run(sequence, { untilApart: true, toTheEnd: values.survey });
+      const result = await twin.run(sequence, { toTheEnd: values.survey });
       coverage.add(result);
       found += result.unexplained.length;
       if (values.survey) group(groups, seed, result);
@@ -74,7 +74,7 @@ async function report(twin: Twin, seed: number, { unexplained }: SequenceResult)
   if (first === undefined) return;
   console.log(`\n${twin.store}: seed ${seed}, step ${first.step + 1}`);
   for (const one of unexplained) console.log(printDifference(one));
-  console.log(printSequence(await smallest(twin, randomSequence(seed), first)));
+  console.log(printSequence(await smallest(twin, randomSequence(seed, twin.store), first)));
 }
 
 function group(

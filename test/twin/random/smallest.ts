@@ -37,7 +37,7 @@ class Search {
     this.#tries += 1;
     if (this.#tries > MAX_TRIES) return false;
     try {
-      const { unexplained } = await this.#twin.run({ ...this.#sequence, steps }, { quietly: true, untilApart: true });
+      const { unexplained } = await this.#twin.run({ ...this.#sequence, steps }, { quietly: true });
       return unexplained.some(
         ({ step, request, difference }) =>
           step === steps.length - 1 && request.method === this.#method && difference.at === this.#at,
