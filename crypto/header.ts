@@ -4,7 +4,7 @@
  * no piece can be changed, stripped or moved to another name.
  */
 import { Buffer } from 'node:buffer';
-import { createHash, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import {
   ATTRIBUTES_LABEL,
   type EarlyAttributes,
@@ -137,9 +137,7 @@ function deriveWrapKey(root: KeyObject, names: readonly Buffer[], binding: DekBi
 }
 
 function wrapAad(tenant: Buffer, binding: DekBinding, attributes: Buffer | undefined): Buffer {
-  const digest = createHash('sha256')
-    .update(attributes ?? NOTHING)
-    .digest();
+  const digest = hash('sha256', attributes ?? NOTHING, 'buffer');
   return frame(
     utf8(ALGORITHM),
     tenant,

@@ -3,7 +3,7 @@
  * object key has up to 1,024 bytes and Node bounds HKDF's `info` at 1,024.
  */
 import { Buffer } from 'node:buffer';
-import { createHash, hkdfSync, type KeyObject } from 'node:crypto';
+import { hash, hkdfSync, type KeyObject } from 'node:crypto';
 
 export const KEY_BYTES = 32;
 
@@ -22,9 +22,7 @@ export function frame(...fields: readonly Buffer[]): Buffer {
 
 /** SHA-256 of the framed fields, 32 bytes. */
 export function context(...fields: readonly Buffer[]): Buffer {
-  return createHash('sha256')
-    .update(frame(...fields))
-    .digest();
+  return hash('sha256', frame(...fields), 'buffer');
 }
 
 export interface Derivation {

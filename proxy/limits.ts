@@ -32,6 +32,8 @@ export const MAX_LIST_KEYS = 1000;
 export const LIST_LOOKUPS_AT_ONCE = 32;
 /** Bytes of memory for the attributes cache: about 700 for a listed object, 5 MB for a part table of 10,000 parts. */
 export const ATTRIBUTES_CACHE_BYTES = 48 * MiB;
+/** Bytes of memory for opened object headers, about 4,000 each: HEAD and ranged GETs of one object open it once. */
+export const OPENED_HEADERS_BYTES = 8 * MiB;
 /** Seconds after its last check for which an opened keyring is trusted. */
 export const KEYRING_TTL_SECONDS = 60;
 /** Opened tenants kept per process. */

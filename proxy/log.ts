@@ -7,18 +7,53 @@ import type { EmitSecurityEvent } from './events.ts';
 
 export type Logger = PinoLogger;
 
-const NEVER = ['authorization', 'secretAccessKey', 'accessKeyId', 'signature', 'secret', 'sealKeys'];
+const NEVER: ReadonlySet<string> = new Set([
+  'authorization',
+  'secretAccessKey',
+  'accessKeyId',
+  'signature',
+  'secret',
+  'sealKeys',
+]);
+const CENSOR = '[withheld]';
 
 export function createLogger(o: { level: string; destination?: { write(line: string): void } }): Logger {
   const options = {
     level: o.level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    formatters: { level: (label: string) => ({ level: label }) },
-    redact: { paths: NEVER.flatMap((name) => [name, `*.${name}`]), censor: '[withheld]' },
+    formatters: { level: (label: string) => ({ level: label }), log: redacted },
     serializers: { err: describeError },
   };
   return o.destination === undefined ? pino(options) : pino(options, o.destination);
+}
+
+/** Withholds fields of those names, at the top and one level below. Every line comes by here: nothing to withhold, nothing copied. */
+function redacted(fields: Record<string, unknown>): Record<string, unknown> {
+  let out = fields;
+  for (const name in fields) {
+    const value = fields[name];
+    const shown = NEVER.has(name) ? CENSOR : isPlain(value) ? withoutSecrets(value) : value;
+    if (shown === value) continue;
+    if (out === fields) out = { ...fields };
+    out[name] = shown;
+  }
+  return out;
+}
+
+function withoutSecrets(value: Record<string, unknown>): Record<string, unknown> {
+  let out = value;
+  for (const name in value) {
+    if (!NEVER.has(name)) continue;
+    if (out === value) out = { ...value };
+    out[name] = CENSOR;
+  }
+  return out;
+}
+
+/** Errors have a serializer of their own, which picks what it shows. */
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !(value instanceof Error);
 }
 
 /** What a parser complains of, it quotes: a document, a record. */

@@ -13,6 +13,7 @@ import type { StateStore } from './keyring/state.ts';
 import type { OpenTenant } from './keyring/tenancy.ts';
 import type { UploadCache } from './multipart/upload-cache.ts';
 import type { AttributesCache } from './object/attributes-cache.ts';
+import type { OpenedHeaders } from './object/opened-headers.ts';
 import type { Reply } from './reply.ts';
 import type { S3Request } from './request.ts';
 
@@ -56,6 +57,7 @@ export interface Services {
   readonly backend: Backend;
   readonly capabilities: Capabilities;
   readonly cache: AttributesCache;
+  readonly headers: OpenedHeaders;
   readonly emit: EmitSecurityEvent;
   readonly legacy: LegacyPolicy;
   /** Region that clients are told, and that CreateBucket may name. */

@@ -93,15 +93,24 @@ async function pump(
   outgoing.end();
 }
 
+/**
+ * The head in one call: a name given twice counts in its last value. It is built before the body is known to node, which
+ * would otherwise rewrite the bytes of a Content-Disposition.
+ */
 function writeHead(outgoing: ServerResponse, reply: Reply, requestId: string, length: number | undefined): void {
-  outgoing.statusCode = reply.status;
-  outgoing.setHeader('x-amz-request-id', requestId);
-  outgoing.setHeader('x-amz-id-2', requestId);
-  outgoing.setHeader('Server', 'Sealgate');
-  for (const [name, value] of Object.entries(reply.headers ?? {})) {
-    if (value !== undefined) outgoing.setHeader(name, value);
+  const head = ['x-amz-request-id', requestId, 'x-amz-id-2', requestId, 'Server', 'Sealgate'];
+  const places = new Map<string, number>();
+  const { headers = {} } = reply;
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === undefined) continue;
+    const lower = name.toLowerCase();
+    const place = places.get(lower) ?? head.length;
+    places.set(lower, place);
+    head[place] = name;
+    head[place + 1] = value;
   }
   const bodiless = reply.status === 204 || reply.status === 304;
-  if (bodiless || length === undefined) return;
-  if (!outgoing.hasHeader('Content-Length')) outgoing.setHeader('Content-Length', length);
+  if (!bodiless && length !== undefined && !places.has('content-length')) head.push('Content-Length', String(length));
+  outgoing.writeHead(reply.status, head);
 }

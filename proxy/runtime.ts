@@ -11,11 +11,12 @@ import { processKdfRunner } from './keyring/kdf.ts';
 import { StateStore } from './keyring/state.ts';
 import { Tenancy } from './keyring/tenancy.ts';
 import { onWorkersChange, tellWorkers } from './keyring/worker-changes.ts';
-import { ATTRIBUTES_CACHE_BYTES } from './limits.ts';
+import { ATTRIBUTES_CACHE_BYTES, OPENED_HEADERS_BYTES } from './limits.ts';
 import { type Logger, securityEventsTo } from './log.ts';
 import { createMetrics, type Metrics, type MetricsText } from './metrics.ts';
 import { UploadCache } from './multipart/upload-cache.ts';
 import { AttributesCache } from './object/attributes-cache.ts';
+import { OpenedHeaders } from './object/opened-headers.ts';
 import { OPERATIONS } from './operations/table.ts';
 import { opsApp, startOpsServer } from './ops-server.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -108,6 +109,7 @@ function createPipeline(o: {
       backend: storage.backend,
       capabilities: o.capabilities,
       cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES }),
+      headers: new OpenedHeaders({ bytes: OPENED_HEADERS_BYTES }),
       emit,
       legacy: config.legacy,
       region: config.region,

@@ -15,21 +15,37 @@ export async function readBody(response: BackendResponse, o: { maxBytes: number 
     destroyQuietly(response.body);
     throw new BackendUnavailable(`its answer announces ${announced} bytes where at most ${o.maxBytes} are accepted`);
   }
-  const chunks: Buffer[] = [];
-  let length = 0;
   try {
-    for await (const chunk of response.body as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      if (length > o.maxBytes) throw new BackendUnavailable(`its answer is longer than ${o.maxBytes} bytes`);
-      chunks.push(chunk);
-    }
+    return await collect(response.body, o.maxBytes);
   } catch (cause) {
     destroyQuietly(response.body);
     if (cause instanceof BackendUnavailable || isAbort(cause)) throw cause;
     throw new BackendUnavailable('its answer broke off', { cause });
   }
-  const [only] = chunks;
-  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length);
+}
+
+/** By events: for a short answer, iterating it would cost more than all the rest of reading it. */
+function collect(body: Readable, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const ended = () => {
+      const [only] = chunks;
+      resolve(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length));
+    };
+    if (body.errored !== null) return reject(body.errored);
+    if (body.readableEnded) return ended();
+    if (body.destroyed) return reject(new Error('the body was given up'));
+    body.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > maxBytes) reject(new BackendUnavailable(`its answer is longer than ${maxBytes} bytes`));
+      else chunks.push(chunk);
+    });
+    body.once('end', ended);
+    body.once('error', reject);
+    body.once('close', () => reject(body.errored ?? new Error('the connection was closed')));
+    return undefined;
+  });
 }
 
 /** Bytes that are still worth reading, so that the connection can be used again, rather than closing it. */

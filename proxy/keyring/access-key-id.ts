@@ -3,7 +3,7 @@
  * server verifies a signature without storing a secret (crypto/FORMAT.md, "Keyring and access key ids", sealed access
  * key id).
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { frame } from '../../crypto/keys.ts';
 import { S3Error } from '../errors.ts';
 import { type ApiKey, kdfInput, MAX_RAW_BYTES, signingSecretOf } from './api-key.ts';
@@ -65,7 +65,7 @@ export function unsealed({ tenant, slot, apiKey }: SealedContent, accessKeyId: s
 
 /** 12 hex digits that tell ids apart in logs without being usable as one. */
 function fingerprintOf(accessKeyId: string): string {
-  return createHash('sha256').update(accessKeyId).digest('hex').slice(0, 12);
+  return hash('sha256', accessKeyId, 'hex').slice(0, 12);
 }
 
 /** The bytes of a well-formed id; `undefined` for anything not in its one canonical form. */

@@ -6,7 +6,7 @@
  * A keyring is believed for a fixed time since its last check, then asked for again by ETag. When the state cannot be
  * reached after that, requests fail: an old answer might be a revoked key's.
  */
-import { createHmac, type KeyObject, randomBytes } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { S3Error } from '../errors.ts';
 import type { EmitSecurityEvent } from '../events.ts';
@@ -72,7 +72,7 @@ export class Tenancy {
   /** Shared with what changes keyrings in this process. */
   readonly generations = new Generations();
   /** Cache keys show nothing about an API key outside this process. */
-  readonly #cacheKeySecret = randomBytes(32);
+  readonly #cacheKeySecret = createSecretKey(randomBytes(32));
 
   constructor(o: {
     state: StateStore;

@@ -7,7 +7,6 @@ import type { EarlyAttributes, LateAttributes } from '../../crypto/attributes.ts
 import { checkBody, joinAttributes } from '../../crypto/body.ts';
 import type { Dek } from '../../crypto/dek.ts';
 import { FormatError } from '../../crypto/errors.ts';
-import { openHeader } from '../../crypto/header.ts';
 import { type Layout, sealedPartBytes } from '../../crypto/layout.ts';
 import {
   type BackendRequest,
@@ -197,8 +196,7 @@ async function openSealed(
   o: { stored: StoredHeader; tail: Buffer | undefined },
 ): Promise<SealedObject> {
   const { tenant } = call;
-  const name = { tenant: tenant.idBytes, bucket: address.bucket, key: address.key };
-  const header = openHeader({ root: (epoch) => tenant.root(epoch), name, header: o.stored });
+  const header = call.services.headers.open(tenant, address, o.stored);
   const { dek, layout, epoch } = header;
   const footer = layout === 0 ? undefined : await fetchFooter(call, address, facts, header, { tail: o.tail });
   const attributes = joinAttributes(header, footer);
@@ -218,9 +216,17 @@ async function openSealed(
     tableBytes: footer?.locator.tableBytes ?? 0,
     footerBytes: footer?.locator.footerBytes ?? 0,
   };
-  const checksums = late.checksums.map(({ algorithm, type }) => ({ algorithm, type }));
-  call.services.cache.add(identityOf(call, address, facts), { listed: { size, etag: object.etag, checksums } });
+  rememberListed(call, object);
   return object;
+}
+
+/** What a listing will ask for. */
+function rememberListed(call: Call, { address, facts, size, etag, late }: SealedObject): void {
+  const { cache } = call.services;
+  const identity = identityOf(call, address, facts);
+  if (cache.get(identity)?.listed?.etag === etag) return;
+  const checksums = late.checksums.map(({ algorithm, type }) => ({ algorithm, type }));
+  cache.add(identity, { listed: { size, etag, checksums } });
 }
 
 export function identityOf(call: Call, address: ObjectAddress, facts: BackendFacts): VersionIdentity {

@@ -11,6 +11,7 @@ import { readUndisguised, refuseDisguised } from '../object/disguise.ts';
 import { awaitingReader } from '../object/from-store.ts';
 import { openPlan, partsOf } from '../object/read-object.ts';
 import { planRead } from '../object/read-plan.ts';
+import { isSmall, readSmall } from '../object/read-small.ts';
 import { objectHeaders, RESPONSE_OVERRIDES, responseOverrides } from '../object/reply-headers.ts';
 import { type Selection, selectBytes } from '../object/selection.ts';
 import {
@@ -58,6 +59,7 @@ async function getWhole(call: Call, address: ObjectAddress): Promise<Reply> {
   awaitingReader(response.body);
   try {
     const object = await understand(call, address, factsOf(response.headers));
+    if (isSmall(object)) return replyWhole(call, object, await readSmall(call, object, response));
     return reply(call, object, { kind: 'whole' }, await openWhole(call, object, response.body));
   } catch (error) {
     discard(response);
@@ -86,14 +88,23 @@ async function getSelected(call: Call, address: ObjectAddress): Promise<Reply> {
 }
 
 function reply(call: Call, object: StoredObject, selection: Selection, plaintext: AsyncIterable<Buffer>): Reply {
-  const mode = call.request.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';
-  const headers = objectHeaders(object, call.request, { checksums: mode && selection.kind === 'whole' });
+  const headers = objectHeaders(object, call.request, {
+    checksums: wantsChecksums(call) && selection.kind === 'whole',
+  });
   const length = selection.kind === 'whole' ? object.size : selection.range.end - selection.range.start;
   return {
     status: selection.kind === 'whole' ? 200 : 206,
     headers: { ...headers, ...(selection.kind === 'whole' ? {} : selection.headers) },
     body: { length, chunks: plaintext },
   };
+}
+
+function replyWhole(call: Call, object: StoredObject, body: Buffer): Reply {
+  return { status: 200, headers: objectHeaders(object, call.request, { checksums: wantsChecksums(call) }), body };
+}
+
+function wantsChecksums(call: Call): boolean {
+  return call.request.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';
 }
 
 /** A GET's failure. A delete marker's headers go along, as S3 sends them. */

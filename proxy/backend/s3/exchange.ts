@@ -140,7 +140,7 @@ class Exchange {
     const empty = method === 'HEAD' || status === 204 || status === 304;
     if (empty) response.resume();
     this.#resolve({
-      response: { status, headers: headersOf(response), body: empty ? Readable.from([]) : response },
+      response: { status, headers: headersOf(response), body: empty ? emptyBody() : response },
       continueIgnored: this.#continueIgnored,
     });
   }
@@ -182,6 +182,12 @@ class Exchange {
     const stale = isReset(error) && this.#request.reusedSocket && this.#response === undefined && harmless;
     return stale ? new StaleConnection(reason) : new BackendUnavailable(reason);
   }
+}
+
+function emptyBody(): Readable {
+  const body = new Readable({ read: ignore });
+  body.push(null);
+  return body;
 }
 
 function errorOf(reason: unknown): Error {
