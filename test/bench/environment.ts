@@ -91,13 +91,14 @@ async function startTargets(o: StartOptions): Promise<{ http: Target[]; tls: Tar
   const installation = await installSealgate(backend, directory);
   const common = { children, installation, backend, directory, settings: options.settings };
   http.push(await startSealgate({ ...common, name: 'sealgate', profile: options.profile }));
-  http.push(...options.targets.map(named));
-  if (tls === undefined) return { http, tls: [], notes };
-  const secure: Target[] = [];
+  const others = options.targets.map(named);
+  http.push(...others.filter(({ endpoint }) => !endpoint.address.tls));
+  const secure = others.filter(({ endpoint }) => endpoint.address.tls);
+  if (tls === undefined) return { http, tls: secure, notes };
   if (backend.tlsUrl !== undefined)
-    secure.push(direct(backend, 'direct', { ...addressOf(backend.tlsUrl), ca: tls.authorityPem }));
+    secure.unshift(direct(backend, 'direct', { ...addressOf(backend.tlsUrl), ca: tls.authorityPem }));
   const secureNginx = await startNginx({ name: 'nginx-tls', children, backend, directory, tls });
-  if (secureNginx !== undefined) secure.push({ ...secureNginx, name: 'nginx' });
+  if (secureNginx !== undefined) secure.unshift({ ...secureNginx, name: 'nginx' });
   secure.push({ ...(await startSealgate({ ...common, name: 'sealgate-tls', tls })), name: 'sealgate' });
   return { http, tls: secure, notes };
 }
@@ -108,7 +109,8 @@ function never(): never {
 
 function addressOf(url: string): Address {
   const { hostname, port, protocol } = new URL(url);
-  return { host: hostname, port: Number(port) || (protocol === 'https:' ? 443 : 80) };
+  const tls = protocol === 'https:';
+  return { host: hostname, port: Number(port) || (tls ? 443 : 80), tls };
 }
 
 function direct(backend: BackendUnderTest, name: string, address: Address): Target {

@@ -1,11 +1,12 @@
 /** `npm run bench`: measures Sealgate beside its backend alone, nginx, and whatever else is named. */
-import { writeFileSync } from 'node:fs';
 import { openEnvironment } from './environment.ts';
 import type { Load } from './loads/load.ts';
 import { LOADS, QUICK } from './loads/table.ts';
 import { type Options, parseOptions, USAGE, UsageError } from './options.ts';
+import { describeMachine } from './report/machine.ts';
+import { makeReport, summary, writeDocs, writeFiles } from './report/report.ts';
 import { loadLines } from './report/text.ts';
-import { type RunResults, runLoads } from './run.ts';
+import { runLoads } from './run.ts';
 
 /** Minutes after which a run that hangs ends itself. */
 const MOST_MINUTES = 120;
@@ -30,22 +31,23 @@ async function main(): Promise<number> {
     onResults: (load, results) => process.stdout.write(loadLines(load, results)),
   });
   await environment.stop();
-  return report(options, loads, run);
+  const report = makeReport({ machine: describeMachine(options), loads, run, notes: environment.notes });
+  process.stdout.write(summary(report));
+  if (options.out !== undefined) writeFiles(report, options.out);
+  if (options.writesDocs) writeDocs(report);
+  const failed = run.results.filter(({ errors }) => errors.length > 0);
+  for (const { load, target, errors } of failed)
+    process.stderr.write(`bench: ${load} on ${target}: ${errors.length} operations failed: ${errors[0]}\n`);
+  return failed.length === 0 ? 0 : 1;
 }
 
 function chosen({ only, quick }: Options): readonly Load[] {
   const matches = (pattern: string, name: string) =>
-    pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+    new RegExp(`^${pattern.replaceAll(/[^a-z0-9*-]/g, '_').replaceAll('*', '.*')}$`).test(name);
   const unknown = only.filter((pattern) => !LOADS.some(({ name }) => matches(pattern, name)));
   if (unknown.length > 0) throw new UsageError(`there is no load ${unknown.join(', ')}; --list names them`);
   if (only.length > 0) return LOADS.filter(({ name }) => only.some((pattern) => matches(pattern, name)));
   return quick ? LOADS.filter(({ name }) => QUICK.includes(name)) : LOADS;
-}
-
-function report(options: Options, _loads: readonly Load[], run: RunResults): number {
-  if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify(run, undefined, 1)}\n`);
-  const failed = run.results.filter(({ errors }) => errors.length > 0);
-  return failed.length === 0 ? 0 : 1;
 }
 
 function fail(reason: string): never {

@@ -6,9 +6,9 @@ import type { SigningCredentials } from '../helpers/raw-client.ts';
 export const USAGE = `Usage: npm run bench -- [options]
 
   --quick               about a minute: fewer loads, two short rounds
-  --only LOAD,...       only these loads; a trailing * stands for any end: get-*,list-1000-*
+  --only LOAD,...       only these loads; * stands for anything: 'get-*,*-tls'
   --rounds N            measurements of each load and target (default 5; quick: 2)
-  --seconds S           length of each measurement (default 3; quick: 0.8)
+  --seconds S           length of each measurement (default 3; quick: 0.4)
   --target NAME=URL[,pid=N][,credentials=FILE][,region=R]
                         a further endpoint beside the others; repeat it for more. FILE is JSON with accessKeyId and
                         secretAccessKey; or set BENCH_NAME_ACCESS_KEY_ID and BENCH_NAME_SECRET_ACCESS_KEY
@@ -17,7 +17,7 @@ export const USAGE = `Usage: npm run bench -- [options]
   --sink-port N         where the sink listens, for targets that must know it before
   --set NAME=VALUE      a SEALGATE_ setting of the proxy under test; repeat it for more
   --profile DIR         write a processor profile of Sealgate there
-  --out FILE            write the results as JSON
+  --out DIR             write results.json, results.md and results.svg there
   --write docs          write the tables and the plot into docs/performance.md
   --list                print the names of all loads
 `;
@@ -36,6 +36,7 @@ export interface Options {
   readonly only: readonly string[];
   readonly rounds: number;
   readonly milliseconds: number;
+  readonly warmUpMs: number;
   readonly targets: readonly NamedEndpoint[];
   readonly backend: NamedEndpoint | undefined;
   readonly sinkPort: number | undefined;
@@ -44,6 +45,10 @@ export interface Options {
   readonly out: string | undefined;
   readonly writesDocs: boolean;
 }
+
+/** Milliseconds of load before the first measurement of each target: what it runs is compiled by then. */
+const WARM_UP_MS = 1_000;
+const QUICK_WARM_UP_MS = 300;
 
 export class UsageError extends Error {}
 
@@ -58,7 +63,8 @@ export function parseOptions(args: readonly string[], environment: Environment):
     list: values.list === true,
     only: values.only?.split(',').filter((name) => name !== '') ?? [],
     rounds: bounded('--rounds', values.rounds ?? (quick ? '2' : '5'), 1, 100),
-    milliseconds: 1000 * bounded('--seconds', values.seconds ?? (quick ? '0.8' : '3'), 0.05, 600),
+    milliseconds: 1000 * bounded('--seconds', values.seconds ?? (quick ? '0.4' : '3'), 0.05, 600),
+    warmUpMs: quick ? QUICK_WARM_UP_MS : WARM_UP_MS,
     targets: (values.target ?? []).map((text) => namedEndpoint(text, environment)),
     backend: values.backend === undefined ? undefined : namedEndpoint(`backend=${values.backend}`, environment),
     sinkPort: values['sink-port'] === undefined ? undefined : bounded('--sink-port', values['sink-port'], 1, 65_535),

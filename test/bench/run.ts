@@ -12,7 +12,10 @@ import type { Target } from './targets/target.ts';
 
 export interface RunOptions {
   readonly rounds: number;
+  /** Of each measurement. */
   readonly milliseconds: number;
+  /** Of load before the first measurement of each target: what it runs is compiled by then. */
+  readonly warmUpMs: number;
   /** Told of each load's results as they come. */
   onResults(load: Load, results: readonly Result[]): void;
 }
@@ -23,9 +26,6 @@ export interface RunResults {
   readonly crypto: CryptoFloor | undefined;
 }
 
-/** Milliseconds of load before the first measurement of each target: what it runs is compiled by then. */
-const WARM_UP_MS = 700;
-
 export async function runLoads(environment: Environment, loads: readonly Load[], o: RunOptions): Promise<RunResults> {
   const results: Result[] = [];
   const crypto: CryptoFloor[] = [];
@@ -33,7 +33,7 @@ export async function runLoads(environment: Environment, loads: readonly Load[],
   for (const load of loads) {
     const targets = environment.targets[load.transport];
     const samples = new Map<Target, Sample[]>(targets.map((target) => [target, []]));
-    for (const target of targets) await prepare(environment, { load, target, seeded });
+    for (const target of targets) await prepare(environment, { load, target, seeded, warmUpMs: o.warmUpMs });
     for (let round = 0; round < o.rounds; round++) {
       for (const target of targets) samples.get(target)?.push(await measure(environment, load, target, o));
       if (load.floor !== undefined) crypto.push(await environment.measureCrypto());
@@ -46,7 +46,10 @@ export async function runLoads(environment: Environment, loads: readonly Load[],
 }
 
 /** @throws Error when the target stores or gives back other bytes than it should. */
-async function prepare(environment: Environment, o: { load: Load; target: Target; seeded: Set<string> }) {
+async function prepare(
+  environment: Environment,
+  o: { load: Load; target: Target; seeded: Set<string>; warmUpMs: number },
+) {
   const { load, target, seeded } = o;
   try {
     for (const seed of load.seeds) {
@@ -59,7 +62,7 @@ async function prepare(environment: Environment, o: { load: Load; target: Target
     const reason = error instanceof Error ? error.message : 'unknown failure';
     throw new Error(`${load.name} on ${target.name} is not right: ${reason}`, { cause: error });
   }
-  await measure(environment, load, target, { milliseconds: WARM_UP_MS });
+  await measure(environment, load, target, { milliseconds: o.warmUpMs });
 }
 
 function measure(environment: Environment, load: Load, target: Target, o: { milliseconds: number }): Promise<Sample> {

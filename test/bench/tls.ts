@@ -1,6 +1,7 @@
 /** A certificate for the TLS listeners of one run; none where there is no openssl to make it. */
 import { readFileSync } from 'node:fs';
 import { makeCertificate } from '../e2e/support/certificate.ts';
+import type { Address } from './client/connection.ts';
 
 export interface Certificate {
   /** PEM files. */
@@ -17,4 +18,10 @@ export function runCertificate(directory: string): Certificate | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A listener of this run; over TLS when there is a certificate. */
+export function loopback(port: number, certificate: Certificate | undefined): Address {
+  const address = { host: '127.0.0.1', port, tls: certificate !== undefined };
+  return certificate === undefined ? address : { ...address, ca: certificate.authorityPem };
 }

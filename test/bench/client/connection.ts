@@ -9,7 +9,8 @@ import { type ReplyHead, ReplyParser } from './reply-parser.ts';
 export interface Address {
   readonly host: string;
   readonly port: number;
-  /** PEM of the authority to trust; absent for plain HTTP. */
+  readonly tls: boolean;
+  /** PEM of the authority to trust instead of the built-in ones. */
   readonly ca?: string;
 }
 
@@ -70,7 +71,7 @@ export class Connection {
   }
 
   #open(): Socket {
-    const { host, port, ca } = this.#address;
+    const { host, port, tls, ca } = this.#address;
     const read = (data: Buffer) => {
       try {
         this.#parser.push(data);
@@ -83,10 +84,9 @@ export class Connection {
       read(buffer.subarray(0, bytes));
       return true;
     };
-    const socket =
-      ca === undefined
-        ? connect({ host, port, noDelay: true, onread: { buffer, callback } })
-        : connectTls({ host, port, ca }).on('data', read);
+    const socket = tls
+      ? connectTls({ host, port, ...(ca === undefined ? {} : { ca }) }).on('data', read)
+      : connect({ host, port, noDelay: true, onread: { buffer, callback } });
     socket.setNoDelay(true);
     socket.setTimeout(SILENCE_MS, () => this.#fail(socket, new Error('no byte for too long')));
     socket.on('error', (error) => this.#fail(socket, error));

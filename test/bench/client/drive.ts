@@ -38,7 +38,9 @@ export async function drive(o: {
       await o.before?.();
       const begun = performance.now();
       try {
-        bytes += await o.operation(connection, { worker, count });
+        // Not `bytes += await ...`: that would take the sum as it was before the wait, and lose the other connections'.
+        const moved = await o.operation(connection, { worker, count });
+        bytes += moved;
         latencies.push(performance.now() - begun);
       } catch (error) {
         failed += 1;

@@ -19,6 +19,8 @@ export interface Load {
   readonly title: string;
   readonly transport: 'http' | 'tls';
   readonly connections: number;
+  /** Bodies under way at once, when that is not the number of connections. */
+  readonly streams?: number;
   /** Which figure is compared: bytes a second, operations a second, or the median time of one. */
   readonly measure: 'throughput' | 'rate' | 'latency';
   /** Operations of each connection in each measurement, at least. */

@@ -43,7 +43,8 @@ export async function takeSample(o: SampleOptions): Promise<Sample> {
   const backendUsed = after.backend - before.backend;
   // A target that is the backend itself is counted once.
   const known = own + backendUsed + (isBackend(target, backend) ? 0 : used);
-  const memory = pids.length === 0 ? undefined : memoryOf(pids);
+  // The sink's memory is the objects themselves.
+  const memory = pids.length === 0 || isBackend(target, backend) ? undefined : memoryOf(pids);
   return {
     operations: driven.operations,
     errors: driven.errors,

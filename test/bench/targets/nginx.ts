@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../helpers/child-server.ts';
-import type { Certificate } from '../tls.ts';
+import { type Certificate, loopback } from '../tls.ts';
 import type { BackendUnderTest } from './backend.ts';
 import type { Children } from './children.ts';
 import { PLAIN_BUCKET, type Target, untilAnswering } from './target.ts';
@@ -55,7 +55,7 @@ export async function startNginx(o: {
     return {
       name: o.name,
       endpoint: {
-        address: { host: '127.0.0.1', port, ...(o.tls === undefined ? {} : { ca: o.tls.authorityPem }) },
+        address: loopback(port, o.tls),
         authority: `127.0.0.1:${port}`,
         credentials: o.backend.credentials,
         region: o.backend.region,

@@ -12,7 +12,7 @@ export async function startPassThrough(children: Children, backend: BackendUnder
   return {
     name: 'node-http',
     endpoint: {
-      address: { host: '127.0.0.1', port },
+      address: { host: '127.0.0.1', port, tls: false },
       authority: `127.0.0.1:${port}`,
       credentials: backend.credentials,
       region: backend.region,

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
 import { freePort } from '../../helpers/child-server.ts';
 import type { SigningCredentials } from '../../helpers/raw-client.ts';
-import type { Certificate } from '../tls.ts';
+import { type Certificate, loopback } from '../tls.ts';
 import type { BackendUnderTest } from './backend.ts';
 import type { Children } from './children.ts';
 import { type Target, untilAnswering } from './target.ts';
@@ -71,7 +71,7 @@ export async function startSealgate(o: {
   return {
     name: o.name,
     endpoint: {
-      address: { host: '127.0.0.1', port, ...(o.tls === undefined ? {} : { ca: o.tls.authorityPem }) },
+      address: loopback(port, o.tls),
       authority: `127.0.0.1:${port}`,
       credentials: o.installation.credentials,
       region: o.backend.region,

@@ -1,0 +1,31 @@
+/**
+ * The floor of a load: the processor time that no proxy of this kind on Node.js can avoid. Moving the bytes through
+ * node:http, measured in the same rounds, and the cryptography that the format and S3 demand, measured between them.
+ */
+import type { CryptoFloor } from '../floor-child.ts';
+import type { FloorPart, Load } from '../loads/load.ts';
+import type { Result } from '../measure/result.ts';
+
+/** Seconds of processor time for each GiB. */
+export interface Floor {
+  readonly load: Load;
+  /** The minimal pass-through. */
+  readonly moving: number;
+  readonly parts: Readonly<Partial<Record<FloorPart, number>>>;
+  readonly sum: number;
+  readonly sealgate: number;
+  /** Sealgate's time over the sum. */
+  readonly ratio: number;
+}
+
+/** `undefined` where a piece of it was not measured. */
+export function floorOf(load: Load, results: readonly Result[], crypto: CryptoFloor | undefined): Floor | undefined {
+  const cost = (target: string) =>
+    results.find((result) => result.load === load.name && result.target === target)?.cpuSecondsPerGiB;
+  const [moving, sealgate] = [cost('node-http'), cost('sealgate')];
+  if (load.floor === undefined || crypto === undefined || moving === undefined || sealgate === undefined)
+    return undefined;
+  const parts = Object.fromEntries(load.floor.map((part) => [part, crypto[part]]));
+  const sum = load.floor.reduce((total, part) => total + crypto[part], moving);
+  return { load, moving, parts, sum, sealgate, ratio: sealgate / sum };
+}
