@@ -51,6 +51,14 @@ export function pages(model: Model): readonly TwinRequest[] {
 export function astray(model: Model): TwinRequest {
   const { dice } = model;
   const key = model.key();
+  // Only a server of its own verifies signatures.
+  if (model.store === 'minio' && dice.percent(15)) {
+    return dice.pick<TwinRequest>([
+      { method: 'GET', key, sign: { wrong: 'signature' }, compare: 'code' },
+      { method: 'GET', key, sign: { by: 'query', wrong: 'signature' }, compare: 'code' },
+      { method: 'GET', key, sign: { shift: -3600 }, compare: 'code' },
+    ]);
+  }
   return dice.pick<TwinRequest>([
     { method: 'GET', bucket: 'missing', query: 'list-type=2' },
     { method: 'GET', bucket: 'missing', key },
@@ -67,7 +75,5 @@ export function astray(model: Model): TwinRequest {
     { method: 'GET', query: 'policy' },
     { method: 'GET', query: 'list-type=2&max-keys=x' },
     { method: 'GET', query: 'list-type=2&encoding-type=base64' },
-    { method: 'GET', key, sign: { wrong: 'signature' }, compare: 'code' },
-    { method: 'GET', key, sign: { by: 'query', expires: '0' }, compare: 'code' },
   ]);
 }

@@ -84,7 +84,10 @@ function group(
 ): void {
   for (const { request, difference } of result.unexplained) {
     const { at, bare, proxy } = difference;
-    const place = [operationOf(request), at.replaceAll(/\[\d+\]/g, ''), brief(bare), brief(proxy)].join(' ~ ');
+    const status = result.exchanges.find((exchange) => exchange.request === request)?.bare.status;
+    const place = [`${operationOf(request)} ${status}`, at.replaceAll(/\[\d+\]/g, ''), brief(bare), brief(proxy)].join(
+      ' ~ ',
+    );
     const known = groups.get(place) ?? { times: 0, seed };
     known.times += 1;
     groups.set(place, known);
@@ -95,6 +98,7 @@ function brief(value: string | undefined): string {
   if (value === undefined) return '-';
   return JSON.stringify(
     value
+      .replaceAll(/\d\d:\d\d:\d\d(\.\d+)?/g, 'TIME')
       .replaceAll(/twin-\d+/g, 'twin-N')
       .replaceAll(/[\w+/=-]{25,}/g, '(id)')
       .slice(0, 100),

@@ -2,6 +2,7 @@
  * What the generator remembers of what it asked for, so that conditions, versions, parts and ranges are about things that are
  * there about half of the time. It guesses what a write does and may be wrong: replies are compared with replies, not with it.
  */
+import type { StoreName } from '../difference.ts';
 import type { Dice } from './dice.ts';
 
 export interface KnownObject {
@@ -34,6 +35,7 @@ export interface KnownVersion {
 export type Versioning = 'Enabled' | 'Suspended' | undefined;
 
 export class Model {
+  readonly store: StoreName;
   readonly dice: Dice;
   readonly versioning: Versioning;
   readonly keys: readonly string[];
@@ -44,7 +46,8 @@ export class Model {
   readonly oldEtags: string[] = ['d41d8cd98f00b204e9800998ecf8427e'];
   #saved = 0;
 
-  constructor(o: { dice: Dice; versioning: Versioning; keys: readonly string[] }) {
+  constructor(o: { store: StoreName; dice: Dice; versioning: Versioning; keys: readonly string[] }) {
+    this.store = o.store;
     this.dice = o.dice;
     this.versioning = o.versioning;
     this.keys = o.keys;
@@ -59,7 +62,7 @@ export class Model {
   /** A key: mostly one that holds an object, when `likely` says so. */
   key(likely: 'there' | 'any' = 'any'): string {
     const there = [...this.objects.keys()];
-    if (likely === 'there' && there.length > 0 && this.dice.percent(80)) return this.dice.pick(there);
+    if (likely === 'there' && there.length > 0 && this.dice.percent(90)) return this.dice.pick(there);
     return this.dice.pick(this.keys);
   }
 
@@ -90,9 +93,9 @@ export class Model {
     return [['versionId', `{{${this.dice.pick(own).name}}}`]];
   }
 
-  /** What a write saves: the version that it made. */
-  saveVersion(key: string): { readonly save?: Readonly<Record<string, string>> } {
-    if (this.versioning !== 'Enabled') return {};
+  /** What a write saves: the version that it made. Nothing, when it will probably fail. */
+  saveVersion(key: string, isLikely: boolean): { readonly save?: Readonly<Record<string, string>> } {
+    if (this.versioning !== 'Enabled' || !isLikely) return {};
     const name = this.name('version');
     this.versions.push({ key, name });
     return { save: { [name]: 'header:x-amz-version-id' } };

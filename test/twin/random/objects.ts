@@ -38,16 +38,16 @@ export function putObject(model: Model): TwinRequest {
   const body = randomBody(dice);
   const { headers, rest } = travel(dice, body);
   const conditions = writeConditions(model, key);
+  const isLikely = conditions.length === 0;
   const tagging = dice.maybe(8, (): Header => ['x-amz-tagging', dice.pick(['a=1', 'a=1&b=2', 'city=K%C3%B6ln'])]);
-  const isLikely = conditions.length === 0 || dice.percent(50);
-  if (isLikely) model.stored(key, { size: body.length, etag: md5Hex(body), parts: 0 });
+  if (isLikely || dice.percent(50)) model.stored(key, { size: body.length, etag: md5Hex(body), parts: 0 });
   return {
     method: 'PUT',
     key,
     body,
     headers: [...described(model), ...headers, ...conditions, ...tagging],
     ...rest,
-    ...model.saveVersion(key),
+    ...model.saveVersion(key, isLikely),
   };
 }
 
@@ -116,8 +116,9 @@ export function readObject(model: Model): TwinRequest {
 export function deleteObject(model: Model): TwinRequest {
   const key = model.key('there');
   const query = model.versionOf(key);
+  const isThere = model.objects.has(key);
   if (query.length === 0) model.removed(key);
-  return { method: 'DELETE', key, query, ...(query.length === 0 ? model.saveVersion(key) : {}) };
+  return { method: 'DELETE', key, query, ...model.saveVersion(key, query.length === 0 && isThere) };
 }
 
 export function deleteObjects(model: Model): TwinRequest {
@@ -164,8 +165,8 @@ export function copyObject(model: Model): TwinRequest {
   if (replaces) headers.push(['x-amz-metadata-directive', 'REPLACE'], ...described(model));
   if (dice.percent(10)) headers.push(['x-amz-tagging-directive', 'REPLACE'], ['x-amz-tagging', 'copied=yes']);
   const known = model.objects.get(source);
-  if (known !== undefined) model.stored(key, known.parts === 0 ? known : { ...known, etag: known.etag });
-  return { method: 'PUT', key, headers, ...model.saveVersion(key) };
+  if (known !== undefined) model.stored(key, known);
+  return { method: 'PUT', key, headers, ...model.saveVersion(key, known !== undefined && headers.length === 1) };
 }
 
 export function attributesOf(model: Model): TwinRequest {

@@ -1,4 +1,5 @@
-/** A sequence of random requests from a seed: the same seed gives the same sequence, on every machine and for every store. */
+/** A sequence of random requests from a seed: the same seed gives the same sequence for a store, on every machine. */
+import type { StoreName } from '../difference.ts';
 import type { TwinRequest } from '../request.ts';
 import type { Sequence, Step } from '../twin.ts';
 import { Dice } from './dice.ts';
@@ -26,9 +27,12 @@ import {
 import { race } from './races.ts';
 
 /** Few, so that requests meet; with what paths, queries, XML and listings have to escape. */
-const KEYS = [
+const KEYS: readonly string[] = [
   ...['k', 'k2', 'a/b', 'a/c/d', 'a b+ü%.txt', 'x//y', 'z&<>"\'', 'q?x=1', 'dir/', 'e%2Ff', '日本', 'l'.repeat(900)],
-] as const;
+];
+
+/** MinIO keeps keys as paths of files: no empty segments, none over 255 bytes. */
+const AS_PATHS: readonly string[] = KEYS.filter((key) => !/\/\/|\/$/.test(key) && key.length < 256);
 
 /** `undefined`: not possible now. */
 type Maker = (model: Model) => TwinRequest | readonly Step[] | undefined;
@@ -61,18 +65,21 @@ const atOnce = (requests: readonly TwinRequest[] | undefined): readonly Step[] |
   requests === undefined ? undefined : [requests];
 
 /** Steps of one sequence. */
-const STEPS = 40;
+const STEPS = 60;
+/** At the start of a sequence, so that the rest finds something. */
+const PUTS_FIRST = 4;
 
-export function randomSequence(seed: number): Sequence {
+export function randomSequence(seed: number, store: StoreName): Sequence {
   const dice = new Dice(seed);
   const versioning = dice.weighted<Versioning>([
     [60, undefined],
     [30, 'Enabled'],
     [10, 'Suspended'],
   ]);
-  const keys = [...KEYS].filter(() => dice.percent(50));
-  const model = new Model({ dice, versioning, keys: keys.length < 2 ? KEYS.slice(0, 4) : keys });
-  const steps: Step[] = [];
+  const possible = store === 'minio' ? AS_PATHS : KEYS;
+  const keys = possible.filter(() => dice.percent(45));
+  const model = new Model({ store, dice, versioning, keys: keys.length < 2 ? possible.slice(0, 4) : keys });
+  const steps: Step[] = Array.from({ length: PUTS_FIRST }, () => putObject(model));
   while (steps.length < STEPS) {
     const made = dice.weighted(MAKERS)(model);
     if (made === undefined) continue;
