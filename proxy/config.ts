@@ -7,6 +7,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { parseEscrowPublicKey } from './keyring/escrow-key.ts';
 import { SealKeys } from './keyring/seal-keys.ts';
+import { SAMPLE_SECRETS } from './sample-secrets.ts';
 import type { ListenAddress } from './server.ts';
 
 /** What happens to objects without `enc-algo`. `time` is in milliseconds since 1970. */
@@ -84,17 +85,6 @@ export type Variable = (typeof VARIABLES)[number];
 export function variables(): readonly string[] {
   return VARIABLES;
 }
-
-/** Secrets that stand in examples all over the web, and so protect nothing. */
-const SAMPLE_SECRETS = new Set([
-  'minioadmin',
-  'minio123',
-  'changeme',
-  'secret',
-  'password',
-  'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
-  'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
-]);
 
 /** Environment over file. @throws ConfigError */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {

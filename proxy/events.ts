@@ -10,6 +10,19 @@ export type SecurityEventKind =
   | 'foreign-object'
   | 'keyring-tampered'
   | 'keyring-rollback'
+  | 'escrow-sealed'
+  | 'escrow-failed'
+  | 'escrow-removed'
+  | 'tenant-recovered'
+  | 'key-created'
+  | 'key-rotated'
+  | 'key-reissued'
+  | 'key-revoked'
+  | 'key-changed'
+  | 'keyring-resigned'
+  | 'epoch-begun'
+  | 'epoch-retired'
+  | 'tenant-deleted'
   | 'tenant-created';
 
 export interface SecurityEvent {

@@ -79,6 +79,12 @@ export const KEPT_REMOVED_SLOTS = 20;
 export const MAX_REGISTERED_IDS = 4;
 /** Registered access key ids kept per process with their API keys: about 500 bytes each. */
 export const REGISTERED_IDS_CACHED = 10_000;
+/** Characters of an API key brought along, at least: 22 random ones of base64 hold 2^128. */
+export const MIN_IMPORTED_CHARACTERS = 22;
+/** log2 of the guesses that it must be estimated to withstand; HMAC runs at 2^34 a second on one graphics card. */
+export const MIN_IMPORTED_GUESS_BITS = 80;
+/** Characters of it that are estimated: the time grows with their square. */
+export const MAX_ESTIMATED_CHARACTERS = 100;
 /** Times that a change of a keyring is applied again, because another change was written first. */
 export const KEYRING_CHANGE_ATTEMPTS = 8;
 /** Milliseconds for which a keyring just read is believed when it does not list a slot: a key made elsewhere works that soon. */
@@ -147,3 +153,13 @@ export const MAX_QUERY_BODY_BYTES = 4 * KiB;
 export const MAX_QUERY_PARAMETERS = 20;
 /** Objects that `sealgate decrypt` opens at once: enough to hide a store's latency, few enough for small machines. */
 export const DECRYPT_AT_ONCE = 8;
+/** Milliseconds for adding an escrow to one keyring in the background: a read, a write, and their repetition after conflicts. */
+export const ESCROW_TIMEOUT_MS = 30_000;
+/** Objects that a deep rotation re-wraps at once: copies wait for the store, not for this process. */
+export const REWRAPS_AT_ONCE = 16;
+/** Times that one object is tried again because it was replaced meanwhile, before it is left to the next pass. */
+export const REWRAP_ATTEMPTS = 4;
+/** Seconds that a request may last which began under an older epoch; only then is that epoch's root key given up. A day. */
+export const LONGEST_REQUEST_SECONDS = 86_400;
+/** Retired epochs that stay listed in a keyring. */
+export const KEPT_RETIRED_EPOCHS = 8;

@@ -42,6 +42,18 @@ export function isKdfName(name: string): name is KdfName {
   return Object.hasOwn(DEFAULT_KDFS, name);
 }
 
+/**
+ * Whether `next` costs a guesser more than `old` in every respect that counts: memory and passes of argon2id, iterations of
+ * pbkdf2-sha256. argon2id is above pbkdf2-sha256. What is derived by hkdf-sha256 has 256 bits already, and nothing is above.
+ */
+export function isStronger(next: Kdf, old: Kdf): boolean {
+  if (old.name === 'hkdf-sha256' || next.name === 'hkdf-sha256') return false;
+  if (old.name === 'pbkdf2-sha256') return next.name === 'argon2id' || next.iterations > old.iterations;
+  if (next.name !== 'argon2id') return false;
+  const grows = next.memory > old.memory || next.passes > old.passes;
+  return grows && next.memory >= old.memory && next.passes >= old.passes;
+}
+
 export interface KdfInput {
   readonly kdf: Kdf;
   /** The secret as SigV4 uses it: see `kdfInput` in api-key.ts. */
