@@ -146,8 +146,7 @@ export interface StoreConfig extends Pick<Config, 'backend' | 'region' | 'legacy
 
 /** @throws ConfigError */
 export function parseStoreConfig(settings: Settings): StoreConfig {
-  const hasSealKeys =
-    settings['SEALGATE_SEAL_KEYS'] !== undefined || settings['SEALGATE_SEAL_KEYS_FILE'] !== undefined;
+  const hasSealKeys = settings['SEALGATE_SEAL_KEYS'] !== undefined || settings['SEALGATE_SEAL_KEYS_FILE'] !== undefined;
   return {
     backend: backend(settings),
     region: settings['SEALGATE_BACKEND_REGION'] ?? 'us-east-1',

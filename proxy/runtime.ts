@@ -7,9 +7,11 @@ import type { Config } from './config.ts';
 import { CorsConfigurations } from './cors/configurations.ts';
 import type { EmitSecurityEvent } from './events.ts';
 import { OwnKeys } from './iam/own-keys.ts';
+import { EscrowUpkeep } from './keyring/escrow-upkeep.ts';
 import { processKdfRunner } from './keyring/kdf.ts';
 import { StateStore } from './keyring/state.ts';
-import { Tenancy } from './keyring/tenancy.ts';
+import { type SignIn, Tenancy } from './keyring/tenancy.ts';
+import { upgradeKdf } from './keyring/upgrade-kdf.ts';
 import { onWorkersChange, tellWorkers } from './keyring/worker-changes.ts';
 import { ATTRIBUTES_CACHE_BYTES, OPENED_HEADERS_BYTES } from './limits.ts';
 import { type Logger, securityEventsTo } from './log.ts';
@@ -95,7 +97,11 @@ function createPipeline(o: {
   const now = o.now ?? (() => new Date());
   const { state } = storage;
   const { sealKeys } = config;
-  const tenancy = new Tenancy({ state, sealKeys, emit, now });
+  const onSignIn = (signIn: SignIn) => {
+    escrow?.signedIn(signIn);
+    void upgradeKdf(keyrings, signIn, (err) => log.warn({ err, tenant: signIn.key.tenant }, 'a KDF was not upgraded'));
+  };
+  const tenancy = new Tenancy({ state, sealKeys, emit, now, onSignIn });
   const note = (tenant: string, generation: number) => tenancy.noteGeneration(tenant, generation);
   const onChange = (tenant: string, generation: number) => {
     note(tenant, generation);
@@ -104,6 +110,8 @@ function createPipeline(o: {
   onWorkersChange(note);
   const { generations } = tenancy;
   const keyrings = { state, sealKeys, emit, now, runner: processKdfRunner, generations, onChange };
+  const { escrowPublicKey } = config;
+  const escrow = escrowPublicKey === undefined ? undefined : new EscrowUpkeep(keyrings, escrowPublicKey);
   return {
     services: {
       backend: storage.backend,

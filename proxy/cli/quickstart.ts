@@ -84,7 +84,8 @@ async function ensureTenant(config: Config): Promise<Credentials> {
     const kept = await readCredentials();
     if (kept !== undefined) return kept;
     const emit = securityEventsTo(createLogger({ level: 'error' }));
-    const admin = new TenantAdmin({ state: storage.state, sealKeys: config.sealKeys, emit });
+    const { sealKeys, escrowPublicKey } = config;
+    const admin = new TenantAdmin({ state: storage.state, sealKeys, escrowPublicKey, emit });
     const grants = [{ bucket: '*', prefix: '', access: 'read-write' as const }];
     const { accessKeyId, secretAccessKey } = await admin.create({ grants, label: 'quickstart' });
     const credentials = { endpoint: '', accessKeyId, secretAccessKey, bucket: BUCKET };

@@ -2,21 +2,25 @@
 import { TenantAdmin } from '../keyring/admin.ts';
 import { createLogger, securityEventsTo } from '../log.ts';
 import { openCommandStorage } from './command-storage.ts';
+import { openKeyringCommand } from './keyring-command.ts';
 import { tenantCommand } from './tenant.ts';
+import { tenantRecover } from './tenant-recover.ts';
 
 export async function runTenantCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  const out = (line: string) => void process.stdout.write(`${line}\n`);
+  const err = (line: string) => void process.stderr.write(`${line}\n`);
+  if (args[0] === 'recover') {
+    return openKeyringCommand(environment, (deps) => tenantRecover(args.slice(1), { deps, out, err }));
+  }
   const { storage, config } = await openCommandStorage(environment);
   try {
     await storage.state.ensureBucket(AbortSignal.timeout(STATE_TIMEOUT_MS));
     // What the command did is its output; events go to the log only when one was asked for.
     const level = environment['SEALGATE_LOG_LEVEL'] === undefined ? 'error' : config.logLevel;
     const log = createLogger({ level, destination: process.stderr });
-    const admin = new TenantAdmin({ state: storage.state, sealKeys: config.sealKeys, emit: securityEventsTo(log) });
-    return await tenantCommand(args, {
-      admin,
-      out: (line) => void process.stdout.write(`${line}\n`),
-      err: (line) => void process.stderr.write(`${line}\n`),
-    });
+    const { sealKeys, escrowPublicKey } = config;
+    const admin = new TenantAdmin({ state: storage.state, sealKeys, escrowPublicKey, emit: securityEventsTo(log) });
+    return await tenantCommand(args, { admin, out, err });
   } finally {
     await storage.backend.close();
   }

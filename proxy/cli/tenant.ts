@@ -18,6 +18,7 @@ export const TENANT_USAGE = `Usage:
                          [--kdf ${Object.keys(DEFAULT_KDFS).join('|')}] [--json]
   sealgate tenant list [--json]
   sealgate tenant show TENANT [--json]
+  sealgate tenant recover TENANT --escrow-key FILE ... (see sealgate tenant recover --help)
 
 create  makes a tenant and its first API key, and prints the key once
         --bucket     a bucket that the key may use; repeat for more; '*' for every bucket
@@ -142,9 +143,16 @@ function describeDetails(details: TenantDetails): readonly string[] {
     `generation  ${details.generation}`,
     `seal key    ${details.sealKey}`,
     ...details.epochs.map(({ epoch, state, created }) => `epoch       ${epoch}  ${state}  created ${created}`),
+    ...describeEscrow(details),
     ...details.keys.flatMap(describeKey),
     ...details.removedKeys.map(({ slot, removed }) => `key         ${slot}  removed ${removed}`),
   ];
+}
+
+function describeEscrow({ escrow }: TenantDetails): readonly string[] {
+  if (escrow === null) return ['escrow      none'];
+  const { publicKey, created, epochs } = escrow;
+  return [`escrow      to ${publicKey}`, `  created   ${created}`, `  epochs    ${epochs.join(', ')}`];
 }
 
 function describeKey({ slot, status, label, created, expires, kdf, grants }: KeyDetails): readonly string[] {

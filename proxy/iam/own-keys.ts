@@ -60,6 +60,7 @@ export class OwnKeys {
       },
       signal,
     );
+    this.#emit('key-created', caller, `Slot ${id} was made by slot ${maker}`);
     const accessKeyId = sealAccessKeyId({ sealKeys: deps.sealKeys, tenant, slot: id, apiKey });
     return { slot: id, created: slot.created, accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
   }
@@ -79,6 +80,7 @@ export class OwnKeys {
       const slots = keyring.slots.map((one) => (one.id === slot.id ? { ...one, status: o.status } : one));
       return { ...keyring, slots };
     });
+    this.#emit('key-changed', o.caller, `Slot ${o.slot} is ${o.status}, by slot ${o.caller.slot}`);
   }
 
   /** @throws QueryError NoSuchEntity, AccessDenied, DeleteConflict when no key would be left in use */
@@ -93,6 +95,11 @@ export class OwnKeys {
         removed: [...keyring.removed, gone].sort((a, b) => (a.id < b.id ? -1 : 1)),
       };
     });
+    this.#emit('key-revoked', o.caller, `Slot ${o.slot} was removed by slot ${o.caller.slot}`);
+  }
+
+  #emit(kind: 'key-created' | 'key-changed' | 'key-revoked', caller: AccessKey, detail: string): void {
+    this.#deps.emit({ kind, detail, tenant: caller.tenant, accessKey: caller.fingerprint });
   }
 
   /** By the operator's MAC alone: these changes touch terms, and take slots away. */
@@ -113,7 +120,7 @@ export class OwnKeys {
 
 /** First bytes of a hash of the signature. Ids are compared within one keyring of at most a few dozen slots. */
 function slotOfSignature(signature: string): string {
-  const hash = createHash('sha256').update('sealgate/1/iam-slot\0').update(signature).digest('hex');
+  const hash = createHash('sha256').update('slot of a request\0').update(signature).digest('hex');
   return hash.slice(0, 2 * SLOT_BYTES);
 }
 

@@ -7,6 +7,7 @@ import type { EmitSecurityEvent } from '../events.ts';
 import { sealAccessKeyId, unsealAccessKeyId } from './access-key-id.ts';
 import { generateApiKey, secretAccessKeyOf } from './api-key.ts';
 import { checkTerms, type Epoch, type Keyring, type Slot } from './document.ts';
+import { sealEscrow } from './escrow.ts';
 import { type Grant, InvalidGrant } from './grants.ts';
 import { newSlotId, newTenantId } from './ids.ts';
 import { DEFAULT_KDFS, type KdfName, type KdfRunner, processKdfRunner } from './kdf.ts';
@@ -14,7 +15,7 @@ import { hasRootMac } from './macs.ts';
 import { newKeyring } from './new-keyring.ts';
 import { KEYRING_NAMES, KeyringTampered, keyringName, tenantOfName, UnknownTenant, verifyKeyring } from './records.ts';
 import type { SealKeys } from './seal-keys.ts';
-import { openSlot } from './slot.ts';
+import { openSlot, type RootKeys } from './slot.ts';
 import { newSlotTerms } from './slot-terms.ts';
 import { StateConflict, type StateStore } from './state.ts';
 
@@ -59,6 +60,8 @@ export interface TenantDetails {
   /** Id of the seal key that signed the keyring. */
   readonly sealKey: string;
   readonly epochs: readonly Epoch[];
+  /** Whom the root keys are escrowed to; null: nobody. */
+  readonly escrow: { readonly publicKey: string; readonly created: string; readonly epochs: readonly number[] } | null;
   readonly keys: readonly KeyDetails[];
   readonly removedKeys: readonly { readonly slot: string; readonly removed: string }[];
 }
@@ -69,11 +72,14 @@ export class TenantAdmin {
   readonly #emit: EmitSecurityEvent;
   readonly #now: () => Date;
   readonly #runner: KdfRunner;
+  readonly #escrowPublicKey: Buffer | undefined;
 
   constructor(o: {
     state: StateStore;
     sealKeys: SealKeys;
     emit: EmitSecurityEvent;
+    /** 32 bytes: new tenants are escrowed to it. */
+    escrowPublicKey?: Buffer | undefined;
     now?: () => Date;
     runner?: KdfRunner;
   }) {
@@ -82,6 +88,7 @@ export class TenantAdmin {
     this.#emit = o.emit;
     this.#now = o.now ?? (() => new Date());
     this.#runner = o.runner ?? processKdfRunner;
+    this.#escrowPublicKey = o.escrowPublicKey;
   }
 
   /**
@@ -107,7 +114,10 @@ export class TenantAdmin {
     const sealKey = this.#sealKeys.active;
     const now = this.#now();
     const terms = newSlotTerms({ id: slot, now, grants: o.grants, label, idKid: sealKey.kid });
-    const body = await newKeyring({ tenant, terms, apiKey, kdf, now, sealKey, runner: this.#runner }, signal);
+    const publicKey = this.#escrowPublicKey;
+    const escrow = publicKey && ((roots: RootKeys) => sealEscrow({ publicKey, tenant, roots, now }));
+    const made = { tenant, terms, apiKey, kdf, now, sealKey, runner: this.#runner, ...(escrow && { escrow }) };
+    const body = await newKeyring(made, signal);
     const accessKeyId = sealAccessKeyId({ sealKeys: this.#sealKeys, tenant, slot, apiKey });
     await this.#checkOpens(accessKeyId, body, signal);
     await this.#putNew(keyringName(tenant), body, signal);
@@ -133,7 +143,17 @@ export class TenantAdmin {
     const { created, updated, generation, epochs, operatorKid: sealKey } = keyring;
     const keys = keyring.slots.map((slot) => this.#describe(slot));
     const removedKeys = keyring.removed.map(({ id, removed }) => ({ slot: id, removed }));
-    return { tenant, created, updated, generation, sealKey, epochs, keys, removedKeys };
+    return {
+      tenant,
+      created,
+      updated,
+      generation,
+      sealKey,
+      epochs,
+      escrow: describeEscrow(keyring),
+      keys,
+      removedKeys,
+    };
   }
 
   #summarize(tenant: string, body: Buffer): TenantSummary {
@@ -181,4 +201,10 @@ export class TenantAdmin {
       if (!stored?.body.equals(body)) throw new S3Error('ServiceUnavailable', undefined, { cause: error });
     }
   }
+}
+
+function describeEscrow({ escrow }: Keyring): TenantDetails['escrow'] {
+  if (escrow === null) return null;
+  const { publicKey, created, wraps } = escrow;
+  return { publicKey, created, epochs: wraps.map(({ epoch }) => epoch) };
 }

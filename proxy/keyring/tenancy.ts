@@ -7,6 +7,7 @@
  * reached after that, requests fail: an old answer might be a revoked key's.
  */
 import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { S3Error } from '../errors.ts';
 import type { EmitSecurityEvent } from '../events.ts';
@@ -38,6 +39,11 @@ export interface OpenTenant {
   readonly epoch: number;
   /** `undefined` for an epoch that is retired or unknown. */
   root(epoch: number): KeyObject | undefined;
+  /**
+   * The tenant as its keyring stands now, for an object of a newer epoch than this one's. One read of the keyring, at most
+   * one each UNKNOWN_SLOT_RECHECK_MS. Absent where the keyring was just read. @throws as Tenancy.open
+   */
+  readonly reopen?: (signal: AbortSignal) => Promise<OpenTenant>;
 }
 
 /** A keyring that passed every check that needs no API key, with what was opened of it since. */
@@ -56,6 +62,8 @@ export interface SignIn {
   readonly key: AccessKey;
   readonly keyring: Keyring;
   readonly slot: Slot;
+  /** Of every epoch in use; the keyring's root MAC was verified. */
+  readonly roots: RootKeys;
 }
 
 export class Tenancy {
@@ -119,7 +127,22 @@ export class Tenancy {
     const checked = await this.#checkedKeyring(key, isKnown, signal);
     const slot = checked.keyring.slots.find((candidate) => candidate.id === key.slot);
     if (slot === undefined || !isKnown(checked)) throw new S3Error('InvalidAccessKeyId');
-    return toOpenTenant(checked.keyring, slot, await this.#roots(checked, slot, key, signal));
+    const roots = await this.#roots(checked, slot, key, signal);
+    return toOpenTenant(checked.keyring, slot, roots, (again) => this.#reopen(key, again));
+  }
+
+  /** Waits out the moment in which the keyring was read already: an epoch may have begun after that. */
+  async #reopen(key: AccessKey, signal: AbortSignal): Promise<OpenTenant> {
+    const seen = this.#keyrings.get(key.tenant)?.checkedAt ?? Number.NaN;
+    const age = this.#now().getTime() - seen;
+    const waitMs = UNKNOWN_SLOT_RECHECK_MS - age;
+    if (waitMs > 0 && waitMs <= UNKNOWN_SLOT_RECHECK_MS) await setTimeout(waitMs, undefined, { signal });
+    const cached = this.#keyrings.get(key.tenant);
+    // Unless another request read it while this one waited: that read began after the object had been seen.
+    if (cached === undefined || !(cached.checkedAt > seen)) {
+      await this.#loads.run(key.tenant, signal, (run) => this.#load(key, cached, run));
+    }
+    return this.open(key, signal);
   }
 
   /** A change was written, here or by another worker: a keyring older than that is used no more. */
@@ -202,7 +225,7 @@ export class Tenancy {
     if ('roots' in opened) {
       const root = opened.roots.get(currentEpoch(keyring));
       if (root !== undefined && hasRootMac(keyring, root)) {
-        this.#onSignIn({ key, keyring, slot });
+        this.#onSignIn({ key, keyring, slot, roots: opened.roots });
         return opened.roots;
       }
       throw this.#refuse('keyring-tampered', "The keyring's root MAC does not match.", key);
@@ -219,7 +242,13 @@ export class Tenancy {
   }
 }
 
-function toOpenTenant(keyring: Keyring, slot: Slot, roots: RootKeys): OpenTenant {
+function toOpenTenant(
+  keyring: Keyring,
+  slot: Slot,
+  roots: RootKeys,
+  reopen: NonNullable<OpenTenant['reopen']>,
+): OpenTenant {
+  let again: Promise<OpenTenant> | undefined;
   return {
     id: keyring.tenant,
     idBytes: Buffer.from(keyring.tenant, 'hex'),
@@ -227,5 +256,10 @@ function toOpenTenant(keyring: Keyring, slot: Slot, roots: RootKeys): OpenTenant
     grants: slot.grants,
     epoch: currentEpoch(keyring),
     root: (epoch) => roots.get(epoch),
+    // Once for a request, however many objects it meets.
+    reopen: (signal) => {
+      again ??= reopen(signal);
+      return again;
+    },
   };
 }

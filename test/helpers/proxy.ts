@@ -54,6 +54,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     regionIsSet: false,
     state: { bucket: 'sealgate-state', prefix: '' },
     sealKeys,
+    escrowPublicKey: undefined,
     workers: 1,
     legacy: { kind: 'allow' },
     bestEffortConditions: false,
@@ -79,7 +80,8 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
   const proxy = await startProxy({ config, storage, capabilities, log: logger, ops: false, ...now });
   const scheme = config.tls === undefined ? 'http' : 'https';
   const endpoint = `${scheme}://127.0.0.1:${proxy.address.port}`;
-  const admin = new TenantAdmin({ state: storage.state, sealKeys, emit: () => {} });
+  const { escrowPublicKey } = config;
+  const admin = new TenantAdmin({ state: storage.state, sealKeys, escrowPublicKey, emit: () => {} });
   return {
     endpoint,
     backend: o.backend,

@@ -2,7 +2,7 @@
 """An independent reader of Sealgate's object format, written from crypto/FORMAT.md. It shares no code with the program.
 
     decode.py vectors DIR                     opens every vector of the object format in DIR
-    decode.py keyrings DIR                    opens DIR/opens.json and refuses DIR/refused.json
+    decode.py keyrings DIR                    opens DIR/opens.json and DIR/escrow.json, refuses DIR/refused.json
     decode.py object --body FILE --metadata FILE.json --bucket B --key K
                      (--root-hex HEX [--epoch N] | --keyring FILE --api-key-file FILE) [--out FILE]
 
@@ -24,9 +24,10 @@ import struct
 import sys
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 ALGORITHM = b"sealgate-1"
 SEGMENT = 65536
@@ -481,6 +482,14 @@ def open_roots(keyring, slot, derived):
             roots[wrap["epoch"]] = open_once(key, decode64(wrap["wrapped"], 48), canonical_json(record), "unwrap")
         except FormatError:
             raise KeyringError("unwrap") from None
+    check_root_mac(keyring, roots)
+    return roots
+
+
+def check_root_mac(keyring, roots):
+    """Every epoch in use is there, and the keyring is signed under the current one's root key."""
+    tenant = bytes.fromhex(keyring["tenant"])
+    record = ("commitment", "created", "id", "kdf", "salt", "type")
     live = [epoch["epoch"] for epoch in keyring["epochs"] if epoch["state"] != "retired"]
     expect(sorted(roots) == live, "malformed")
     current = keyring["epochs"][-1]
@@ -496,7 +505,65 @@ def open_roots(keyring, slot, derived):
     covered["slots"] = sorted(slots, key=lambda one: one["id"])
     key = derive(roots[current["epoch"]], b"", "sealgate/1/keyring-mac", tenant)
     expect(hmac.compare_digest(mac(key, canonical_json(covered)), decode64(keyring["rootMac"], 32)), "root-mac")
+
+
+# Section 12, escrow: HPKE (RFC 9180) in base mode, written from the RFC; only X25519, HMAC and AES-GCM come from elsewhere
+
+KEM_SUITE = b"KEM" + u16(0x0020)
+HPKE_SUITE = b"HPKE" + u16(0x0020) + u16(0x0001) + u16(0x0002)
+
+
+def labeled_extract(suite, salt, label, ikm):
+    return mac(salt or bytes(32), b"HPKE-v1" + suite + label + ikm)
+
+
+def labeled_expand(suite, prk, label, info, length):
+    labeled_info = u16(length) + b"HPKE-v1" + suite + label + info
+    return HKDFExpand(SHA256(), length, labeled_info).derive(prk)
+
+
+def hpke_open(private, public, enc, info, aad, sealed):
+    """SetupBaseR and one Open; KeyringError "escrow" for whatever is not authentic."""
+    try:
+        shared = X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(enc))
+    except ValueError:
+        raise KeyringError("escrow") from None
+    eae_prk = labeled_extract(KEM_SUITE, b"", b"eae_prk", shared)
+    shared_secret = labeled_expand(KEM_SUITE, eae_prk, b"shared_secret", enc + public, 32)
+    psk_id_hash = labeled_extract(HPKE_SUITE, b"", b"psk_id_hash", b"")
+    info_hash = labeled_extract(HPKE_SUITE, b"", b"info_hash", info)
+    schedule = b"\x00" + psk_id_hash + info_hash
+    secret = labeled_extract(HPKE_SUITE, shared_secret, b"secret", b"")
+    key = labeled_expand(HPKE_SUITE, secret, b"key", schedule, 32)
+    nonce = labeled_expand(HPKE_SUITE, secret, b"base_nonce", schedule, 12)
+    try:
+        return AESGCM(key).decrypt(nonce, sealed, aad)
+    except InvalidTag:
+        raise KeyringError("escrow") from None
+
+
+def open_escrow(keyring, private):
+    """Root keys by epoch from the escrow, after the root MAC was checked."""
+    escrow, tenant = keyring["escrow"], bytes.fromhex(keyring["tenant"])
+    expect(escrow is not None and escrow["suite"] == 1, "escrow")
+    public = X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+    expect(decode64(escrow["publicKey"], 32) == public, "escrow")
+    aad = canonical_json({name: escrow[name] for name in ("created", "publicKey", "suite")})
+    roots = {}
+    for wrap in escrow["wraps"]:
+        fields = hashlib.sha256(frame(u8(1), tenant, u32(wrap["epoch"]), public)).digest()
+        info = lp(b"sealgate/1/escrow") + fields
+        enc, sealed = decode64(wrap["enc"], 32), decode64(wrap["wrapped"], 48)
+        roots[wrap["epoch"]] = hpke_open(private, public, enc, info, aad, sealed)
+    check_root_mac(keyring, roots)
     return roots
+
+
+def open_escrow_vector(vector):
+    keyring = parse_keyring(vector["keyring"].encode())
+    check_operator_mac(keyring, {one["kid"]: bytes.fromhex(one["key"]) for one in vector["sealKeys"]})
+    roots = open_escrow(keyring, bytes.fromhex(vector["privateKey"]))
+    return {str(epoch): root.hex() for epoch, root in roots.items()}
 
 
 def open_keyring_vector(vector):
@@ -580,6 +647,17 @@ def command_keyrings(directory):
             if found != expected:
                 failures += 1
                 print(f"{vector['name']}: {found}, expected {expected}")
+    with open(os.path.join(directory, "escrow.json"), encoding="utf-8") as file:
+        vectors = json.load(file)
+    for vector in vectors:
+        count += 1
+        try:
+            found = open_escrow_vector(vector)
+        except KeyringError as error:
+            found = error.step
+        if found != vector["result"]:
+            failures += 1
+            print(f"{vector['name']}: {found}, expected {vector['result']}")
     print(f"{count} keyring vectors, {failures} failures")
     return 0 if count and failures == 0 else 1
 

@@ -94,11 +94,7 @@ const IAM: Readonly<Record<string, Row>> = {
     () => send({ payload: 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' }),
   ],
   'a hash that is none': [400, 'InvalidParameterValue', () => send({ payload: 'abc' })],
-  'a header added that is not signed': [
-    403,
-    'AccessDenied',
-    () => sendChanged({ headers: [['x-amz-added', 't']] }),
-  ],
+  'a header added that is not signed': [403, 'AccessDenied', () => sendChanged({ headers: [['x-amz-added', 't']] })],
   'a session token': [403, 'InvalidClientTokenId', () => send({ headers: [FORM, ['x-amz-security-token', 'token']] })],
   'another host than was signed': [
     403,

@@ -97,6 +97,12 @@ describe('a tenant', () => {
     expect((await get(old, 'rotated')).code).toBe('InvalidAccessKeyId');
     expect((await get(next, 'rotated')).body.toString()).toBe('kept');
     expect((await list(next)).keys).toHaveLength(1);
+    const kinds = bench
+      .events()
+      .filter(({ tenant }) => tenant === old.tenant)
+      .map(({ securityEvent }) => securityEvent);
+    const told = kinds.filter((kind) => String(kind).startsWith('key-'));
+    expect(told).toEqual(['key-created', 'key-changed', 'key-changed', 'key-revoked']);
   });
 
   test('may remove the key it signs with, while another is in use', async () => {

@@ -134,6 +134,7 @@ describe('list and show', () => {
       generation: 1,
       sealKey: harness.sealKeys.active.kid,
       epochs: [{ created, epoch: 1, state: 'current' }],
+      escrow: null,
       keys: [
         {
           slot: harness.unseal(made.accessKeyId).slot,

@@ -1,0 +1,21 @@
+/** A command that changes keyrings: its settings, storage and events put together, and the storage closed after it. */
+import type { KeyringDeps } from '../keyring/change-keyring.ts';
+import { processKdfRunner } from '../keyring/kdf.ts';
+import { createLogger, securityEventsTo } from '../log.ts';
+import { openCommandStorage } from './command-storage.ts';
+
+export async function openKeyringCommand<T>(
+  environment: NodeJS.ProcessEnv,
+  work: (deps: KeyringDeps) => Promise<T>,
+): Promise<T> {
+  const { storage, config } = await openCommandStorage(environment);
+  try {
+    // What the command did is its output; events go to the log only when one was asked for.
+    const level = environment['SEALGATE_LOG_LEVEL'] === undefined ? 'error' : config.logLevel;
+    const emit = securityEventsTo(createLogger({ level, destination: process.stderr }));
+    const { state } = storage;
+    return await work({ state, sealKeys: config.sealKeys, emit, now: () => new Date(), runner: processKdfRunner });
+  } finally {
+    await storage.backend.close();
+  }
+}
