@@ -1,0 +1,39 @@
+/** Protects random twin sequences: they repeat themselves from a seed, use only what they saved, and say what they did not reach. */
+import { describe, expect, it } from 'vitest';
+import { Coverage } from './coverage.ts';
+import { randomSequence } from './sequence.ts';
+
+describe('sequences', () => {
+  it('repeat themselves from their seed, and differ from others', () => {
+    const texts = [1, 2, 3, 1].map((seed) => JSON.stringify(randomSequence(seed, 'minio')));
+    expect(texts[3]).toBe(texts[0]);
+    expect(new Set(texts).size).toBe(3);
+  });
+
+  it('name nothing that no earlier step saves', () => {
+    for (let seed = 1; seed <= 300; seed++) {
+      const saved = new Set(['bucket']);
+      for (const step of randomSequence(seed, 'moto-strict').steps) {
+        for (const request of 'method' in step ? [step] : step) {
+          const { body: _, ...texts } = request;
+          for (const [, name = ''] of JSON.stringify(texts).matchAll(/\{\{(\w+)\}\}/g)) expect(saved).toContain(name);
+          for (const name of Object.keys(request.save ?? {})) saved.add(name);
+        }
+      }
+    }
+  });
+});
+
+describe('coverage', () => {
+  it('says what was not reached with success, and what not with an error', () => {
+    const coverage = new Coverage();
+    const reply = (status: number) => ({ status, headers: [], body: Buffer.alloc(0) });
+    const put = { store: 'minio', request: { method: 'PUT', key: 'k' }, operation: 'PUT object' } as const;
+    coverage.add({ unexplained: [], exchanges: [{ ...put, bare: reply(200), proxy: reply(200) }] });
+    expect(coverage.missing()).toContain('PUT object with an error');
+    expect(coverage.missing()).not.toContain('PUT object with success');
+    coverage.add({ unexplained: [], exchanges: [{ ...put, bare: reply(412), proxy: reply(412) }] });
+    expect(coverage.missing().filter((line) => line.startsWith('PUT object with'))).toEqual([]);
+    expect(coverage.table()).toContain('200: 1, 412: 1');
+  });
+});
