@@ -152,6 +152,11 @@ export class Stage {
     if (bytes >= 16) this.#secrets.push(...secretsOfDigests(`${bytes} bytes of content`, digests));
   }
 
+  /** Credentials made by a test: the search looks for them too. */
+  keepSecret({ accessKeyId, secretAccessKey }: Omit<Tenant, 'tenant'>): void {
+    this.#secrets.push(...secretsOfKey('API key', secretAccessKey), ...secretsOfText('access key id', accessKeyId));
+  }
+
   /** Looks for everything secret in the store and in what the program printed; `sees`: the bucket's name was found in both. */
   async search(): Promise<ScanResult & { readonly sees: boolean }> {
     const { store } = this;
