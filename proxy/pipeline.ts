@@ -226,7 +226,8 @@ function sendFailure(
     return;
   }
   for (const name of outgoing.getHeaderNames()) if (name !== 'connection') outgoing.removeHeader(name);
-  const resource = progress.request?.path ?? '/';
+  // A target that could not be read is named as it came.
+  const resource = progress.request?.path ?? incoming.url?.split('?')[0] ?? '/';
   const reply = errorReply(o.error, { method: incoming.method ?? '', resource, requestId: progress.id });
   sendWhole(outgoing, { ...reply, headers: { ...reply.headers, ...o.headers } }, progress.id);
 }

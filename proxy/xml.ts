@@ -23,14 +23,18 @@ export class XmlSequence {
   }
 }
 
-/** A whole document. `namespace` defaults to S3's; an Error document has none. */
-export function renderXml(root: string, content: XmlElement, namespace: string | undefined = S3_NAMESPACE): string {
-  const attribute = namespace === undefined ? '' : ` xmlns="${namespace}"`;
-  return `${XML_DECLARATION}<${root}${attribute}>${renderChildren(content)}</${root}>`;
+/** A whole document, by default in S3's namespace. */
+export function renderXml(root: string, content: XmlElement, namespace: string = S3_NAMESPACE): string {
+  return `${XML_DECLARATION}<${root} xmlns="${namespace}">${renderChildren(content)}</${root}>`;
+}
+
+/** A whole document in no namespace: errors, and the answer to a form, which pages read by plain paths. */
+export function renderPlainXml(root: 'Error' | 'PostResponse', content: XmlElement): string {
+  return `${XML_DECLARATION}<${root}>${renderChildren(content)}</${root}>`;
 }
 
 export function renderErrorXml(content: XmlElement): string {
-  return `${XML_DECLARATION}<Error>${renderChildren(content)}</Error>`;
+  return renderPlainXml('Error', content);
 }
 
 function renderChildren(content: XmlElement): string {

@@ -18,6 +18,8 @@ export interface Validators {
   readonly etag: string;
   /** HTTP date. */
   readonly lastModified: string;
+  /** What a 304 repeats of the headers that a 200 would have (RFC 9110 section 15.4.5). */
+  readonly repeated?: Readonly<Record<string, string>>;
 }
 
 export function readConditions(request: S3Request, prefix = ''): ReadConditions | undefined {
@@ -36,7 +38,7 @@ export function checkRead(conditions: ReadConditions, found: Validators): void {
   if (outcome === 'proceed') return;
   if (outcome === 'not-modified') {
     throw new S3Error('NotModified', undefined, {
-      headers: { ETag: `"${found.etag}"`, 'Last-Modified': found.lastModified },
+      headers: { ...found.repeated, ETag: `"${found.etag}"`, 'Last-Modified': found.lastModified },
     });
   }
   throw new S3Error('PreconditionFailed', undefined, { details: { Condition: outcome } });

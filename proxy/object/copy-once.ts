@@ -10,6 +10,7 @@ import type { Call } from '../operation.ts';
 import { copyLegacy } from './copy-legacy.ts';
 import { callAboutSource, requireSourceConditions } from './copy-source.ts';
 import { type ConditionsFor, type Copied, type CopyRequest, changesSomething } from './copy-wishes.ts';
+import { namingTheMissing } from './missing.ts';
 import { CONDITION_KIND, chooseMove, moveStored } from './move-stored.ts';
 import { readRange } from './read-object.ts';
 import { reseal } from './reseal.ts';
@@ -60,7 +61,8 @@ function afterRefusal(error: unknown, o: CopyRequest & { refusals: Refusals }, s
 
 async function inspectSource(call: Call, address: ObjectAddress): Promise<StoredObject> {
   try {
-    return await inspectObject(callAboutSource(call), address);
+    const aboutSource = callAboutSource(call);
+    return await namingTheMissing(aboutSource, address, inspectObject(aboutSource, address));
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
     // A delete marker's headers describe the source, not what this request would answer with.

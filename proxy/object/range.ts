@@ -33,9 +33,10 @@ export function contentRange(range: ByteRange, size: number): string {
   return `bytes ${range.start}-${range.end - 1}/${size}`;
 }
 
-function unsatisfiable(header: string | undefined, size: number): S3Error {
+/** @param header the range asked for, as sent; a part that is empty asks for none */
+export function unsatisfiable(header: string | undefined, size: number): S3Error {
   return new S3Error('InvalidRange', undefined, {
-    details: { RangeRequested: header ?? '', ActualObjectSize: String(size) },
+    details: { ...(header === undefined ? {} : { RangeRequested: header }), ActualObjectSize: String(size) },
     headers: { 'Content-Range': `bytes */${size}` },
   });
 }

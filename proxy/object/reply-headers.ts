@@ -3,6 +3,7 @@ import type { Checksum } from '../../crypto/attributes.ts';
 import { toHeaderValue } from '../header-text.ts';
 import type { S3Request } from '../request.ts';
 import { CONTENT_HEADERS } from './client-headers.ts';
+import type { Validators } from './conditions.ts';
 import { META_PREFIX } from './stored-metadata.ts';
 import type { StoredObject } from './stored-object.ts';
 
@@ -53,6 +54,13 @@ export function objectHeaders(
   if (o.checksums && object.kind === 'sealed')
     Object.assign(headers, checksumHeaders(object.late.checksums, object.late.partCount));
   return { ...headers, ...responseOverrides(request) };
+}
+
+/** What a condition on a read is evaluated against, and what a 304 says of the object. */
+export function readValidators(object: StoredObject, request: S3Request): Validators {
+  const headers = objectHeaders(object, request, { checksums: false });
+  const repeated = pick(headers, ['cache-control', 'expires', 'x-amz-version-id']);
+  return { etag: object.etag, lastModified: object.facts.lastModified, repeated };
 }
 
 /**

@@ -1,11 +1,14 @@
 /** Which plaintext bytes a GET or HEAD is about: all of them, a Range, or a part by its number. */
+import type { PartEntry } from '../../crypto/footer.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_PART_NUMBER } from '../limits.ts';
 import type { Call } from '../operation.ts';
+import type { S3Request } from '../request.ts';
 import { partTable } from './footer.ts';
-import { type ByteRange, contentRange, resolveRange } from './range.ts';
+import { type ByteRange, contentRange, resolveRange, unsatisfiable } from './range.ts';
 import { rangeOfPart } from './read-plan.ts';
-import type { StoredObject } from './stored-object.ts';
+import { checksumHeaders } from './reply-headers.ts';
+import type { SealedObject, StoredObject } from './stored-object.ts';
 
 export type Selection =
   | { readonly kind: 'whole' }
@@ -59,12 +62,32 @@ async function selectPart(call: Call, object: StoredObject, number: number): Pro
   if (object.kind === 'sealed' && object.layout === 2) {
     const table = await partTable(call, object);
     const range = rangeOfPart(table, number);
-    if (range === undefined) throw noSuchPart(number, table.length);
-    return partial(object, range, { 'x-amz-mp-parts-count': String(table.length) });
+    const part = table.find((row) => row.number === number);
+    if (range === undefined || part === undefined) throw noSuchPart(number, table.length);
+    const headers = { 'x-amz-mp-parts-count': String(table.length), ...partChecksum(call, object, part) };
+    return wholePart(object, range, headers);
   }
   if (number !== 1) throw noSuchPart(number, 1);
-  // An empty object has no byte to name in Content-Range: S3 answers with the whole of it.
-  return object.size === 0 ? { kind: 'whole' } : partial(object, { start: 0, end: object.size }, {});
+  const isChecked = wantsChecksums(call.request) && object.kind === 'sealed';
+  return wholePart(object, { start: 0, end: object.size }, isChecked ? checksumHeaders(object.late.checksums) : {});
+}
+
+/** No byte of an empty part can be named in Content-Range: of an empty object S3 answers the whole, of another no range. */
+function wholePart(object: StoredObject, range: ByteRange, headers: Record<string, string>): Selection {
+  if (range.end > range.start) return partial(object, range, headers);
+  if (object.size > 0) throw unsatisfiable(undefined, object.size);
+  return { kind: 'whole' };
+}
+
+/** The part's own checksum: the object's would not match the bytes that are sent. */
+function partChecksum(call: Call, object: SealedObject, part: PartEntry): Record<string, string> {
+  const algorithm = object.late.table?.checksum;
+  if (!wantsChecksums(call.request) || algorithm === undefined || part.checksum === undefined) return {};
+  return { [`x-amz-checksum-${algorithm.toLowerCase()}`]: part.checksum.toString('base64') };
+}
+
+export function wantsChecksums(request: S3Request): boolean {
+  return request.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';
 }
 
 function partial(object: StoredObject, range: ByteRange, headers: Record<string, string>): Selection {

@@ -8,6 +8,7 @@ import { S3Error } from '../errors.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
 import { checksumElements } from '../object/checksum-elements.ts';
 import { partTable } from '../object/footer.ts';
+import { namingTheMissing } from '../object/missing.ts';
 import { inspectObject, retryWhenChanged, type SealedObject, type StoredObject } from '../object/stored-object.ts';
 import { type Call, type Operation, objectOf } from '../operation.ts';
 import type { S3Request } from '../request.ts';
@@ -29,7 +30,8 @@ export const getObjectAttributes: Operation = {
       const { request } = call;
       const wanted = wantedAttributes(request);
       const page = partPage(request);
-      const object = await inspectObject(call, { ...objectOf(call), versionId: request.query.get('versionId') });
+      const address = { ...objectOf(call), versionId: request.query.get('versionId') };
+      const object = await namingTheMissing(call, address, inspectObject(call, address));
       const { headers, lastModified } = object.facts;
       return {
         status: 200,

@@ -9,11 +9,12 @@ import { accountHeaders } from '../object/client-headers.ts';
 import { checkRead, readConditions } from '../object/conditions.ts';
 import { readUndisguised, refuseDisguised } from '../object/disguise.ts';
 import { awaitingReader } from '../object/from-store.ts';
+import { namingTheMissing } from '../object/missing.ts';
 import { openPlan, partsOf } from '../object/read-object.ts';
 import { planRead } from '../object/read-plan.ts';
 import { isSmall, readSmall } from '../object/read-small.ts';
-import { objectHeaders, RESPONSE_OVERRIDES, responseOverrides } from '../object/reply-headers.ts';
-import { type Selection, selectBytes } from '../object/selection.ts';
+import { objectHeaders, RESPONSE_OVERRIDES, readValidators, responseOverrides } from '../object/reply-headers.ts';
+import { type Selection, selectBytes, wantsChecksums } from '../object/selection.ts';
 import {
   factsOf,
   failureOf,
@@ -79,9 +80,9 @@ async function openWhole(
 
 async function getSelected(call: Call, address: ObjectAddress): Promise<Reply> {
   const { request } = call;
-  const object = await inspectObject(call, address);
+  const object = await namingTheMissing(call, address, inspectObject(call, address));
   const conditions = readConditions(request);
-  if (conditions !== undefined) checkRead(conditions, { etag: object.etag, lastModified: object.facts.lastModified });
+  if (conditions !== undefined) checkRead(conditions, readValidators(object, request));
   const selection = await selectBytes(call, object);
   const range = selection.kind === 'whole' ? { start: 0, end: object.size } : selection.range;
   return reply(call, object, selection, await readUndisguised(call, object, range));
@@ -89,7 +90,7 @@ async function getSelected(call: Call, address: ObjectAddress): Promise<Reply> {
 
 function reply(call: Call, object: StoredObject, selection: Selection, plaintext: AsyncIterable<Buffer>): Reply {
   const headers = objectHeaders(object, call.request, {
-    checksums: wantsChecksums(call) && selection.kind === 'whole',
+    checksums: wantsChecksums(call.request) && selection.kind === 'whole',
   });
   const length = selection.kind === 'whole' ? object.size : selection.range.end - selection.range.start;
   return {
@@ -100,11 +101,11 @@ function reply(call: Call, object: StoredObject, selection: Selection, plaintext
 }
 
 function replyWhole(call: Call, object: StoredObject, body: Buffer): Reply {
-  return { status: 200, headers: objectHeaders(object, call.request, { checksums: wantsChecksums(call) }), body };
-}
-
-function wantsChecksums(call: Call): boolean {
-  return call.request.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';
+  return {
+    status: 200,
+    headers: objectHeaders(object, call.request, { checksums: wantsChecksums(call.request) }),
+    body,
+  };
 }
 
 /** A GET's failure. A delete marker's headers go along, as S3 sends them. */

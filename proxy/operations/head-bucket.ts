@@ -1,5 +1,7 @@
 /** HeadBucket, passed on: whether the bucket is there, and in which region. */
-import { ask } from '../backend/ask.ts';
+import { backendFailure } from '../backend/errors.ts';
+import { discard } from '../backend/read-body.ts';
+import { S3Error } from '../errors.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 
@@ -11,11 +13,17 @@ export const headBucket: Operation = {
   body: 'none',
   async run(call) {
     const bucket = bucketOf(call);
-    const { headers } = await ask(call, 'HeadBucket', {
+    const response = await call.services.backend.send({
       method: 'HEAD',
       bucket,
       headers: accountHeaders(call.request),
+      signal: call.signal,
     });
+    discard(response);
+    const { status, headers } = response;
+    // A HEAD brings no code, and a bucket's name is all that this one says.
+    if (status === 400) throw new S3Error('InvalidBucketName', undefined, { details: { BucketName: bucket } });
+    if (status < 200 || status > 299) throw backendFailure(status, '', { operation: 'HeadBucket', bucket });
     return {
       status: 200,
       headers: {

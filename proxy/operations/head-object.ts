@@ -1,7 +1,7 @@
 /** HeadObject: everything a GET would say, from opened attributes; a range or part number selects as it does there. */
 import { checkRead, readConditions } from '../object/conditions.ts';
-import { objectHeaders, RESPONSE_OVERRIDES } from '../object/reply-headers.ts';
-import { selectBytes } from '../object/selection.ts';
+import { objectHeaders, RESPONSE_OVERRIDES, readValidators } from '../object/reply-headers.ts';
+import { selectBytes, wantsChecksums } from '../object/selection.ts';
 import { inspectObject, retryWhenChanged } from '../object/stored-object.ts';
 import { type Operation, objectOf } from '../operation.ts';
 
@@ -16,11 +16,10 @@ export const headObject: Operation = {
       const { request } = call;
       const object = await inspectObject(call, { ...objectOf(call), versionId: request.query.get('versionId') });
       const conditions = readConditions(request);
-      if (conditions !== undefined)
-        checkRead(conditions, { etag: object.etag, lastModified: object.facts.lastModified });
+      if (conditions !== undefined) checkRead(conditions, readValidators(object, request));
       const selection = await selectBytes(call, object);
-      const mode = request.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';
-      const headers = objectHeaders(object, request, { checksums: mode && selection.kind === 'whole' });
+      const checksums = selection.kind === 'whole' && wantsChecksums(request);
+      const headers = objectHeaders(object, request, { checksums });
       if (selection.kind === 'whole')
         return { status: 200, headers: { ...headers, 'Content-Length': String(object.size) } };
       const length = String(selection.range.end - selection.range.start);

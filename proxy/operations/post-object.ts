@@ -15,7 +15,7 @@ import { storeUnknownLength } from '../object/store-unknown-length.ts';
 import { bucketOf, type Call, type Operation } from '../operation.ts';
 import type { Reply } from '../reply.ts';
 import { requireKeyLength, type S3Request } from '../request.ts';
-import { renderXml } from '../xml.ts';
+import { renderPlainXml } from '../xml.ts';
 
 export const postObject: Operation = {
   name: 'PostObject',
@@ -118,7 +118,7 @@ function answer(call: Call, fields: ReadonlyMap<string, string>, posted: Posted)
   const status = fields.get('success_action_status');
   if (status === '200') return { status: 200, headers };
   if (status !== '201') return { status: 204, headers };
-  const body = renderXml('PostResponse', { Location: location, Bucket: bucket, Key: key, ETag: `"${etag}"` });
+  const body = renderPlainXml('PostResponse', { Location: location, Bucket: bucket, Key: key, ETag: `"${etag}"` });
   return { status: 201, headers: { ...headers, 'Content-Type': 'application/xml' }, body };
 }
 

@@ -11,6 +11,7 @@ import { requireUpload } from '../multipart/upload-record.ts';
 import { refuseUnsupportedHeaders } from '../object/client-headers.ts';
 import { authorisedSource, callAboutSource, requireSourceConditions } from '../object/copy-source.ts';
 import { readUndisguised } from '../object/disguise.ts';
+import { namingTheMissing } from '../object/missing.ts';
 import type { ByteRange } from '../object/range.ts';
 import { parsePartNumber } from '../object/selection.ts';
 import { inspectObject, type ObjectAddress, retryWhenChanged, type StoredObject } from '../object/stored-object.ts';
@@ -65,7 +66,7 @@ interface Opened {
 /** @throws VersionChanged, and S3Error PreconditionFailed, InvalidArgument, NoSuchKey, ... */
 async function openSource(call: Call, address: ObjectAddress): Promise<Opened> {
   const aboutSource = callAboutSource(call);
-  const source = await inspectObject(aboutSource, address);
+  const source = await namingTheMissing(aboutSource, address, inspectObject(aboutSource, address));
   requireSourceConditions(call, source);
   const range = copiedRange(call.request.header('x-amz-copy-source-range'), source.size);
   const chunks = asGenerator(await readUndisguised(aboutSource, source, range));

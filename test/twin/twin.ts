@@ -56,17 +56,12 @@ export interface RunOptions {
   readonly quietly?: boolean;
   /** Goes on after a step with a difference that is not allowed. */
   readonly toTheEnd?: boolean;
-  /**
-   * Ends the sequence quietly after a write whose outcome differs in an allowed way: from there on the two sides hold
-   * different things, and every later difference would be about that one.
-   */
-  readonly untilApart?: boolean;
 }
 
 export interface Twin {
   readonly store: StoreName;
   readonly ledger: Ledger;
-  /** Stops at the first step with a difference that is not allowed: what follows would differ because of it. */
+  /** Stops at the first step with a difference that is not allowed, and after a write that one side alone took. */
   run(sequence: Sequence, o?: RunOptions): Promise<SequenceResult>;
   close(): Promise<void>;
 }

@@ -1,0 +1,32 @@
+/**
+ * What a 404 to the proxy's own HEAD was about. A HEAD has no document, so it does not say whether the key or its bucket is
+ * missing; where the client is answered with a document, one more request, on this path alone, finds out.
+ */
+import { discard } from '../backend/read-body.ts';
+import { S3Error } from '../errors.ts';
+import type { Call } from '../operation.ts';
+import { accountHeaders } from './client-headers.ts';
+import type { ObjectAddress } from './stored-object.ts';
+
+/** @throws S3Error NoSuchBucket in place of NoSuchKey and NoSuchVersion where that is so; else what `look` throws */
+export async function namingTheMissing<T>(call: Call, address: ObjectAddress, look: Promise<T>): Promise<T> {
+  try {
+    return await look;
+  } catch (error) {
+    if (!(error instanceof S3Error) || error.status !== 404) throw error;
+    const { bucket, key } = address;
+    // A delete marker says that its bucket is there.
+    if (error.headers['x-amz-delete-marker'] === undefined && !(await bucketIsThere(call, bucket))) {
+      throw new S3Error('NoSuchBucket', undefined, { cause: error, details: { BucketName: bucket } });
+    }
+    throw new S3Error(error.code, error.message, { cause: error, details: { Key: key }, headers: error.headers });
+  }
+}
+
+async function bucketIsThere(call: Call, bucket: string): Promise<boolean> {
+  const { backend } = call.services;
+  const headers = accountHeaders(call.request);
+  const response = await backend.send({ method: 'HEAD', bucket, headers, signal: call.signal });
+  discard(response);
+  return response.status !== 404;
+}
