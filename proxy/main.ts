@@ -1,6 +1,8 @@
 /** The command line: which command, with which settings. */
 import { decryptCommand } from './cli/decrypt.ts';
+import { escrowCommand } from './cli/escrow.ts';
 import { gcCommand } from './cli/gc.ts';
+import { keyRotateDeepCommand } from './cli/key-rotate-deep.ts';
 import { quickstart } from './cli/quickstart.ts';
 import { serve } from './cli/serve.ts';
 import { runTenantCommand } from './cli/tenant-command.ts';
@@ -14,7 +16,11 @@ const USAGE = `Usage: sealgate COMMAND [options]
   tenant create  --bucket NAME|'*' [--prefix P] [--read-only] [--json]
   tenant list    [--json]
   tenant show    TENANT [--json]
+  tenant recover TENANT --escrow-key FILE --bucket NAME|'*': a new key for a tenant that is escrowed
+  escrow keygen  --out FILE: a key pair for escrow
+  escrow remove  [--credentials FILE]: takes the escrow off a tenant
   gc             [--dry-run] [--abandoned-after DAYS] [--json]: remove what abandoned uploads left
+  key rotate     --deep [--dry-run | --status] [options]: a new root key, and every object wrapped under it
   decrypt        --bucket NAME (--key KEY | --prefix PREFIX | --all) --output PATH: open objects without a server
   help           this text
 
@@ -25,6 +31,9 @@ Settings and their meaning: README.md, "Configuration".
 export async function main(args: readonly string[]): Promise<number> {
   const [command, ...rest] = args;
   try {
+    if (command === 'key' && rest[0] === 'rotate' && rest.includes('--deep')) {
+      return await keyRotateDeepCommand(rest.slice(1), process.env);
+    }
     switch (command) {
       case 'quickstart':
         return await quickstart(process.env);
@@ -32,6 +41,8 @@ export async function main(args: readonly string[]): Promise<number> {
         return await serve(process.env);
       case 'tenant':
         return await runTenantCommand(rest, process.env);
+      case 'escrow':
+        return await escrowCommand(rest, process.env);
       case 'gc':
         return await gcCommand(rest, process.env);
       case 'decrypt':

@@ -8,13 +8,14 @@ import type { Capabilities } from './backend/probe.ts';
 import type { LegacyPolicy } from './config.ts';
 import type { EmitSecurityEvent } from './events.ts';
 import type { OpenTenant } from './keyring/tenancy.ts';
-import { ATTRIBUTES_CACHE_BYTES } from './limits.ts';
+import { ATTRIBUTES_CACHE_BYTES, OPENED_HEADERS_BYTES } from './limits.ts';
 import { AttributesCache } from './object/attributes-cache.ts';
+import { OpenedHeaders } from './object/opened-headers.ts';
 import type { Call, Services } from './operation.ts';
 import { Query, type S3Request } from './request.ts';
 
 /** What reading and moving objects asks of the services. */
-type Used = Pick<Services, 'backend' | 'capabilities' | 'cache' | 'emit' | 'legacy' | 'now' | 'bestEffortConditions'>;
+type Used = Pick<Services, 'backend' | 'capabilities' | 'cache' | 'headers' | 'emit' | 'legacy' | 'now' | 'bestEffortConditions'>;
 
 const NO_REQUEST: S3Request = {
   id: '',
@@ -47,6 +48,7 @@ export function systemCall(o: {
     emit,
     legacy,
     cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES }),
+    headers: new OpenedHeaders({ bytes: OPENED_HEADERS_BYTES }),
     now: () => new Date(),
     bestEffortConditions: false,
   };

@@ -12,6 +12,7 @@ import { context } from '../../crypto/keys.ts';
 import type { ChecksumName } from '../body/checksums.ts';
 import { S3Error } from '../errors.ts';
 import type { ClientAttributes } from '../object/client-headers.ts';
+import { tenantFor } from '../object/newer-epoch.ts';
 import { currentRoot } from '../object/store-object.ts';
 import { fitsMetadata, MalformedSealedObject } from '../object/stored-metadata.ts';
 import { asObjectFailure } from '../object/stored-object.ts';
@@ -138,7 +139,7 @@ export async function loadUpload(
     uploads.delete(call.tenant.id, id);
     return undefined;
   }
-  const record = openRecord(call, { ...address, id }, found.body);
+  const record = await openRecord(call, { ...address, id }, found.body);
   uploads.set(call.tenant.id, record);
   return record;
 }
@@ -158,14 +159,16 @@ export function noSuchUpload(address: UploadAddress): S3Error {
   return new S3Error('NoSuchUpload', undefined, { details: { UploadId: address.uploadId } });
 }
 
-function openRecord(call: Call, address: UploadAddress & { id: string }, body: Buffer): UploadRecord {
+async function openRecord(call: Call, address: UploadAddress & { id: string }, body: Buffer): Promise<UploadRecord> {
   try {
     const stored = StoredRecord.safeParse(parseJson(body));
     if (!stored.success) throw new MalformedSealedObject('the upload record is malformed');
     const { header } = stored.data;
     refuseForeign(call, address, header['enc-tenant']);
     const name = { tenant: call.tenant.idBytes, bucket: address.bucket, key: address.key };
-    const { dek } = openHeader({ root: (epoch) => call.tenant.root(epoch), name, header: withoutUndefined(header) });
+    const fields = withoutUndefined(header);
+    const tenant = await tenantFor(call, address, fields);
+    const { dek } = openHeader({ root: (epoch) => tenant.root(epoch), name, header: fields });
     const box = Buffer.from(stored.data.sealed, 'base64url');
     const plaintext = openBox({ dek, label: LABEL, context: [Buffer.from(address.id, 'hex')], box });
     if (plaintext === undefined) throw new MalformedSealedObject('the upload record does not open');

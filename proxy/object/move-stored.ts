@@ -40,8 +40,11 @@ export function chooseMove(
   return 'relay';
 }
 
+/** What a move needs to know of its source. */
+export type MoveSource = Pick<SealedObject, 'address' | 'facts'>;
+
 export interface MoveRequest {
-  readonly source: SealedObject;
+  readonly source: MoveSource;
   readonly target: ObjectAddress;
   readonly resealed: Resealed;
   /** Storage headers and translated conditions, without metadata. */
@@ -81,7 +84,7 @@ async function copyWhole(call: Call, o: MoveRequest): Promise<Moved> {
 }
 
 /** The version that was read and no other, where the backend has a way to say so. */
-function pinnedSource(call: Call, source: SealedObject): Record<string, string> {
+function pinnedSource(call: Call, source: MoveSource): Record<string, string> {
   const { facts, address } = source;
   const owner = call.request.header('x-amz-source-expected-bucket-owner');
   return {
@@ -150,7 +153,7 @@ async function put(call: Call, o: MoveRequest, body: BackendBody): Promise<Moved
   return { headers: response.headers, lastModified: undefined };
 }
 
-async function readStretch(call: Call, source: SealedObject, range: { start: number; end: number }): Promise<Buffer> {
+async function readStretch(call: Call, source: MoveSource, range: { start: number; end: number }): Promise<Buffer> {
   if (range.start === range.end) return Buffer.alloc(0);
   const body = await fetchStretch(callAboutSource(call), source, range);
   return readBody({ status: 206, headers: {}, body }, { maxBytes: range.end - range.start });

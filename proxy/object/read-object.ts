@@ -38,7 +38,11 @@ export async function readRange(call: Call, object: StoredObject, range: ByteRan
 }
 
 /** Stored bytes of exactly the version that was inspected. */
-export async function fetchStretch(call: Call, object: StoredObject, range: ByteRange): Promise<Readable> {
+export async function fetchStretch(
+  call: Call,
+  object: Pick<StoredObject, 'address' | 'facts'>,
+  range: ByteRange,
+): Promise<Readable> {
   const response = await fetchVersion(call, object.address, object.facts, range);
   return awaitingReader(response.body);
 }

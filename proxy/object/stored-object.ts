@@ -22,6 +22,7 @@ import type { Call } from '../operation.ts';
 import type { VersionIdentity } from './attributes-cache.ts';
 import { accountHeaders } from './client-headers.ts';
 import { fetchFooter } from './footer.ts';
+import { tenantFor } from './newer-epoch.ts';
 import {
   type BackendHeaders,
   fromBackendHeaders,
@@ -195,7 +196,7 @@ async function openSealed(
   facts: BackendFacts,
   o: { stored: StoredHeader; tail: Buffer | undefined },
 ): Promise<SealedObject> {
-  const { tenant } = call;
+  const tenant = await tenantFor(call, address, o.stored);
   const header = call.services.headers.open(tenant, address, o.stored);
   const { dek, layout, epoch } = header;
   const footer = layout === 0 ? undefined : await fetchFooter(call, address, facts, header, { tail: o.tail });

@@ -10,7 +10,10 @@ import type { Move } from './move-stored.ts';
 import { type StoredObject, versionQuery } from './stored-object.ts';
 
 /** `x-amz-tagging`, or nothing when there are no tags or the backend has none. @throws S3Error */
-async function tagsOf(call: Call, source: StoredObject): Promise<Record<string, string>> {
+export async function tagsOf(
+  call: Call,
+  source: Pick<StoredObject, 'address' | 'facts'>,
+): Promise<Record<string, string>> {
   const { address, facts } = source;
   const version = versionQuery({ ...address, versionId: facts.versionId ?? address.versionId });
   try {

@@ -3,7 +3,7 @@
  * epochs, escrow) is verified; the operator's MAC needs a seal key, and with it fall the terms that only it covers: expiry,
  * status and grants bind servers, not whoever holds the keyring and the API key.
  */
-import { apiKeyFromText, kdfInput, MAX_RAW_BYTES } from '../keyring/api-key.ts';
+import { apiKeyFromText, kdfInput, MAX_REGISTERED_RAW_BYTES } from '../keyring/api-key.ts';
 import { currentEpoch, type Keyring, KeyringMalformed, parseKeyring } from '../keyring/document.ts';
 import { processKdfRunner } from '../keyring/kdf.ts';
 import { hasRootMac } from '../keyring/macs.ts';
@@ -37,7 +37,7 @@ export async function openOffline(
   signal: AbortSignal,
 ): Promise<OfflineTenant> {
   const keyring = checkedKeyring(o);
-  const secret = kdfSecret(o.secretAccessKey);
+  const secret = kdfInput(apiKeyFromText(o.secretAccessKey, { maxRawBytes: MAX_REGISTERED_RAW_BYTES }));
   for (const slot of keyring.slots) {
     const opened = await openSlot({ tenant: keyring.tenant, slot, secret, runner: processKdfRunner }, signal);
     if ('roots' in opened) {
@@ -51,15 +51,6 @@ export async function openOffline(
   }
   throw new KeyringUnopened(`The API key opens none of the ${keyring.slots.length} slots of the keyring.`);
 }
-
-/** What the KDF takes for a secret access key, of the lengths too that only registered access key ids carry. */
-function kdfSecret(text: string): Buffer {
-  const bytes = Buffer.from(text, 'utf8');
-  if (bytes.length > MAX_RAW_BYTES && 'AWS4'.length + bytes.length <= HMAC_BLOCK_BYTES) return bytes;
-  return kdfInput(apiKeyFromText(text));
-}
-
-const HMAC_BLOCK_BYTES = 64;
 
 function checkedKeyring(o: { body: Buffer; sealKeys: SealKeys | undefined }): Keyring {
   try {

@@ -1,0 +1,87 @@
+/** What `sealgate key rotate --deep` was asked for, as typed values. */
+import { parseArgs } from 'node:util';
+import { LONGEST_REQUEST_SECONDS } from '../limits.ts';
+
+export const DEEP_USAGE = `Usage: sealgate key rotate --deep [KEYS] [options]
+
+Makes a new root key, wraps the data key of every object of the tenant under it, and gives up the older root keys when
+nothing needs them any more. Bodies stay as they are. A run that ended early is gone on with by the same command.
+
+KEYS
+  --credentials FILE     the caller's API key, as JSON with accessKeyId and secretAccessKey; - for standard input. Without
+                         it AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Further ones: other keys of the tenant that are
+                         to stay
+  --keep-key             keep the caller's API key; without it a new one takes its place
+  --out FILE             write the new API key there (mode 0600; not over another file), before anything is changed
+  --drop-slots           drop the keys of the tenant that were not given
+
+Options
+  --dry-run              say what would happen
+  --status               count the tenant's objects by epoch; with --tenant ID no API key is needed
+  --purge-noncurrent     delete older versions that an older root key wraps: they keep it from being given up
+  --wait                 wait until older root keys can be given up
+  --longest-request SEC  how long a request may last (default ${LONGEST_REQUEST_SECONDS})
+  --servers-restarted    no server is running that was started before the new root key was made: do not wait for them
+  --json                 print a summary as JSON
+
+Exit code: 0 done, or only time is in the way; 1 something keeps an older root key in use, or failed; 2 wrong usage.
+`;
+
+export interface DeepCommand {
+  readonly credentials: readonly string[];
+  readonly keepKey: boolean;
+  readonly dropSlots: boolean;
+  readonly out: string | undefined;
+  readonly dryRun: boolean;
+  readonly status: boolean;
+  readonly tenant: string | undefined;
+  readonly purgeNoncurrent: boolean;
+  readonly wait: boolean;
+  readonly longestRequestSeconds: number;
+  readonly serversRestarted: boolean;
+  readonly json: boolean;
+}
+
+const flag = { type: 'boolean', default: false } as const;
+
+/** @throws Error that says what is wrong with them */
+export function parseDeepOptions(args: readonly string[]): DeepCommand {
+  const { values } = parseArgs({
+    args: [...args],
+    strict: true,
+    options: {
+      deep: flag,
+      credentials: { type: 'string', multiple: true, default: [] },
+      'keep-key': flag,
+      'drop-slots': flag,
+      out: { type: 'string' },
+      'dry-run': flag,
+      status: flag,
+      tenant: { type: 'string' },
+      'purge-noncurrent': flag,
+      wait: flag,
+      'longest-request': { type: 'string', default: String(LONGEST_REQUEST_SECONDS) },
+      'servers-restarted': flag,
+      json: flag,
+    },
+  });
+  const { tenant, out, wait, json, status, credentials } = values;
+  if (tenant !== undefined && !status) throw new Error('--tenant is for --status.');
+  if (tenant !== undefined && !/^[0-9a-f]{24}$/.test(tenant)) throw new Error('--tenant is 24 hex digits.');
+  if (values['keep-key'] && out !== undefined) throw new Error('--keep-key makes no key to write to --out.');
+  if (!/^\d{1,7}$/.test(values['longest-request'])) throw new Error('--longest-request is a number of seconds.');
+  return {
+    credentials,
+    tenant,
+    out,
+    wait,
+    json,
+    status,
+    keepKey: values['keep-key'],
+    dropSlots: values['drop-slots'],
+    dryRun: values['dry-run'],
+    purgeNoncurrent: values['purge-noncurrent'],
+    longestRequestSeconds: Number(values['longest-request']),
+    serversRestarted: values['servers-restarted'],
+  };
+}

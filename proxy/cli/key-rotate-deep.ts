@@ -1,0 +1,274 @@
+/** `sealgate key rotate --deep`: a new root key for a tenant, and everything it stored wrapped under it. See docs/rotation.md. */
+import { isatty } from 'node:tty';
+import type { Config } from '../config.ts';
+import { S3Error } from '../errors.ts';
+import type { AccessKey } from '../keyring/access-key-id.ts';
+import { apiKeyFromText, kdfInput, MAX_REGISTERED_RAW_BYTES } from '../keyring/api-key.ts';
+import { KeyringConflict, type KeyringDeps, type OpenedKeyring, openKeyring } from '../keyring/change-keyring.ts';
+import { currentEpoch } from '../keyring/document.ts';
+import { processKdfRunner } from '../keyring/kdf.ts';
+import type { IssuedKey } from '../keyring/key-admin.ts';
+import { KeyError } from '../keyring/key-errors.ts';
+import { KeyringTampered } from '../keyring/records.ts';
+import { Tenancy } from '../keyring/tenancy.ts';
+import { KEYRING_TTL_SECONDS } from '../limits.ts';
+import { createLogger, securityEventsTo } from '../log.ts';
+import { beginEpoch } from '../rotation/begin-epoch.ts';
+import { countEpochs } from '../rotation/count-epochs.ts';
+import { type DrainResult, drain } from '../rotation/drain.ts';
+import { KeyMismatch, planSlots } from '../rotation/keep-slots.ts';
+import type { PassResult } from '../rotation/rewrap-pass.ts';
+import { storedRows } from '../rotation/stored-rows.ts';
+import { probeStorage, type Storage } from '../runtime.ts';
+import { NoCallerSecret, readCallerSecret } from './caller-secret.ts';
+import { openCommandStorage } from './command-storage.ts';
+import { DEEP_USAGE, type DeepCommand, parseDeepOptions } from './key-rotate-deep-options.ts';
+import { RotationProgress } from './rotation-progress.ts';
+import { SecretFileError, writeSecretFile } from './secret-file.ts';
+
+interface Context {
+  readonly command: DeepCommand;
+  readonly deps: KeyringDeps;
+  readonly storage: Storage;
+  readonly config: Config;
+  readonly signal: AbortSignal;
+}
+
+/** @returns the exit code */
+export async function keyRotateDeepCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  let command: DeepCommand;
+  try {
+    command = parseDeepOptions(args);
+  } catch (error) {
+    err(
+      `sealgate key rotate --deep: ${error instanceof Error ? error.message : 'wrong usage'}\n\n${DEEP_USAGE.trimEnd()}`,
+    );
+    return 2;
+  }
+  const interrupted = new AbortController();
+  const stop = () => interrupted.abort(new Error('interrupted; the same command goes on'));
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const { storage, config } = await openCommandStorage(environment);
+  try {
+    const level = environment['SEALGATE_LOG_LEVEL'] === undefined ? 'error' : config.logLevel;
+    const emit = securityEventsTo(createLogger({ level, destination: process.stderr }));
+    const { state } = storage;
+    const deps = { state, sealKeys: config.sealKeys, emit, now: () => new Date(), runner: processKdfRunner };
+    const context = { command, deps, storage, config, signal: interrupted.signal };
+    return command.status ? await status(context, environment) : await rotate(context, environment);
+  } catch (error) {
+    if (!isExpected(error)) throw error;
+    err(`sealgate key rotate --deep: ${error.message}`);
+    return 1;
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+    await storage.backend.close();
+  }
+}
+
+function isExpected(error: unknown): error is Error {
+  if (error instanceof KeyError || error instanceof KeyringConflict || error instanceof KeyringTampered) return true;
+  return error instanceof NoCallerSecret || error instanceof SecretFileError;
+}
+
+async function status(context: Context, environment: NodeJS.ProcessEnv): Promise<number> {
+  const { command, deps, storage, signal } = context;
+  const tenant = command.tenant ?? (await callerKeys(context, environment))[0].tenant;
+  const source = { backend: storage.backend, signal, stateBucket: deps.state.bucket };
+  const counts = await countEpochs(source, tenant);
+  if (command.json) {
+    out(JSON.stringify({ tenant, ...counts }));
+    return 0;
+  }
+  out(`tenant   ${tenant}`);
+  for (const [epoch, { current, noncurrent }] of Object.entries(counts.epochs)) {
+    out(`epoch ${epoch}  objects ${current}  older versions ${noncurrent}`);
+  }
+  out(`other tenants ${counts.foreign}  unencrypted ${counts.legacy}  malformed ${counts.malformed}`);
+  return 0;
+}
+
+async function rotate(context: Context, environment: NodeJS.ProcessEnv): Promise<number> {
+  const { command, deps, signal } = context;
+  const keys = await callerKeys(context, environment);
+  const opened = await openKeyring(deps, keys[0], signal);
+  if (command.dryRun) return dryRun(context, opened, keys);
+  const ready = isUnderWay(opened) ? goOn(opened) : await begin(context, opened, keys);
+  return report(command, await drained(context, ready));
+}
+
+function isUnderWay({ keyring }: OpenedKeyring): boolean {
+  return keyring.epochs.some(({ state }) => state === 'draining');
+}
+
+function goOn(opened: OpenedKeyring): OpenedKeyring {
+  err(`going on with epoch ${currentEpoch(opened.keyring)}, begun ${opened.keyring.epochs.at(-1)?.created}`);
+  return opened;
+}
+
+async function dryRun(context: Context, opened: OpenedKeyring, keys: readonly AccessKey[]): Promise<number> {
+  const { command, deps, storage, signal } = context;
+  const { keyring } = opened;
+  const plan = planSlots(keyring, keys);
+  const source = { backend: storage.backend, signal, stateBucket: deps.state.bucket };
+  const { epochs } = await countEpochs(source, keyring.tenant);
+  const kept = plan.kept.map(({ slot }) => slot.id).filter((id) => command.keepKey || id !== opened.slot.id);
+  const replaced = command.keepKey ? null : opened.slot.id;
+  const dropped = plan.dropped.map(({ id, label }) => ({ slot: id, label }));
+  const underWay = isUnderWay(opened);
+  const next = currentEpoch(keyring) + (underWay ? 0 : 1);
+  if (command.json) {
+    out(JSON.stringify({ tenant: keyring.tenant, epoch: next, underWay, kept, replaced, dropped, objects: epochs }));
+    return 0;
+  }
+  out(`tenant    ${keyring.tenant}`);
+  out(underWay ? `epoch     ${next} is under way: no key would change` : `epoch     ${next} would begin`);
+  if (!underWay) {
+    out(`kept      ${kept.join(', ') || 'none'}`);
+    out(`replaced  ${replaced ?? 'none'}`);
+    for (const { slot, label } of dropped)
+      out(`dropped   ${slot}  ${JSON.stringify(label)}: its API key is not at hand`);
+  }
+  for (const [epoch, count] of Object.entries(epochs)) {
+    out(`objects   ${count.current} of epoch ${epoch}, and ${count.noncurrent} older versions`);
+  }
+  return 0;
+}
+
+async function begin(context: Context, opened: OpenedKeyring, keys: readonly AccessKey[]): Promise<OpenedKeyring> {
+  const { command, deps, signal } = context;
+  const { keepKey, dropSlots } = command;
+  const keep = (issued: IssuedKey) => handOut(command, issued);
+  const begun = await beginEpoch(deps, opened, { keys, keepKey, dropSlots, keep }, signal);
+  err(`epoch ${begun.epoch} has begun; ${begun.dropped.length} keys were dropped`);
+  if (begun.issued !== undefined) err(`key ${opened.slot.id} is gone; ${begun.issued.slot} has taken its place`);
+  return begun.opened;
+}
+
+/** Before the keyring is changed: a process that ends in between must not take the only key with it. */
+async function handOut(command: DeepCommand, issued: IssuedKey): Promise<void> {
+  const { tenant, accessKeyId, secretAccessKey } = issued;
+  const text = JSON.stringify({ tenant, accessKeyId, secretAccessKey });
+  if (command.out !== undefined) {
+    await writeSecretFile(command.out, `${text}\n`);
+    err(`the new key is in ${command.out}; it opens the tenant as soon as the epoch has begun`);
+    return;
+  }
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.write(`${text}\n`, (error) => (error ? reject(error) : resolve()));
+  });
+  err('the new key is shown this once; it opens the tenant as soon as the epoch has begun');
+}
+
+async function drained(context: Context, opened: OpenedKeyring): Promise<DrainResult> {
+  const { command, deps, storage, config, signal } = context;
+  const capabilities = await probeStorage(storage, config);
+  const progress = new RotationProgress({ write: (text) => process.stderr.write(text), isTerminal: isatty(2) });
+  const settledSeconds = command.serversRestarted ? 0 : KEYRING_TTL_SECONDS + command.longestRequestSeconds;
+  const counting = new AbortController();
+  void countRows(context, AbortSignal.any([signal, counting.signal])).then((total) => {
+    progress.total = total;
+  });
+  let last: PassResult | undefined;
+  const endPass = () => last !== undefined && progress.end(last);
+  try {
+    const result = await drain(
+      deps,
+      opened,
+      {
+        backend: storage.backend,
+        capabilities,
+        purgeNoncurrent: command.purgeNoncurrent,
+        settledAfterMs: 1000 * settledSeconds,
+        wait: command.wait,
+        onProgress: (pass) => {
+          last = pass;
+          progress.show(pass);
+        },
+        onStep: (step) => {
+          endPass();
+          last = undefined;
+          if (step.kind === 'wait') err(`waiting until ${step.until.toISOString()}`);
+          else progress.begin();
+        },
+      },
+      signal,
+    );
+    return result;
+  } finally {
+    counting.abort();
+    endPass();
+  }
+}
+
+/** For the time that is left; a listing is a small part of a pass. Without it, only the rate is shown. */
+async function countRows(context: Context, signal: AbortSignal): Promise<number | undefined> {
+  const { storage, deps } = context;
+  let rows = 0;
+  try {
+    for await (const _ of storedRows({ backend: storage.backend, signal, stateBucket: deps.state.bucket })) rows += 1;
+    return rows;
+  } catch {
+    return undefined;
+  }
+}
+
+function report(command: DeepCommand, result: DrainResult): number {
+  const { epoch, rewrapped, purged, pass, retired, blockers, uploads, retireAfter } = result;
+  const onlyTime = retireAfter !== undefined;
+  if (command.json) {
+    const { failures, ...counts } = pass;
+    out(
+      JSON.stringify({ epoch, rewrapped, purged, lastPass: counts, failures, uploads, retired, blockers, retireAfter }),
+    );
+    return retired.length > 0 || onlyTime ? 0 : 1;
+  }
+  for (const { bucket, key, reason } of pass.failures)
+    err(`failed  ${bucket}/${JSON.stringify(key).slice(1, -1)}: ${reason}`);
+  for (const { bucket, key, uploadId, created } of uploads) {
+    err(`upload  ${bucket}/${JSON.stringify(key).slice(1, -1)}  ${uploadId}  begun ${created}`);
+  }
+  out(`epoch ${epoch}: ${rewrapped} objects re-wrapped, ${purged} older versions deleted`);
+  if (retired.length > 0) {
+    out(`retired: epoch ${retired.join(', ')}`);
+    return 0;
+  }
+  for (const blocker of blockers) out(`not retired: ${blocker}`);
+  out('Run the same command again, with the key that is in force now, to go on.');
+  return onlyTime ? 0 : 1;
+}
+
+/** The caller's first. @throws NoCallerSecret, KeyMismatch, S3Error InvalidAccessKeyId */
+async function callerKeys(context: Context, environment: NodeJS.ProcessEnv): Promise<[AccessKey, ...AccessKey[]]> {
+  const [first, ...others] = context.command.credentials;
+  const keys = [await callerKey(context, first, environment)] as [AccessKey, ...AccessKey[]];
+  for (const file of others) keys.push(await callerKey(context, file, environment));
+  return keys;
+}
+
+async function callerKey(
+  { deps, signal }: Context,
+  file: string | undefined,
+  environment: NodeJS.ProcessEnv,
+): Promise<AccessKey> {
+  const { accessKeyId, secretAccessKey } = await readCallerSecret(file, environment);
+  if (accessKeyId === undefined) throw new NoCallerSecret('The access key id is needed too.');
+  const key = await new Tenancy(deps).resolve(accessKeyId, signal).catch((cause: unknown) => {
+    if (cause instanceof S3Error && cause.code === 'InvalidAccessKeyId') {
+      throw new NoCallerSecret('The access key id is none of this server.', { cause });
+    }
+    throw cause;
+  });
+  const secret = kdfInput(apiKeyFromText(secretAccessKey, { maxRawBytes: MAX_REGISTERED_RAW_BYTES }));
+  if (!secret.equals(key.secret))
+    throw new KeyMismatch('The access key id and the secret access key do not belong together.');
+  return key;
+}
+
+function out(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function err(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

@@ -1,0 +1,130 @@
+/**
+ * The first step of a deep rotation, one compare-and-swap of the keyring: a new root key, the older epochs draining, every slot
+ * whose API key is at hand sealed again for all of them, the others gone, the caller's own replaced by a new key unless it is to
+ * stay. From then on servers wrap new objects under the new root key.
+ */
+
+import type { AccessKey } from '../keyring/access-key-id.ts';
+import { generateApiKey, secretAccessKeyOf } from '../keyring/api-key.ts';
+import { changeKeyring, KeyringConflict, type KeyringDeps, type OpenedKeyring } from '../keyring/change-keyring.ts';
+import { currentEpoch, type Keyring, type Slot, timestamp } from '../keyring/document.ts';
+import { sameSlot, withoutSlot, withReplaced, withSlot } from '../keyring/edit-slots.ts';
+import { sealEscrow } from '../keyring/escrow.ts';
+import { newSlotId } from '../keyring/ids.ts';
+import { forgetIds, prepareId, withId } from '../keyring/issue-key.ts';
+import { DEFAULT_KDFS } from '../keyring/kdf.ts';
+import type { IssuedKey } from '../keyring/key-admin.ts';
+import { newRootKey } from '../keyring/sign-keyring.ts';
+import { type RootKeys, sealSlot } from '../keyring/slot.ts';
+import { KEPT_RETIRED_EPOCHS } from '../limits.ts';
+import { planSlots, type SlotPlan, SlotsWouldBeDropped } from './keep-slots.ts';
+
+export interface BeginOptions {
+  /** The caller's, and others of the tenant that are to go along. */
+  readonly keys: readonly AccessKey[];
+  /** Keep the caller's API key in place of making a new one. */
+  readonly keepKey: boolean;
+  /** Drop the slots whose keys are not at hand. */
+  readonly dropSlots: boolean;
+  /**
+   * Told of the new key before anything is changed, to put it where it survives: afterwards the old one opens nothing. Given
+   * up when it throws.
+   */
+  readonly keep: (issued: IssuedKey) => Promise<void>;
+}
+
+export interface BegunEpoch {
+  readonly opened: OpenedKeyring;
+  readonly epoch: number;
+  readonly dropped: readonly string[];
+  /** Absent with `keepKey`. */
+  readonly issued: IssuedKey | undefined;
+}
+
+/** @throws SlotsWouldBeDropped, KeyMismatch, KeyringConflict, KeyringMalformed beyond the bounds; S3Error */
+export async function beginEpoch(
+  deps: KeyringDeps,
+  opened: OpenedKeyring,
+  o: BeginOptions,
+  signal: AbortSignal,
+): Promise<BegunEpoch> {
+  const plan = planSlots(opened.keyring, o.keys);
+  if (plan.dropped.length > 0 && !o.dropSlots) throw new SlotsWouldBeDropped(plan.dropped);
+  const epoch = currentEpoch(opened.keyring) + 1;
+  const roots: RootKeys = new Map([...opened.roots, [epoch, newRootKey()]]);
+  if (o.keepKey) return write(deps, opened, { plan, epoch, roots, issued: undefined, fresh: undefined }, signal);
+  const { tenant, slots, removed } = opened.keyring;
+  const apiKey = generateApiKey();
+  const slotId = newSlotId(new Set([...slots, ...removed].map(({ id }) => id)));
+  const kind = opened.slot.accessKeyId;
+  const id = await prepareId(deps, { kind, tenant, slot: slotId, apiKey }, signal);
+  return withId(id, async () => {
+    const terms = { ...opened.slot, kdfUpgrade: null, ...id.terms, id: slotId, created: timestamp(deps.now()) };
+    const kdf = DEFAULT_KDFS['hkdf-sha256'];
+    const fresh = await sealSlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
+    const issued = { tenant, slot: slotId, accessKeyId: id.accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
+    await o.keep(issued);
+    return write(deps, opened, { plan, epoch, roots, issued, fresh }, signal);
+  });
+}
+
+interface Step {
+  readonly plan: SlotPlan;
+  readonly epoch: number;
+  readonly roots: RootKeys;
+  readonly issued: IssuedKey | undefined;
+  /** In the place of the caller's slot. */
+  readonly fresh: Slot | undefined;
+}
+
+async function write(deps: KeyringDeps, opened: OpenedKeyring, o: Step, signal: AbortSignal): Promise<BegunEpoch> {
+  const { plan, epoch, roots, fresh } = o;
+  const replaced = fresh === undefined ? [] : [opened.slot];
+  const gone = [...plan.dropped, ...replaced];
+  const stored = await changeKeyring(
+    deps,
+    { ...opened, roots },
+    async (keyring) => {
+      // What was agreed to is this set of slots at this epoch, and no other.
+      const agreed = [...plan.kept.map(({ slot }) => slot), ...plan.dropped];
+      const isSame = keyring.slots.length === agreed.length && currentEpoch(keyring) === epoch - 1;
+      if (!isSame) throw new KeyringConflict(keyring.tenant);
+      for (const slot of agreed) sameSlot(keyring, slot);
+      let next: Keyring = keyring;
+      for (const { id } of gone) next = withoutSlot(next, id, deps.now());
+      for (const { slot, key } of plan.kept) {
+        if (gone.includes(slot)) continue;
+        const { tenant } = keyring;
+        const sealed = { tenant, terms: slot, apiKey: key.apiKey, kdf: slot.kdf, roots, runner: deps.runner };
+        next = withReplaced(next, await sealSlot(sealed, signal));
+      }
+      if (fresh !== undefined) next = withSlot(next, fresh, deps.now());
+      return withEpoch(deps, next, { epoch, roots });
+    },
+    signal,
+  );
+  await forgetIds(
+    deps,
+    gone.flatMap(({ registeredIds }) => registeredIds),
+    signal,
+  );
+  const { tenant } = opened.keyring;
+  deps.emit({ kind: 'epoch-begun', detail: `Epoch ${epoch}; ${plan.dropped.length} slots dropped`, tenant });
+  const slot = stored.keyring.slots.find(({ id }) => id === (fresh ?? opened.slot).id);
+  if (slot === undefined) throw new Error('the slot that began an epoch is not in its keyring');
+  return { opened: { ...stored, slot, roots }, epoch, dropped: plan.dropped.map(({ id }) => id), issued: o.issued };
+}
+
+async function withEpoch(deps: KeyringDeps, keyring: Keyring, o: { epoch: number; roots: RootKeys }): Promise<Keyring> {
+  const { tenant, escrow } = keyring;
+  const older = keyring.epochs.map((epoch) =>
+    epoch.state === 'current' ? { ...epoch, state: 'draining' as const } : epoch,
+  );
+  const retired = older.filter(({ state }) => state === 'retired').slice(-KEPT_RETIRED_EPOCHS);
+  const inUse = older.filter(({ state }) => state !== 'retired');
+  const begun = { created: timestamp(deps.now()), epoch: o.epoch, state: 'current' as const };
+  // Sealing to the escrow's public key takes no secret.
+  const publicKey = escrow === null ? undefined : Buffer.from(escrow.publicKey, 'base64');
+  const sealed = publicKey && (await sealEscrow({ publicKey, tenant, roots: o.roots, now: deps.now() }));
+  return { ...keyring, epochs: [...retired, ...inUse, begun], escrow: sealed ?? null };
+}

@@ -1,0 +1,111 @@
+/**
+ * From a begun epoch to retired older ones: passes over everything stored until one finds nothing of an older epoch, and the
+ * decision whether the older root keys may be given up. What stands against it is named; nothing is ever waited for in a loop.
+ */
+import { setTimeout } from 'node:timers/promises';
+import type { Backend } from '../backend/backend.ts';
+import type { Capabilities } from '../backend/probe.ts';
+import type { KeyringDeps, OpenedKeyring } from '../keyring/change-keyring.ts';
+import { currentEpoch } from '../keyring/document.ts';
+import type { OpenTenant } from '../keyring/tenancy.ts';
+import { systemCall } from '../system-call.ts';
+import { type OlderUpload, olderUploads } from './open-uploads.ts';
+import { retireEpochs } from './retire-epochs.ts';
+import { type PassOptions, type PassResult, rewrapPass } from './rewrap-pass.ts';
+
+export interface DrainOptions extends Omit<PassOptions, 'stateBucket'> {
+  readonly backend: Backend;
+  readonly capabilities: Capabilities;
+  /** Milliseconds since the epoch began after which no server or request knows only older ones. */
+  readonly settledAfterMs: number;
+  /** Wait until then in place of ending before. */
+  readonly wait: boolean;
+  /** Told before a pass begins, and before waiting until a time. */
+  readonly onStep?: (step: { kind: 'pass'; number: number } | { kind: 'wait'; until: Date }) => void;
+}
+
+export interface DrainResult {
+  readonly epoch: number;
+  /** Of all passes. */
+  readonly rewrapped: number;
+  readonly purged: number;
+  /** The last one. */
+  readonly pass: PassResult;
+  readonly uploads: readonly OlderUpload[];
+  /** Empty when there was none to retire or they could not be. */
+  readonly retired: readonly number[];
+  /** Why not, in words; empty when they were. */
+  readonly blockers: readonly string[];
+  /** When that is the only thing in the way: from then on a further run can retire them. */
+  readonly retireAfter: Date | undefined;
+}
+
+/** Passes that found something to do, one after the other, before what goes on is left to a later run. */
+const MAX_PASSES = 4;
+
+/** @throws S3Error, BackendUnavailable when the store is out of order: run it again; KeyringConflict */
+export async function drain(
+  deps: KeyringDeps,
+  opened: OpenedKeyring,
+  o: DrainOptions,
+  signal: AbortSignal,
+): Promise<DrainResult> {
+  const { backend, capabilities } = o;
+  const tenant = openTenantOf(opened);
+  const call = systemCall({ backend, capabilities, tenant, legacy: { kind: 'allow' }, emit: deps.emit, signal });
+  const options = { ...o, stateBucket: deps.state.bucket };
+  const settled = new Date(epochBegan(opened) + o.settledAfterMs);
+  const sums = { epoch: tenant.epoch, rewrapped: 0, purged: 0 };
+  for (let number = 1; ; number += 1) {
+    o.onStep?.({ kind: 'pass', number });
+    // Both before the pass: what ends meanwhile is seen by the pass, or is too young to matter.
+    const isSettled = deps.now() >= settled;
+    const uploads = await olderUploads(deps.state, { tenant: tenant.id, epoch: tenant.epoch }, signal);
+    const pass = await rewrapPass(call, options);
+    sums.rewrapped += pass.rewrapped;
+    sums.purged += pass.purged;
+    const blockers = blockersOf(pass, uploads);
+    const end = { ...sums, pass, uploads, blockers, retired: [], retireAfter: undefined };
+    if (blockers.length > 0) return end;
+    if (!isSettled && !o.wait) return { ...end, blockers: [youth(settled)], retireAfter: settled };
+    if (!isSettled) {
+      o.onStep?.({ kind: 'wait', until: settled });
+      await setTimeout(Math.max(0, settled.getTime() - deps.now().getTime()), undefined, { signal });
+    } else if (pass.rewrapped + pass.purged === 0) {
+      return { ...end, retired: await retireEpochs(deps, opened, signal) };
+    } else if (number >= MAX_PASSES) {
+      return { ...end, blockers: ['the last pass still found objects of an older epoch: run it again'] };
+    }
+  }
+}
+
+function openTenantOf({ keyring, roots, slot }: OpenedKeyring): OpenTenant {
+  return {
+    id: keyring.tenant,
+    idBytes: Buffer.from(keyring.tenant, 'hex'),
+    slot: slot.id,
+    grants: slot.grants,
+    epoch: currentEpoch(keyring),
+    root: (epoch) => roots.get(epoch),
+  };
+}
+
+function epochBegan({ keyring }: OpenedKeyring): number {
+  return Date.parse(keyring.epochs.at(-1)?.created ?? '');
+}
+
+function youth(settled: Date): string {
+  return `requests that began under it may still be under way until ${settled.toISOString().slice(0, 19)}Z`;
+}
+
+function blockersOf(pass: PassResult, uploads: readonly OlderUpload[]): string[] {
+  const blockers: string[] = [];
+  if (pass.failed > 0) blockers.push(`${pass.failed} objects could not be re-wrapped`);
+  if (pass.archived > 0) blockers.push(`${pass.archived} objects are archived and have to be restored first`);
+  if (pass.noncurrent > pass.locked) {
+    blockers.push(`${pass.noncurrent - pass.locked} older versions: --purge-noncurrent deletes them`);
+  }
+  if (pass.locked > 0) blockers.push(`${pass.locked} older versions are kept by an object lock`);
+  if (uploads.length > 0) blockers.push(`${uploads.length} uploads in progress have to be completed or aborted`);
+  return blockers;
+}

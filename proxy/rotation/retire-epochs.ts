@@ -1,0 +1,41 @@
+/**
+ * The last step of a deep rotation, one compare-and-swap: the draining epochs are retired, and their root keys leave every slot
+ * and the escrow. That takes no API key but the one that opened the keyring. What the retired epochs wrapped opens never again.
+ */
+import { changeKeyring, KeyringConflict, type KeyringDeps, type OpenedKeyring } from '../keyring/change-keyring.ts';
+import { currentEpoch, type Keyring } from '../keyring/document.ts';
+
+/** @returns the epochs that were retired @throws KeyringConflict when another epoch has begun; S3Error */
+export async function retireEpochs(
+  deps: KeyringDeps,
+  opened: OpenedKeyring,
+  signal: AbortSignal,
+): Promise<readonly number[]> {
+  const epoch = currentEpoch(opened.keyring);
+  const draining = opened.keyring.epochs.filter(({ state }) => state === 'draining').map((older) => older.epoch);
+  const roots = new Map([...opened.roots].filter(([number]) => number === epoch));
+  await changeKeyring(
+    deps,
+    { ...opened, roots },
+    (keyring) => {
+      if (currentEpoch(keyring) !== epoch) throw new KeyringConflict(keyring.tenant);
+      return withoutOlder(keyring, epoch);
+    },
+    signal,
+  );
+  const { tenant } = opened.keyring;
+  deps.emit({ kind: 'epoch-retired', detail: `Epochs ${draining.join(', ')}; epoch ${epoch} is the only one`, tenant });
+  return draining;
+}
+
+function withoutOlder(keyring: Keyring, epoch: number): Keyring {
+  const { escrow } = keyring;
+  const only = <W extends { readonly epoch: number }>(wraps: readonly W[]) =>
+    wraps.filter((wrap) => wrap.epoch === epoch);
+  return {
+    ...keyring,
+    epochs: keyring.epochs.map((one) => (one.epoch === epoch ? one : { ...one, state: 'retired' as const })),
+    slots: keyring.slots.map((slot) => ({ ...slot, wraps: only(slot.wraps) })),
+    escrow: escrow === null ? null : { ...escrow, wraps: only(escrow.wraps) },
+  };
+}

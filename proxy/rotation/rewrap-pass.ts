@@ -1,0 +1,133 @@
+/**
+ * One pass over everything stored: current objects of older epochs are re-wrapped, older versions are counted or purged. The
+ * objects' own epochs tell what is left to do, so a pass that was killed is gone on with by the next one. Each row is visited once:
+ * the version that a copy adds is of the new epoch, and is not listed again.
+ */
+import { FormatError } from '../../crypto/errors.ts';
+import { discard } from '../backend/read-body.ts';
+import { S3Error } from '../errors.ts';
+import { MAX_STORED_PUT_BYTES, REWRAPS_AT_ONCE, UPSTREAM_PART_BYTES } from '../limits.ts';
+import { eachBounded } from '../map-bounded.ts';
+import { MalformedSealedObject } from '../object/stored-metadata.ts';
+import { failureOf } from '../object/stored-object.ts';
+import type { Call } from '../operation.ts';
+import { ObjectAcls } from './kept-headers.ts';
+import { type RewrapOptions, type RewrapOutcome, rewrapObject } from './rewrap-object.ts';
+import { storedEpoch } from './stored-epoch.ts';
+import { headRow, type StoredRow, storedRows } from './stored-rows.ts';
+
+export interface PassOptions {
+  readonly stateBucket: string;
+  /** Delete older versions that an older epoch wraps, in place of counting them. */
+  readonly purgeNoncurrent: boolean;
+  readonly copyLimit?: number;
+  readonly partBytes?: number;
+  /** Called after each row. */
+  readonly onProgress?: (progress: PassResult) => void;
+}
+
+export interface PassFailure {
+  readonly bucket: string;
+  readonly key: string;
+  readonly versionId: string | undefined;
+  readonly reason: string;
+}
+
+/** Rows by what became of them. */
+export interface PassResult {
+  seen: number;
+  rewrapped: number;
+  /** Of the current epoch already. */
+  current: number;
+  foreign: number;
+  legacy: number;
+  gone: number;
+  archived: number;
+  /** Older versions of older epochs that are still there, those under a lock among them, and those deleted. */
+  noncurrent: number;
+  locked: number;
+  purged: number;
+  failed: number;
+  /** The first of them, by name. */
+  readonly failures: PassFailure[];
+}
+
+const NAMED_FAILURES = 100;
+
+/** @throws S3Error, BackendUnavailable when the store is out of order: run it again */
+export async function rewrapPass(call: Call, o: PassOptions): Promise<PassResult> {
+  const counts = { seen: 0, rewrapped: 0, current: 0, foreign: 0, legacy: 0, gone: 0, archived: 0 };
+  const result: PassResult = { ...counts, noncurrent: 0, locked: 0, purged: 0, failed: 0, failures: [] };
+  const { copyLimit = MAX_STORED_PUT_BYTES, partBytes = UPSTREAM_PART_BYTES } = o;
+  const options: RewrapOptions = { acls: new ObjectAcls(), copyLimit, partBytes };
+  const rows = storedRows({ backend: call.services.backend, signal: call.signal, stateBucket: o.stateBucket });
+  await eachBounded(rows, REWRAPS_AT_ONCE, async (row) => {
+    if (row.isLatest) await visitCurrent(call, row, { ...o, options, result });
+    else await visitNoncurrent(call, row, { ...o, result });
+    result.seen += 1;
+    o.onProgress?.(result);
+  });
+  return result;
+}
+
+async function visitCurrent(
+  call: Call,
+  row: StoredRow,
+  o: PassOptions & { options: RewrapOptions; result: PassResult },
+): Promise<void> {
+  const outcome = await rewrapObject(call, { bucket: row.bucket, key: row.key }, o.options);
+  count(o.result, row, outcome);
+  // In a bucket that keeps versions the one that was copied stays, under the older epoch.
+  if (outcome.kind !== 'rewrapped' || outcome.supersededVersion === undefined || row.versionId === undefined) return;
+  await visitNoncurrent(call, { ...row, versionId: outcome.supersededVersion, isLatest: false }, o);
+}
+
+function count(result: PassResult, row: StoredRow, outcome: RewrapOutcome): void {
+  if (outcome.kind === 'failed') fail(result, row, outcome.reason);
+  else result[outcome.kind] += 1;
+}
+
+function fail(result: PassResult, { bucket, key, versionId }: StoredRow, reason: string): void {
+  result.failed += 1;
+  if (result.failures.length < NAMED_FAILURES) result.failures.push({ bucket, key, versionId, reason });
+}
+
+async function visitNoncurrent(
+  call: Call,
+  row: StoredRow,
+  o: { stateBucket: string; purgeNoncurrent: boolean; result: PassResult },
+): Promise<void> {
+  const { backend } = call.services;
+  const headers = await headRow({ backend, signal: call.signal, stateBucket: o.stateBucket }, row);
+  if (headers === undefined || !isOlder(call, headers)) return;
+  if (o.purgeNoncurrent && (await purge(call, row))) {
+    o.result.purged += 1;
+    return;
+  }
+  o.result.noncurrent += 1;
+  if (o.purgeNoncurrent || headers['x-amz-object-lock-mode'] !== undefined) o.result.locked += 1;
+}
+
+function isOlder(call: Call, headers: Readonly<Record<string, string>>): boolean {
+  try {
+    const stored = storedEpoch(headers);
+    return stored.kind === 'sealed' && stored.tenant === call.tenant.id && stored.epoch < call.tenant.epoch;
+  } catch (error) {
+    if (error instanceof FormatError || error instanceof MalformedSealedObject) return false;
+    throw error;
+  }
+}
+
+/** @returns false when a lock keeps it */
+async function purge(call: Call, { bucket, key, versionId }: StoredRow): Promise<boolean> {
+  if (versionId === undefined) return false;
+  const query = [['versionId', versionId]] as const;
+  const response = await call.services.backend.send({ method: 'DELETE', bucket, key, query, signal: call.signal });
+  if (response.status === 204 || response.status === 200 || response.status === 404) {
+    discard(response);
+    return true;
+  }
+  const failure = await failureOf(response, { operation: 'DeleteObject', bucket, key });
+  if (failure instanceof S3Error && failure.status < 500) return false;
+  throw failure;
+}
