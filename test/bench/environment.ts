@@ -33,7 +33,7 @@ export async function openEnvironment(
   const directory = mkdtempSync(join(tmpdir(), 'sealgate-bench-'));
   const remove = () => rmSync(directory, { recursive: true, force: true });
   process.once('exit', remove);
-  const children = new Children();
+  const children = new Children(directory);
   const certificate = wanted.tls ? runCertificate(directory) : undefined;
   const backend = await openBackend(children, options, certificate);
   const started = await startTargets({ children, backend, directory, certificate, options, floor: wanted.floor });

@@ -58,6 +58,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function parseOptions(args: readonly string[], environment: Environment): Options {
   const { values } = parse(args);
   const quick = values.quick === true;
+  if (values.write !== undefined && values.write !== 'docs') throw new UsageError('--write takes docs');
   return {
     quick,
     list: values.list === true,

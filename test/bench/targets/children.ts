@@ -1,11 +1,13 @@
 /**
- * The processes of a run. They end with it, whatever ends it: on an exit of any kind this process kills them, and should it
- * be killed itself, a guard that notices does.
+ * The processes of a run. They end with it, whatever ends it: on an exit of any kind this process kills them and what they
+ * started, and should it be killed itself, a guard that notices does.
  */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { processTree } from '../measure/process-tree.ts';
+import type { Guarded } from './guard-child.ts';
 
 export interface Child {
   readonly pid: number;
@@ -20,7 +22,11 @@ export class Children {
   readonly #running = new Set<ChildProcess>();
   readonly #guard: ChildProcess;
 
-  constructor() {
+  readonly #directory: string;
+
+  /** @param directory of this run, removed by the guard when nobody else can. */
+  constructor(directory: string) {
+    this.#directory = directory;
     this.#guard = fork(fileURLToPath(new URL('guard-child.ts', import.meta.url)), { detached: true, stdio: 'ignore' });
     this.#guard.channel?.unref();
     this.#guard.unref();
@@ -67,12 +73,28 @@ export class Children {
   }
 
   #tellGuard(): void {
-    if (this.#guard.connected) this.#guard.send([...this.#running].map(({ pid }) => pid));
+    const guarded: Guarded = { pids: this.#pids(), directory: this.#directory };
+    if (this.#guard.connected) this.#guard.send(guarded);
+  }
+
+  #pids(): number[] {
+    return [...this.#running].flatMap(({ pid }) => pid ?? []);
   }
 
   #killAll(): void {
-    for (const child of this.#running) child.kill('SIGKILL');
+    killTrees(this.#pids());
     this.#guard.kill();
+  }
+}
+
+/** At once, with all that they started. */
+export function killTrees(pids: readonly number[]): void {
+  for (const pid of pids.length === 0 ? [] : processTree(pids)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended already.
+    }
   }
 }
 
