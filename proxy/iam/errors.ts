@@ -4,7 +4,7 @@
  */
 import { S3Error } from '../errors.ts';
 import { KeyringConflict } from '../keyring/change-keyring.ts';
-import { KeyringTampered } from '../keyring/records.ts';
+import { KeyringTampered, UnknownTenant } from '../keyring/records.ts';
 
 const TABLE = {
   AccessDenied: [403, 'The access key is not allowed to do that.'],
@@ -66,6 +66,7 @@ export function asQueryError(error: unknown): QueryError {
   if (error instanceof QueryError) return error;
   if (error instanceof KeyringConflict) return new QueryError('ConcurrentModification', undefined, { cause: error });
   if (error instanceof KeyringTampered) return new QueryError('AccessDenied', undefined, { cause: error });
+  if (error instanceof UnknownTenant) return new QueryError('InvalidClientTokenId', undefined, { cause: error });
   if (!(error instanceof S3Error)) return new QueryError('ServiceFailure', undefined, { cause: error });
   const [code, keepsText] = OF_S3[error.code] ?? [
     error.status < 500 ? 'InvalidParameterValue' : 'ServiceFailure',

@@ -4,13 +4,14 @@
  * included: a key that was revoked a moment ago manages nothing.
  */
 import { createHash } from 'node:crypto';
-import { type AccessKey, sealAccessKeyId } from '../keyring/access-key-id.ts';
+import type { AccessKey } from '../keyring/access-key-id.ts';
 import { generateApiKey, secretAccessKeyOf } from '../keyring/api-key.ts';
 import { changeKeyring, type KeyringDeps, openKeyring, readKeyring } from '../keyring/change-keyring.ts';
-import { type Keyring, type Slot, timestamp } from '../keyring/document.ts';
+import type { Keyring, Slot } from '../keyring/document.ts';
+import { withoutSlot, withSlot, withTerms } from '../keyring/edit-slots.ts';
 import { SLOT_BYTES } from '../keyring/ids.ts';
+import { forgetIds, prepareId, withId } from '../keyring/issue-key.ts';
 import { DEFAULT_KDFS } from '../keyring/kdf.ts';
-import { slotDigest } from '../keyring/macs.ts';
 import { sealSlot } from '../keyring/slot.ts';
 import { isInForce, isUsable, newSlotTerms } from '../keyring/slot-terms.ts';
 import { MAX_KEYRING_SLOTS } from '../limits.ts';
@@ -45,23 +46,23 @@ export class OwnKeys {
     const { expires, grants, id: maker } = opened.slot;
     const [id, apiKey, now] = [slotOfSignature(o.signature), generateApiKey(), deps.now()];
     refuseTakenOrFull(opened.keyring, id);
-    const idKid = deps.sealKeys.active.kid;
-    const terms = newSlotTerms({ id, now, grants, idKid, label: `made by key ${maker}`, expires });
+    // Clients that take no long ids keep getting short ones.
+    const prepared = await prepareId(deps, { kind: opened.slot.accessKeyId, tenant, slot: id, apiKey }, signal);
+    const label = `made by key ${maker}`;
+    const terms = { ...newSlotTerms({ id, now, grants, idKid: '', label, expires }), ...prepared.terms };
     const kdf = DEFAULT_KDFS['hkdf-sha256'];
-    const slot = await sealSlot({ tenant, terms, apiKey, kdf, roots: opened.roots, runner: deps.runner }, signal);
-    await changeKeyring(
-      deps,
-      opened,
-      (keyring) => {
-        const own = callersSlot(keyring, caller, now);
-        if (!termsCover(own, slot)) throw new QueryError('ConcurrentModification');
+    const slot = await withId(prepared, async () => {
+      const made = await sealSlot({ tenant, terms, apiKey, kdf, roots: opened.roots, runner: deps.runner }, signal);
+      const change = (keyring: Keyring) => {
+        if (!termsCover(callersSlot(keyring, caller, now), made)) throw new QueryError('ConcurrentModification');
         refuseTakenOrFull(keyring, id);
-        return { ...keyring, slots: [...keyring.slots, slot].sort((a, b) => (a.id < b.id ? -1 : 1)) };
-      },
-      signal,
-    );
+        return withSlot(keyring, made, now);
+      };
+      await changeKeyring(deps, opened, change, signal);
+      return made;
+    });
     this.#emit('key-created', caller, `Slot ${id} was made by slot ${maker}`);
-    const accessKeyId = sealAccessKeyId({ sealKeys: deps.sealKeys, tenant, slot: id, apiKey });
+    const { accessKeyId } = prepared;
     return { slot: id, created: slot.created, accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
   }
 
@@ -77,24 +78,21 @@ export class OwnKeys {
     await this.#change(o, (keyring, slot) => {
       if (slot.status === o.status) return undefined;
       if (o.status === 'inactive') refuseLastInUse(keyring, slot, this.#deps.now());
-      const slots = keyring.slots.map((one) => (one.id === slot.id ? { ...one, status: o.status } : one));
-      return { ...keyring, slots };
+      return withTerms(keyring, slot.id, { status: o.status });
     });
     this.#emit('key-changed', o.caller, `Slot ${o.slot} is ${o.status}, by slot ${o.caller.slot}`);
   }
 
   /** @throws QueryError NoSuchEntity, AccessDenied, DeleteConflict when no key would be left in use */
   async remove(o: { caller: AccessKey; slot: string; signal: AbortSignal }): Promise<void> {
+    let ids: readonly string[] = [];
     await this.#change(o, (keyring, slot) => {
       const now = this.#deps.now();
       if (isInForce(slot, now)) refuseLastInUse(keyring, slot, now);
-      const gone = { digest: slotDigest(slot), id: slot.id, removed: timestamp(now) };
-      return {
-        ...keyring,
-        slots: keyring.slots.filter((one) => one.id !== slot.id),
-        removed: [...keyring.removed, gone].sort((a, b) => (a.id < b.id ? -1 : 1)),
-      };
+      ids = slot.registeredIds;
+      return withoutSlot(keyring, slot.id, now);
     });
+    await forgetIds(this.#deps, ids, o.signal);
     this.#emit('key-revoked', o.caller, `Slot ${o.slot} was removed by slot ${o.caller.slot}`);
   }
 

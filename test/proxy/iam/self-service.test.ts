@@ -5,8 +5,11 @@
  */
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
 import { TenantAdmin } from '../../../proxy/keyring/admin.ts';
 import type { Grant } from '../../../proxy/keyring/grants.ts';
+import { processKdfRunner } from '../../../proxy/keyring/kdf.ts';
+import { KeyAdmin } from '../../../proxy/keyring/key-admin.ts';
 import { MAX_KEYRING_SLOTS } from '../../../proxy/limits.ts';
 import { alterSlot } from '../../helpers/alter-slot.ts';
 import { type Bench, openBench } from '../../helpers/bench.ts';
@@ -153,6 +156,23 @@ describe('a tenant', () => {
       parameters: { Action: 'GetCallerIdentity' },
     });
     expect(root.child('GetCallerIdentityResult')?.value('UserId')).toBe(own.tenant);
+  });
+
+  test('that takes short access key ids only gets short ones, and their records go with them', async () => {
+    const { state, sealKeys } = bench.proxy;
+    const deps = { state, sealKeys, emit: () => {}, now: () => new Date(), runner: processKdfRunner };
+    const first = await bench.proxy.createTenant();
+    const signal = AbortSignal.timeout(10_000);
+    const caller = unsealAccessKeyId(first.accessKeyId, sealKeys);
+    const issued = await new KeyAdmin(deps).create(caller, { registered: true }, signal);
+    const own = { ...first, accessKeyId: issued.accessKeyId, secretAccessKey: issued.secretAccessKey ?? '' };
+    const next = await create(own);
+    expect(next.accessKeyId).toMatch(/^SGRK[A-Z2-7]{16}$/);
+    expect((await put(next, 'short')).status).toBe(200);
+    expect((await iam(next, 'DeleteAccessKey', { AccessKeyId: own.accessKeyId })).error).toBe('');
+    expect((await get(own, 'short')).code).toBe('InvalidAccessKeyId');
+    expect(await state.get(`ids/${own.accessKeyId}`, signal)).toBeUndefined();
+    expect(await state.get(`ids/${next.accessKeyId}`, signal)).toBeDefined();
   });
 
   test('reads its keys page by page', async () => {
