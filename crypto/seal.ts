@@ -45,9 +45,15 @@ export class PartSealer {
    * @throws Error when the part has ended; RangeError for a length that is not allowed.
    */
   seal(plaintext: Buffer, o: { readonly last: boolean }): Buffer {
-    const sealed = this.#run.seal(plaintext, { last: o.last, prefix: this.#header });
+    return Buffer.concat(this.sealPieces(plaintext, o));
+  }
+
+  /** The same in new buffers that are to be sent one after the other, which saves a copy. */
+  sealPieces(plaintext: Buffer, o: { readonly last: boolean }): Buffer[] {
+    const sealed = this.#run.sealPieces(plaintext, o);
+    const header = this.#header;
     this.#header = undefined;
-    return sealed;
+    return header === undefined ? sealed : [header, ...sealed];
   }
 }
 
@@ -65,5 +71,7 @@ export async function* sealStream(o: {
   if (o.batchBytes <= 0 || o.batchBytes % SEGMENT_BYTES !== 0) throw new RangeError('A batch is whole segments.');
   const mismatch = () => new RangeError('The source does not have the announced length.');
   const batches = regroup({ source: o.plaintext, totalBytes: o.plainBytes, batchBytes: o.batchBytes, mismatch });
-  for await (const { bytes, isLast } of batches) yield o.sealer.seal(bytes, { last: isLast });
+  for await (const { bytes, isLast } of batches) {
+    for (const piece of o.sealer.sealPieces(bytes, { last: isLast })) yield piece;
+  }
 }

@@ -36,30 +36,31 @@ export class RunSealer {
   }
 
   /**
-   * Seals whole segments, behind `prefix` in one new buffer. Only with `last` may the length be other than a positive
-   * multiple of SEGMENT_BYTES; it may be 0 only when the run is empty.
+   * Seals whole segments into one new buffer. Only with `last` may the length be other than a positive multiple of
+   * SEGMENT_BYTES; it may be 0 only when the run is empty.
    */
-  seal(plaintext: Buffer, o: { readonly last: boolean; readonly prefix: Buffer | undefined }): Buffer {
+  seal(plaintext: Buffer, o: { readonly last: boolean }): Buffer {
+    return Buffer.concat(this.sealPieces(plaintext, o));
+  }
+
+  /** The same in new buffers that are to be sent one after the other: each segment's ciphertext, then its tag. */
+  sealPieces(plaintext: Buffer, o: { readonly last: boolean }): Buffer[] {
     const isWhole = plaintext.length > 0 && plaintext.length % SEGMENT_BYTES === 0;
     const isLegal = isWhole || (o.last && (plaintext.length > 0 || !this.#hasStarted));
     if (this.isFinished) throw new Error('A finished sealer cannot seal again.');
     if (!isLegal) throw new RangeError('Only the last segment of a run may be short.');
     this.#hasStarted = true;
     const segments = segmentsOf(plaintext.length);
-    const prefixBytes = o.prefix?.length ?? 0;
-    const out = Buffer.allocUnsafe(prefixBytes + plaintext.length + segments * TAG_BYTES);
-    if (o.prefix !== undefined) out.set(o.prefix, 0);
-    let at = prefixBytes;
+    const pieces: Buffer[] = [];
     for (let i = 0; i < segments; i++) {
       const nonce = this.#nonce.next(o.last && i === segments - 1);
       const cipher = createCipheriv('aes-256-gcm', this.#key, nonce, OPTIONS);
       const sealed = cipher.update(plaintext.subarray(i * SEGMENT_BYTES, (i + 1) * SEGMENT_BYTES));
       cipher.final();
-      out.set(sealed, at);
-      out.set(cipher.getAuthTag(), at + sealed.length);
-      at += sealed.length + TAG_BYTES;
+      if (sealed.length > 0) pieces.push(sealed);
+      pieces.push(cipher.getAuthTag());
     }
-    return out;
+    return pieces;
   }
 }
 
@@ -97,28 +98,33 @@ export class RunOpener {
    * @throws FormatError LENGTH_MISMATCH unless `sealed` is one or more whole segments; the run's error if one is refused.
    */
   open(sealed: Buffer): Buffer {
+    return Buffer.concat(this.openPieces(sealed));
+  }
+
+  /** The same into new buffers, one for each segment. None is given out before all tags were checked. */
+  openPieces(sealed: Buffer): Buffer[] {
     const reachesEnd = sealed.length === this.#remaining;
     const isWhole = sealed.length > 0 && sealed.length % SEALED_SEGMENT_BYTES === 0;
     if (this.#nonce.isFinished || !(reachesEnd || (isWhole && sealed.length < this.#remaining))) {
       throw new FormatError('LENGTH_MISMATCH');
     }
     const segments = Math.ceil(sealed.length / SEALED_SEGMENT_BYTES);
-    const out = Buffer.allocUnsafe(sealed.length - segments * TAG_BYTES);
+    const pieces: Buffer[] = [];
     for (let i = 0; i < segments; i++) {
       const segment = sealed.subarray(i * SEALED_SEGMENT_BYTES, (i + 1) * SEALED_SEGMENT_BYTES);
       const tagAt = segment.length - TAG_BYTES;
       const nonce = this.#nonce.next(reachesEnd && i === segments - 1);
       const decipher = createDecipheriv('aes-256-gcm', this.#key, nonce, OPTIONS);
       decipher.setAuthTag(segment.subarray(tagAt));
-      out.set(decipher.update(segment.subarray(0, tagAt)), i * SEGMENT_BYTES);
+      pieces.push(decipher.update(segment.subarray(0, tagAt)));
       if (!isAuthentic(decipher)) {
-        out.fill(0);
+        for (const piece of pieces) piece.fill(0);
         this.#remaining = REFUSED;
         throw new FormatError(this.#error);
       }
     }
     this.#remaining -= sealed.length;
-    return out;
+    return pieces;
   }
 }
 

@@ -48,7 +48,7 @@ export function sealPartTable(
   if (!areOrdered(parts)) throw new RangeError('Part numbers must be 1 to 10,000 and increase.');
   const encoded = Buffer.concat(parts.map((part) => encodeEntry(part, checksum)));
   const sealer = new RunSealer(tablePurpose(dek));
-  const sealed = sealer.seal(encoded, { last: true, prefix: undefined });
+  const sealed = sealer.seal(encoded, { last: true });
   const reference = {
     salt: sealer.salt,
     bytes: sealed.length,

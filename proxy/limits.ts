@@ -10,6 +10,8 @@ const GiB = 1024 * MiB;
 export const SMALL_BODY_BYTES = MiB;
 /** Bytes of plaintext sealed or opened in one go: several segments in a row amortise calls, without much memory per stream. */
 export const BATCH_BYTES = 512 * KiB;
+/** Bytes of a body that wait to be sent on a connection before its producer is held back: one batch, sent in few calls. */
+export const WRITE_AHEAD_BYTES = 512 * KiB;
 /** S3: largest single PUT, largest part, bytes of plaintext. */
 export const MAX_PUT_BYTES = 5 * GiB;
 /** S3: smallest part that is not the last, bytes of plaintext. */

@@ -4,6 +4,7 @@
  * it could commit, whatever verification the source still had to do.
  */
 import type { ClientRequest } from 'node:http';
+import { WRITE_AHEAD_BYTES } from '../../limits.ts';
 import type { BackendBody } from '../backend.ts';
 
 export class RequestBody {
@@ -77,7 +78,8 @@ export class RequestBody {
       left -= step.value.length;
       if (left < 0) throw new TypeError(`A request body is longer than the ${this.length} bytes announced`);
       if (left === 0) last = step.value;
-      else if (!request.write(step.value)) await this.#drained();
+      // Pieces that are at hand together leave in one system call; node's own mark would send each by itself.
+      else if (!request.write(step.value) && request.writableLength >= WRITE_AHEAD_BYTES) await this.#drained();
       if (this.#stopped) return;
     }
     if (left !== 0) throw new TypeError(`A request body is ${left} bytes shorter than the ${this.length} announced`);
