@@ -109,7 +109,8 @@ const BY_STATUS: ReadonlyMap<number, S3ErrorCode> = new Map([
  */
 export function backendFailure(status: number, code: string, context: FailureContext = {}): S3Error {
   const what = describe(context);
-  const options = { cause: new Error(`The backend answered ${status} ${code || '(no code)'}${what}`) };
+  const cause = new Error(`The backend answered ${status} ${code || '(no code)'}${what}`);
+  const options = { cause };
   if (code === 'AccessDenied' && typeof context !== 'string' && context.mayBeLocked === true) {
     return new S3Error('AccessDenied', 'Access Denied: the object may be protected by object lock.', options);
   }
@@ -121,12 +122,26 @@ export function backendFailure(status: number, code: string, context: FailureCon
   }
   if (OWN_REQUEST.has(code)) return new S3Error('InternalError', undefined, options);
   const known = SYNONYMS.get(code) ?? (isS3ErrorCode(code) ? code : undefined);
-  if (code === 'NotFound' || (code === '' && status === 404)) return new S3Error(notFound(context), undefined, options);
+  if (code === 'NotFound' || (code === '' && status === 404)) return named(notFound(context), context, cause);
   if (known !== undefined && isPlausible(new S3Error(known).status, status)) {
-    return new S3Error(known === 'InternalError' ? 'ServiceUnavailable' : known, undefined, options);
+    return named(known === 'InternalError' ? 'ServiceUnavailable' : known, context, cause);
   }
   const fallback = BY_STATUS.get(status) ?? (status >= 500 ? 'ServiceUnavailable' : 'InternalError');
   return new S3Error(fallback, undefined, options);
+}
+
+/** Codes about one bucket: S3 names it. */
+const OF_BUCKET =
+  /^(NoSuchBucket|BucketNotEmpty|BucketAlready\w+|NoSuch\w+Configuration|NoSuchTagSet|NoSuchBucketPolicy|\w+NotFoundError)$/;
+
+/** With what S3's document of that code names, in the client's own words: the bucket, the key. */
+function named(code: S3ErrorCode, context: FailureContext, cause: Error): S3Error {
+  const { bucket, key } = typeof context === 'string' ? {} : context;
+  const details = {
+    ...(bucket !== undefined && OF_BUCKET.test(code) ? { BucketName: bucket } : {}),
+    ...(key !== undefined && code === 'NoSuchKey' ? { Key: key } : {}),
+  };
+  return new S3Error(code, undefined, { cause, details });
 }
 
 /** A code of the 2xx or 4xx family under a 5xx status, or the reverse, is not believed. */

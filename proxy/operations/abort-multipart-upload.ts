@@ -4,7 +4,7 @@ import { S3Error } from '../errors.ts';
 import { uploadAddress } from '../multipart/address.ts';
 import { readNames } from '../multipart/receipts.ts';
 import { recordLast, removeState } from '../multipart/remove-state.ts';
-import { loadUpload, uploadIdOf } from '../multipart/upload-record.ts';
+import { loadUpload, noSuchUpload, uploadIdOf } from '../multipart/upload-record.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import type { Operation } from '../operation.ts';
 
@@ -35,7 +35,7 @@ export const abortMultipartUpload: Operation = {
     const { backend, state, uploads } = call.services;
     uploads.delete(call.tenant.id, id);
     await removeState({ backend, state, signal: call.signal }, recordLast(id, await readNames(call, id)));
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined) throw noSuchUpload(address);
     return { status: 204 };
   },
 };

@@ -112,7 +112,7 @@ function replyWhole(call: Call, object: StoredObject, body: Buffer): Reply {
 async function getFailure(address: ObjectAddress, response: Parameters<typeof failureOf>[0]): Promise<S3Error> {
   const failure = await failureOf(response, { operation: 'GetObject', bucket: address.bucket, key: address.key });
   const headers: Record<string, string> = {};
-  for (const name of ['x-amz-delete-marker', 'x-amz-version-id', 'last-modified']) {
+  for (const name of ['x-amz-delete-marker', 'x-amz-version-id', 'last-modified', 'allow']) {
     const value = response.headers[name];
     if (value !== undefined) headers[name] = value;
   }

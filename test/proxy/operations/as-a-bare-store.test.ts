@@ -166,3 +166,58 @@ test('the answer to a form has no namespace: pages find its elements by plain pa
   expect(sent.status).toBe(201);
   expect(await sent.text()).toContain('<PostResponse><Location>');
 });
+
+describe('an error names what it is about', () => {
+  const cases = [
+    {
+      code: 'NoSuchBucket',
+      method: 'GET',
+      path: '/not-there-at-all',
+      named: '<BucketName>not-there-at-all</BucketName>',
+    },
+    {
+      code: 'NoSuchBucket',
+      method: 'GET',
+      path: '/not-there-at-all/k',
+      named: '<BucketName>not-there-at-all</BucketName>',
+    },
+    { code: 'NoSuchKey', method: 'GET', path: '/BUCKET/gone', query: 'tagging', named: '<Key>gone</Key>' },
+    {
+      code: 'NoSuchTagSet',
+      method: 'GET',
+      path: '/BUCKET',
+      query: 'tagging',
+      named: '<BucketName>BUCKET</BucketName>',
+    },
+    {
+      code: 'NoSuchUpload',
+      method: 'DELETE',
+      path: '/BUCKET/k',
+      query: 'uploadId=no',
+      named: '<UploadId>no</UploadId>',
+    },
+  ];
+
+  test.each(cases)('$method $path $query', async ({ code, method, path, query, named }) => {
+    const own = (text: string) => text.replaceAll('BUCKET', bench.bucket);
+    const reply = await ask(method, own(path), [], query ?? '');
+    expect(reply.code).toBe(code);
+    expect(reply.body.toString()).toContain(own(named));
+  });
+
+  test('a delete marker read by its version says what is allowed', async () => {
+    const path = `/${bench.bucket}/marked`;
+    const versioning = (status: string) =>
+      bench.send({
+        method: 'PUT',
+        path: `/${bench.bucket}`,
+        query: 'versioning',
+        body: `<VersioningConfiguration><Status>${status}</Status></VersioningConfiguration>`,
+      });
+    await versioning('Enabled');
+    const marker = await ask('DELETE', path);
+    const reply = await ask('GET', path, [], `versionId=${marker.headers['x-amz-version-id']}`);
+    await versioning('Suspended');
+    expect([reply.status, reply.code, reply.headers['allow']]).toEqual([405, 'MethodNotAllowed', 'DELETE']);
+  });
+});
