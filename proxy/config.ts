@@ -7,6 +7,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { parseEscrowPublicKey } from './keyring/escrow-key.ts';
 import { SealKeys } from './keyring/seal-keys.ts';
+import { memoryShare } from './memory-setting.ts';
 import { SAMPLE_SECRETS } from './sample-secrets.ts';
 import type { ListenAddress } from './server.ts';
 
@@ -39,6 +40,8 @@ export interface Config {
   /** 32 bytes: tenants' root keys are sealed to it; undefined: no escrow. */
   readonly escrowPublicKey: Buffer | undefined;
   readonly workers: number;
+  /** Budget of each process for what requests buffer, in bytes; a share of the machine's memory when absent. */
+  readonly memoryBytes?: number | undefined;
   readonly legacy: LegacyPolicy;
   readonly bestEffortConditions: boolean;
   readonly hostnames: readonly string[];
@@ -72,6 +75,7 @@ const VARIABLES = [
   'SEALGATE_SEAL_KEYS_FILE',
   'SEALGATE_ESCROW_PUBLIC_KEY',
   'SEALGATE_WORKERS',
+  'SEALGATE_MEMORY',
   'SEALGATE_LEGACY',
   'SEALGATE_CONDITIONS',
   'SEALGATE_HOSTNAMES',
@@ -128,6 +132,7 @@ export function parseConfig(settings: Settings): Config {
     sealKeys: sealKeys(settings),
     escrowPublicKey: escrowPublicKey(settings),
     workers: workers(settings),
+    memoryBytes: memoryBytes(settings),
     legacy: legacy(settings),
     bestEffortConditions: oneOf(settings, 'SEALGATE_CONDITIONS', ['strict', 'best-effort']) === 'best-effort',
     hostnames: hostnames(settings),
@@ -272,6 +277,13 @@ function workers(settings: Settings): number {
   const number = /^\d{1,3}$/.test(text) ? Number(text) : 0;
   if (number < 1 || number > 256) throw new ConfigError('SEALGATE_WORKERS', 'must be a number from 1 to 256');
   return number;
+}
+
+function memoryBytes(settings: Settings): number | undefined {
+  const text = settings['SEALGATE_MEMORY'];
+  const share = text === undefined ? undefined : memoryShare(text, workers(settings));
+  if (share !== 'refused') return share;
+  throw new ConfigError('SEALGATE_MEMORY', 'must be a size such as 512MiB or 2GiB, at least 32MiB for each worker');
 }
 
 function legacy(settings: Settings): LegacyPolicy {

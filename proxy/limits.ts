@@ -36,6 +36,30 @@ export const LIST_LOOKUPS_AT_ONCE = 32;
 export const ATTRIBUTES_CACHE_BYTES = 48 * MiB;
 /** Bytes of memory for opened object headers, about 4,000 each: HEAD and ranged GETs of one object open it once. */
 export const OPENED_HEADERS_BYTES = 8 * MiB;
+/** Bytes that a request reserves whatever it does: its head, its reply's head, the objects around them. */
+export const REQUEST_MEMORY_BYTES = 64 * KiB;
+/** Bytes that a streamed body holds at once: a batch as it comes in, the same opened or sealed, and two sockets' buffers. */
+export const STREAM_MEMORY_BYTES = 2 * MiB;
+/** Bytes for one page of a listing: 1,000 keys of 1,024 bytes as a document, as rows, and as the reply. */
+export const LISTING_MEMORY_BYTES = 8 * MiB;
+/** Bytes for looking at a multipart upload: 10,000 parts with a receipt of 400 bytes each, as documents and as rows. */
+export const UPLOAD_VIEW_MEMORY_BYTES = 24 * MiB;
+/** Bytes of the memory budget of a process at least, and by default at most; between them, a share of what the machine has. */
+export const MIN_MEMORY_BUDGET_BYTES = 32 * MiB;
+export const DEFAULT_MEMORY_BUDGET_BYTES = GiB;
+/** The default budget of all workers together is the machine's memory, or the container's, divided by this. */
+export const MEMORY_BUDGET_DIVISOR = 4;
+/** Milliseconds for which a request waits for memory before it gets SlowDown; clients wait longer than that for a reply. */
+export const MEMORY_WAIT_MS = 5_000;
+/** Requests that wait for memory at once; further ones get SlowDown at once. */
+export const MEMORY_WAITING = 1_000;
+/** Bytes that a request body must bring in each window in which the proxy waits for it, and that window in milliseconds. */
+export const BODY_PROGRESS_BYTES = 60 * KiB;
+export const BODY_PROGRESS_WINDOW_MS = 60_000;
+/** Milliseconds between two looks at the bodies that come in. */
+export const BODY_PROGRESS_CHECK_MS = 5_000;
+/** Connections beyond MAX_CONNECTIONS that are told SlowDown; further ones are closed without a word. */
+export const REFUSED_CONNECTIONS = 256;
 /** Seconds after its last check for which an opened keyring is trusted. */
 export const KEYRING_TTL_SECONDS = 60;
 /** Opened tenants kept per process. */

@@ -3,7 +3,8 @@
  * workers the primary process answers the operator's port and adds up what they count.
  */
 import cluster from 'node:cluster';
-import { AggregatorRegistry, Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { MemoryBudget } from './admission.ts';
 
 export interface MetricsText {
   /** Prometheus text exposition. */
@@ -14,6 +15,8 @@ export interface MetricsText {
 export interface Metrics extends MetricsText {
   request(o: { operation: string; status: number; seconds: number }): void;
   securityEvent(kind: string): void;
+  /** Shows the budget's state whenever the metrics are read. */
+  watchMemory(budget: MemoryBudget): void;
 }
 
 /** What all workers of this primary process count, added up. */
@@ -53,9 +56,48 @@ export function createMetrics(): Metrics {
       durations.observe({ operation: o.operation }, o.seconds);
     },
     securityEvent: (kind) => events.inc({ kind }),
+    watchMemory: (budget) => showMemory(registry, budget),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
+}
+
+function showMemory(registry: Registry, budget: MemoryBudget): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'sealgate_memory_budget_bytes',
+    help: 'Bytes that requests may reserve for what they buffer.',
+    registers,
+    collect() {
+      this.set(budget.capacity);
+    },
+  });
+  new Gauge({
+    name: 'sealgate_memory_reserved_bytes',
+    help: 'Bytes of the memory budget that requests hold now.',
+    registers,
+    collect() {
+      this.set(budget.reserved);
+    },
+  });
+  new Gauge({
+    name: 'sealgate_memory_waiting_requests',
+    help: 'Requests that wait for a share of the memory budget now.',
+    registers,
+    collect() {
+      this.set(budget.waiting);
+    },
+  });
+  let counted = 0;
+  new Counter({
+    name: 'sealgate_memory_refused_total',
+    help: 'Requests refused with SlowDown because the memory budget was full.',
+    registers,
+    collect() {
+      this.inc(budget.refused - counted);
+      counted = budget.refused;
+    },
+  });
 }
 
 function answerPrimary(registry: Registry): void {

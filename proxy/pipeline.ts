@@ -3,11 +3,13 @@
  * run the operation, reply. Each stage takes a typed value and returns a narrower one; read this file first.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { admit, type MemoryBudget } from './admission.ts';
 import { authenticate, authenticateForm, type Caller } from './authenticate.ts';
 import { authorise } from './authorise.ts';
 import { BackendUnavailable } from './backend/backend.ts';
 import { IncomingBody } from './body/incoming.ts';
 import { openBody, type VerifiedBody } from './body/verified-body.ts';
+import type { BodyProgress } from './body-progress.ts';
 import { answerPreflight, crossOriginHeaders } from './cors/cross-origin.ts';
 import { S3Error } from './errors.ts';
 import { isFormUpload, readForm, type UploadForm } from './form/read-form.ts';
@@ -25,6 +27,7 @@ import type { Operation, Services } from './operation.ts';
 import { errorReply, type Reply, sendReply, sendWhole } from './reply.ts';
 import { parseRequest, type S3Request } from './request.ts';
 import { createRequestId } from './request-id.ts';
+import { memoryOf } from './request-memory.ts';
 import type { Router } from './route.ts';
 
 export interface Pipeline {
@@ -35,6 +38,9 @@ export interface Pipeline {
   readonly router: Router;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** What requests may buffer, all together. */
+  readonly memory: MemoryBudget;
+  readonly progress: BodyProgress;
   readonly hostnames: readonly string[];
   /** Region that signatures must name; undefined accepts any. */
   readonly signingRegion: string | undefined;
@@ -60,14 +66,16 @@ export async function handleRequest(
   pipeline: Pipeline,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  o: { expectsContinue: boolean },
+  o: { expectsContinue: boolean; refuse?: S3Error | undefined },
 ): Promise<void> {
   const progress: Progress = { id: createRequestId(), started: process.hrtime.bigint() };
   const body = new IncomingBody(incoming, outgoing, o);
+  pipeline.progress.watch(incoming);
   const signal = abortedWhenGone(outgoing);
   let failure: unknown;
   try {
-    const reply = await answer(pipeline, incoming, body, progress, signal);
+    if (o.refuse !== undefined) throw o.refuse;
+    const reply = await answer(pipeline, { incoming, outgoing, body, progress, signal });
     const forPages = await crossOriginHeaders(pipeline.services.cors, progress.request);
     progress.form?.close();
     body.settle();
@@ -84,13 +92,16 @@ export async function handleRequest(
   record(pipeline, outgoing, progress, failure ?? progress.lateFailure);
 }
 
-async function answer(
-  pipeline: Pipeline,
-  incoming: IncomingMessage,
-  incomingBody: IncomingBody,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<Reply> {
+interface Exchange {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  readonly body: IncomingBody;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
+  const { incoming, outgoing, body: incomingBody, progress, signal } = exchange;
   const { services } = pipeline;
   const request = parseRequest(incoming, { id: progress.id, hostnames: pipeline.hostnames });
   progress.request = request;
@@ -121,6 +132,7 @@ async function answer(
   if ((form !== undefined) !== (operation.body === 'form')) throw new S3Error('MalformedPOSTRequest');
   const body = bodyFor(operation, caller, request, incomingBody);
 
+  await admit(pipeline.memory, memoryOf(operation, body?.plainBytes), { outgoing, signal });
   const work = operation.run({ request, tenant: caller.tenant, services, signal, bucket, key, body, form });
   return operation.isSlow === true ? late(pipeline, progress, work) : work;
 }
@@ -209,7 +221,7 @@ function abortedWhenGone(outgoing: ServerResponse): AbortSignal {
 /** What is not the client's doing is for the operator, with its causes. */
 function logFailure(pipeline: Pipeline, progress: Progress, failure: unknown): void {
   const { status, code } = asS3Error(failure);
-  if (status < 500 || code === 'NotImplemented') return;
+  if (status < 500 || code === 'NotImplemented' || code === 'SlowDown') return;
   const entry = { requestId: progress.id, err: failure };
   if (code === 'InternalError') pipeline.log.error(entry, 'the request failed');
   else pipeline.log.warn(entry, 'the backend could not serve the request');

@@ -1,8 +1,10 @@
 /** Puts the parts of a running proxy together from a configuration: what `serve`, the quickstart and the tests start. */
+import { MemoryBudget } from './admission.ts';
 import type { Backend } from './backend/backend.ts';
 import { openLocalBackend } from './backend/local/local.ts';
 import { type Capabilities, probeCapabilities } from './backend/probe.ts';
 import { openS3Backend } from './backend/s3/s3.ts';
+import { BodyProgress } from './body-progress.ts';
 import type { Config } from './config.ts';
 import { CorsConfigurations } from './cors/configurations.ts';
 import type { EmitSecurityEvent } from './events.ts';
@@ -15,6 +17,7 @@ import { upgradeKdf } from './keyring/upgrade-kdf.ts';
 import { onWorkersChange, tellWorkers } from './keyring/worker-changes.ts';
 import { ATTRIBUTES_CACHE_BYTES, OPENED_HEADERS_BYTES } from './limits.ts';
 import { type Logger, securityEventsTo } from './log.ts';
+import { defaultMemoryBytes } from './memory-setting.ts';
 import { createMetrics, type Metrics, type MetricsText } from './metrics.ts';
 import { UploadCache } from './multipart/upload-cache.ts';
 import { AttributesCache } from './object/attributes-cache.ts';
@@ -65,11 +68,14 @@ export async function startProxy(o: {
   /** Whether this process answers the operator's port: the primary of several workers does it for them. */
   ops: boolean;
   now?: () => Date;
+  /** MAX_CONNECTIONS when absent. */
+  maxConnections?: number;
 }): Promise<RunningProxy> {
   const { config, storage } = o;
   const metrics = createMetrics();
   const pipeline = createPipeline({ ...o, metrics });
-  const server = await startServer(pipeline, { listen: config.listen, tls: config.tls });
+  const connections = o.maxConnections === undefined ? {} : { maxConnections: o.maxConnections };
+  const server = await startServer(pipeline, { listen: config.listen, tls: config.tls, ...connections });
   const ops = o.ops ? await startOps(config, storage, metrics) : undefined;
   return {
     address: server.address,
@@ -112,6 +118,8 @@ function createPipeline(o: {
   const keyrings = { state, sealKeys, emit, now, runner: processKdfRunner, generations, onChange };
   const { escrowPublicKey } = config;
   const escrow = escrowPublicKey === undefined ? undefined : new EscrowUpkeep(keyrings, escrowPublicKey);
+  const memory = new MemoryBudget({ bytes: config.memoryBytes ?? defaultMemoryBytes(config.workers) });
+  metrics.watchMemory(memory);
   return {
     services: {
       backend: storage.backend,
@@ -137,6 +145,8 @@ function createPipeline(o: {
     router: createRouter(OPERATIONS),
     log,
     metrics,
+    memory,
+    progress: new BodyProgress(),
     hostnames: config.hostnames,
     signingRegion: config.regionIsSet ? config.region : undefined,
     now,

@@ -3,7 +3,7 @@
  * received, and the 100 Continue in its own hands.
  */
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { S3Error } from './errors.ts';
 import {
@@ -12,6 +12,7 @@ import {
   IDLE_TIMEOUT_MS,
   MAX_CONNECTIONS,
   MAX_REQUEST_HEAD_BYTES,
+  REFUSED_CONNECTIONS,
 } from './limits.ts';
 import { handleRequest, type Pipeline } from './pipeline.ts';
 import { errorReply } from './reply.ts';
@@ -31,7 +32,7 @@ export interface RunningServer {
 
 export async function startServer(
   pipeline: Pipeline,
-  o: { listen: ListenAddress; tls?: { cert: Buffer; key: Buffer } | undefined },
+  o: { listen: ListenAddress; tls?: { cert: Buffer; key: Buffer } | undefined; maxConnections?: number },
 ): Promise<RunningServer> {
   const options = {
     maxHeaderSize: MAX_REQUEST_HEAD_BYTES,
@@ -42,12 +43,15 @@ export async function startServer(
     noDelay: true,
   };
   const server = o.tls === undefined ? createHttpServer(options) : createHttpsServer({ ...options, ...o.tls });
-  server.maxConnections = MAX_CONNECTIONS;
+  const maxConnections = o.maxConnections ?? MAX_CONNECTIONS;
+  server.maxConnections = maxConnections + REFUSED_CONNECTIONS;
+  const excess = connectionsBeyond(server, maxConnections);
   server.timeout = IDLE_TIMEOUT_MS;
   const lastReplies = new WeakMap<Socket, ServerResponse>();
   const handle = (expectsContinue: boolean) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
     lastReplies.set(incoming.socket, outgoing);
-    handleRequest(pipeline, incoming, outgoing, { expectsContinue }).catch((error: unknown) => {
+    const refuse = excess.has(incoming.socket) ? tooManyConnections(outgoing) : undefined;
+    handleRequest(pipeline, incoming, outgoing, { expectsContinue, refuse }).catch((error: unknown) => {
       pipeline.log.error({ err: error }, 'request handler failed');
       outgoing.destroy();
     });
@@ -59,6 +63,26 @@ export async function startServer(
   await listen(server, o.listen);
   const bound = server.address() as AddressInfo;
   return { address: { host: bound.address, port: bound.port }, close: () => drain(server) };
+}
+
+/** Connections that were opened while the limit was reached: they get one reply each, which says so. */
+function connectionsBeyond(server: Server, limit: number): WeakSet<Socket> {
+  const excess = new WeakSet<Socket>();
+  let open = 0;
+  // For https, when the handshake is done: those sockets are the ones that requests come on.
+  server.on(server instanceof HttpsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+    open += 1;
+    if (open > limit) excess.add(socket);
+    socket.once('close', () => {
+      open -= 1;
+    });
+  });
+  return excess;
+}
+
+function tooManyConnections(outgoing: ServerResponse): S3Error {
+  outgoing.setHeader('Connection', 'close');
+  return new S3Error('SlowDown', 'Too many connections are open. Try again.', { headers: { 'Retry-After': '1' } });
 }
 
 function listen(server: Server, address: ListenAddress): Promise<void> {

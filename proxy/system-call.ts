@@ -15,7 +15,10 @@ import type { Call, Services } from './operation.ts';
 import { Query, type S3Request } from './request.ts';
 
 /** What reading and moving objects asks of the services. */
-type Used = Pick<Services, 'backend' | 'capabilities' | 'cache' | 'headers' | 'emit' | 'legacy' | 'now' | 'bestEffortConditions'>;
+type Used = Pick<
+  Services,
+  'backend' | 'capabilities' | 'cache' | 'headers' | 'emit' | 'legacy' | 'now' | 'bestEffortConditions'
+>;
 
 const NO_REQUEST: S3Request = {
   id: '',

@@ -42,6 +42,7 @@ export interface TestProxyOptions {
   readonly capabilities?: Capabilities;
   readonly sealKeys?: SealKeys;
   readonly now?: () => Date;
+  readonly maxConnections?: number;
 }
 
 export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
@@ -77,7 +78,8 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
   const capabilities = o.capabilities ?? (await probeStorage(storage, config));
   await storage.state.ensureBucket(AbortSignal.timeout(10_000));
   const now = o.now === undefined ? {} : { now: o.now };
-  const proxy = await startProxy({ config, storage, capabilities, log: logger, ops: false, ...now });
+  const connections = o.maxConnections === undefined ? {} : { maxConnections: o.maxConnections };
+  const proxy = await startProxy({ config, storage, capabilities, log: logger, ops: false, ...now, ...connections });
   const scheme = config.tls === undefined ? 'http' : 'https';
   const endpoint = `${scheme}://127.0.0.1:${proxy.address.port}`;
   const { escrowPublicKey } = config;

@@ -93,6 +93,7 @@ const MALFORMED: Readonly<Record<string, readonly string[]>> = {
   SEALGATE_SEAL_KEYS_FILE: [join(directory, 'missing')],
   SEALGATE_ESCROW_PUBLIC_KEY: ['x', 'A'.repeat(43), `${'A'.repeat(43)}=`, 'ab'.repeat(32)],
   SEALGATE_WORKERS: ['0', '-1', '1.5', 'many', '257', '1e2'],
+  SEALGATE_MEMORY: ['512', '512MB', '-1GiB', '0GiB', '31MiB', '1.5GiB'],
   SEALGATE_LEGACY: ['yes', 'before', 'before:', 'before:never', 'Deny'],
   SEALGATE_CONDITIONS: ['loose', 'STRICT'],
   SEALGATE_HOSTNAMES: ['http://host', 'host:80', 'a b', '*.host', '.host', 'host/'],
