@@ -40,7 +40,7 @@ export interface Config {
   /** 32 bytes: tenants' root keys are sealed to it; undefined: no escrow. */
   readonly escrowPublicKey: Buffer | undefined;
   readonly workers: number;
-  /** Budget of each process for what requests buffer, in bytes; a share of the machine's memory when absent. */
+  /** For what requests buffer, in each process; when absent, a share of the machine's. */
   readonly memoryBytes?: number | undefined;
   readonly legacy: LegacyPolicy;
   readonly bestEffortConditions: boolean;
@@ -280,8 +280,7 @@ function workers(settings: Settings): number {
 }
 
 function memoryBytes(settings: Settings): number | undefined {
-  const text = settings['SEALGATE_MEMORY'];
-  const share = text === undefined ? undefined : memoryShare(text, workers(settings));
+  const share = memoryShare(settings['SEALGATE_MEMORY'], workers(settings));
   if (share !== 'refused') return share;
   throw new ConfigError('SEALGATE_MEMORY', 'must be a size such as 512MiB or 2GiB, at least 32MiB for each worker');
 }

@@ -5,7 +5,8 @@ import { DEFAULT_MEMORY_BUDGET_BYTES, MEMORY_BUDGET_DIVISOR, MIN_MEMORY_BUDGET_B
 const SIZE = /^(\d{1,7})(MiB|GiB)$/;
 
 /** Bytes for one of `workers` processes out of a size for all of them: `512MiB`, `2GiB`. `refused` when it cannot be meant. */
-export function memoryShare(text: string, workers: number): number | 'refused' {
+export function memoryShare(text: string | undefined, workers: number): number | undefined | 'refused' {
+  if (text === undefined) return undefined;
   const [, digits = '', unit] = SIZE.exec(text) ?? [];
   const share = Math.floor((Number(digits) * (unit === 'GiB' ? 2 ** 30 : 2 ** 20)) / workers);
   return unit !== undefined && share >= MIN_MEMORY_BUDGET_BYTES ? share : 'refused';

@@ -4,7 +4,7 @@
  */
 import cluster from 'node:cluster';
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { MemoryBudget } from './admission.ts';
+import { MemoryBudget } from './admission.ts';
 
 export interface MetricsText {
   /** Prometheus text exposition. */
@@ -15,8 +15,6 @@ export interface MetricsText {
 export interface Metrics extends MetricsText {
   request(o: { operation: string; status: number; seconds: number }): void;
   securityEvent(kind: string): void;
-  /** Shows the budget's state whenever the metrics are read. */
-  watchMemory(budget: MemoryBudget): void;
 }
 
 /** What all workers of this primary process count, added up. */
@@ -27,7 +25,8 @@ export function workersMetrics(): MetricsText {
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-export function createMetrics(): Metrics {
+/** `memory`: the budget to show, as it is whenever the metrics are read. */
+export function createMetrics(memory?: MemoryBudget): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const requests = new Counter({
@@ -49,6 +48,7 @@ export function createMetrics(): Metrics {
     labelNames: ['kind'],
     registers: [registry],
   });
+  showMemory(registry, memory ?? new MemoryBudget({ bytes: 0 }));
   if (cluster.isWorker) answerPrimary(registry);
   return {
     request(o) {
@@ -56,7 +56,6 @@ export function createMetrics(): Metrics {
       durations.observe({ operation: o.operation }, o.seconds);
     },
     securityEvent: (kind) => events.inc({ kind }),
-    watchMemory: (budget) => showMemory(registry, budget),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };

@@ -72,8 +72,9 @@ export async function startProxy(o: {
   maxConnections?: number;
 }): Promise<RunningProxy> {
   const { config, storage } = o;
-  const metrics = createMetrics();
-  const pipeline = createPipeline({ ...o, metrics });
+  const memory = new MemoryBudget({ bytes: config.memoryBytes ?? defaultMemoryBytes(config.workers) });
+  const metrics = createMetrics(memory);
+  const pipeline = createPipeline({ ...o, metrics, memory });
   const connections = o.maxConnections === undefined ? {} : { maxConnections: o.maxConnections };
   const server = await startServer(pipeline, { listen: config.listen, tls: config.tls, ...connections });
   const ops = o.ops ? await startOps(config, storage, metrics) : undefined;
@@ -92,9 +93,10 @@ function createPipeline(o: {
   capabilities: Capabilities;
   log: Logger;
   metrics: Metrics;
+  memory: MemoryBudget;
   now?: () => Date;
 }): Pipeline {
-  const { config, storage, metrics, log } = o;
+  const { config, storage, metrics, memory, log } = o;
   const toLog = securityEventsTo(log);
   const emit: EmitSecurityEvent = (event) => {
     metrics.securityEvent(event.kind);
@@ -118,8 +120,6 @@ function createPipeline(o: {
   const keyrings = { state, sealKeys, emit, now, runner: processKdfRunner, generations, onChange };
   const { escrowPublicKey } = config;
   const escrow = escrowPublicKey === undefined ? undefined : new EscrowUpkeep(keyrings, escrowPublicKey);
-  const memory = new MemoryBudget({ bytes: config.memoryBytes ?? defaultMemoryBytes(config.workers) });
-  metrics.watchMemory(memory);
   return {
     services: {
       backend: storage.backend,
