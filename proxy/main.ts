@@ -4,6 +4,7 @@ import { escrowCommand } from './cli/escrow.ts';
 import { gcCommand } from './cli/gc.ts';
 import { keyRotateDeepCommand } from './cli/key-rotate-deep.ts';
 import { quickstart } from './cli/quickstart.ts';
+import { runKeyCommand, runSealKeyCommand } from './cli/run-key-command.ts';
 import { serve } from './cli/serve.ts';
 import { runTenantCommand } from './cli/tenant-command.ts';
 import { ConfigError } from './config.ts';
@@ -19,6 +20,9 @@ const USAGE = `Usage: sealgate COMMAND [options]
   tenant recover TENANT --escrow-key FILE --bucket NAME|'*': a new key for a tenant that is escrowed
   escrow keygen  --out FILE: a key pair for escrow
   escrow remove  [--credentials FILE]: takes the escrow off a tenant
+  tenant delete  TENANT [--count] [--yes TENANT]: makes all its data unreadable
+  key create     another key for a tenant; also key import, rotate, reissue, list, revoke, update (sealgate key --help)
+  seal-key       status | resign: rotating the server's seal keys
   gc             [--dry-run] [--abandoned-after DAYS] [--json]: remove what abandoned uploads left
   key rotate     --deep [--dry-run | --status] [options]: a new root key, and every object wrapped under it
   decrypt        --bucket NAME (--key KEY | --prefix PREFIX | --all) --output PATH: open objects without a server
@@ -43,6 +47,10 @@ export async function main(args: readonly string[]): Promise<number> {
         return await runTenantCommand(rest, process.env);
       case 'escrow':
         return await escrowCommand(rest, process.env);
+      case 'key':
+        return await runKeyCommand(rest, process.env);
+      case 'seal-key':
+        return await runSealKeyCommand(rest, process.env);
       case 'gc':
         return await gcCommand(rest, process.env);
       case 'decrypt':

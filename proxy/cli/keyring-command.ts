@@ -1,4 +1,5 @@
 /** A command that changes keyrings: its settings, storage and events put together, and the storage closed after it. */
+import type { Backend } from '../backend/backend.ts';
 import type { KeyringDeps } from '../keyring/change-keyring.ts';
 import { processKdfRunner } from '../keyring/kdf.ts';
 import { createLogger, securityEventsTo } from '../log.ts';
@@ -6,7 +7,7 @@ import { openCommandStorage } from './command-storage.ts';
 
 export async function openKeyringCommand<T>(
   environment: NodeJS.ProcessEnv,
-  work: (deps: KeyringDeps) => Promise<T>,
+  work: (deps: KeyringDeps, backend: Backend) => Promise<T>,
 ): Promise<T> {
   const { storage, config } = await openCommandStorage(environment);
   try {
@@ -14,7 +15,8 @@ export async function openKeyringCommand<T>(
     const level = environment['SEALGATE_LOG_LEVEL'] === undefined ? 'error' : config.logLevel;
     const emit = securityEventsTo(createLogger({ level, destination: process.stderr }));
     const { state } = storage;
-    return await work({ state, sealKeys: config.sealKeys, emit, now: () => new Date(), runner: processKdfRunner });
+    const deps = { state, sealKeys: config.sealKeys, emit, now: () => new Date(), runner: processKdfRunner };
+    return await work(deps, storage.backend);
   } finally {
     await storage.backend.close();
   }

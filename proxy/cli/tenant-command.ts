@@ -1,9 +1,12 @@
 /** `sealgate tenant ...`: the command's settings, storage and output put together. */
+import { createInterface } from 'node:readline/promises';
 import { TenantAdmin } from '../keyring/admin.ts';
 import { createLogger, securityEventsTo } from '../log.ts';
+import type { Output } from './command-line.ts';
 import { openCommandStorage } from './command-storage.ts';
 import { openKeyringCommand } from './keyring-command.ts';
 import { tenantCommand } from './tenant.ts';
+import { tenantDelete } from './tenant-delete.ts';
 import { tenantRecover } from './tenant-recover.ts';
 
 export async function runTenantCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
@@ -12,6 +15,7 @@ export async function runTenantCommand(args: readonly string[], environment: Nod
   if (args[0] === 'recover') {
     return openKeyringCommand(environment, (deps) => tenantRecover(args.slice(1), { deps, out, err }));
   }
+  if (args[0] === 'delete') return runTenantDelete(args.slice(1), environment, { out, err });
   const { storage, config } = await openCommandStorage(environment);
   try {
     await storage.state.ensureBucket(AbortSignal.timeout(STATE_TIMEOUT_MS));
@@ -23,6 +27,26 @@ export async function runTenantCommand(args: readonly string[], environment: Nod
     return await tenantCommand(args, { admin, out, err });
   } finally {
     await storage.backend.close();
+  }
+}
+
+async function runTenantDelete(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  output: Output,
+): Promise<number> {
+  return openKeyringCommand(environment, async (deps, backend) => {
+    const ask = process.stdin.isTTY ? askOnTerminal : undefined;
+    return tenantDelete(args, { ...output, deps, backend, ask, signal: new AbortController().signal });
+  });
+}
+
+async function askOnTerminal(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await terminal.question(question);
+  } finally {
+    terminal.close();
   }
 }
 

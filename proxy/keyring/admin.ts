@@ -6,7 +6,8 @@ import { S3Error } from '../errors.ts';
 import type { EmitSecurityEvent } from '../events.ts';
 import { sealAccessKeyId, unsealAccessKeyId } from './access-key-id.ts';
 import { generateApiKey, secretAccessKeyOf } from './api-key.ts';
-import { checkTerms, type Epoch, type Keyring, type Slot } from './document.ts';
+import { describeKey, isServerManaged, type KeyDetails } from './describe-key.ts';
+import { checkTerms, type Epoch, type Keyring } from './document.ts';
 import { sealEscrow } from './escrow.ts';
 import { type Grant, InvalidGrant } from './grants.ts';
 import { newSlotId, newTenantId } from './ids.ts';
@@ -16,7 +17,7 @@ import { newKeyring } from './new-keyring.ts';
 import { KEYRING_NAMES, KeyringTampered, keyringName, tenantOfName, UnknownTenant, verifyKeyring } from './records.ts';
 import type { SealKeys } from './seal-keys.ts';
 import { openSlot, type RootKeys } from './slot.ts';
-import { newSlotTerms } from './slot-terms.ts';
+import { isInForce, newSlotTerms } from './slot-terms.ts';
 import { StateConflict, type StateStore } from './state.ts';
 
 export interface TenantCredentials {
@@ -36,20 +37,13 @@ export type TenantSummary =
       readonly created: string;
       readonly updated: string;
       readonly generation: number;
-      /** Slots whose expiry has not passed. */
+      /** Keys in use: active, and not expired. */
       readonly keys: number;
+      /** Id of the seal key that signed the keyring. */
+      readonly sealKey: string;
+      /** Whether state and seal keys together open it: one of its keys has a registered access key id. */
+      readonly serverManaged: boolean;
     };
-
-export interface KeyDetails {
-  /** 8 hex digits. */
-  readonly slot: string;
-  readonly status: 'active' | 'expired';
-  readonly label: string;
-  readonly created: string;
-  readonly expires: string | null;
-  readonly kdf: Slot['kdf'];
-  readonly grants: readonly Grant[];
-}
 
 /** What the operator can see of a tenant; nothing in it opens anything. */
 export interface TenantDetails {
@@ -59,6 +53,8 @@ export interface TenantDetails {
   readonly generation: number;
   /** Id of the seal key that signed the keyring. */
   readonly sealKey: string;
+  /** Whether state and seal keys together open it: one of its keys has a registered access key id. */
+  readonly serverManaged: boolean;
   readonly epochs: readonly Epoch[];
   /** Whom the root keys are escrowed to; null: nobody. */
   readonly escrow: { readonly publicKey: string; readonly created: string; readonly epochs: readonly number[] } | null;
@@ -141,7 +137,7 @@ export class TenantAdmin {
     if (record === undefined) throw new UnknownTenant(tenant);
     const keyring = this.#verify(tenant, record.body);
     const { created, updated, generation, epochs, operatorKid: sealKey } = keyring;
-    const keys = keyring.slots.map((slot) => this.#describe(slot));
+    const keys = keyring.slots.map((slot) => describeKey(slot, this.#now()));
     const removedKeys = keyring.removed.map(({ id, removed }) => ({ slot: id, removed }));
     return {
       tenant,
@@ -149,6 +145,7 @@ export class TenantAdmin {
       updated,
       generation,
       sealKey,
+      serverManaged: keyring.slots.some(isServerManaged),
       epochs,
       escrow: describeEscrow(keyring),
       keys,
@@ -158,18 +155,14 @@ export class TenantAdmin {
 
   #summarize(tenant: string, body: Buffer): TenantSummary {
     try {
-      const { created, updated, generation, slots } = this.#verify(tenant, body);
-      const keys = slots.filter((slot) => this.#describe(slot).status === 'active').length;
-      return { tenant, status: 'ok', created, updated, generation, keys };
+      const { created, updated, generation, slots, operatorKid: sealKey } = this.#verify(tenant, body);
+      const keys = slots.filter((slot) => isInForce(slot, this.#now())).length;
+      const serverManaged = slots.some(isServerManaged);
+      return { tenant, status: 'ok', created, updated, generation, keys, sealKey, serverManaged };
     } catch (error) {
       if (!(error instanceof KeyringTampered)) throw error;
       return { tenant, status: 'tampered', detail: error.message };
     }
-  }
-
-  #describe({ id: slot, label, created, expires, kdf, grants }: Slot): KeyDetails {
-    const isExpired = expires !== null && this.#now().getTime() >= Date.parse(expires);
-    return { slot, status: isExpired ? 'expired' : 'active', label, created, expires, kdf, grants };
   }
 
   #verify(tenant: string, body: Buffer): Keyring {

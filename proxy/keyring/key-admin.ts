@@ -16,7 +16,7 @@ import { forgetIds, prepareId, withId } from './issue-key.ts';
 import { DEFAULT_KDFS, isStronger, type Kdf } from './kdf.ts';
 import { LastKey, TooManyIds, UnsuitableTerms } from './key-errors.ts';
 import { sealSlot } from './slot.ts';
-import { isInForce, newSlotTerms } from './slot-terms.ts';
+import { newSlotTerms } from './slot-terms.ts';
 
 /** A key as it is handed out, once. */
 export interface IssuedKey {
@@ -238,10 +238,4 @@ export class KeyAdmin {
 function earlier(expires: string | null, date: Date): string {
   const other = timestamp(date);
   return expires !== null && expires < other ? expires : other;
-}
-
-/** Whether a slot counts as a key in use, for listings. */
-export function statusOf(slot: Slot, now: Date): 'active' | 'inactive' | 'expired' {
-  if (slot.status === 'inactive') return 'inactive';
-  return isInForce(slot, now) ? 'active' : 'expired';
 }

@@ -114,6 +114,17 @@ export class StateStore {
     if (isVersioned(response)) await this.#purgeOldVersions(name, signal);
   }
 
+  /**
+   * Deletes every version of a record, and the delete markers too, whatever the bucket's versioning is now or was before.
+   * @throws S3Error ServiceUnavailable; also when the backend does not list versions: then older ones may be left
+   */
+  async shred(name: string, signal: AbortSignal): Promise<void> {
+    await this.delete(name, signal);
+    const key = this.#key(name);
+    const versions = await this.#versionsOf(key, signal);
+    for (const { versionId } of versions) await this.#deleteVersion(key, versionId, signal);
+  }
+
   /** Names that start with `prefix`, in the backend's order. */
   async *list(prefix: string, signal: AbortSignal): AsyncIterable<string> {
     let token: string | undefined;
@@ -152,18 +163,28 @@ export class StateStore {
   /** What versioning kept of one record. The latest version, or the latest delete marker, stays. */
   async #purgeOldVersions(name: string, signal: AbortSignal): Promise<void> {
     const key = this.#key(name);
+    for (const { versionId, isLatest } of await this.#versionsOf(key, signal)) {
+      if (!isLatest) await this.#deleteVersion(key, versionId, signal);
+    }
+  }
+
+  async #versionsOf(key: string, signal: AbortSignal): Promise<{ versionId: string; isLatest: boolean }[]> {
     const page = await this.#listPage('ListVersionsResult', signal, [
       ['versions', ''],
       ['prefix', key],
     ]);
-    for (const entry of [...page.children('Version'), ...page.children('DeleteMarker')]) {
+    return [...page.children('Version'), ...page.children('DeleteMarker')].flatMap((entry) => {
       const versionId = entry.value('VersionId');
-      if (versionId === undefined || entry.value('IsLatest') !== 'false' || keyOf(entry, page) !== key) continue;
-      const query = [['versionId', versionId]] as const;
-      const response = await this.#send({ method: 'DELETE', key, query }, signal);
-      response.body.destroy();
-      if (response.status >= 300 && response.status !== 404)
-        throw unusable('DELETE of an old version', response.status);
+      if (versionId === undefined || keyOf(entry, page) !== key) return [];
+      return [{ versionId, isLatest: entry.value('IsLatest') !== 'false' }];
+    });
+  }
+
+  async #deleteVersion(key: string, versionId: string, signal: AbortSignal): Promise<void> {
+    const response = await this.#send({ method: 'DELETE', key, query: [['versionId', versionId]] }, signal);
+    response.body.destroy();
+    if (response.status >= 300 && response.status !== 404) {
+      throw unusable('DELETE of an old version', response.status);
     }
   }
 

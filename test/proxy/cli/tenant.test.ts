@@ -139,7 +139,7 @@ describe('list and show', () => {
     ];
     expect(all.map(({ code, err }) => [code, err])).toEqual(Array(4).fill([0, []]));
     const [list, listJson, show, showJson] = all.map(({ out }) => out.join('\n'));
-    expect(list).toBe(`${made.tenant}  created 2026-06-01T00:00:00Z  keys 1  generation 1`);
+    expect(list).toBe(`${made.tenant}  created 2026-06-01T00:00:00Z  keys 1  generation 1  seal key one`);
     expect(JSON.parse(listJson ?? '')).toMatchObject({ tenant: made.tenant, keys: 1 });
     expect(show).toMatch(/grant {5}data\/p\/\* {2}read-write/);
     expect(show).toMatch(/active {2}"a \\"b\\""/);

@@ -125,7 +125,16 @@ describe('list and show', () => {
     const made = await admin.create({ grants, label: 'laptop' });
     const created = '2026-06-01T00:00:00Z';
     expect(await rows(admin.list())).toEqual([
-      { tenant: made.tenant, status: 'ok', created, updated: created, generation: 1, keys: 1 },
+      {
+        tenant: made.tenant,
+        status: 'ok',
+        created,
+        updated: created,
+        generation: 1,
+        keys: 1,
+        sealKey: 'one',
+        serverManaged: false,
+      },
     ]);
     expect(await admin.show(made.tenant)).toEqual({
       tenant: made.tenant,
@@ -133,6 +142,7 @@ describe('list and show', () => {
       updated: created,
       generation: 1,
       sealKey: harness.sealKeys.active.kid,
+      serverManaged: false,
       epochs: [{ created, epoch: 1, state: 'current' }],
       escrow: null,
       keys: [
@@ -143,6 +153,11 @@ describe('list and show', () => {
           created,
           expires: null,
           kdf: { name: 'hkdf-sha256' },
+          kdfUpgrade: null,
+          accessKeyId: 'sealed',
+          registeredIds: 0,
+          serverManaged: false,
+          idSealKey: 'one',
           grants,
         },
       ],
@@ -150,18 +165,34 @@ describe('list and show', () => {
     });
   });
 
-  it('count expired keys out and name removed ones', async () => {
+  it('call a tenant with a registered access key id server-managed, and the key too', async () => {
+    const { harness, admin } = await setup();
+    const slots = [{ accessKeyId: 'registered' as const, registeredIds: ['SGRKAAAAAAAAAAAAAAAA'] }, {}];
+    const fixture = await makeTenant({ sealKeys: harness.sealKeys, slots });
+    harness.store(fixture.keyring);
+    expect(await rows(admin.list())).toMatchObject([{ serverManaged: true }]);
+    const details = await admin.show(fixture.tenant);
+    expect(details.serverManaged).toBe(true);
+    const managed = details.keys.map((key) => [key.serverManaged, key.registeredIds]);
+    expect(managed.sort()).toEqual([
+      [false, 0],
+      [true, 1],
+    ]);
+    expect(JSON.stringify(details)).not.toContain('SGRK');
+  });
+
+  it('count expired and inactive keys out and name removed ones', async () => {
     const { harness, admin } = await setup();
     const removed = [{ digest: '00'.repeat(32), id: '00000001', removed: CREATED }];
     const fixture = await makeTenant({
       sealKeys: harness.sealKeys,
-      slots: [{ expires: '2026-06-01T00:00:00Z' }, {}],
+      slots: [{ expires: '2026-06-01T00:00:00Z' }, {}, { status: 'inactive' }],
       removed,
     });
     harness.store(fixture.keyring);
     expect(await rows(admin.list())).toMatchObject([{ tenant: fixture.tenant, keys: 1 }]);
     const details = await admin.show(fixture.tenant);
-    expect(details.keys.map((key) => key.status).sort()).toEqual(['active', 'expired']);
+    expect(details.keys.map((key) => key.status).sort()).toEqual(['active', 'expired', 'inactive']);
     expect(details.removedKeys).toEqual([{ slot: '00000001', removed: CREATED }]);
   });
 

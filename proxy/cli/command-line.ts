@@ -1,0 +1,124 @@
+/** What the commands about tenants and keys share: reading arguments, and telling an operator what went wrong. */
+import { parseArgs } from 'node:util';
+import { S3Error } from '../errors.ts';
+import { KeyringConflict } from '../keyring/change-keyring.ts';
+import { KeyringMalformed, timestamp } from '../keyring/document.ts';
+import { type Grant, InvalidGrant, parseGrant } from '../keyring/grants.ts';
+import { isTenantId } from '../keyring/ids.ts';
+import { KeyError } from '../keyring/key-errors.ts';
+import { KeyringTampered, UnknownTenant } from '../keyring/records.ts';
+import { WeakApiKey } from '../keyring/strength.ts';
+import { NoCallerSecret } from './caller-secret.ts';
+import { SecretFileError } from './secret-file.ts';
+
+export interface Output {
+  readonly out: (line: string) => void;
+  readonly err: (line: string) => void;
+}
+
+/** The command line is wrong. The message says how. */
+export class UsageError extends Error {}
+
+type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>;
+
+/** `names`: of the positional arguments, all needed. @throws UsageError */
+export function parseCommand<const T extends Options>(args: readonly string[], names: readonly string[], options: T) {
+  const parsed = parseStrictly(args, options);
+  const { positionals } = parsed;
+  const missing = names[positionals.length];
+  if (missing !== undefined) throw new UsageError(`${missing} is missing.`);
+  if (positionals.length > names.length) throw new UsageError(`Unexpected argument '${positionals[names.length]}'.`);
+  return parsed;
+}
+
+function parseStrictly<const T extends Options>(args: readonly string[], options: T) {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : 'Wrong arguments.', { cause });
+  }
+}
+
+/** @throws UsageError */
+export function tenantArgument(text: string | undefined): string {
+  if (text !== undefined && isTenantId(text)) return text;
+  throw new UsageError('TENANT is the 24 hex digits that create and list print.');
+}
+
+export const GRANT_OPTIONS = {
+  bucket: { type: 'string', multiple: true },
+  prefix: { type: 'string' },
+  'read-only': { type: 'boolean' },
+} as const;
+
+/** `undefined` when no bucket is named. @throws UsageError for the other options without one; InvalidGrant */
+export function grantsOf(values: {
+  bucket?: string[] | undefined;
+  prefix?: string | undefined;
+  'read-only'?: boolean | undefined;
+}): readonly Grant[] | undefined {
+  const { bucket: buckets = [], prefix = '' } = values;
+  if (buckets.length === 0) {
+    if (values.prefix === undefined && values['read-only'] === undefined) return undefined;
+    throw new UsageError('--prefix and --read-only need --bucket.');
+  }
+  const access = values['read-only'] === true ? 'read-only' : 'read-write';
+  return [...new Set(buckets)].map((bucket) => parseGrant({ bucket, prefix, access }));
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** Seconds of `90`, `90s`, `15m`, `24h`, `30d`. @throws UsageError */
+export function durationOf(text: string, option: string): number {
+  const [, digits = '', unit = 's'] = /^(\d{1,9})([smhd])?$/.exec(text) ?? [];
+  const seconds = Number(digits) * (UNITS[unit] ?? Number.NaN);
+  if (digits === '' || seconds > MAX_DURATION_SECONDS) {
+    throw new UsageError(`${option} is a number of seconds, or such as 15m, 24h, 30d.`);
+  }
+  return seconds;
+}
+
+/** A hundred years. */
+const MAX_DURATION_SECONDS = 100 * 366 * 86_400;
+
+/** A time such as 2027-01-31T00:00:00Z, or a duration from now. @throws UsageError */
+export function expiryOf(text: string, now: Date): string {
+  if (/^\d{1,9}[smhd]?$/.test(text)) return timestamp(new Date(now.getTime() + 1000 * durationOf(text, '--expires')));
+  const at = /^\d{4}-\d{2}-\d{2}T/.test(text) ? new Date(text) : new Date(Number.NaN);
+  const time = timestamp(at);
+  if (time === '' || at <= now) {
+    throw new UsageError('--expires is a time to come, such as 2027-01-31T00:00:00Z, or such as 30d.');
+  }
+  return time;
+}
+
+const REFUSALS = [
+  UnknownTenant,
+  KeyringTampered,
+  KeyringConflict,
+  KeyError,
+  WeakApiKey,
+  NoCallerSecret,
+  SecretFileError,
+  S3Error,
+];
+
+/** Says what went wrong. Returns the exit code: 2 for wrong input, 1 for what could not be done. @throws own bugs on */
+export function reportFailure(error: unknown, o: Output & { command: string; usage: string }): number {
+  if (error instanceof UsageError) {
+    o.err(`sealgate ${o.command}: ${error.message}`);
+    o.err(o.usage.trimEnd());
+    return 2;
+  }
+  if (error instanceof InvalidGrant) {
+    o.err(`sealgate ${o.command}: ${error.message}`);
+    return 2;
+  }
+  if (error instanceof KeyringMalformed) {
+    o.err(`sealgate ${o.command}: a label, prefix or list is too long or has characters that are not accepted.`);
+    return 2;
+  }
+  if (!REFUSALS.some((kind) => error instanceof kind)) throw error;
+  o.err(`sealgate ${o.command}: ${(error as Error).message}`);
+  return 1;
+}

@@ -1,0 +1,58 @@
+/** Tenants and keys as lines for people; `--json` shows the same values as they are. */
+import type { TenantDetails, TenantSummary } from '../keyring/admin.ts';
+import type { KeyDetails } from '../keyring/describe-key.ts';
+import type { Grant } from '../keyring/grants.ts';
+import type { Kdf } from '../keyring/kdf.ts';
+
+const SERVER_MANAGED = 'server-managed';
+
+export function describeSummary(summary: TenantSummary): string {
+  if (summary.status === 'tampered') return `${summary.tenant}  TAMPERED  ${summary.detail}`;
+  const { tenant, created, generation, keys, sealKey, serverManaged } = summary;
+  const managed = serverManaged ? `  ${SERVER_MANAGED}` : '';
+  return `${tenant}  created ${created}  keys ${keys}  generation ${generation}  seal key ${sealKey}${managed}`;
+}
+
+export function describeTenantLines(details: TenantDetails): readonly string[] {
+  return [
+    `tenant      ${details.tenant}${details.serverManaged ? `  ${SERVER_MANAGED}` : ''}`,
+    `created     ${details.created}`,
+    `updated     ${details.updated}`,
+    `generation  ${details.generation}`,
+    `seal key    ${details.sealKey}`,
+    ...details.epochs.map(({ epoch, state, created }) => `epoch       ${epoch}  ${state}  created ${created}`),
+    ...describeEscrow(details),
+    ...details.keys.flatMap(describeKeyLines),
+    ...details.removedKeys.map(({ slot, removed }) => `key         ${slot}  removed ${removed}`),
+  ];
+}
+
+export function describeKeyLines(key: KeyDetails): readonly string[] {
+  const { slot, status, label, created, expires, kdf, kdfUpgrade, grants, serverManaged, idSealKey } = key;
+  const note = label === '' ? '' : `  ${JSON.stringify(label)}`;
+  const ids = serverManaged ? `registered (${key.registeredIds})` : 'sealed';
+  return [
+    `key         ${slot}  ${status}${serverManaged ? `  ${SERVER_MANAGED}` : ''}${note}`,
+    `  created   ${created}`,
+    `  expires   ${expires ?? 'never'}`,
+    `  id        ${ids}, under seal key ${idSealKey}`,
+    `  kdf       ${describeKdf(kdf)}`,
+    ...(kdfUpgrade === null ? [] : [`  kdf next  ${describeKdf(kdfUpgrade)}`]),
+    ...grants.map((grant) => `  grant     ${describeGrant(grant)}`),
+  ];
+}
+
+function describeEscrow({ escrow }: TenantDetails): readonly string[] {
+  if (escrow === null) return ['escrow      none'];
+  const { publicKey, created, epochs } = escrow;
+  return [`escrow      to ${publicKey}`, `  created   ${created}`, `  epochs    ${epochs.join(', ')}`];
+}
+
+function describeKdf(kdf: Kdf): string {
+  const { name, ...parameters } = kdf;
+  return [name, ...Object.entries(parameters).map(([parameter, value]) => `${parameter}=${value}`)].join(' ');
+}
+
+export function describeGrant({ bucket, prefix, access }: Grant): string {
+  return `${bucket}/${prefix}*  ${access}`;
+}

@@ -1,0 +1,30 @@
+/** Whose key a command was given: the access key id is resolved as a server does, and the secret must be the one in it. */
+import { timingSafeEqual } from 'node:crypto';
+import type { AccessKey } from '../keyring/access-key-id.ts';
+import { unsealAccessKeyId } from '../keyring/access-key-id.ts';
+import { apiKeyFromText, kdfInput, MAX_REGISTERED_RAW_BYTES } from '../keyring/api-key.ts';
+import type { KeyringDeps } from '../keyring/change-keyring.ts';
+import { isRegisteredId } from '../keyring/registered-id.ts';
+import { RegisteredIds } from '../keyring/registered-ids.ts';
+import { NoCallerSecret, readCallerSecret } from './caller-secret.ts';
+
+/** @throws NoCallerSecret, S3Error InvalidAccessKeyId or ServiceUnavailable */
+export async function readCaller(
+  deps: KeyringDeps,
+  o: { file: string | undefined; environment: NodeJS.ProcessEnv },
+  signal: AbortSignal,
+): Promise<AccessKey> {
+  const { accessKeyId, secretAccessKey } = await readCallerSecret(o.file, o.environment);
+  if (accessKeyId === undefined) throw new NoCallerSecret('The access key id is missing beside the secret access key.');
+  const key = await resolveAccessKey(deps, accessKeyId, signal);
+  const secret = kdfInput(apiKeyFromText(secretAccessKey, { maxRawBytes: MAX_REGISTERED_RAW_BYTES }));
+  if (secret.length !== key.secret.length || !timingSafeEqual(secret, key.secret)) {
+    throw new NoCallerSecret('The secret access key is not the one that the access key id belongs to.');
+  }
+  return key;
+}
+
+async function resolveAccessKey(deps: KeyringDeps, accessKeyId: string, signal: AbortSignal): Promise<AccessKey> {
+  if (!isRegisteredId(accessKeyId)) return unsealAccessKeyId(accessKeyId, deps.sealKeys);
+  return new RegisteredIds({ ...deps, ttlMs: 0 }).resolve(accessKeyId, signal);
+}

@@ -1,0 +1,108 @@
+/** `sealgate key list | revoke | update`: what the operator does alone. Usage: key.ts. */
+import { readKeyring } from '../keyring/change-keyring.ts';
+import { describeKey } from '../keyring/describe-key.ts';
+import { DEFAULT_KDFS, type Kdf, kdfSchema } from '../keyring/kdf.ts';
+import { KeyAdmin, type KeyChange } from '../keyring/key-admin.ts';
+import { expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, tenantArgument, UsageError } from './command-line.ts';
+import { describeKeyLines } from './describe-tenant.ts';
+import type { KeyCommandOptions } from './key.ts';
+import { slotArgument } from './key-issue.ts';
+
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+
+export async function listKeys(args: readonly string[], o: KeyCommandOptions): Promise<number> {
+  const { values, positionals } = parseCommand(args, ['TENANT'], { json: flag });
+  const { keyring } = await readKeyring(o.deps, tenantArgument(positionals[0]), o.signal);
+  for (const slot of keyring.slots) {
+    const details = describeKey(slot, o.deps.now());
+    if (values.json === true) o.out(JSON.stringify(details));
+    else for (const line of describeKeyLines(details)) o.out(line);
+  }
+  return 0;
+}
+
+export async function revokeKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
+  const { values, positionals } = parseCommand(args, ['TENANT', 'KEY'], { force: flag, json: flag });
+  const [tenant, slot] = [tenantArgument(positionals[0]), slotArgument(positionals[1] ?? '')];
+  await new KeyAdmin(o.deps).revoke({ tenant, slot, force: values.force === true }, o.signal);
+  o.out(
+    values.json === true
+      ? JSON.stringify({ tenant, slot, revoked: true })
+      : `key ${slot} of tenant ${tenant} is revoked`,
+  );
+  return 0;
+}
+
+export async function updateKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
+  const { values, positionals } = parseCommand(args, ['TENANT', 'KEY'], {
+    ...GRANT_OPTIONS,
+    status: text,
+    label: text,
+    expires: text,
+    kdf: text,
+    'kdf-memory': text,
+    'kdf-passes': text,
+    'kdf-iterations': text,
+    json: flag,
+  });
+  const [tenant, slot] = [tenantArgument(positionals[0]), slotArgument(positionals[1] ?? '')];
+  const grants = grantsOf(values);
+  const kdfUpgrade = kdfOf(values);
+  const change: KeyChange = {
+    ...(grants !== undefined && { grants: [...grants] }),
+    ...(values.status !== undefined && { status: statusOf(values.status) }),
+    ...(values.label !== undefined && { label: values.label }),
+    ...(values.expires !== undefined && {
+      expires: values.expires === 'never' ? null : expiryOf(values.expires, o.deps.now()),
+    }),
+    ...(kdfUpgrade !== undefined && { kdfUpgrade }),
+  };
+  if (Object.keys(change).length === 0) throw new UsageError('Say what to change.');
+  await new KeyAdmin(o.deps).update({ tenant, slot, change }, o.signal);
+  const changed = Object.keys(change);
+  o.out(
+    values.json === true
+      ? JSON.stringify({ tenant, slot, changed })
+      : `key ${slot} of tenant ${tenant}: ${changed.join(', ')} changed`,
+  );
+  return 0;
+}
+
+function statusOf(text: string): 'active' | 'inactive' {
+  if (text === 'active' || text === 'inactive') return text;
+  throw new UsageError('--status is active or inactive.');
+}
+
+function kdfOf(values: {
+  kdf?: string | undefined;
+  'kdf-memory'?: string | undefined;
+  'kdf-passes'?: string | undefined;
+  'kdf-iterations'?: string | undefined;
+}): Kdf | null | undefined {
+  if (values.kdf === undefined) {
+    if ((values['kdf-memory'] ?? values['kdf-passes'] ?? values['kdf-iterations']) === undefined) return undefined;
+    throw new UsageError('--kdf-memory, --kdf-passes and --kdf-iterations need --kdf.');
+  }
+  if (values.kdf === 'keep') return null;
+  const { argon2id, 'pbkdf2-sha256': pbkdf2 } = DEFAULT_KDFS;
+  const wanted =
+    values.kdf === 'argon2id'
+      ? {
+          ...argon2id,
+          memory: number(values['kdf-memory'], argon2id.memory),
+          passes: number(values['kdf-passes'], argon2id.passes),
+        }
+      : { name: values.kdf, iterations: number(values['kdf-iterations'], pbkdf2.iterations) };
+  const parsed = kdfSchema.safeParse(wanted);
+  if (parsed.success) return parsed.data;
+  throw new UsageError(
+    '--kdf is argon2id (--kdf-memory 19456 to 262144 KiB, --kdf-passes 2 to 10), pbkdf2-sha256 ' +
+      '(--kdf-iterations 600000 to 10000000), or keep.',
+  );
+}
+
+function number(text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback;
+  return /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+}

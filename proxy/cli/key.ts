@@ -1,0 +1,72 @@
+/**
+ * `sealgate key create | import | rotate | reissue | list | revoke | update`: a tenant's API keys from the command line
+ * (docs/keys.md). Works on the same state as the servers and is safe beside running ones. API keys come from files, the
+ * environment or standard input, never from arguments.
+ *
+ * Exit codes: 0 done; 1 it could not be done; 2 the command line was wrong.
+ */
+import type { KeyringDeps } from '../keyring/change-keyring.ts';
+import { type Output, reportFailure, UsageError } from './command-line.ts';
+import { createKey, importKey, reissueKey, rotateKey } from './key-issue.ts';
+import { listKeys, revokeKey, updateKey } from './key-operate.ts';
+
+export const KEY_USAGE = `Usage:
+  sealgate key create  [CALLER] [TERMS] [RESULT]                another key for the caller's tenant
+  sealgate key import  [CALLER] --key-file FILE [TERMS] [RESULT] a key that exists already; - for standard input
+  sealgate key rotate  [CALLER] [--slot KEY] [--grace TIME] [--registered] [--kdf NAME] [RESULT]
+  sealgate key rotate  --deep ...                               see sealgate key rotate --deep --help
+  sealgate key reissue [CALLER] [--registered|--sealed] [--drop-old] [RESULT]
+  sealgate key list    TENANT [--json]
+  sealgate key revoke  TENANT KEY [--force] [--json]
+  sealgate key update  TENANT KEY [--status active|inactive] [--bucket NAME ...] [--expires TIME|never] [--label L]
+                       [--kdf NAME [--kdf-memory KIB] [--kdf-passes N] [--kdf-iterations N]] [--json]
+
+CALLER  a key of the tenant: --credentials FILE, JSON with accessKeyId and secretAccessKey, - for standard input;
+        else AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+TERMS   --bucket NAME|'*' [--prefix P] [--read-only]   grants; the caller's unless given
+        --label L       a note, up to 64 characters
+        --expires TIME  such as 2027-01-31T00:00:00Z or 30d
+        --registered    an access key id of 20 characters; its key is then kept, sealed, in the state: server-managed
+        --kdf NAME      hkdf-sha256 for a generated key, argon2id for an imported one, unless given
+RESULT  --out FILE      writes the key there, for its owner only, instead of printing it; --overwrite replaces a file
+        --json          one line of JSON
+
+rotate   a new key with the terms of the old one, which stops at once, or after --grace (such as 24h) at the latest.
+         No object is touched
+reissue  the same key under a new access key id, made under the active seal key
+revoke   refuses the last key in use, unless forced: without it the tenant's data is unreadable for ever
+update   --kdf: a stronger derivation, taken up when the key is next used; 'keep' takes that back
+`;
+
+export interface KeyCommandOptions extends Output {
+  readonly deps: KeyringDeps;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly stdin: AsyncIterable<Buffer>;
+  readonly signal: AbortSignal;
+}
+
+const COMMANDS: Readonly<Record<string, (args: readonly string[], o: KeyCommandOptions) => Promise<number>>> = {
+  create: createKey,
+  import: importKey,
+  rotate: rotateKey,
+  reissue: reissueKey,
+  list: listKeys,
+  revoke: revokeKey,
+  update: updateKey,
+};
+
+/** `args`: what follows `key`. Returns the exit code. */
+export async function keyCommand(args: readonly string[], o: KeyCommandOptions): Promise<number> {
+  const [name = '', ...rest] = args;
+  if (args.includes('--help') || args.includes('-h')) {
+    o.out(KEY_USAGE.trimEnd());
+    return 0;
+  }
+  try {
+    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    if (command === undefined) throw new UsageError(name === '' ? 'Say what to do.' : `Unknown command '${name}'.`);
+    return await command(rest, o);
+  } catch (error) {
+    return reportFailure(error, { ...o, command: 'key', usage: KEY_USAGE });
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * `sealgate seal-key status | resign`: rotating seal keys (docs/keys.md, rotating the seal key).
+ *
+ * Exit codes: 0 done; 1 something is in the way; 2 the command line was wrong.
+ */
+import type { KeyringDeps } from '../keyring/change-keyring.ts';
+import { resignAll, type SealKeyUsage, sealKeyUsage } from '../keyring/seal-key-usage.ts';
+import { type Output, parseCommand, reportFailure, UsageError } from './command-line.ts';
+
+export const SEAL_KEY_USAGE = `Usage:
+  sealgate seal-key status [--json]
+  sealgate seal-key resign [--json]
+
+status  what each seal key is still needed for: keyrings that it signed, keys whose access key id it made. Of a sealed access
+        key id only the last that was made is known: older ones stop too when their seal key is dropped
+resign  signs every keyring, and seals every record of a registered access key id, under the active seal key
+`;
+
+export interface SealKeyCommandOptions extends Output {
+  readonly deps: KeyringDeps;
+  readonly signal: AbortSignal;
+}
+
+/** `args`: what follows `seal-key`. Returns the exit code. */
+export async function sealKeyCommand(args: readonly string[], o: SealKeyCommandOptions): Promise<number> {
+  const [name = '', ...rest] = args;
+  if (args.includes('--help') || args.includes('-h')) {
+    o.out(SEAL_KEY_USAGE.trimEnd());
+    return 0;
+  }
+  try {
+    if (name === 'status') return await status(rest, o);
+    if (name === 'resign') return await resign(rest, o);
+    throw new UsageError(name === '' ? 'Say what to do.' : `Unknown command '${name}'.`);
+  } catch (error) {
+    return reportFailure(error, { ...o, command: 'seal-key', usage: SEAL_KEY_USAGE });
+  }
+}
+
+async function status(args: readonly string[], o: SealKeyCommandOptions): Promise<number> {
+  const { values } = parseCommand(args, [], { json: { type: 'boolean' } });
+  const { usage, tampered } = await sealKeyUsage(o.deps, o.signal);
+  if (values.json === true) for (const one of usage) o.out(JSON.stringify(one));
+  else for (const one of usage) for (const line of describe(one)) o.out(line);
+  reportTampered(tampered, o);
+  return tampered.length === 0 ? 0 : 1;
+}
+
+function describe({ kid, active, keyrings, ids }: SealKeyUsage): readonly string[] {
+  const role = active ? 'active' : keyrings === 0 && ids.length === 0 ? 'can be dropped' : 'needed';
+  const rest = active ? [] : ids.map((id) => `  access key id of ${id}: sealgate key reissue`);
+  return [`${kid}  ${role}  keyrings ${keyrings}  access key ids ${ids.length}`, ...rest];
+}
+
+async function resign(args: readonly string[], o: SealKeyCommandOptions): Promise<number> {
+  const { values } = parseCommand(args, [], { json: { type: 'boolean' } });
+  const { keyrings, records, tampered } = await resignAll(o.deps, o.signal);
+  if (values.json === true) o.out(JSON.stringify({ keyrings, records, tampered }));
+  else o.out(`signed ${keyrings} keyrings and sealed ${records} records under ${o.deps.sealKeys.active.kid}`);
+  reportTampered(tampered, o);
+  return tampered.length === 0 ? 0 : 1;
+}
+
+function reportTampered(tampered: readonly string[], { err }: Output): void {
+  for (const tenant of tampered) err(`The keyring of tenant ${tenant} does not verify: it was left alone.`);
+}

@@ -1,0 +1,106 @@
+/**
+ * `sealgate tenant delete`: destroys a tenant's keyring, so that what it stored is unreadable for ever (docs/keys.md). It names
+ * what that is first, and has to be told the tenant's id a second time.
+ */
+import type { Backend } from '../backend/backend.ts';
+import type { KeyringDeps } from '../keyring/change-keyring.ts';
+import { readKeyring } from '../keyring/change-keyring.ts';
+import { deleteTenant } from '../keyring/delete-tenant.ts';
+import type { Grant } from '../keyring/grants.ts';
+import { KeyringTampered } from '../keyring/records.ts';
+import { type CountedObjects, countObjects } from '../object/count-objects.ts';
+import { type Output, parseCommand, reportFailure, tenantArgument, UsageError } from './command-line.ts';
+import { describeGrant } from './describe-tenant.ts';
+
+const USAGE = `Usage:
+  sealgate tenant delete TENANT [--count] [--yes TENANT] [--json]
+
+Destroys the tenant's keyring with its escrow, its registered access key ids and its uploads in progress. Everything that the
+tenant stored is unreadable from then on, on every copy of the ciphertext. The objects themselves stay, and can be deleted.
+Copies of the keyring elsewhere (a backup, an older version kept by the store) still open it: destroy those too.
+
+--count  says first how many objects, and how many bytes, are the tenant's: one request for each object of every bucket
+--yes    the tenant's id again; without it you are asked
+`;
+
+export interface DeleteOptions extends Output {
+  readonly deps: KeyringDeps;
+  readonly backend: Backend;
+  /** Asks a person; undefined where nobody can be asked. */
+  readonly ask: ((question: string) => Promise<string>) | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** `args`: what follows `tenant delete`. Returns the exit code. */
+export async function tenantDelete(args: readonly string[], o: DeleteOptions): Promise<number> {
+  if (args.includes('--help') || args.includes('-h')) {
+    o.out(USAGE.trimEnd());
+    return 0;
+  }
+  try {
+    return await run(args, o);
+  } catch (error) {
+    return reportFailure(error, { ...o, command: 'tenant delete', usage: USAGE });
+  }
+}
+
+async function run(args: readonly string[], o: DeleteOptions): Promise<number> {
+  const { values, positionals } = parseCommand(args, ['TENANT'], {
+    count: { type: 'boolean' },
+    yes: { type: 'string' },
+    json: { type: 'boolean' },
+  });
+  const tenant = tenantArgument(positionals[0]);
+  if (values.yes !== undefined && values.yes !== tenant) throw new UsageError('--yes names another tenant.');
+  if (values.yes === undefined && o.ask === undefined) throw new UsageError(`Nobody to ask: say --yes ${tenant}.`);
+  const grants = await grantsOf(o, tenant);
+  const counted = values.count === true ? await count(o, tenant) : undefined;
+  if (values.yes === undefined) {
+    for (const line of warning(tenant, grants, counted)) o.err(line);
+    if ((await o.ask?.('Type the tenant id to go on: '))?.trim() !== tenant) {
+      o.err('Nothing was changed.');
+      return 1;
+    }
+  }
+  const deleted = await deleteTenant(o.deps, o.backend, tenant, o.signal);
+  if (values.json === true) o.out(JSON.stringify({ tenant, ...deleted, ...counted }));
+  else
+    o.out(
+      `tenant ${tenant} is deleted: ${deleted.keys} keys, ${deleted.uploads} uploads in progress${inWords(counted)}`,
+    );
+  o.err('Its data is unreadable here. Copies of its keyring elsewhere, such as backups of the state, must go too.');
+  return 0;
+}
+
+/** Of a keyring that does not verify nothing is known. */
+async function grantsOf(o: DeleteOptions, tenant: string): Promise<readonly Grant[] | undefined> {
+  try {
+    const { keyring } = await readKeyring(o.deps, tenant, o.signal);
+    return keyring.slots.flatMap(({ grants }) => grants);
+  } catch (error) {
+    if (error instanceof KeyringTampered) return undefined;
+    throw error;
+  }
+}
+
+function count(o: DeleteOptions, tenant: string): Promise<CountedObjects> {
+  const { backend, signal } = o;
+  return countObjects({ backend, signal, stateBucket: o.deps.state.bucket }, tenant);
+}
+
+function warning(
+  tenant: string,
+  grants: readonly Grant[] | undefined,
+  counted: CountedObjects | undefined,
+): readonly string[] {
+  const places = grants === undefined ? ['(the keyring does not verify)'] : [...new Set(grants.map(describeGrant))];
+  return [
+    `Everything that tenant ${tenant} stored will be unreadable for ever. Its keys reach:`,
+    ...places.map((place) => `  ${place}`),
+    ...(counted === undefined ? [] : [`That is${inWords(counted).replace(',', '')}.`]),
+  ];
+}
+
+function inWords(counted: CountedObjects | undefined): string {
+  return counted === undefined ? '' : `, ${counted.objects} objects with ${counted.bytes} stored bytes`;
+}

@@ -1,0 +1,93 @@
+/**
+ * The end of a tenant: its keyring is destroyed, and with it every way to its root keys, so all it stored is unreadable for
+ * ever, wherever copies of the ciphertext are (docs/keys.md, deleting a tenant). The objects stay where they are. Copies of the
+ * keyring elsewhere, with an API key, would still open them.
+ */
+import type { Backend } from '../backend/backend.ts';
+import { discard } from '../backend/read-body.ts';
+import { S3Error } from '../errors.ts';
+import { recordLast, removeState } from '../multipart/remove-state.ts';
+import { recordName, StoredRecord, UPLOADS_PREFIX, type UploadAddress } from '../multipart/upload-record.ts';
+import type { KeyringDeps } from './change-keyring.ts';
+import { type Keyring, KeyringMalformed, parseKeyring } from './document.ts';
+import { forgetIds } from './issue-key.ts';
+import { keyringName, tenantOfName, UnknownTenant } from './records.ts';
+
+export interface DeletedTenant {
+  readonly keys: number;
+  /** Multipart uploads in progress that were aborted. */
+  readonly uploads: number;
+}
+
+/**
+ * Removes keyring, escrow, registered ids and uploads in progress. A keyring that does not verify is removed too: then its
+ * registered ids cannot be believed and stay, opening nothing. Run again after a failure, it goes on.
+ * @throws UnknownTenant when nothing of the tenant was left, S3Error ServiceUnavailable
+ */
+export async function deleteTenant(
+  deps: KeyringDeps,
+  backend: Backend,
+  tenant: string,
+  signal: AbortSignal,
+): Promise<DeletedTenant> {
+  const name = keyringName(tenant);
+  const record = tenantOfName(name) === undefined ? undefined : await deps.state.get(name, signal);
+  const keyring = record && parse(record.body, tenant);
+  // First the keyring: from here on nothing opens, whatever fails after it.
+  if (record !== undefined) {
+    await deps.state.shred(name, signal);
+    deps.onChange?.(tenant, Number.MAX_SAFE_INTEGER);
+  }
+  await forgetIds(deps, keyring?.slots.flatMap(({ registeredIds }) => registeredIds) ?? [], signal);
+  const uploads = await abortUploads(deps, backend, tenant, signal);
+  if (record === undefined && uploads === 0) throw new UnknownTenant(tenant);
+  const keys = keyring?.slots.length ?? 0;
+  deps.emit({ kind: 'tenant-deleted', detail: `${keys} keys, ${uploads} uploads in progress`, tenant });
+  return { keys, uploads };
+}
+
+function parse(body: Buffer, tenant: string): Keyring | undefined {
+  try {
+    const keyring = parseKeyring(body);
+    return keyring.tenant === tenant ? keyring : undefined;
+  } catch (error) {
+    if (error instanceof KeyringMalformed) return undefined;
+    throw error;
+  }
+}
+
+async function abortUploads(deps: KeyringDeps, backend: Backend, tenant: string, signal: AbortSignal): Promise<number> {
+  const byUpload = new Map<string, string[]>();
+  for await (const name of deps.state.list(UPLOADS_PREFIX, signal)) {
+    const id = name.slice(UPLOADS_PREFIX.length).split('/')[0] ?? '';
+    byUpload.set(id, [...(byUpload.get(id) ?? []), name]);
+  }
+  let aborted = 0;
+  for (const [id, names] of byUpload) {
+    const stored = await deps.state.get(recordName(id), signal);
+    const upload = stored && addressFor(stored.body, tenant);
+    if (upload === undefined) continue;
+    const { bucket, key, uploadId } = upload;
+    const response = await backend.send({ method: 'DELETE', bucket, key, query: [['uploadId', uploadId]], signal });
+    discard(response);
+    if (response.status !== 204 && response.status !== 404) {
+      const cause = new Error(`the backend answered ${response.status} to an abort`);
+      throw new S3Error('ServiceUnavailable', undefined, { cause });
+    }
+    await removeState({ backend, state: deps.state, signal }, recordLast(id, names));
+    aborted += 1;
+  }
+  return aborted;
+}
+
+/** Whose upload it is stands in clear in its record. */
+function addressFor(body: Buffer, tenant: string): UploadAddress | undefined {
+  let json: unknown;
+  try {
+    json = JSON.parse(body.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+  const parsed = StoredRecord.safeParse(json);
+  return parsed.success && parsed.data.header['enc-tenant'] === tenant ? parsed.data : undefined;
+}
