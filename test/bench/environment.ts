@@ -32,8 +32,9 @@ export async function openEnvironment(
 ): Promise<Environment> {
   const directory = mkdtempSync(join(tmpdir(), 'sealgate-bench-'));
   const remove = () => rmSync(directory, { recursive: true, force: true });
-  process.once('exit', remove);
   const children = new Children(directory);
+  // Behind the end of the children, which write there.
+  process.once('exit', remove);
   const certificate = wanted.tls ? runCertificate(directory) : undefined;
   const backend = await openBackend(children, options, certificate);
   const started = await startTargets({ children, backend, directory, certificate, options, floor: wanted.floor });

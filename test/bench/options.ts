@@ -16,6 +16,7 @@ export const USAGE = `Usage: npm run bench -- [options]
                         a real S3 store instead of the built-in sink; or BENCH_BACKEND_ACCESS_KEY_ID and ..._SECRET_ACCESS_KEY
   --sink-port N         where the sink listens, for targets that must know it before
   --set NAME=VALUE      a SEALGATE_ setting of the proxy under test; repeat it for more
+  --soak MINUTES        instead of measuring: all kinds of load at Sealgate at once, with its memory watched
   --profile DIR         write a processor profile of Sealgate there
   --out DIR             write results.json, results.md and results.svg there
   --write docs          write the tables and the plot into docs/performance.md
@@ -41,6 +42,7 @@ export interface Options {
   readonly backend: NamedEndpoint | undefined;
   readonly sinkPort: number | undefined;
   readonly settings: Readonly<Record<string, string>>;
+  readonly soakMinutes: number | undefined;
   readonly profile: string | undefined;
   readonly out: string | undefined;
   readonly writesDocs: boolean;
@@ -70,6 +72,7 @@ export function parseOptions(args: readonly string[], environment: Environment):
     backend: values.backend === undefined ? undefined : namedEndpoint(`backend=${values.backend}`, environment),
     sinkPort: values['sink-port'] === undefined ? undefined : bounded('--sink-port', values['sink-port'], 1, 65_535),
     settings: Object.fromEntries((values.set ?? []).map(setting)),
+    soakMinutes: values.soak === undefined ? undefined : bounded('--soak', values.soak, 0.1, 10_080),
     profile: values.profile,
     out: values.out,
     writesDocs: values.write === 'docs',
@@ -85,7 +88,7 @@ function parse(args: readonly string[]) {
       args: [...args],
       options: {
         ...{ quick: flag, list: flag, only: text, rounds: text, seconds: text, target: texts, backend: text },
-        ...{ 'sink-port': text, set: texts, profile: text, out: text, write: text },
+        ...{ 'sink-port': text, set: texts, profile: text, out: text, write: text, soak: text },
       },
     });
   } catch (error) {
