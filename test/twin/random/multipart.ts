@@ -28,7 +28,7 @@ export function uploadPart(model: Model): TwinRequest | undefined {
   const { dice } = model;
   const upload = model.upload();
   if (upload === undefined) return undefined;
-  const isLarge = dice.percent(18);
+  const isLarge = dice.percent(12);
   const body = isLarge ? content(5 * MiB + dice.below(2), dice.pick(['a', 'b'])) : randomBody(dice);
   const number = dice.weighted([
     [85, 1 + dice.below(4)],
