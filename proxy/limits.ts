@@ -113,8 +113,9 @@ export const MIN_IMPORTED_GUESS_BITS = 80;
 export const MAX_ESTIMATED_CHARACTERS = 100;
 /** Times that a change of a keyring is applied again, because another change was written first. */
 export const KEYRING_CHANGE_ATTEMPTS = 8;
-/** Milliseconds for which a keyring just read is believed when it does not list a slot: a key made elsewhere works that soon. */
-export const UNKNOWN_SLOT_RECHECK_MS = 1_000;
+/** Milliseconds between readings of one keyring for keys that it does not list: a key made elsewhere works at once, and a
+ * revoked one costs ten conditional requests a second at most. */
+export const UNKNOWN_SLOT_RECHECK_MS = 100;
 /** Tenants whose highest keyring generation is remembered per process: about 150 bytes each. */
 export const REMEMBERED_GENERATIONS = 100_000;
 /** One record in the state bucket, bytes: keyrings, upload records. */

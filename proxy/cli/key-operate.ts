@@ -1,6 +1,4 @@
 /** `sealgate key list | revoke | update`: what the operator does alone. Usage: key.ts. */
-import { readKeyring } from '../keyring/change-keyring.ts';
-import { describeKey } from '../keyring/describe-key.ts';
 import { DEFAULT_KDFS, type Kdf, kdfSchema } from '../keyring/kdf.ts';
 import { KeyAdmin, type KeyChange } from '../keyring/key-admin.ts';
 import { expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, tenantArgument, UsageError } from './command-line.ts';
@@ -13,9 +11,7 @@ const flag = { type: 'boolean' } as const;
 
 export async function listKeys(args: readonly string[], o: KeyCommandOptions): Promise<number> {
   const { values, positionals } = parseCommand(args, ['TENANT'], { json: flag });
-  const { keyring } = await readKeyring(o.deps, tenantArgument(positionals[0]), o.signal);
-  for (const slot of keyring.slots) {
-    const details = describeKey(slot, o.deps.now());
+  for (const details of await new KeyAdmin(o.deps).list(tenantArgument(positionals[0]), o.signal)) {
     if (values.json === true) o.out(JSON.stringify(details));
     else for (const line of describeKeyLines(details)) o.out(line);
   }

@@ -8,6 +8,7 @@ import { MAX_REGISTERED_IDS } from '../limits.ts';
 import type { AccessKey } from './access-key-id.ts';
 import { type ApiKey, generateApiKey, secretAccessKeyOf } from './api-key.ts';
 import { changeKeyring, type KeyringDeps, type OpenedKeyring, openKeyring, readKeyring } from './change-keyring.ts';
+import { describeKey, type KeyDetails } from './describe-key.ts';
 import { checkTerms, type Slot, timestamp } from './document.ts';
 import { hasOtherInForce, sameSlot, slotOf, withoutSlot, withSlot, withTerms } from './edit-slots.ts';
 import { type Grant, InvalidGrant } from './grants.ts';
@@ -153,6 +154,12 @@ export class KeyAdmin {
     );
     await forgetIds(this.#deps, ids, signal);
     this.#emit('key-revoked', o.tenant, `Slot ${o.slot}`);
+  }
+
+  /** The tenant's keys, ascending by slot. @throws UnknownTenant, KeyringTampered */
+  async list(tenant: string, signal: AbortSignal): Promise<readonly KeyDetails[]> {
+    const { keyring } = await readKeyring(this.#deps, tenant, signal);
+    return keyring.slots.map((slot) => describeKey(slot, this.#deps.now()));
   }
 
   /** By the operator alone. @throws UnknownTenant, UnknownKey, UnsuitableTerms, InvalidGrant, KeyringMalformed */

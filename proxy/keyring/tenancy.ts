@@ -158,8 +158,8 @@ export class Tenancy {
   }
 
   /**
-   * From the cache within the TTL; but a keyring that does not know the key is asked for again at once, for the key may have
-   * been made elsewhere a moment ago.
+   * From the cache within the TTL; but a keyring that does not know the key is read again, for the key may have been made
+   * elsewhere a moment ago. What was read just now is left to age a little, so that a revoked key causes few reads.
    */
   async #checkedKeyring(
     key: AccessKey,
@@ -167,12 +167,15 @@ export class Tenancy {
     signal: AbortSignal,
   ): Promise<CheckedKeyring> {
     const cached = this.#keyrings.get(key.tenant);
-    if (cached !== undefined) {
-      const age = this.#now().getTime() - cached.checkedAt;
-      const trustedMs = isKnown(cached) ? this.#ttlMs : Math.min(this.#ttlMs, UNKNOWN_SLOT_RECHECK_MS);
-      if (age >= 0 && age < trustedMs) return cached;
+    const age = cached === undefined ? Number.NaN : this.#now().getTime() - cached.checkedAt;
+    if (cached !== undefined && age >= 0 && age < this.#ttlMs) {
+      if (isKnown(cached)) return cached;
+      const seen = cached.checkedAt;
+      if (age < UNKNOWN_SLOT_RECHECK_MS) await setTimeout(UNKNOWN_SLOT_RECHECK_MS - age, undefined, { signal });
+      const newer = this.#keyrings.get(key.tenant);
+      if (newer !== undefined && newer.checkedAt > seen) return newer;
     }
-    return this.#loads.run(key.tenant, signal, (run) => this.#load(key, cached, run));
+    return this.#loads.run(key.tenant, signal, (run) => this.#load(key, this.#keyrings.get(key.tenant), run));
   }
 
   async #load(key: AccessKey, cached: CheckedKeyring | undefined, run: SharedRun): Promise<CheckedKeyring> {

@@ -213,7 +213,8 @@ describe('time', () => {
     expect(await harness.outcome(id)).toBe('opened');
     harness.time += 1;
     expect(await harness.outcome(id)).toBe('InvalidAccessKeyId');
-    expect(harness.reads).toBe(1);
+    // Read again: the operator may have given it more time.
+    expect(harness.reads).toBe(2);
   });
 });
 
@@ -289,19 +290,28 @@ describe('a changed keyring', () => {
     expect(harness.reads).toBe(2);
   });
 
-  it('made elsewhere is found for a key that the old one does not list, with one reading a second at most', async () => {
+  it('made elsewhere is found at once for a key that the old one does not list', async () => {
     const { harness, fixture, ids } = await setup({ slots: [{}, {}] });
     const [first = '', second = ''] = ids;
     harness.store(revoke(harness, fixture));
-    expect(await harness.outcome(second)).toBe('opened');
-    harness.time += UNKNOWN_SLOT_RECHECK_MS - 1;
-    expect([await harness.outcome(first), harness.reads]).toEqual(['InvalidAccessKeyId', 1]);
-    harness.time += 1;
-    expect([await harness.outcome(first), harness.reads]).toEqual(['InvalidAccessKeyId', 2]);
-    expect([await harness.outcome(first), harness.reads]).toEqual(['InvalidAccessKeyId', 2]);
-    harness.time += UNKNOWN_SLOT_RECHECK_MS;
+    expect([await harness.outcome(second), harness.reads]).toEqual(['opened', 1]);
     harness.store(resign({ ...fixture.keyring, generation: fixture.keyring.generation + 2 }, harness.sealKeys));
-    expect([await harness.outcome(first), harness.reads]).toEqual(['opened', 3]);
+    expect([await harness.outcome(first), harness.reads]).toEqual(['opened', 2]);
+  });
+
+  it('is read once for many requests of a revoked key, however fast they come', async () => {
+    const { harness, fixture, ids } = await setup({ slots: [{}, {}] });
+    const [first = '', second = ''] = ids;
+    harness.store(revoke(harness, fixture));
+    await harness.open(second);
+    const burst = () => Promise.all(Array.from({ length: 50 }, () => harness.outcome(first)));
+    for (const reads of [2, 3]) {
+      harness.time += UNKNOWN_SLOT_RECHECK_MS;
+      expect(new Set(await burst())).toEqual(new Set(['InvalidAccessKeyId']));
+      expect(harness.reads).toBe(reads);
+    }
+    // The key that is listed waits for nothing.
+    expect([await harness.outcome(second), harness.reads]).toEqual(['opened', 3]);
   });
 
   it('is read again when the reading that was under way ends after the change was told', async () => {
