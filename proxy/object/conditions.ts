@@ -4,6 +4,7 @@
  */
 import { S3Error } from '../errors.ts';
 import type { S3Request } from '../request.ts';
+import { parseHttpDate } from './http-date.ts';
 
 export interface ReadConditions {
   readonly ifMatch?: string | undefined;
@@ -52,12 +53,12 @@ export function evaluate(conditions: ReadConditions, found: Validators): Outcome
   if (conditions.ifMatch !== undefined) {
     if (!etagListed(conditions.ifMatch, found.etag)) return 'If-Match';
   } else if (conditions.ifUnmodifiedSince !== undefined) {
-    if (modified > Date.parse(conditions.ifUnmodifiedSince)) return 'If-Unmodified-Since';
+    if (modified > parseHttpDate(conditions.ifUnmodifiedSince)) return 'If-Unmodified-Since';
   }
   if (conditions.ifNoneMatch !== undefined) {
     if (etagListed(conditions.ifNoneMatch, found.etag)) return 'not-modified';
   } else if (conditions.ifModifiedSince !== undefined) {
-    if (modified <= Date.parse(conditions.ifModifiedSince)) return 'not-modified';
+    if (modified <= parseHttpDate(conditions.ifModifiedSince)) return 'not-modified';
   }
   return 'proceed';
 }

@@ -14,12 +14,12 @@ export async function namingTheMissing<T>(call: Call, address: ObjectAddress, lo
     return await look;
   } catch (error) {
     if (!(error instanceof S3Error) || error.status !== 404) throw error;
-    const { bucket, key } = address;
+    const { bucket } = address;
     // A delete marker says that its bucket is there.
     if (error.headers['x-amz-delete-marker'] === undefined && !(await bucketIsThere(call, bucket))) {
       throw new S3Error('NoSuchBucket', undefined, { cause: error, details: { BucketName: bucket } });
     }
-    throw new S3Error(error.code, error.message, { cause: error, details: { Key: key }, headers: error.headers });
+    throw error;
   }
 }
 

@@ -5,6 +5,7 @@ import { MAX_PART_NUMBER } from '../limits.ts';
 import type { Call } from '../operation.ts';
 import type { S3Request } from '../request.ts';
 import { partTable } from './footer.ts';
+import { parseHttpDate } from './http-date.ts';
 import { type ByteRange, contentRange, resolveRange, unsatisfiable } from './range.ts';
 import { rangeOfPart } from './read-plan.ts';
 import { checksumHeaders } from './reply-headers.ts';
@@ -40,7 +41,7 @@ export async function selectBytes(call: Call, object: StoredObject): Promise<Sel
 function isUnchangedSince(validator: string, object: StoredObject): boolean {
   const text = validator.trim();
   if (text === `"${object.etag}"` || text === object.etag) return true;
-  return Date.parse(text) === Date.parse(object.facts.lastModified);
+  return parseHttpDate(text) === Date.parse(object.facts.lastModified);
 }
 
 /** @throws S3Error InvalidArgument */

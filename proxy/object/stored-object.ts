@@ -156,8 +156,12 @@ function headFailure(status: number, headers: BackendHeaders, address: ObjectAdd
     const value = headers[name];
     if (value !== undefined) extra[name] = value;
   }
-  if (status === 404)
-    return new S3Error(address.versionId === undefined ? 'NoSuchKey' : 'NoSuchVersion', undefined, { headers: extra });
+  if (status === 404) {
+    const { key, versionId } = address;
+    if (versionId === undefined) return new S3Error('NoSuchKey', undefined, { headers: extra, details: { Key: key } });
+    const details = { Key: key, VersionId: versionId };
+    return new S3Error('NoSuchVersion', undefined, { headers: extra, details });
+  }
   if (status === 405 && deleteMarker === 'true') return new S3Error('MethodNotAllowed', undefined, { headers: extra });
   const code = status === 400 ? 'InvalidArgument' : status === 403 ? 'AccessDenied' : '';
   return backendFailure(status, code, { operation: 'HeadObject', bucket: address.bucket, key: address.key });
