@@ -111,7 +111,8 @@ const MIXED: ReadonlySet<string> = new Set(['Version', 'DeleteMarker']);
 function compareElements(bare: XmlElement, proxy: XmlElement, path: string, names: Names): Difference[] {
   if (bare.name !== proxy.name) return [{ at: `xml ${path}`, bare: `<${bare.name}>`, proxy: `<${proxy.name}>` }];
   if (bare.children.length === 0 && proxy.children.length === 0) return compareText(bare, proxy, path, names);
-  const groups = { bare: grouped(bare), proxy: grouped(proxy) };
+  const mixed = bare.name === 'ListVersionsResult';
+  const groups = { bare: grouped(bare, { mixed }), proxy: grouped(proxy, { mixed }) };
   const common = (children: ReadonlyMap<string, unknown>, others: ReadonlyMap<string, unknown>) =>
     [...children.keys()].filter((name) => others.has(name)).join(' ');
   return [
@@ -122,10 +123,10 @@ function compareElements(bare: XmlElement, proxy: XmlElement, path: string, name
   ];
 }
 
-function grouped(element: XmlElement): Map<string, XmlElement[]> {
+function grouped(element: XmlElement, o: { mixed: boolean }): Map<string, XmlElement[]> {
   const groups = new Map<string, XmlElement[]>();
   for (const child of element.children) {
-    const name = MIXED.has(child.name) ? 'Version|DeleteMarker' : child.name;
+    const name = o.mixed && MIXED.has(child.name) ? 'Version|DeleteMarker' : child.name;
     const rows = groups.get(name);
     if (rows === undefined) groups.set(name, [child]);
     else rows.push(child);

@@ -24,6 +24,8 @@ export const BUCKETS: readonly Sequence[] = [
       { method: 'DELETE', bucket: 'gone' },
       put('k', 'x', { bucket: 'gone' }),
       get('k', { bucket: 'gone' }),
+      get('k', { bucket: 'gone', headers: [['range', 'bytes=0-1']] }),
+      get('k', { bucket: 'gone', headers: [['if-none-match', '"x"']] }),
       head('k', { bucket: 'gone' }),
       remove('k', { bucket: 'gone' }),
       { method: 'POST', bucket: 'gone', key: 'k', query: 'uploads' },

@@ -125,8 +125,8 @@ export const COPIES: readonly Sequence[] = [
         query: 'uploadId={{u}}',
         body: xml('CompleteMultipartUpload', part(1, content(5 * MiB)) + part(2, Buffer.from('end'))),
       },
-      copy('c'),
-      get('c', { headers: [['range', 'bytes=-5']] }),
+      copy('copy-of-parts'),
+      get('copy-of-parts', { headers: [['range', 'bytes=-5']] }),
     ],
   },
   {

@@ -43,7 +43,6 @@ export const DELETES: readonly Sequence[] = [
     steps: [
       ...filled,
       post(xml('Delete', '<Object><Key>a</Key><ETag>"c4ca4238a0b923820dcc509a6f75849b"</ETag></Object>')),
-      list,
     ],
   },
 ];

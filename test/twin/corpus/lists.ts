@@ -99,8 +99,12 @@ function pages(size: number, more: string, version: 1 | 2): TwinRequest[] {
       const token = i === 0 ? '' : `&continuation-token={{token}}`;
       return list(`list-type=2&max-keys=${size}${more}${token}`, { save: { token: 'xml:NextContinuationToken' } });
     }
-    const marker = i === 0 ? '' : '&marker={{marker}}';
-    return list(`max-keys=${size}${more}&encoding-type=url${marker}`, { save: { marker: 'xml:NextMarker' } });
+    const query: [string, string][] = [
+      ['max-keys', String(size)],
+      ['delimiter', '/'],
+    ];
+    if (i > 0) query.push(['marker', '{{marker}}']);
+    return list(query, { save: { marker: 'xml:NextMarker' } });
   });
 }
 

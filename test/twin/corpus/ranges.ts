@@ -38,7 +38,7 @@ const edges = [MiB - 1, MiB, MiB + 70_000, 2 * MiB + 1].map((at) => `bytes=${at 
 const OVERRIDES = [
   ['response-content-type', 'text/x-other'],
   ['response-cache-control', 'no-store'],
-  ['response-content-disposition', 'attachment; filename="ü.txt"'],
+  ['response-content-disposition', 'attachment; filename="a b.txt"'],
   ['response-content-encoding', 'br'],
   ['response-content-language', 'fr'],
   ['response-expires', 'Thu, 01 Dec 2033 16:00:00 GMT'],
@@ -93,5 +93,14 @@ export const RANGES: readonly Sequence[] = [
       get('k', { query: 'response-content-type=', headers: [['range', 'bytes=0-0']] }),
       get('gone', { query: [...OVERRIDES] }),
     ],
+  },
+  {
+    name: 'a response override that is not ASCII',
+    stores: ['minio'],
+    steps: [put('k', 'x'), get('k', { query: [['response-content-disposition', 'attachment; filename="ü.txt"']] })],
+  },
+  {
+    name: 'a part number with checksums asked for',
+    steps: [put('k', 'x'), get('k', { query: 'partNumber=1', headers: [['x-amz-checksum-mode', 'ENABLED']] })],
   },
 ];

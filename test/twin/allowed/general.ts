@@ -1,0 +1,161 @@
+/** Differences that any store shows beside any other: addresses, clocks, words, and what S3 says and a store leaves out. */
+import { isOrderOfS3 } from './order.ts';
+import { type Allowed, bareOnly, proxyOnly } from './rule.ts';
+
+/** Milliseconds between the two writes of one step. */
+const CLOCK_TOLERANCE_MS = 5_000;
+
+const SERVER_HEADERS = new Set([
+  ...['server', 'date', 'connection', 'keep-alive', 'access-control-allow-origin', 'vary', 'transfer-encoding'],
+  ...['strict-transport-security', 'x-content-type-options', 'x-xss-protection', 'content-security-policy'],
+  ...['x-ratelimit-limit', 'x-ratelimit-remaining'],
+]);
+
+const S3_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>';
+
+/** Elements of a listing that S3 always has, or has when the request has them. */
+const ECHOED =
+  /^xml \/List\w+Result\/(Marker|Prefix|Delimiter|EncodingType|ContinuationToken|StartAfter|KeyMarker|UploadIdMarker)$/;
+
+/** What S3's document of these codes names: never forgiven. */
+const REQUIRED: Readonly<Record<string, string>> = {
+  NoSuchBucket: 'BucketName',
+  BucketNotEmpty: 'BucketName',
+  NoSuchKey: 'Key',
+  NoSuchUpload: 'UploadId',
+};
+
+export const GENERAL: readonly Allowed[] = [
+  {
+    name: 'server headers',
+    reason: 'headers of the HTTP server that answers, not of S3: Server, Date, connection handling, security headers',
+    allows: ({ at }) => at.startsWith('header ') && SERVER_HEADERS.has(at.slice('header '.length)),
+  },
+  {
+    name: 'request ids',
+    reason: 'each side numbers its own requests; the proxy always sends both headers',
+    allows: ({ at, proxy }) =>
+      (/^header x-amz-(request-id|id-2)$/.test(at) || /^xml \/Error\/(RequestId|HostId)$/.test(at)) &&
+      proxy !== undefined &&
+      proxy !== '',
+  },
+  {
+    name: 'clock',
+    reason: 'both sides write within five seconds of each other; the form of the time is the same',
+    allows: ({ at, bare, proxy }) =>
+      /^header last-modified$|\/(LastModified|Initiated|CreationDate)(\[\d+\])?$/.test(at) &&
+      bare !== undefined &&
+      proxy !== undefined &&
+      shapeOf(bare) === shapeOf(proxy) &&
+      Math.abs(Date.parse(bare) - Date.parse(proxy)) <= CLOCK_TOLERANCE_MS,
+  },
+  {
+    name: 'wording of errors',
+    reason: 'the text for people; the code is compared',
+    allows: ({ at, proxy }) =>
+      /^xml (\/Error|\/DeleteResult\/Error(\[\d+\])?)\/Message$/.test(at) && proxy !== undefined,
+  },
+  {
+    name: 'more said of an error',
+    reason: "the proxy names the resource, and S3's further elements of a code, where the store does not",
+    allows: (difference) => /^xml \/Error\/[A-Z]\w+$/.test(difference.at) && proxyOnly(difference),
+  },
+  {
+    name: 'less said of an error',
+    reason: 'a store adds elements of its own; those that S3 has with a code (bucket, key, upload) are still required',
+    allows: (difference, { proxy }) => {
+      const element = /^xml \/Error\/([A-Z]\w+)$/.exec(difference.at)?.[1];
+      const code = /<Code>(\w+)<\/Code>/.exec(proxy.body.toString('utf8'))?.[1] ?? '';
+      return element !== undefined && bareOnly(difference) && REQUIRED[code] !== element;
+    },
+  },
+  {
+    name: 'error to a HEAD',
+    reason: 'a reply without a body; stores differ in whether they tell its length and type',
+    allows: ({ at }, { request, bare }) =>
+      /^header content-(length|type)$/.test(at) && request.method === 'HEAD' && bare.status >= 300,
+  },
+  {
+    name: 'what a refused read says of the object',
+    reason:
+      'RFC 9110 wants of a 304 what caches go by, which is required here, and of 412 and 416 nothing; stores say more',
+    allows: (difference, { bare }) =>
+      [304, 412, 416].includes(bare.status) &&
+      bareOnly(difference) &&
+      difference.at.startsWith('header ') &&
+      !(
+        bare.status === 304 &&
+        /^header (etag|cache-control|expires|last-modified|x-amz-version-id)$/.test(difference.at)
+      ),
+  },
+  {
+    name: 'Content-Range of a 416',
+    reason: 'RFC 9110 section 14.4: tells the size; not every store does',
+    allows: (difference, { bare }) =>
+      difference.at === 'header content-range' && bare.status === 416 && /^bytes \*\/\d+$/.test(difference.proxy ?? ''),
+  },
+  {
+    name: 'order of elements',
+    reason: "the proxy writes S3's order, which clients that search strings go by; the store another",
+    allows: ({ at, proxy = '' }) =>
+      at.startsWith('xml-order ') && isOrderOfS3(at.slice('xml-order '.length), proxy.split(' ')),
+  },
+  {
+    name: 'declaration',
+    reason: "the proxy writes S3's XML declaration, the store another",
+    allows: ({ at, proxy }) => at === 'xml-declaration' && proxy === S3_DECLARATION,
+  },
+  {
+    name: 'accounts',
+    reason: 'the owner that the proxy shows is its tenant where the store has none of its own',
+    allows: ({ at, proxy = '' }) =>
+      /\/(Owner|Initiator)(\[\d+\])?\/(ID|DisplayName)$/.test(at) && /^[0-9a-f]{24}$/.test(proxy),
+  },
+  {
+    name: 'pages of 1,000',
+    reason:
+      'S3 answers 1,000 rows at most and says so in MaxKeys, MaxUploads and MaxParts; stores echo what was asked, or more',
+    allows: ({ at, bare, proxy }) => /\/Max(Keys|Uploads|Parts)$/.test(at) && proxy === '1000' && Number(bare) > 1000,
+  },
+  {
+    name: 'parameters of a listing',
+    reason: 'S3 repeats them in its answer; the store leaves some out',
+    allows: (difference) => ECHOED.test(difference.at) && (proxyOnly(difference) || difference.bare === ''),
+  },
+  {
+    name: 'empty elements',
+    reason: 'S3 leaves them out; the store writes them empty',
+    allows: (difference) => difference.at.startsWith('xml /') && difference.bare === '' && bareOnly(difference),
+  },
+  {
+    name: 'checksums kept',
+    reason: 'the proxy keeps and shows checksums of objects and parts where the store does not',
+    allows: (difference) =>
+      proxyOnly(difference) &&
+      (difference.at.startsWith('header x-amz-checksum-') ||
+        /\/Checksum(Algorithm|Type|CRC\w+|SHA\d+)?$/.test(difference.at)),
+  },
+  {
+    name: 'url encoding',
+    reason:
+      "encoding-type=url as S3 has it: a space is '+', '*' stays, '~' does not; other stores encode otherwise or not at all",
+    allows: ({ at, bare, proxy }) =>
+      /\/(Key|Prefix|StartAfter|Marker|NextMarker|Delimiter|KeyMarker|NextKeyMarker)(\[\d+\])?$/.test(at) &&
+      bare !== undefined &&
+      proxy !== undefined &&
+      [bare, decoded(bare)].includes(decoded(proxy.replaceAll('+', '%20'))),
+  },
+];
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Digits and letters of a time replaced by what they are. */
+function shapeOf(time: string): string {
+  return time.replace(/\d/g, '0').replace(/[A-Za-z]+/g, 'a');
+}
