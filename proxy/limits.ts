@@ -36,6 +36,9 @@ export const LIST_LOOKUPS_AT_ONCE = 32;
 export const ATTRIBUTES_CACHE_BYTES = 48 * MiB;
 /** Bytes of memory for opened object headers, about 4,000 each: HEAD and ranged GETs of one object open it once. */
 export const OPENED_HEADERS_BYTES = 8 * MiB;
+/** Bytes of memory for what the backend last said of objects, and milliseconds for which it is a good guess. */
+export const RECENT_OBJECTS_BYTES = 8 * MiB;
+export const RECENT_OBJECT_TTL_MS = 60_000;
 /** Bytes that a request reserves whatever it does: its head, its reply's head, the objects around them. */
 export const REQUEST_MEMORY_BYTES = 64 * KiB;
 /** Bytes that a streamed body holds at once: a batch as it comes in, the same opened or sealed, and two sockets' buffers. */

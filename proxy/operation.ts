@@ -14,6 +14,7 @@ import type { OpenTenant } from './keyring/tenancy.ts';
 import type { UploadCache } from './multipart/upload-cache.ts';
 import type { AttributesCache } from './object/attributes-cache.ts';
 import type { OpenedHeaders } from './object/opened-headers.ts';
+import type { RecentObjects } from './object/recent-objects.ts';
 import type { Reply } from './reply.ts';
 import type { S3Request } from './request.ts';
 
@@ -58,6 +59,7 @@ export interface Services {
   readonly capabilities: Capabilities;
   readonly cache: AttributesCache;
   readonly headers: OpenedHeaders;
+  readonly recent: RecentObjects;
   readonly emit: EmitSecurityEvent;
   readonly legacy: LegacyPolicy;
   /** Region that clients are told, and that CreateBucket may name. */

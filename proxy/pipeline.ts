@@ -133,6 +133,9 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
   const body = bodyFor(operation, caller, request, incomingBody);
 
   await admit(pipeline.memory, memoryOf(operation, body?.plainBytes), { outgoing, signal });
+  if (operation.access === 'write' && bucket !== undefined && key !== undefined) {
+    services.recent.forget(caller.tenant.id, { bucket, key });
+  }
   const work = operation.run({ request, tenant: caller.tenant, services, signal, bucket, key, body, form });
   return operation.isSlow === true ? late(pipeline, progress, work) : work;
 }

@@ -22,6 +22,7 @@ import { createMetrics, type Metrics, type MetricsText } from './metrics.ts';
 import { UploadCache } from './multipart/upload-cache.ts';
 import { AttributesCache } from './object/attributes-cache.ts';
 import { OpenedHeaders } from './object/opened-headers.ts';
+import { RecentObjects } from './object/recent-objects.ts';
 import { OPERATIONS } from './operations/table.ts';
 import { opsApp, startOpsServer } from './ops-server.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -126,6 +127,7 @@ function createPipeline(o: {
       capabilities: o.capabilities,
       cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES }),
       headers: new OpenedHeaders({ bytes: OPENED_HEADERS_BYTES }),
+      recent: new RecentObjects(),
       emit,
       legacy: config.legacy,
       region: config.region,

@@ -222,6 +222,7 @@ async function openSealed(
     footerBytes: footer?.locator.footerBytes ?? 0,
   };
   rememberListed(call, object);
+  call.services.recent.remember(tenant.id, address, facts);
   return object;
 }
 

@@ -10,6 +10,8 @@ import { checkRead, readConditions } from '../object/conditions.ts';
 import { readUndisguised, refuseDisguised } from '../object/disguise.ts';
 import { awaitingReader } from '../object/from-store.ts';
 import { namingTheMissing } from '../object/missing.ts';
+import type { ByteRange } from '../object/range.ts';
+import { readKnown } from '../object/read-known.ts';
 import { openPlan, partsOf } from '../object/read-object.ts';
 import { planRead } from '../object/read-plan.ts';
 import { isSmall, readSmall } from '../object/read-small.ts';
@@ -79,13 +81,25 @@ async function openWhole(
 }
 
 async function getSelected(call: Call, address: ObjectAddress): Promise<Reply> {
-  const { request } = call;
+  const known = await readKnown(call, address, async (object) => {
+    const selection = await select(call, object);
+    return { selection, range: rangeOf(selection, object) };
+  });
+  if (known !== undefined) return reply(call, known.object, known.selected.selection, known.plaintext);
   const object = await namingTheMissing(call, address, inspectObject(call, address));
-  const conditions = readConditions(request);
-  if (conditions !== undefined) checkRead(conditions, readValidators(object, request));
-  const selection = await selectBytes(call, object);
-  const range = selection.kind === 'whole' ? { start: 0, end: object.size } : selection.range;
-  return reply(call, object, selection, await readUndisguised(call, object, range));
+  const selection = await select(call, object);
+  return reply(call, object, selection, await readUndisguised(call, object, rangeOf(selection, object)));
+}
+
+/** @throws S3Error PreconditionFailed, NotModified, InvalidRange, InvalidPartNumber, ... */
+async function select(call: Call, object: StoredObject): Promise<Selection> {
+  const conditions = readConditions(call.request);
+  if (conditions !== undefined) checkRead(conditions, readValidators(object, call.request));
+  return selectBytes(call, object);
+}
+
+function rangeOf(selection: Selection, object: StoredObject): ByteRange {
+  return selection.kind === 'whole' ? { start: 0, end: object.size } : selection.range;
 }
 
 function reply(call: Call, object: StoredObject, selection: Selection, plaintext: AsyncIterable<Buffer>): Reply {

@@ -1,0 +1,76 @@
+/**
+ * A range of an object that was looked at a moment ago, in one request. Which stored bytes to ask for follows from what was
+ * seen then, pinned to that version; everything the client is told, and whether it may have it, follows from the answer's own
+ * metadata, opened anew. Where the two do not lead to the same bytes, the answer is dropped and the object inspected as ever.
+ */
+import { discard } from '../backend/read-body.ts';
+import { S3Error } from '../errors.ts';
+import type { Call } from '../operation.ts';
+import { fetchVersion } from './fetch-version.ts';
+import { awaitingReader } from './from-store.ts';
+import type { ByteRange } from './range.ts';
+import { openPlan, partsOf } from './read-object.ts';
+import { planRead, type ReadPlan } from './read-plan.ts';
+import { factsOf, type ObjectAddress, type SealedObject, understand, VersionChanged } from './stored-object.ts';
+
+/** What is wanted of an object: decided from the object alone. @throws S3Error when it is not to be had */
+export type Select<T> = (object: SealedObject) => Promise<T & { readonly range: ByteRange }>;
+
+export interface KnownRead<T> {
+  readonly object: SealedObject;
+  readonly selected: T;
+  readonly plaintext: AsyncIterable<Buffer>;
+}
+
+/** `undefined` when nothing is known, or no longer true. @throws S3Error, BackendUnavailable for this very request */
+export async function readKnown<T>(
+  call: Call,
+  address: ObjectAddress,
+  select: Select<T>,
+): Promise<KnownRead<T> | undefined> {
+  const guess = await guessed(call, address, select);
+  if (guess === undefined) return undefined;
+  const stretch = { start: guess.plan.sealedStart, end: guess.plan.sealedEnd };
+  try {
+    const response = await fetchVersion(call, address, guess.object.facts, stretch);
+    awaitingReader(response.body);
+    try {
+      const object = await understand(call, address, factsOf(response.headers));
+      const found = object.kind === 'sealed' ? await planned(call, object, select) : undefined;
+      if (found !== undefined && isSameStretch(found.plan, stretch)) {
+        const plaintext = openPlan(call, found.object, found.plan, response.body);
+        return { object: found.object, selected: found.selected, plaintext };
+      }
+    } catch (error) {
+      discard(response);
+      throw error;
+    }
+    discard(response);
+  } catch (error) {
+    if (!(error instanceof VersionChanged)) throw error;
+  }
+  call.services.recent.forget(call.tenant.id, address);
+  return undefined;
+}
+
+/** Where what is known would refuse the client, only the object itself may. */
+async function guessed<T>(call: Call, address: ObjectAddress, select: Select<T>) {
+  const facts = call.services.recent.get(call.tenant.id, address);
+  if (facts === undefined) return undefined;
+  try {
+    const object = await understand(call, address, facts);
+    return object.kind === 'sealed' ? await planned(call, object, select) : undefined;
+  } catch (error) {
+    if (error instanceof S3Error || error instanceof VersionChanged) return undefined;
+    throw error;
+  }
+}
+
+async function planned<T>(call: Call, object: SealedObject, select: Select<T>) {
+  const selected = await select(object);
+  return { object, selected, plan: planRead(await partsOf(call, object), selected.range) };
+}
+
+function isSameStretch(plan: ReadPlan, { start, end }: ByteRange): boolean {
+  return plan.sealedStart === start && plan.sealedEnd === end;
+}

@@ -1,0 +1,34 @@
+/**
+ * What the backend last said of an object, kept for a short time: a guess at which stored bytes a range of it needs. Only a
+ * guess: read-known.ts believes nothing of it that the answer to its own request does not say again. Nothing secret is in it.
+ */
+import { LRUCache } from 'lru-cache';
+import { RECENT_OBJECT_TTL_MS, RECENT_OBJECTS_BYTES } from '../limits.ts';
+import type { BackendFacts, ObjectAddress } from './stored-object.ts';
+
+/** Beside the name: headers of an answer, sealed attributes among them. */
+const ENTRY_BYTES = 3_000;
+
+export class RecentObjects {
+  readonly #entries = new LRUCache<string, BackendFacts>({
+    maxSize: RECENT_OBJECTS_BYTES,
+    sizeCalculation: (_, id) => ENTRY_BYTES + 2 * id.length,
+    ttl: RECENT_OBJECT_TTL_MS,
+  });
+
+  get(tenant: string, address: ObjectAddress): BackendFacts | undefined {
+    return this.#entries.get(identity(tenant, address));
+  }
+
+  remember(tenant: string, address: ObjectAddress, facts: BackendFacts): void {
+    this.#entries.set(identity(tenant, address), facts);
+  }
+
+  forget(tenant: string, address: ObjectAddress): void {
+    this.#entries.delete(identity(tenant, address));
+  }
+}
+
+function identity(tenant: string, { bucket, key, versionId }: ObjectAddress): string {
+  return [tenant, versionId ?? '', bucket, key].join('\0');
+}
