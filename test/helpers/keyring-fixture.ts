@@ -4,7 +4,7 @@
  */
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { sealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
-import { type ApiKey, generateApiKey } from '../../proxy/keyring/api-key.ts';
+import { type ApiKey, generateApiKey, isApiKeyLength, MAX_RAW_BYTES } from '../../proxy/keyring/api-key.ts';
 import { canonicalJson } from '../../proxy/keyring/canonical-json.ts';
 import { type Epoch, KEYRING_FORMAT, type Keyring, type Slot } from '../../proxy/keyring/document.ts';
 import { newSlotId, newTenantId } from '../../proxy/keyring/ids.ts';
@@ -28,7 +28,7 @@ export interface TenantFixture {
   readonly body: Buffer;
   /** By epoch, those not retired. */
   readonly roots: ReadonlyMap<number, KeyObject>;
-  /** In the order of the plan. */
+  /** In the order of the plan. The access key ids are sealed ones, '' where the key is too long for one. */
   readonly keys: readonly { readonly apiKey: ApiKey; readonly slot: string; readonly accessKeyId: string }[];
 }
 
@@ -58,7 +58,7 @@ export async function makeTenant(o: {
     keys.push({
       apiKey,
       slot: slot.id,
-      accessKeyId: sealAccessKeyId({ sealKeys: o.sealKeys, tenant, slot: slot.id, apiKey }),
+      accessKeyId: fitsSealed(apiKey) ? sealAccessKeyId({ sealKeys: o.sealKeys, tenant, slot: slot.id, apiKey }) : '',
     });
   }
   const unsigned = {
@@ -77,6 +77,10 @@ export async function makeTenant(o: {
   } satisfies Keyring;
   const keyring = resign(remac(unsigned, currentRoot(roots)), o.sealKeys);
   return { tenant, keyring, body: canonicalJson(keyring), roots, keys };
+}
+
+function fitsSealed({ type, bytes }: ApiKey): boolean {
+  return isApiKeyLength(type, bytes.length, MAX_RAW_BYTES);
 }
 
 export function makeSlot(o: { tenant: string; roots: ReadonlyMap<number, KeyObject>; plan: SlotPlan }): Promise<Slot> {

@@ -10,12 +10,14 @@ import {
   apiKeyFromText,
   generateApiKey,
   kdfInput,
+  MAX_REGISTERED_RAW_BYTES,
   secretAccessKeyOf,
 } from '../../proxy/keyring/api-key.ts';
 import { canonicalJson } from '../../proxy/keyring/canonical-json.ts';
 import type { Keyring } from '../../proxy/keyring/document.ts';
-import { DEFAULT_KDFS, KdfRunner } from '../../proxy/keyring/kdf.ts';
+import { DEFAULT_KDFS, type Kdf, KdfRunner } from '../../proxy/keyring/kdf.ts';
 import { slotDigest } from '../../proxy/keyring/macs.ts';
+import { newRegisteredId, sealRegistered } from '../../proxy/keyring/registered-id.ts';
 import { SealKey, SealKeys } from '../../proxy/keyring/seal-keys.ts';
 import { CREATED, currentRoot, makeSlot, makeTenant, remac, resign, type TenantFixture } from './keyring-fixture.ts';
 
@@ -24,6 +26,8 @@ export interface OpenVector {
   /** Hex of 32 bytes each; the first is active. Patterned, so that a configuration refuses them. */
   readonly sealKeys: readonly { readonly kid: string; readonly key: string }[];
   readonly accessKeyId: string;
+  /** Hex of the record behind a registered access key id. */
+  readonly record?: string;
   readonly secretAccessKey: string;
   readonly keyType: string;
   readonly tenant: string;
@@ -41,6 +45,7 @@ export interface RefusedVector {
   readonly name: string;
   readonly sealKeys: OpenVector['sealKeys'];
   readonly accessKeyId: string;
+  readonly record?: string;
   readonly keyring: string;
   /** The step of FORMAT.md that refuses. */
   readonly step:
@@ -84,7 +89,29 @@ export async function makeOpenVectors(): Promise<readonly OpenVector[]> {
     const fixture = await makeTenant({ sealKeys, slots: [slot] });
     vectors.push(await describe(plan.name, fixture, apiKey, plan.text));
   }
-  return [...vectors, await makeLongLivedVector()];
+  return [...vectors, await makeLongLivedVector(), await makeRegisteredVector()];
+}
+
+/** A secret of a length that only a registered id takes; another id of the slot besides. */
+async function makeRegisteredVector(): Promise<OpenVector> {
+  const sealKeys = vectorSealKeys(SEAL_KEYS);
+  const text = 'fifty-five bytes, for which there is no sealed id: 0123';
+  const apiKey = apiKeyFromText(text, { maxRawBytes: MAX_REGISTERED_RAW_BYTES });
+  const { fixture, id, record } = await makeRegistered({ sealKeys, apiKey, kdf: DEFAULT_KDFS.argon2id });
+  const vector = await describe('registered access key id, raw key of 55 bytes', fixture, apiKey, text);
+  return { ...vector, accessKeyId: id, record: record.toString('hex') };
+}
+
+async function makeRegistered(o: { sealKeys: SealKeys; apiKey: ApiKey; kdf: Kdf }) {
+  const sealKey = o.sealKeys.active;
+  const id = newRegisteredId(sealKey);
+  const registeredIds = [id, newRegisteredId(sealKey)].sort();
+  const slot = { apiKey: o.apiKey, kdf: o.kdf, accessKeyId: 'registered' as const, registeredIds };
+  const fixture = await makeTenant({ sealKeys: o.sealKeys, slots: [slot] });
+  const [made] = fixture.keys;
+  if (made === undefined) throw new Error('The fixture has a key.');
+  const record = sealRegistered({ id, sealKey, tenant: fixture.tenant, slot: made.slot, apiKey: o.apiKey });
+  return { fixture, id, record };
 }
 
 /** Sealed under one seal key, signed under another; three epochs, two slots, one removed slot. */
@@ -225,11 +252,43 @@ export async function makeRefusedVectors(): Promise<readonly RefusedVector[]> {
       resigned({ ...keyring, removed: [{ digest: 'ab'.repeat(32), id: '00000001', removed: CREATED }] }),
     ],
   ];
-  return cases.map(([name, step, stored, id]) => ({
+  const sealed = cases.map(([name, step, stored, id]) => ({
     name,
     sealKeys: SEAL_KEYS,
     accessKeyId: id ?? accessKeyId,
     keyring: stored,
+    step,
+  }));
+  return [...sealed, ...(await makeRefusedRegistered(sealKeys))];
+}
+
+async function makeRefusedRegistered(sealKeys: SealKeys): Promise<readonly RefusedVector[]> {
+  const kdf = DEFAULT_KDFS['hkdf-sha256'];
+  const { fixture, id, record } = await makeRegistered({ sealKeys, apiKey: generateApiKey(), kdf });
+  const other = await makeRegistered({ sealKeys, apiKey: generateApiKey(), kdf });
+  const good = fixture.body.toString('utf8');
+  const [slot] = fixture.keyring.slots;
+  if (slot === undefined) throw new Error('The keyring has no slot.');
+  const slots = [{ ...slot, registeredIds: slot.registeredIds.filter((one) => one !== id) }];
+  const unlisted = canonicalJson(resign({ ...fixture.keyring, slots }, sealKeys)).toString('utf8');
+  const cases: readonly (readonly [
+    name: string,
+    step: RefusedVector['step'],
+    id: string,
+    record: Buffer,
+    text: string,
+  ])[] = [
+    ['registered id, a character changed', 'access-key-id', flipInside(id), record, good],
+    ['registered id, the record of another', 'access-key-id', id, other.record, good],
+    ['registered id, the record cut short', 'access-key-id', id, record.subarray(0, -1), good],
+    ['registered id that the slot does not list', 'slot', id, record, unlisted],
+  ];
+  return cases.map(([name, step, accessKeyId, bytes, keyring]) => ({
+    name,
+    sealKeys: SEAL_KEYS,
+    accessKeyId,
+    record: bytes.toString('hex'),
+    keyring,
     step,
   }));
 }

@@ -401,12 +401,30 @@ def unseal_access_key_id(seal_keys, text):
         data = base64url(text[3:], step)
     except FormatError:
         raise KeyringError(step) from None
+    return unseal_api_key(seal_keys, data, "sealgate/1/akid", lambda kid: frame(b"SG1", kid), 47)
+
+
+def unseal_registered_id(seal_keys, text, record):
+    """The same for a registered id and the bytes of its record in the state."""
+    step = "access-key-id"
+    expect(len(text) == 20 and text.startswith("SGRK"), step)
+    try:
+        data = base64.b32decode(text[4:])
+    except ValueError:
+        raise KeyringError(step) from None
+    checks = [mac(derive(one, b"", "sealgate/1/registered-check"), data[:6])[:4] for one in seal_keys.values()]
+    expect(any(hmac.compare_digest(check, data[6:]) for check in checks), step)
+    aad = lambda kid: frame(b"sealgate-registered/1", kid, text.encode())
+    return unseal_api_key(seal_keys, record, "sealgate/1/registered-id", aad, 60)
+
+
+def unseal_api_key(seal_keys, data, label, aad, max_raw):
+    step = "access-key-id"
     for kid, seal_key in seal_keys.items():
         if data[:1] != hashlib.sha256(kid.encode()).digest()[:1] or len(data) < 13 + TAG:
             continue
         try:
-            key = derive(seal_key, b"", "sealgate/1/akid")
-            plain = gcm_open(key, data[1:13], data[13:], frame(b"SG1", kid.encode()), step)
+            plain = gcm_open(derive(seal_key, b"", label), data[1:13], data[13:], aad(kid.encode()), step)
         except FormatError:
             continue
         tenant, slot, kind, secret = plain[:12], plain[12:16], plain[16:17], plain[17:]
@@ -414,7 +432,7 @@ def unseal_access_key_id(seal_keys, text):
             expect(len(secret) == 32, step)
             secret = base64.urlsafe_b64encode(secret).rstrip(b"=")
         elif kind == b"\x02":
-            expect(1 <= len(secret) <= 47, step)
+            expect(1 <= len(secret) <= max_raw, step)
         else:
             expect(kind == b"\x03" and len(secret) == 32, step)
         return tenant, slot, secret, secret if kind == b"\x03" else b"AWS4" + secret
@@ -568,12 +586,19 @@ def open_escrow_vector(vector):
 
 def open_keyring_vector(vector):
     seal_keys = {one["kid"]: bytes.fromhex(one["key"]) for one in vector["sealKeys"]}
-    tenant, slot_id, secret, signing = unseal_access_key_id(seal_keys, vector["accessKeyId"])
+    access_key_id = vector["accessKeyId"]
+    if "record" in vector:
+        opened = unseal_registered_id(seal_keys, access_key_id, bytes.fromhex(vector["record"]))
+    else:
+        opened = unseal_access_key_id(seal_keys, access_key_id)
+    tenant, slot_id, secret, signing = opened
     keyring = parse_keyring(vector["keyring"].encode())
     expect(keyring["tenant"] == tenant.hex(), "tenant")
     check_operator_mac(keyring, seal_keys)
     slot = next((one for one in keyring["slots"] if one["id"] == slot_id.hex()), None)
-    expect(slot is not None and slot["status"] == "active" and slot["accessKeyId"] == "sealed", "slot")
+    expect(slot is not None and slot["status"] == "active", "slot")
+    takes = slot["registeredIds"] if slot["accessKeyId"] == "registered" else [access_key_id]
+    expect((slot["accessKeyId"] == "registered") == ("record" in vector) and access_key_id in takes, "slot")
     derived = opened_slot(keyring, slot, secret)
     expect(derived is not None, "commitment")
     roots = open_roots(keyring, slot, derived)

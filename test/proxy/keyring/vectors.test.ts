@@ -2,11 +2,12 @@
 // refused at the stated step. An independent decoder reads the same files.
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
+import { type AccessKey, unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
 import { currentEpoch, KEYRING_FORMAT, parseKeyring, serializeKeyring } from '../../../proxy/keyring/document.ts';
 import { KdfRunner } from '../../../proxy/keyring/kdf.ts';
 import { hasRootMac } from '../../../proxy/keyring/macs.ts';
 import { KeyringTampered, verifyKeyring } from '../../../proxy/keyring/records.ts';
+import { openRegistered, sealKeyOfId } from '../../../proxy/keyring/registered-id.ts';
 import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
 import { openSlot } from '../../../proxy/keyring/slot.ts';
 import { isUsable } from '../../../proxy/keyring/slot-terms.ts';
@@ -25,14 +26,10 @@ const opens: readonly OpenVector[] = await read('opens.json');
 const refused: readonly RefusedVector[] = await read('refused.json');
 
 /** The steps of reading a keyring, one by one: what opened, or the step that refused. */
-async function walk(vector: Pick<OpenVector, 'sealKeys' | 'accessKeyId' | 'keyring'>) {
+async function walk(vector: Pick<OpenVector, 'sealKeys' | 'accessKeyId' | 'record' | 'keyring'>) {
   const sealKeys = vectorSealKeys(vector.sealKeys);
-  let key: ReturnType<typeof unsealAccessKeyId>;
-  try {
-    key = unsealAccessKeyId(vector.accessKeyId, sealKeys);
-  } catch {
-    return { step: 'access-key-id' };
-  }
+  const key = vector.record === undefined ? unseal(vector.accessKeyId, sealKeys) : lookUp(vector, sealKeys);
+  if (key === undefined) return { step: 'access-key-id' };
   const body = Buffer.from(vector.keyring, 'utf8');
   try {
     parseKeyring(body);
@@ -53,6 +50,19 @@ async function walk(vector: Pick<OpenVector, 'sealKeys' | 'accessKeyId' | 'keyri
   const root = opened.roots.get(currentEpoch(keyring));
   if (root === undefined || !hasRootMac(keyring, root)) return { step: 'root-mac' };
   return { step: 'opened', key, keyring, slot, roots: opened.roots };
+}
+
+function unseal(accessKeyId: string, sealKeys: SealKeys): AccessKey | undefined {
+  try {
+    return unsealAccessKeyId(accessKeyId, sealKeys);
+  } catch {
+    return undefined;
+  }
+}
+
+function lookUp(vector: { accessKeyId: string; record?: string }, sealKeys: SealKeys): AccessKey | undefined {
+  if (sealKeyOfId(vector.accessKeyId, sealKeys) === undefined) return undefined;
+  return openRegistered(Buffer.from(vector.record ?? '', 'hex'), vector.accessKeyId, sealKeys);
 }
 
 describe('opens.json', () => {
@@ -79,7 +89,7 @@ describe('refused.json', () => {
 });
 
 it('ran every kind of vector, and the stored files have the shape that the generator makes now', async () => {
-  expect([opens.length, refused.length]).toEqual([4, 22]);
+  expect([opens.length, refused.length]).toEqual([5, 26]);
   expect(new Set(opens.map((vector) => vector.keyType))).toEqual(new Set(['generated', 'raw', 'digest']));
   expect(new Set(refused.map((vector) => vector.step)).size).toBe(8);
   const shape = (vectors: readonly object[]) =>
@@ -103,6 +113,10 @@ it('names the format, labels and limits of FORMAT.md', async () => {
   const named = [
     KEYRING_FORMAT,
     'SG1',
+    'SGRK',
+    'sealgate-registered/1',
+    'sealgate/1/registered-id',
+    'sealgate/1/registered-check',
     'sealgate/1/akid',
     'sealgate/1/keyring-operator',
     'sealgate/1/slot-secret',
