@@ -1,5 +1,5 @@
 /** `npm run bench`: measures Sealgate beside its backend alone, nginx, and whatever else is named. */
-import { openEnvironment } from './environment.ts';
+import { type Environment, openEnvironment } from './environment.ts';
 import type { Load } from './loads/load.ts';
 import { LOADS, QUICK } from './loads/table.ts';
 import { type Options, parseOptions, USAGE, UsageError } from './options.ts';
@@ -28,9 +28,9 @@ async function main(): Promise<number> {
     floor: loads.some(({ floor }) => floor !== undefined),
   });
   for (const note of environment.notes) process.stdout.write(`${note}\n`);
-  const possible = loads.filter((load) => environment.backend.sink !== undefined || !needsSink(load));
+  const possible = loads.filter((load) => isPossible(load, environment));
   for (const { name } of loads.filter((load) => !possible.includes(load)))
-    process.stdout.write(`${name} left out: it needs the sink\n`);
+    process.stdout.write(`${name} left out: not with this backend, or not on this machine\n`);
   const run = await runLoads(environment, possible, {
     ...options,
     onResults: (load, results) => process.stdout.write(loadLines(load, results)),
@@ -46,9 +46,10 @@ async function main(): Promise<number> {
   return failed.length === 0 ? 0 : 1;
 }
 
-/** Only the sink can be slowed down, or made to give objects new ETags. */
-function needsSink({ cold, backendDelayMs }: Load): boolean {
-  return cold !== undefined || backendDelayMs !== undefined;
+/** Only the sink can be slowed down, or made to give objects new ETags; TLS needs a certificate. */
+function isPossible({ cold, backendDelayMs, transport }: Load, { backend, targets }: Environment): boolean {
+  const needsSink = cold !== undefined || backendDelayMs !== undefined;
+  return targets[transport].length > 0 && (backend.sink !== undefined || !needsSink);
 }
 
 async function soakFor(options: Options, minutes: number): Promise<number> {

@@ -29,7 +29,7 @@ export function list(o: { count: number; cold: boolean; backendDelayMs?: number 
     transport: 'http',
     connections: 1,
     measure: 'latency',
-    least: 3,
+    least: count > PAGE ? 1 : 3,
     rows: count,
     seeds: [objects(count)],
     ...(o.cold ? { cold: prefixOf(count) } : {}),

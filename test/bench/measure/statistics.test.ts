@@ -38,6 +38,12 @@ describe('percentile', () => {
     expect(percentile([4], 99)).toBe(4);
   });
 
+  test('is a value that was measured: never below the share asked for', () => {
+    expect(percentile([1, 2, 3], 50)).toBe(2);
+    expect(percentile([1, 2, 3, 4], 51)).toBe(3);
+    expect(percentile([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 99)).toBe(10);
+  });
+
   test('sorts numbers as numbers', () => {
     expect(percentile([9, 10, 100], 100)).toBe(100);
   });
