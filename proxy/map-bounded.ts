@@ -1,3 +1,6 @@
+/** Work on many things at once, within a bound: a list whole, or a stream as it comes. */
+import { setImmediate } from 'node:timers/promises';
+
 /** `map` over promises with at most `atOnce` of them under way; results in order; the first rejection rejects the whole. */
 export async function mapBounded<T, R>(
   items: readonly T[],
@@ -30,7 +33,11 @@ export async function eachBounded<T>(
   };
   const worker = async () => {
     try {
-      for (let step = await next(); step.done !== true && !stopped; step = await next()) await work(step.value);
+      for (let step = await next(); step.done !== true && !stopped; step = await next()) {
+        await work(step.value);
+        // A store in this process may answer without any waiting, and signals and timers are to have their turn.
+        await setImmediate();
+      }
     } catch (error) {
       stopped = true;
       throw error;
