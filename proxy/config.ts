@@ -39,6 +39,8 @@ export interface Config {
   readonly sealKeys: SealKeys;
   /** 32 bytes: tenants' root keys are sealed to it; undefined: no escrow. */
   readonly escrowPublicKey: Buffer | undefined;
+  /** Whether tenants may change their own keys over IAM's API. */
+  readonly selfService: boolean;
   readonly workers: number;
   /** For what requests buffer, in each process; when absent, a share of the machine's. */
   readonly memoryBytes?: number | undefined;
@@ -74,6 +76,7 @@ const VARIABLES = [
   'SEALGATE_SEAL_KEYS',
   'SEALGATE_SEAL_KEYS_FILE',
   'SEALGATE_ESCROW_PUBLIC_KEY',
+  'SEALGATE_SELF_SERVICE',
   'SEALGATE_WORKERS',
   'SEALGATE_MEMORY',
   'SEALGATE_LEGACY',
@@ -131,6 +134,7 @@ export function parseConfig(settings: Settings): Config {
     state: state(settings),
     sealKeys: sealKeys(settings),
     escrowPublicKey: escrowPublicKey(settings),
+    selfService: oneOf(settings, 'SEALGATE_SELF_SERVICE', ['on', 'off']) === 'on',
     workers: workers(settings),
     memoryBytes: memoryBytes(settings),
     legacy: legacy(settings),
@@ -138,26 +142,6 @@ export function parseConfig(settings: Settings): Config {
     hostnames: hostnames(settings),
     tls: tls(settings),
     logLevel: oneOf(settings, 'SEALGATE_LOG_LEVEL', ['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent']),
-  };
-}
-
-/** What commands need that work beside the servers' seal keys or without them. */
-export interface StoreConfig extends Pick<Config, 'backend' | 'region' | 'legacy'> {
-  /** Absent when SEALGATE_STATE is not set. */
-  readonly state: Config['state'] | undefined;
-  /** Absent when no seal keys are configured. */
-  readonly sealKeys: SealKeys | undefined;
-}
-
-/** @throws ConfigError */
-export function parseStoreConfig(settings: Settings): StoreConfig {
-  const hasSealKeys = settings['SEALGATE_SEAL_KEYS'] !== undefined || settings['SEALGATE_SEAL_KEYS_FILE'] !== undefined;
-  return {
-    backend: backend(settings),
-    region: settings['SEALGATE_BACKEND_REGION'] ?? 'us-east-1',
-    legacy: legacy(settings),
-    state: settings['SEALGATE_STATE'] === undefined ? undefined : state(settings),
-    sealKeys: hasSealKeys ? sealKeys(settings) : undefined,
   };
 }
 
@@ -184,7 +168,7 @@ function address(settings: Settings, name: Variable, fallback: string): ListenAd
   return { host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port };
 }
 
-function backend(settings: Settings): BackendConfig {
+export function backend(settings: Settings): BackendConfig {
   const value = required(settings, 'SEALGATE_BACKEND');
   if (value.startsWith('local:')) {
     const directory = value.slice('local:'.length);
@@ -218,7 +202,7 @@ function refuseSample(endpoint: URL, secret: string): void {
   );
 }
 
-function state(settings: Settings): Config['state'] {
+export function state(settings: Settings): Config['state'] {
   const [bucket = '', ...rest] = required(settings, 'SEALGATE_STATE').split('/');
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
     throw new ConfigError(
@@ -230,7 +214,7 @@ function state(settings: Settings): Config['state'] {
   return { bucket, prefix: prefix === '' ? '' : `${prefix}/` };
 }
 
-function sealKeys(settings: Settings): SealKeys {
+export function sealKeys(settings: Settings): SealKeys {
   const inline = settings['SEALGATE_SEAL_KEYS'];
   const path = settings['SEALGATE_SEAL_KEYS_FILE'];
   if (inline !== undefined && path !== undefined) {
@@ -285,7 +269,7 @@ function memoryBytes(settings: Settings): number | undefined {
   throw new ConfigError('SEALGATE_MEMORY', 'must be a size such as 512MiB or 2GiB, at least 32MiB for each worker');
 }
 
-function legacy(settings: Settings): LegacyPolicy {
+export function legacy(settings: Settings): LegacyPolicy {
   const value = settings['SEALGATE_LEGACY'] ?? 'allow';
   if (value === 'allow' || value === 'deny') return { kind: value };
   const time = value.startsWith('before:') ? Date.parse(value.slice('before:'.length)) : Number.NaN;

@@ -35,6 +35,8 @@ export interface Pipeline {
   readonly tenancy: Tenancy;
   /** What callers may do with the keys of their own tenant. */
   readonly ownKeys: OwnKeys;
+  /** Whether they may at all; looking they always may. */
+  readonly selfService: boolean;
   readonly router: Router;
   readonly log: Logger;
   readonly metrics: Metrics;

@@ -144,6 +144,7 @@ function createPipeline(o: {
     },
     tenancy,
     ownKeys: new OwnKeys(keyrings),
+    selfService: config.selfService,
     router: createRouter(OPERATIONS),
     log,
     metrics,

@@ -14,6 +14,8 @@ export interface QueryAction {
   readonly service: QueryService;
   /** Parameters it understands besides Action and Version. Any other one is refused: it might have meant something else. */
   readonly parameters: readonly string[];
+  /** Whether it changes keys. */
+  readonly changes?: true;
   /** The content of the `...Result` element; `undefined` for an action that has none. */
   run(call: QueryCall): Promise<XmlElement | undefined>;
 }

@@ -37,6 +37,7 @@ export async function answerQuery(
     const body = await readQueryBody(request, o.source);
     caller = await authenticateQuery(pipeline, request, { service: o.service, bodySha256: body.sha256 }, o.signal);
     action = findAction(o.service, body.parameters);
+    if (action.changes === true) refuseUnchangeable(pipeline);
     const result = await run(pipeline, action, { caller, parameters: body.parameters, signal: o.signal });
     return { reply: resultReply(action, result, request.id), action: action.name, caller };
   } catch (error) {
@@ -64,6 +65,13 @@ function findAction(service: QueryService, parameters: ReadonlyMap<string, strin
     throw new QueryError('InvalidParameterCombination', `${name} takes no such parameter as one that was given.`);
   }
   return action;
+}
+
+/** Without compare-and-swap two changes at once would lose one, and with it the key that was just handed out. */
+function refuseUnchangeable({ selfService, services }: Pipeline): void {
+  if (!selfService) throw new QueryError('AccessDenied', 'Keys are changed by the operator only here.');
+  if (services.capabilities.conditionalPutIfMatch) return;
+  throw new QueryError('AccessDenied', 'The storage here has no conditional writes: the operator changes keys.');
 }
 
 function run(

@@ -56,6 +56,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     state: { bucket: 'sealgate-state', prefix: '' },
     sealKeys,
     escrowPublicKey: undefined,
+    selfService: true,
     workers: 1,
     legacy: { kind: 'allow' },
     bestEffortConditions: false,

@@ -5,6 +5,7 @@ export const createAccessKey: QueryAction = {
   name: 'CreateAccessKey',
   service: 'iam',
   parameters: ['UserName'],
+  changes: true,
   async run(call) {
     const UserName = ownUserName(call);
     const { keys, accessKey: caller, signature, signal } = call;

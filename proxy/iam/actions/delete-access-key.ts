@@ -6,6 +6,7 @@ export const deleteAccessKey: QueryAction = {
   name: 'DeleteAccessKey',
   service: 'iam',
   parameters: ['UserName', 'AccessKeyId'],
+  changes: true,
   async run(call) {
     ownUserName(call);
     const slot = await ownSlot(call);

@@ -10,6 +10,7 @@ export const updateAccessKey: QueryAction = {
   name: 'UpdateAccessKey',
   service: 'iam',
   parameters: ['UserName', 'AccessKeyId', 'Status'],
+  changes: true,
   async run(call) {
     ownUserName(call);
     const named = required(call, 'Status');
