@@ -9,8 +9,8 @@ import type { Output } from './command-line.ts';
 import { SecretFileError } from './secret-file.ts';
 
 export interface KeySink {
-  /** Shows or stores the key. */
-  deliver(key: IssuedKey): Promise<void>;
+  /** Shows the key, or stores it; `knownSecret`, that of a key which its owner has already, is stored and not shown. */
+  deliver(key: IssuedKey, knownSecret?: string): Promise<void>;
   /** Nothing came of it. */
   abandon(): Promise<void>;
 }
@@ -54,10 +54,11 @@ async function toFile(o: SinkOptions, path: string): Promise<KeySink> {
   const aside = `${path}.${randomBytes(6).toString('hex')}.new`;
   const file = await guarded(path, () => open(aside, 'wx', 0o600));
   return {
-    async deliver(key) {
+    async deliver(key, knownSecret) {
+      const secretAccessKey = key.secretAccessKey ?? knownSecret;
       try {
         await guarded(path, async () => {
-          await file.writeFile(`${JSON.stringify({ ...o.kept, ...key }, null, 2)}\n`);
+          await file.writeFile(`${JSON.stringify({ ...o.kept, ...key, secretAccessKey }, null, 2)}\n`);
           await file.sync();
           await file.close();
           // A link fails when the name is taken; a rename would replace.

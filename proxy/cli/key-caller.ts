@@ -8,12 +8,18 @@ import { isRegisteredId } from '../keyring/registered-id.ts';
 import { RegisteredIds } from '../keyring/registered-ids.ts';
 import { NoCallerSecret, readCallerSecret } from './caller-secret.ts';
 
+export interface Caller {
+  readonly key: AccessKey;
+  /** As it was given. */
+  readonly secretAccessKey: string;
+}
+
 /** @throws NoCallerSecret, S3Error InvalidAccessKeyId or ServiceUnavailable */
 export async function readCaller(
   deps: KeyringDeps,
   o: { file: string | undefined; environment: NodeJS.ProcessEnv },
   signal: AbortSignal,
-): Promise<AccessKey> {
+): Promise<Caller> {
   const { accessKeyId, secretAccessKey } = await readCallerSecret(o.file, o.environment);
   if (accessKeyId === undefined) throw new NoCallerSecret('The access key id is missing beside the secret access key.');
   const key = await resolveAccessKey(deps, accessKeyId, signal);
@@ -21,7 +27,7 @@ export async function readCaller(
   if (secret.length !== key.secret.length || !timingSafeEqual(secret, key.secret)) {
     throw new NoCallerSecret('The secret access key is not the one that the access key id belongs to.');
   }
-  return key;
+  return { key, secretAccessKey };
 }
 
 async function resolveAccessKey(deps: KeyringDeps, accessKeyId: string, signal: AbortSignal): Promise<AccessKey> {

@@ -10,7 +10,7 @@ import { NoCallerSecret } from './caller-secret.ts';
 import { durationOf, expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, UsageError } from './command-line.ts';
 import { keptMembers, openSink } from './issued-key.ts';
 import type { KeyCommandOptions } from './key.ts';
-import { readCaller } from './key-caller.ts';
+import { type Caller, readCaller } from './key-caller.ts';
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
@@ -40,8 +40,14 @@ export async function importKey(args: readonly string[], o: KeyCommandOptions): 
     throw new UsageError('--key-file is missing: the file with the API key, or - for standard input.');
   if (file === '-' && values.credentials === '-') throw new UsageError('Only one of the two can be standard input.');
   const terms = newKeyOf(values, o.deps.now());
-  const apiKey = await readApiKey(file, { registered: terms.registered === true, stdin: o.stdin });
-  return issue(values, o, (admin, caller) => admin.create(caller, { ...terms, apiKey }, o.signal));
+  const secret = await readApiKey(file, o.stdin);
+  const apiKey = apiKeyOf(secret, { registered: terms.registered === true });
+  return issue(
+    values,
+    o,
+    (admin, caller) => admin.create(caller, { ...terms, apiKey }, o.signal),
+    () => secret,
+  );
 }
 
 export async function rotateKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
@@ -70,7 +76,8 @@ export async function reissueKey(args: readonly string[], o: KeyCommandOptions):
   if (values.registered === true && values.sealed === true) throw new UsageError('Choose --registered or --sealed.');
   const kind = values.registered === true ? { registered: true } : values.sealed === true ? { registered: false } : {};
   const wishes = { ...kind, dropOld: values['drop-old'] === true };
-  return issue(values, o, (admin, caller) => admin.reissue(caller, wishes, o.signal));
+  const own = (caller: Caller) => caller.secretAccessKey;
+  return issue(values, o, (admin, caller) => admin.reissue(caller, wishes, o.signal), own);
 }
 
 /** The file for the key is begun first; what then fails leaves none behind. */
@@ -83,6 +90,7 @@ async function issue(
   },
   o: KeyCommandOptions,
   make: (admin: KeyAdmin, caller: AccessKey) => Promise<IssuedKey>,
+  knownSecret: (caller: Caller) => string | undefined = () => undefined,
 ): Promise<number> {
   const { credentials: file, out: path } = values;
   if (path === undefined && values.overwrite === true) throw new UsageError('--overwrite needs --out.');
@@ -97,12 +105,12 @@ async function issue(
   });
   let issued: IssuedKey;
   try {
-    issued = await make(new KeyAdmin(o.deps), caller);
+    issued = await make(new KeyAdmin(o.deps), caller.key);
   } catch (error) {
     await sink.abandon();
     throw error;
   }
-  await sink.deliver(issued);
+  await sink.deliver(issued, knownSecret(caller));
   return 0;
 }
 
@@ -127,14 +135,18 @@ export function slotArgument(slot: string): string {
   throw new UsageError('A key is named by the 8 hex digits that create and list print.');
 }
 
-/** One line; the line end does not belong to it. */
-async function readApiKey(file: string, o: { registered: boolean; stdin: AsyncIterable<Buffer> }): Promise<ApiKey> {
-  const content = file === '-' ? await collect(o.stdin) : await readNamed(file);
+/** One line; the line end does not belong to it. @throws NoCallerSecret, WeakApiKey */
+async function readApiKey(file: string, stdin: AsyncIterable<Buffer>): Promise<string> {
+  const content = file === '-' ? await collect(stdin) : await readNamed(file);
   const secret = content.replace(/\r?\n$/, '');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what no secret access key has
   if (/[\u0000-\u0020\u007f]/.test(secret))
     throw new NoCallerSecret('The API key holds white space or control characters.');
   await refuseWeakKey(secret);
+  return secret;
+}
+
+function apiKeyOf(secret: string, o: { registered: boolean }): ApiKey {
   try {
     return apiKeyFromText(secret, { maxRawBytes: o.registered ? MAX_REGISTERED_RAW_BYTES : MAX_RAW_BYTES });
   } catch (cause) {

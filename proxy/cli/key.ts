@@ -11,10 +11,10 @@ import { createKey, importKey, reissueKey, rotateKey } from './key-issue.ts';
 import { listKeys, revokeKey, updateKey } from './key-operate.ts';
 
 export const KEY_USAGE = `Usage:
-  sealgate key create  [CALLER] [TERMS] [RESULT]                another key for the caller's tenant
-  sealgate key import  [CALLER] --key-file FILE [TERMS] [RESULT] a key that exists already; - for standard input
+  sealgate key create  [CALLER] [TERMS] [RESULT]                  another key for the caller's tenant
+  sealgate key import  [CALLER] --key-file FILE [TERMS] [RESULT]  a key that exists already; - for standard input
   sealgate key rotate  [CALLER] [--slot KEY] [--grace TIME] [--registered] [--kdf NAME] [RESULT]
-  sealgate key rotate  --deep ...                               see sealgate key rotate --deep --help
+  sealgate key rotate  --deep ...                                 see sealgate key rotate --deep --help
   sealgate key reissue [CALLER] [--registered|--sealed] [--drop-old] [RESULT]
   sealgate key list    TENANT [--json]
   sealgate key revoke  TENANT KEY [--force] [--json]

@@ -140,9 +140,24 @@ describe('create, rotate, reissue', () => {
     ]);
     expect([current.endpoint, current.bucket, (await stat(mine)).mode & 0o777]).toEqual(['http://x', 'demo', 0o600]);
 
+    // The secret of a key that only gets a new id stays in the file.
+    expect((await run(['reissue', ...from, '--out', mine, '--overwrite'], { environment: {} })).code).toBe(0);
+    const reissued = JSON.parse(await readFile(mine, 'utf8'));
+    expect(reissued).toMatchObject({
+      endpoint: 'http://x',
+      secretAccessKey: current.secretAccessKey,
+      slot: current.slot,
+    });
+    expect(reissued.accessKeyId).not.toBe(current.accessKeyId);
+    const imported = join(directory, 'imported.json');
+    const given = ['import', ...from, '--key-file', '-', '--out', imported];
+    const shown = await run(given, { environment: {}, stdin: STRONG });
+    expect(JSON.stringify(shown)).not.toContain(STRONG);
+    expect(JSON.parse(await readFile(imported, 'utf8'))).toMatchObject({ secretAccessKey: STRONG, bucket: 'demo' });
+
     const missing = join(directory, 'no', 'file.json');
     expect((await run(['rotate', ...from, '--out', missing], { environment: {} })).code).toBe(1);
-    expect((await readdir(directory)).toSorted()).toEqual(['credentials.json', 'new.json']);
+    expect((await readdir(directory)).toSorted()).toEqual(['credentials.json', 'imported.json', 'new.json']);
   });
 
   it('make registered ids on request, and change kinds', async () => {
