@@ -69,6 +69,8 @@ export interface Twin {
 export interface TwinOptions {
   readonly store: StoreName;
   readonly allowed?: readonly Allowed[];
+  /** How names of buckets begin; `twin` by default. */
+  readonly buckets?: string;
 }
 
 /** `undefined`, with one printed line, when the store is not installed. */
@@ -90,7 +92,7 @@ export function twinOf(o: TwinOptions & { bare: Side; proxy: Side; close(): Prom
     { quietly = false, toTheEnd = false }: RunOptions = {},
   ): Promise<SequenceResult> {
     runs += 1;
-    const bucket = `twin-${runs}`;
+    const bucket = `${o.buckets ?? 'twin'}-${runs}`;
     const values = { bare: new Map([['bucket', bucket]]), proxy: new Map([['bucket', bucket]]) };
     const names = new Names();
     const exchanges: Exchange[] = [];

@@ -70,6 +70,11 @@ export const GENERAL: readonly Allowed[] = [
     },
   },
   {
+    name: 'resource as it was sent',
+    reason: 'the proxy repeats the path of the request in the error; a store the decoded name, or its own path of it',
+    allows: ({ at, bare = '', proxy = '' }) => at === 'xml /Error/Resource' && decoded(bare) === decoded(proxy),
+  },
+  {
     name: 'error to a HEAD',
     reason: 'a reply without a body; stores differ in whether they tell its length and type',
     allows: ({ at }, { request, bare }) =>

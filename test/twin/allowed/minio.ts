@@ -123,6 +123,13 @@ export const MINIO: readonly Allowed[] = [
       /^"[0-9a-f]{32}-\d+"$/.test(proxy),
   },
   {
+    name: 'which bucket is missing',
+    reason: 'of a copy whose source is in a bucket that is not there, MinIO names the bucket of the target',
+    stores,
+    allows: ({ at, bare = '', proxy = '' }, { operation }) =>
+      at === 'xml /Error/BucketName' && operation === 'PUT object+copy' && proxy === `${bare}-gone`,
+  },
+  {
     name: 'range asked for, as MinIO writes it',
     reason: 'S3 repeats the header; MinIO its own reading of it',
     stores,

@@ -69,7 +69,7 @@ export const SEMANTICS: readonly Allowed[] = [
         '200|206|400|500 InternalError|400 InvalidPartNumber|400 InvalidRequest',
         '206|200|416 InvalidPartNumber|416 InvalidRange|400 InvalidArgument|400 InvalidRequest',
       ],
-      ['GET object', '500|400 InvalidPartNumber', '400 InvalidArgument'],
+      ['GET object', '500|400 XMinioAdminInvalidArgument', '400 InvalidArgument'],
       ['HEAD object', '200|206|400|500', '206|200|416|400'],
     ],
     when: (exchange) => /(^|&)partNumber=/.test(queryText(exchange)),
