@@ -30,8 +30,10 @@ export const MAX_XML_BODY_BYTES = 8 * MiB;
 export const MAX_BACKEND_XML_BYTES = 16 * MiB;
 /** S3: keys in one DeleteObjects, rows in one list page. */
 export const MAX_LIST_KEYS = 1000;
-/** Look-ups of attributes under way at once for one listing. */
-export const LIST_LOOKUPS_AT_ONCE = 32;
+/** Look-ups of attributes under way at once for one listing: 1,000 keys take 16 round trips to the backend. */
+export const LIST_LOOKUPS_AT_ONCE = 64;
+/** And for all listings of a process: half of BACKEND_SOCKETS, so that reads and writes go on beside them. */
+export const LOOKUPS_AT_ONCE = 256;
 /** Bytes of memory for the attributes cache: about 700 for a listed object, 5 MB for a part table of 10,000 parts. */
 export const ATTRIBUTES_CACHE_BYTES = 48 * MiB;
 /** Bytes of memory for opened object headers, about 4,000 each: HEAD and ranged GETs of one object open it once. */

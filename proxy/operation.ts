@@ -8,11 +8,13 @@ import type { VerifiedBody } from './body/verified-body.ts';
 import type { LegacyPolicy } from './config.ts';
 import type { CorsConfigurations } from './cors/configurations.ts';
 import type { EmitSecurityEvent } from './events.ts';
+import type { FairLimit } from './fair-limit.ts';
 import type { UploadForm } from './form/read-form.ts';
+import type { SharedCalls } from './keyring/shared-calls.ts';
 import type { StateStore } from './keyring/state.ts';
 import type { OpenTenant } from './keyring/tenancy.ts';
 import type { UploadCache } from './multipart/upload-cache.ts';
-import type { AttributesCache } from './object/attributes-cache.ts';
+import type { AttributesCache, ListedAttributes } from './object/attributes-cache.ts';
 import type { OpenedHeaders } from './object/opened-headers.ts';
 import type { RecentObjects } from './object/recent-objects.ts';
 import type { Reply } from './reply.ts';
@@ -59,6 +61,9 @@ export interface Services {
   readonly capabilities: Capabilities;
   readonly cache: AttributesCache;
   readonly headers: OpenedHeaders;
+  /** Look-ups of listed objects under way, by version, and how many there may be. */
+  readonly listing: SharedCalls<ListedAttributes>;
+  readonly lookUps: FairLimit;
   readonly recent: RecentObjects;
   readonly emit: EmitSecurityEvent;
   readonly legacy: LegacyPolicy;

@@ -8,14 +8,16 @@ import { BodyProgress } from './body-progress.ts';
 import type { Config } from './config.ts';
 import { CorsConfigurations } from './cors/configurations.ts';
 import type { EmitSecurityEvent } from './events.ts';
+import { FairLimit } from './fair-limit.ts';
 import { OwnKeys } from './iam/own-keys.ts';
 import { EscrowUpkeep } from './keyring/escrow-upkeep.ts';
 import { processKdfRunner } from './keyring/kdf.ts';
+import { SharedCalls } from './keyring/shared-calls.ts';
 import { StateStore } from './keyring/state.ts';
 import { type SignIn, Tenancy } from './keyring/tenancy.ts';
 import { upgradeKdf } from './keyring/upgrade-kdf.ts';
 import { onWorkersChange, tellWorkers } from './keyring/worker-changes.ts';
-import { ATTRIBUTES_CACHE_BYTES, OPENED_HEADERS_BYTES } from './limits.ts';
+import { ATTRIBUTES_CACHE_BYTES, LOOKUPS_AT_ONCE, OPENED_HEADERS_BYTES } from './limits.ts';
 import { type Logger, securityEventsTo } from './log.ts';
 import { defaultMemoryBytes } from './memory-setting.ts';
 import { createMetrics, type Metrics, type MetricsText } from './metrics.ts';
@@ -128,6 +130,8 @@ function createPipeline(o: {
       cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES }),
       headers: new OpenedHeaders({ bytes: OPENED_HEADERS_BYTES }),
       recent: new RecentObjects(),
+      listing: new SharedCalls(),
+      lookUps: new FairLimit({ atOnce: LOOKUPS_AT_ONCE }),
       emit,
       legacy: config.legacy,
       region: config.region,

@@ -6,13 +6,14 @@ import { sealedPartBytes } from '../../crypto/layout.ts';
 import { BackendUnavailable } from '../backend/backend.ts';
 import type { ListedObject } from '../backend/list.ts';
 import { S3Error } from '../errors.ts';
+import type { Lane } from '../fair-limit.ts';
 import { LIST_LOOKUPS_AT_ONCE } from '../limits.ts';
 import { mapBounded } from '../map-bounded.ts';
 import type { Call } from '../operation.ts';
 import type { XmlElement } from '../xml.ts';
-import type { ListedAttributes } from './attributes-cache.ts';
+import type { ListedAttributes, VersionIdentity } from './attributes-cache.ts';
 import { encodeListed } from './list-encoding.ts';
-import { inspectObject } from './stored-object.ts';
+import { ForeignObject, inspectObject } from './stored-object.ts';
 
 /** The stored bytes of a sealed empty object: anything shorter is legacy. */
 const MIN_SEALED_BYTES = sealedPartBytes(0);
@@ -30,19 +31,17 @@ export function plainRows<Row extends ListedObject>(
   rows: readonly Row[],
 ): Promise<(Row & PlainRow)[]> {
   const quiet = withoutForeignEvents(call);
+  const lane = call.services.lookUps.lane();
   return mapBounded(rows, LIST_LOOKUPS_AT_ONCE, async (row) => {
-    const found = await lookUp(quiet, bucket, row);
+    const found = await listed(quiet, lane, bucket, row);
     return { ...row, size: found.size, etag: `"${found.etag}"`, checksums: found.checksums };
   });
 }
 
-async function lookUp(
-  call: Call,
-  bucket: string,
-  row: ListedObject & { versionId?: string },
-): Promise<ListedAttributes> {
-  const asListed = { size: row.size, etag: row.etag.replaceAll('"', ''), checksums: [] };
-  if (row.size < MIN_SEALED_BYTES) return asListed;
+type ListedRow = ListedObject & { readonly versionId?: string };
+
+async function listed(call: Call, lane: Lane, bucket: string, row: ListedRow): Promise<ListedAttributes> {
+  if (row.size < MIN_SEALED_BYTES) return asListed(row);
   const identity = {
     tenant: call.tenant.id,
     bucket,
@@ -53,19 +52,41 @@ async function lookUp(
   };
   const cached = call.services.cache.get(identity)?.listed;
   if (cached !== undefined) return cached;
+  // Two listings at once look up a version once. One that is given up leaves the other's look-ups alone.
+  const name = JSON.stringify([identity, row.versionId]);
+  return call.services.listing.run(name, call.signal, (run) =>
+    lane(() => lookUp({ ...call, signal: run.signal }, identity, row)),
+  );
+}
+
+async function lookUp(call: Call, identity: VersionIdentity, row: ListedRow): Promise<ListedAttributes> {
+  call.signal.throwIfAborted();
+  const { bucket, key } = identity;
   try {
-    const address = { bucket, key: row.key, versionId: row.versionId };
+    const address = { bucket, key, versionId: row.versionId };
     const object = await onceMore(call, () => inspectObject(call, address, { storedBytes: row.size }));
-    if (object.kind === 'legacy') call.services.cache.add(identity, { listed: asListed });
-    const checksums = object.kind === 'legacy' ? [] : object.late.checksums;
-    return { size: object.size, etag: object.etag, checksums };
+    if (object.kind === 'sealed') return { size: object.size, etag: object.etag, checksums: object.late.checksums };
+    return remembered(call, identity, asListed(row));
   } catch (error) {
     call.signal.throwIfAborted();
     // A size that is wrong for the moment would make sync tools copy again: the client is to ask again instead.
     if (isOutage(error)) throw error;
     // Another tenant's, damaged, or replaced meanwhile: shown, but never under an ETag that looks like an MD5 of plaintext.
-    return { ...asListed, etag: asListed.etag.includes('-') ? asListed.etag : `${asListed.etag}-1` };
+    const { etag, ...rest } = asListed(row);
+    const shown = { ...rest, etag: etag.includes('-') ? etag : `${etag}-1` };
+    const isForeign = error instanceof S3Error && error.cause instanceof ForeignObject;
+    return isForeign ? remembered(call, identity, shown) : shown;
   }
+}
+
+function asListed(row: ListedRow): ListedAttributes {
+  return { size: row.size, etag: row.etag.replaceAll('"', ''), checksums: [] };
+}
+
+/** What it is under this version it stays. */
+function remembered(call: Call, identity: VersionIdentity, attributes: ListedAttributes): ListedAttributes {
+  call.services.cache.add(identity, { listed: attributes });
+  return attributes;
 }
 
 /** A backend that fails once under many look-ups does not fail the listing. */
