@@ -92,12 +92,12 @@ const OUTCOMES: readonly OutcomeRule[] = [
   },
   {
     name: 'the range before everything else',
-    reason: 'the store looks at the range first; S3, as RFC 9110, at the object and the conditions',
+    reason: 'the store looks at the range, or the part, first; S3, as RFC 9110, at the object and the conditions',
     stores: [...MOTO, ...MINIO],
     operation: /^(GET|HEAD) object$/,
     bare: /^(416|412)/,
     proxy: /^(304|404|412|405|416)/,
-    when: (request) => header(request, 'range') !== undefined,
+    when: (request) => header(request, 'range') !== undefined || parameter(request, 'partNumber') !== undefined,
   },
   {
     name: 'a delete marker by its version',
@@ -217,6 +217,18 @@ function decodedName(text: string): string {
 }
 
 const byPlace: readonly Allowed[] = [
+  {
+    name: 'refused before the body was read',
+    reason:
+      'MinIO cuts the connection when it refuses a large body, and its answer may be lost; the proxy reads on until it is read',
+    stores: MINIO,
+    allows: ({ at }, { request, bare, proxy }) =>
+      /^(connection|outcome)$/.test(at) &&
+      bare.status === 0 &&
+      proxy.status >= 400 &&
+      proxy.status < 500 &&
+      Buffer.byteLength(request.body ?? '') > 64 * 1024,
+  },
   {
     name: 'details of errors',
     reason: 'the store adds elements that say again what was asked, or names another condition of two',
@@ -420,8 +432,9 @@ const byPlace: readonly Allowed[] = [
   },
   {
     name: 'ETag of a copy of a multipart object',
-    reason: 'the proxy copies without moving data, so the copy keeps the ETag of the upload; moto computes the MD5',
-    stores: MOTO,
+    reason:
+      'the proxy copies without moving data, so the copy keeps the ETag of the upload; moto computes the MD5, MinIO where it rewrites an object in place',
+    stores: [...MOTO, ...MINIO],
     allows: ({ at, bare = '', proxy = '' }) =>
       /etag$/i.test(at) && /^"?[0-9a-f]{32}"?$/.test(bare) && /-\d+"?$/.test(proxy),
   },

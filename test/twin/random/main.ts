@@ -35,6 +35,12 @@ if (stores.length < new Set(values.backend).size) throw new Error(`--backend is 
 /** Each has a bucket of its own; a store mostly waits for its own work. */
 const SEQUENCES_AT_ONCE = 4;
 
+/** Ctrl-C ends the run after the sequences under way, with its summary. */
+let isStopped = false;
+process.once('SIGINT', () => {
+  isStopped = true;
+});
+
 let failures = 0;
 for (const store of stores) failures += await runStore(store);
 console.log(failures === 0 ? 'no unexplained difference, everything reached' : `${failures} failures`);
@@ -51,7 +57,7 @@ async function runStore(store: StoreName): Promise<number> {
   let seed = first;
   const last = values.one ? seed : Number.MAX_SAFE_INTEGER;
   const lane = async (): Promise<void> => {
-    while (seed <= last && twin.ledger.requests < Number(values.requests)) {
+    while (!isStopped && seed <= last && twin.ledger.requests < Number(values.requests)) {
       const mine = seed++;
       const sequence = randomSequence(mine, store);
       if (values.one) console.log(printSequence(sequence));
