@@ -21,7 +21,8 @@ export async function* regroup(o: {
   readonly batchBytes: number;
   readonly mismatch: () => Error;
 }): AsyncGenerator<Batch> {
-  const batch = Buffer.allocUnsafe(Math.min(o.batchBytes, o.totalBytes));
+  // Not made before it is needed: a source may bring whole batches.
+  let batch: Buffer | undefined;
   let filled = 0;
   let ahead = Math.max(0, Math.ceil(o.totalBytes / o.batchBytes) - 1) * o.batchBytes;
   const lastBytes = o.totalBytes - ahead;
@@ -37,6 +38,7 @@ export async function* regroup(o: {
       const room = (ahead > 0 ? o.batchBytes : lastBytes) - filled;
       if (room === 0) throw o.mismatch();
       const taken = Math.min(room, chunk.length - at);
+      batch ??= Buffer.allocUnsafe(Math.min(o.batchBytes, o.totalBytes));
       chunk.copy(batch, filled, at, at + taken);
       at += taken;
       filled += taken;
@@ -48,5 +50,5 @@ export async function* regroup(o: {
     }
   }
   if (ahead > 0 || filled !== lastBytes) throw o.mismatch();
-  yield { bytes: batch.subarray(0, lastBytes), isLast: true };
+  yield { bytes: (batch ?? Buffer.alloc(0)).subarray(0, lastBytes), isLast: true };
 }

@@ -10,6 +10,17 @@ const GiB = 1024 * MiB;
 export const SMALL_BODY_BYTES = MiB;
 /** Bytes of plaintext sealed or opened in one go: several segments in a row amortise calls, without much memory per stream. */
 export const BATCH_BYTES = 512 * KiB;
+/** Bytes of plaintext from which on a body's MD5 is computed on another thread: for smaller ones the messages cost more. */
+export const MD5_THREAD_BYTES = 2 * MiB;
+/** Threads for MD5s per process, fewer on few cores: one does 0.5 GB/s, two more than a process otherwise takes in. */
+export const MD5_THREADS = 2;
+/** Blocks of shared memory per stream: one is filled while another is hashed. Each is one batch, sealed where it lies. */
+export const MD5_BLOCKS = 2;
+export const MD5_BLOCK_BYTES = BATCH_BYTES;
+/** Streams at once whose MD5 is computed on threads: 32 MiB of shared memory per process at most. */
+export const MD5_STREAMS = 32;
+/** Streams whose blocks are kept for later ones: 8 MiB. */
+export const MD5_SPARE_STREAMS = 8;
 /** Bytes of a body that wait to be sent on a connection before its producer is held back: one batch, sent in few calls. */
 export const WRITE_AHEAD_BYTES = 512 * KiB;
 /** S3: largest single PUT, largest part, bytes of plaintext. */

@@ -20,7 +20,7 @@ export interface BodyResult {
 /** Every digest of the plaintext that is wanted, each computed once. */
 export class Digests {
   readonly #expected: BodyExpectations;
-  readonly #md5 = createHasher('MD5');
+  #md5: Hasher | undefined = createHasher('MD5');
   /** In the order in which they are reported. */
   readonly #reported = new Set<ChecksumName>();
   readonly #hashers = new Map<ChecksumName, Hasher>();
@@ -49,15 +49,23 @@ export class Digests {
     if (!this.#hashers.has(algorithm)) this.#hashers.set(algorithm, createHasher(algorithm));
   }
 
+  /** The MD5 is computed elsewhere: `verify` will be given it. To be called before the first `update`. */
+  leaveMd5(): void {
+    this.#md5 = undefined;
+  }
+
   update(data: Buffer): void {
-    this.#md5.update(data);
+    this.#md5?.update(data);
     for (const hasher of this.#hashers.values()) hasher.update(data);
   }
 
-  /** @throws S3Error for the first promise that does not hold. */
-  verify(trailer: Trailer): BodyResult {
+  /**
+   * @param computedMd5 exactly when it was left to another. @throws S3Error for the first promise that does not hold.
+   */
+  verify(trailer: Trailer, computedMd5?: Buffer): BodyResult {
     const { contentMd5, checksum, sha256Hex } = this.#expected;
-    const md5 = this.#md5.digest();
+    const md5 = this.#md5?.digest() ?? computedMd5;
+    if (md5 === undefined) throw new Error('The MD5 was left to another, who does not give it.');
     const values = new Map([...this.#hashers].map(([algorithm, hasher]) => [algorithm, hasher.digest()]));
     const digestOf = (algorithm: ChecksumName): Buffer => {
       const value = algorithm === 'MD5' ? md5 : values.get(algorithm);

@@ -7,11 +7,14 @@
  */
 import type { Verified } from '../../sigv4/verify.ts';
 import { S3Error, type S3ErrorCode } from '../errors.ts';
+import { MD5_THREAD_BYTES } from '../limits.ts';
 import { AwsChunkedDecoder } from './aws-chunked.ts';
 import type { ChecksumName } from './checksums.ts';
 import { type BodyResult, Digests } from './digests.ts';
 import { bodyExpectations } from './expectations.ts';
 import { type Framing, PlainFraming } from './framing.ts';
+import { type Md5Threads, md5Threads } from './md5-threads.ts';
+import type { ThreadedMd5 } from './threaded-md5.ts';
 
 export interface VerifiedBody {
   /** Exact length of the plaintext, bytes. */
@@ -21,7 +24,7 @@ export interface VerifiedBody {
   /** Adds a checksum to the result, for operations that owe one the client did not ask for. Before `chunks` is read only. */
   compute(algorithm: ChecksumName): void;
   /**
-   * Single use. Ends only when every promise about the body has been verified.
+   * Single use; each chunk is valid until the next one is asked for. Ends only when every promise about the body has been verified.
    * @throws S3Error BadDigest, XAmzContentSHA256Mismatch, SignatureDoesNotMatch, IncompleteBody, InvalidRequest,
    *   MalformedTrailerError.
    */
@@ -35,6 +38,8 @@ export interface OpenBodyOptions {
   /** Looks up a header by lower-case name. */
   readonly header: (name: string) => string | undefined;
   readonly verified: Verified;
+  /** For the MD5s of large bodies, instead of this process's own. */
+  readonly md5Threads?: Md5Threads;
 }
 
 /** @throws S3Error for everything that the headers alone show to be wrong. */
@@ -48,6 +53,11 @@ export function openBody(o: OpenBodyOptions): VerifiedBody {
     if (used) throw new Error('A body is read once.');
     used = true;
     const framing = framingOf(o.verified, expected.plainBytes);
+    const thread = expected.plainBytes < MD5_THREAD_BYTES ? undefined : (o.md5Threads ?? md5Threads).open();
+    if (thread !== undefined) {
+      yield* besideThread(framing, thread);
+      return;
+    }
     for await (const read of fromClient(o.source)) {
       for (const slice of framing.push(read)) {
         digests.update(slice);
@@ -55,6 +65,28 @@ export function openBody(o: OpenBodyOptions): VerifiedBody {
       }
     }
     result = digests.verify(framing.finish());
+  }
+
+  /** The plaintext goes into the blocks from which the thread hashes it, and is handed out from there. */
+  async function* besideThread(framing: Framing, thread: ThreadedMd5): AsyncGenerator<Buffer, void, undefined> {
+    digests.leaveMd5();
+    try {
+      for await (const read of fromClient(o.source)) {
+        for (const slice of framing.push(read)) {
+          for (let at = thread.fill(slice, 0); thread.isFull; at += thread.fill(slice, at)) {
+            yield thread.hand();
+            await thread.ready();
+          }
+          digests.update(slice);
+        }
+      }
+      const trailer = framing.finish();
+      const rest = thread.hand();
+      if (rest.length > 0) yield rest;
+      result = digests.verify(trailer, await thread.digest());
+    } finally {
+      thread.close();
+    }
   }
 
   return {
@@ -80,9 +112,10 @@ export function openBody(o: OpenBodyOptions): VerifiedBody {
  */
 export async function collectBody(body: VerifiedBody, o: { maxBytes: number; tooLarge: S3ErrorCode }): Promise<Buffer> {
   if (body.plainBytes > o.maxBytes) throw new S3Error(o.tooLarge);
-  const pieces: Buffer[] = [];
-  for await (const piece of body.chunks) pieces.push(piece);
-  return Buffer.concat(pieces, body.plainBytes);
+  const whole = Buffer.allocUnsafe(body.plainBytes);
+  let filled = 0;
+  for await (const piece of body.chunks) filled += piece.copy(whole, filled);
+  return whole;
 }
 
 function framingOf(verified: Verified, plainBytes: number): Framing {

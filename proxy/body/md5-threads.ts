@@ -1,0 +1,119 @@
+/**
+ * MD5s of large bodies on threads of their own. The MD5 is every object's ETag, and takes more time than all the rest of storing a
+ * body; on another core it runs beside the rest. Threads and shared memory are bounded: a body beyond the bounds has its MD5
+ * computed where it is read.
+ */
+import { availableParallelism } from 'node:os';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { MD5_BLOCK_BYTES, MD5_BLOCKS, MD5_SPARE_STREAMS, MD5_STREAMS, MD5_THREADS } from '../limits.ts';
+import type { FromMd5Thread, ToMd5Thread } from './md5-protocol.ts';
+import { ThreadedMd5 } from './threaded-md5.ts';
+
+/** The thread's module beside this one: TypeScript when run from source, JavaScript in the built package. */
+const ENTRY = new URL(`./md5-thread${extname(fileURLToPath(import.meta.url))}`, import.meta.url);
+
+export interface Md5ThreadsOptions {
+  readonly threads: number;
+  /** Streams at once; each takes MD5_BLOCKS blocks. */
+  readonly streams: number;
+  readonly entry?: URL;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly streams: Map<number, ThreadedMd5>;
+  hasWorked: boolean;
+}
+
+export class Md5Threads {
+  readonly #options: Md5ThreadsOptions;
+  readonly #threads: Thread[] = [];
+  readonly #spare: (readonly SharedArrayBuffer[])[] = [];
+  #lent = 0;
+  #nextId = 1;
+  /** A thread could not even start: no others are tried. */
+  #broken = false;
+
+  constructor(o: Md5ThreadsOptions) {
+    this.#options = o;
+  }
+
+  /** Streams that hold blocks at the moment. */
+  get lent(): number {
+    return this.#lent;
+  }
+
+  /** A stream on the thread with the fewest; `undefined` when the bounds are reached. Its `close` has to be called. */
+  open(): ThreadedMd5 | undefined {
+    if (this.#broken || this.#options.threads < 1 || this.#lent >= this.#options.streams) return undefined;
+    const thread = this.#leastBusy();
+    const id = this.#nextId++;
+    const blocks = this.#spare.pop() ?? newBlocks();
+    const post = (message: ToMd5Thread) => thread.worker.postMessage(message);
+    const stream = new ThreadedMd5({ id, blocks, post });
+    this.#lent += 1;
+    thread.streams.set(id, stream);
+    post({ id, blocks });
+    return stream;
+  }
+
+  /** Ends the threads; streams under way fail. */
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+  }
+
+  #leastBusy(): Thread {
+    if (this.#threads.length < this.#options.threads && this.#threads.every(({ streams }) => streams.size > 0)) {
+      return this.#start();
+    }
+    return this.#threads.reduce((least, thread) => (thread.streams.size < least.streams.size ? thread : least));
+  }
+
+  #start(): Thread {
+    const worker = new Worker(this.#options.entry ?? ENTRY, { execArgv: [], env: {}, name: 'md5' });
+    const thread: Thread = { worker, streams: new Map(), hasWorked: false };
+    // Nothing waits for it but bodies, and those have connections that keep the process alive.
+    worker.unref();
+    worker.on('message', (message: FromMd5Thread) => this.#take(thread, message));
+    let cause: unknown;
+    worker.on('error', (error) => {
+      cause = error;
+    });
+    worker.on('exit', () => this.#ended(thread, cause));
+    this.#threads.push(thread);
+    return thread;
+  }
+
+  #take(thread: Thread, message: FromMd5Thread): void {
+    thread.hasWorked = true;
+    const stream = thread.streams.get(message.id);
+    if (stream === undefined) throw new Error('an MD5 thread speaks of a stream that it does not have');
+    if ('free' in message) {
+      stream.freed(message.free);
+      return;
+    }
+    thread.streams.delete(message.id);
+    this.#lent -= 1;
+    if (this.#spare.length < MD5_SPARE_STREAMS) this.#spare.push(stream.blocks);
+    stream.ended(message.md5);
+  }
+
+  #ended(thread: Thread, cause: unknown): void {
+    this.#threads.splice(this.#threads.indexOf(thread), 1);
+    if (!thread.hasWorked) this.#broken = true;
+    this.#lent -= thread.streams.size;
+    for (const stream of thread.streams.values()) stream.failed(new Error('an MD5 thread ended', { cause }));
+  }
+}
+
+function newBlocks(): readonly SharedArrayBuffer[] {
+  return Array.from({ length: MD5_BLOCKS }, () => new SharedArrayBuffer(MD5_BLOCK_BYTES));
+}
+
+/** Those of this process. They start with the first large body, one less than there are cores at most. */
+export const md5Threads = new Md5Threads({
+  threads: Math.min(MD5_THREADS, availableParallelism() - 1),
+  streams: MD5_STREAMS,
+});
