@@ -127,6 +127,7 @@ describe('a tenant', () => {
     for (const [action, parameters] of attempts) {
       const refused = await iam(own, action, parameters);
       expect([refused.error, refused.status]).toEqual(['DeleteConflict', 409]);
+      expect(refused.root.child('Error')?.value('Message')).toContain('the last key in use');
     }
     expect((await put(own, 'still-works')).status).toBe(200);
     // An inactive key is no way in, so it may go.

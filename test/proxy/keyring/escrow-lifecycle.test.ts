@@ -3,6 +3,7 @@
  * theirs was used, without the request noticing; a tenant whose keys were never used since stays closed to the operator; a
  * changed key replaces the old one; and recovery gives back the data, to the one private key, with everything verified.
  */
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -14,6 +15,7 @@ import { TenantAdmin } from '../../../proxy/keyring/admin.ts';
 import { canonicalJson } from '../../../proxy/keyring/canonical-json.ts';
 import { type KeyringDeps, readKeyring } from '../../../proxy/keyring/change-keyring.ts';
 import type { Keyring } from '../../../proxy/keyring/document.ts';
+import { sealEscrow } from '../../../proxy/keyring/escrow.ts';
 import { type EscrowPrivateKey, generateEscrowKey, renderEscrowKeyFile } from '../../../proxy/keyring/escrow-key.ts';
 import { processKdfRunner } from '../../../proxy/keyring/kdf.ts';
 import { KeyringTampered, keyringName } from '../../../proxy/keyring/records.ts';
@@ -197,16 +199,22 @@ test('without the setting an escrow that is there stays, and works', async () =>
 });
 
 describe('a keyring whose escrow was changed by someone who holds S', () => {
-  const forged = (change: (own: Keyring, other: Keyring) => Keyring) =>
+  type Change = (own: Keyring, other: Keyring) => Keyring | Promise<Keyring>;
+  const forged = (change: Change) =>
     withEscrow(key, async (proxy) => {
       const [own, other] = [await proxy.createTenant(), await proxy.createTenant()];
-      const keyring = change(await keyringOf(own.tenant), await keyringOf(other.tenant));
+      const keyring = await change(await keyringOf(own.tenant), await keyringOf(other.tenant));
       const body = canonicalJson(resign({ ...keyring, generation: keyring.generation + 1 }, plain.proxy.sealKeys));
       await plain.proxy.state.replace(keyringName(own.tenant), body, signal());
       return own;
     });
 
-  const FORGED: Readonly<Record<string, (own: Keyring, other: Keyring) => Keyring>> = {
+  const FORGED: Readonly<Record<string, Change>> = {
+    'root keys that are not its own, sealed to the right public key': async (own) => {
+      const roots = new Map([[1, createSecretKey(randomBytes(32))]]);
+      const { publicKey } = key;
+      return { ...own, escrow: await sealEscrow({ publicKey, tenant: own.tenant, roots, now: new Date() }) };
+    },
     "another tenant's escrow": (own, other) => ({ ...own, escrow: other.escrow }),
     'no escrow': (own) => ({ ...own, escrow: null }),
     'another creation time': (own) => ({
