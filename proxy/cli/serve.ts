@@ -65,6 +65,7 @@ function announce(
       state: `${config.state.bucket}/${config.state.prefix}`,
       legacy: config.legacy.kind,
       workers: config.workers,
+      escrow: config.escrowPublicKey?.toString('base64') ?? 'off',
       capabilities: describeCapabilities(o.capabilities),
     },
     'serving',
