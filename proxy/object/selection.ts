@@ -1,18 +1,22 @@
 /** Which plaintext bytes a GET or HEAD is about: all of them, a Range, or a part by its number. */
 import type { PartEntry } from '../../crypto/footer.ts';
 import { S3Error } from '../errors.ts';
+import { parseHttpDate } from '../http-date.ts';
 import { MAX_PART_NUMBER } from '../limits.ts';
 import type { Call } from '../operation.ts';
 import type { S3Request } from '../request.ts';
 import { partTable } from './footer.ts';
-import { parseHttpDate } from './http-date.ts';
 import { type ByteRange, contentRange, resolveRange, unsatisfiable } from './range.ts';
 import { rangeOfPart } from './read-plan.ts';
 import { checksumHeaders } from './reply-headers.ts';
 import type { SealedObject, StoredObject } from './stored-object.ts';
 
 export type Selection =
-  | { readonly kind: 'whole' }
+  | {
+      readonly kind: 'whole';
+      /** Beside those of the object, when a part was asked for. */
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   | {
       readonly kind: 'partial';
       readonly range: ByteRange;
@@ -77,7 +81,7 @@ async function selectPart(call: Call, object: StoredObject, number: number): Pro
 function wholePart(object: StoredObject, range: ByteRange, headers: Record<string, string>): Selection {
   if (range.end > range.start) return partial(object, range, headers);
   if (object.size > 0) throw unsatisfiable(undefined, object.size);
-  return { kind: 'whole' };
+  return { kind: 'whole', headers };
 }
 
 /** The part's own checksum: the object's would not match the bytes that are sent. */

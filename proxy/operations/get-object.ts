@@ -109,7 +109,7 @@ function reply(call: Call, object: StoredObject, selection: Selection, plaintext
   const length = selection.kind === 'whole' ? object.size : selection.range.end - selection.range.start;
   return {
     status: selection.kind === 'whole' ? 200 : 206,
-    headers: { ...headers, ...(selection.kind === 'whole' ? {} : selection.headers) },
+    headers: { ...headers, ...selection.headers },
     body: { length, chunks: plaintext },
   };
 }

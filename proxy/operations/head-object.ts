@@ -21,7 +21,7 @@ export const headObject: Operation = {
       const checksums = selection.kind === 'whole' && wantsChecksums(request);
       const headers = objectHeaders(object, request, { checksums });
       if (selection.kind === 'whole')
-        return { status: 200, headers: { ...headers, 'Content-Length': String(object.size) } };
+        return { status: 200, headers: { ...headers, ...selection.headers, 'Content-Length': String(object.size) } };
       const length = String(selection.range.end - selection.range.start);
       return { status: 206, headers: { ...headers, ...selection.headers, 'Content-Length': length } };
     }),

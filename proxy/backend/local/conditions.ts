@@ -3,6 +3,7 @@
  * a resolution of one second; a date that does not parse is ignored (RFC 9110 section 13.1.3).
  */
 import { S3Error } from '../../errors.ts';
+import { parseHttpDate } from '../../http-date.ts';
 
 /** What conditions are evaluated against. `modified` in milliseconds; `etag` hex without quotes. */
 export interface Validators {
@@ -104,6 +105,6 @@ export function unquoteEtag(tag: string): string {
 }
 
 function seconds(date: string | undefined, otherwise: number): number {
-  const milliseconds = date === undefined ? Number.NaN : Date.parse(date);
+  const milliseconds = date === undefined ? Number.NaN : parseHttpDate(date);
   return Number.isNaN(milliseconds) ? otherwise : Math.floor(milliseconds / 1000);
 }

@@ -91,6 +91,7 @@ describe('parts by number', () => {
     await upload('empty', [Buffer.alloc(0)]);
     for (const method of ['GET', 'HEAD']) {
       const { status, headers, body } = await ask(method, `/${bench.bucket}/empty`, [], 'partNumber=1');
+      expect(headers['x-amz-mp-parts-count']).toBe('1');
       expect([status, headers['content-length'], headers['content-range'], body.length]).toEqual([
         200,
         '0',

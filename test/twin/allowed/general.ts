@@ -94,6 +94,14 @@ export const GENERAL: readonly Allowed[] = [
       ),
   },
   {
+    name: 'what a 304 repeats',
+    reason: 'RFC 9110 section 15.4.5: what caches go by is sent again, which not every store does',
+    allows: ({ at, bare }, exchange) =>
+      bare === undefined &&
+      exchange.bare.status === 304 &&
+      /^header (cache-control|expires|last-modified|x-amz-version-id)$/.test(at),
+  },
+  {
     name: 'Content-Range of a 416',
     reason: 'RFC 9110 section 14.4: tells the size; not every store does',
     allows: (difference, { bare }) =>

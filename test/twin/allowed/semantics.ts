@@ -38,7 +38,7 @@ export const SEMANTICS: readonly Allowed[] = [
     name: 'order of conditions',
     reason: 'RFC 9110 section 13.2.2 and S3: a date counts only beside no ETag condition; the store evaluates both',
     rows: [
-      [OBJECT, '304', '200'],
+      [OBJECT, '304|412|412 PreconditionFailed', '200'],
       ['PUT object+copy|PUT object?partNumber&uploadId+copy', '412 PreconditionFailed', '200'],
     ],
     when: (exchange) =>

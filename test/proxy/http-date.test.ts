@@ -1,6 +1,6 @@
 /** Protects conditions on dates: the three forms of RFC 9110 count, and everything else is no date at all. */
 import { expect, test } from 'vitest';
-import { parseHttpDate } from '../../../proxy/object/http-date.ts';
+import { parseHttpDate } from '../../proxy/http-date.ts';
 
 const TIME = Date.UTC(1994, 10, 6, 8, 49, 37);
 
