@@ -79,7 +79,9 @@ async function* keys() {
 }
 const began = performance.now();
 await eachBounded(keys(), 32, async (Key) => {
-  await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body: BODY, ContentType: 'text/x-test', Metadata: { key: Key } }));
+  await s3.send(
+    new PutObjectCommand({ Bucket: BUCKET, Key, Body: BODY, ContentType: 'text/x-test', Metadata: { key: Key } }),
+  );
 });
 say(`# ${OBJECTS} objects of ${BODY.length} bytes stored in ${((performance.now() - began) / 1000).toFixed(1)} s`);
 const backend = await openLocalBackend({ directory: store });

@@ -70,7 +70,7 @@ describe('beside running servers', () => {
       let rewrapped = 0;
       for (let epoch = 2; epoch <= 4; epoch += 1) {
         const { opened } = await rotation.begin();
-          const enough = counts.puts + 5 * keys.length;
+        const enough = counts.puts + 5 * keys.length;
         while (counts.puts < enough && failures.length === 0) {
           const result = await rotation.drain(opened, { settledAfterMs: HOUR_MS });
           expect(result.retired).toEqual([]);
@@ -135,7 +135,9 @@ describe('beside running servers', () => {
       // A server that was started later: it has seen no newer generation.
       const { backend, capabilities, proxy, tenant } = bench;
       const fresh = await startTestProxy({ backend, capabilities, sealKeys: proxy.sealKeys });
-      await expect(fresh.client(tenant).send(new GetObjectCommand(at))).rejects.toMatchObject({ name: 'InternalError' });
+      await expect(fresh.client(tenant).send(new GetObjectCommand(at))).rejects.toMatchObject({
+        name: 'InternalError',
+      });
       const events = fresh.log.filter(({ securityEvent }) => securityEvent !== undefined);
       expect(events).toMatchObject([{ securityEvent: 'keyring-rollback', tenant: tenant.tenant, key: 'object' }]);
       await fresh.close();

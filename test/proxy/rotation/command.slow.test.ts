@@ -1,0 +1,148 @@
+// Protects: `sealgate key rotate --deep` as it is run: what it refuses, what it hands out before it changes anything, that a run
+// ended by kill -9 at any point is gone on with by the next one, and that the old root key goes in the end.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Backend } from '../../../proxy/backend/backend.ts';
+import { openLocalBackend } from '../../../proxy/backend/local/local.ts';
+import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
+import { countEpochs } from '../../../proxy/rotation/count-epochs.ts';
+import { NODE, PROJECT, type RunningProgram, runProgram, startServe } from '../../e2e/support/program.ts';
+import { s3Client, type TestTenant } from '../../helpers/proxy.ts';
+import { storedObject } from '../../helpers/stored.ts';
+
+const OBJECTS = 1_500;
+const KILLS = 4;
+let directory: string;
+let settings: Record<string, string>;
+let server: RunningProgram;
+let backend: Backend;
+let tenant: TestTenant;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'sealgate-rotate-'));
+  const store = join(directory, 'store');
+  settings = {
+    SEALGATE_BACKEND: `local:${store}`,
+    SEALGATE_STATE: 'sealgate-state',
+    SEALGATE_SEAL_KEYS: SealKeys.generate(),
+  };
+  server = await startServe({ directory, settings });
+  const created = await sealgate('tenant', 'create', '--bucket', '*', '--json');
+  tenant = JSON.parse(created.stdout);
+  await writeFile(join(directory, 'key.json'), created.stdout);
+  const s3 = s3Client(server.endpoint, tenant);
+  await s3.send(new CreateBucketCommand({ Bucket: 'data' }));
+  for (let batch = 0; batch < OBJECTS; batch += 25) {
+    const keys = Array.from({ length: 25 }, (_, index) => `o/${batch + index}`);
+    await Promise.all(
+      keys.map((Key) => s3.send(new PutObjectCommand({ Bucket: 'data', Key, Body: `body of ${Key}` }))),
+    );
+  }
+  backend = await openLocalBackend({ directory: store });
+});
+
+afterAll(async () => {
+  await server.stop();
+  await backend.close();
+  await rm(directory, { recursive: true });
+});
+
+const sealgate = (...args: readonly string[]) => runProgram(args, { directory, settings });
+const rotate = (...args: readonly string[]) => sealgate('key', 'rotate', '--deep', ...args);
+
+const epochs = async () => {
+  const source = { backend, signal: AbortSignal.timeout(60_000), stateBucket: 'sealgate-state' };
+  return (await countEpochs(source, tenant.tenant)).epochs;
+};
+
+function started(...args: readonly string[]): ChildProcess {
+  const env = { PATH: process.env['PATH'] ?? '', ...settings };
+  const program = [join(PROJECT, 'bin/sealgate.js'), 'key', 'rotate', '--deep', ...args];
+  return spawn(NODE, program, { cwd: directory, env, stdio: 'ignore' });
+}
+
+test('wrong usage, a wrong key and a dry run change nothing', async () => {
+  expect((await rotate('--keep-key', '--out', 'x')).code).toBe(2);
+  expect((await rotate('--tenant', tenant.tenant)).code).toBe(2);
+  const nobody = await rotate();
+  expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringContaining('An API key is needed')]);
+  const swapped = { ...tenant, secretAccessKey: 'A'.repeat(43) };
+  await writeFile(join(directory, 'swapped.json'), JSON.stringify(swapped));
+  const mismatched = await rotate('--credentials', 'swapped.json');
+  expect([mismatched.code, mismatched.stderr]).toEqual([1, expect.stringContaining('do not belong together')]);
+  const plan = await rotate('--credentials', 'key.json', '--dry-run', '--json');
+  expect(JSON.parse(plan.stdout)).toMatchObject({
+    tenant: tenant.tenant,
+    epoch: 2,
+    underWay: false,
+    kept: [],
+    dropped: [],
+    objects: { 1: { current: OBJECTS, noncurrent: 0 } },
+  });
+  // A key that cannot be kept stops it before anything is changed.
+  await writeFile(join(directory, 'taken.json'), 'taken');
+  const taken = await rotate('--credentials', 'key.json', '--out', 'taken.json');
+  expect([taken.code, taken.stderr]).toEqual([1, expect.stringContaining('already there')]);
+  expect(await epochs()).toEqual({ 1: { current: OBJECTS, noncurrent: 0 } });
+  for (const { stdout, stderr } of [mismatched, plan, taken]) {
+    expect(stdout + stderr).not.toContain(tenant.secretAccessKey);
+  }
+});
+
+test('killed again and again, it goes on, with the key that it wrote beforehand', async () => {
+  const before = await storedObject(backend, 'data', 'o/7');
+  // The first kill is as soon as the new key is written: at whatever point of beginning the epoch that is.
+  const first = started('--credentials', 'key.json', '--out', 'new.json');
+  const gone = once(first, 'exit');
+  while (!(await stat(join(directory, 'new.json')).catch(() => undefined))?.size) await setTimeout(1);
+  first.kill('SIGKILL');
+  await gone;
+  const renewed: TestTenant = JSON.parse(await readFile(join(directory, 'new.json'), 'utf8'));
+  expect((await stat(join(directory, 'new.json'))).mode & 0o777).toBe(0o600);
+  const begun = JSON.parse((await sealgate('tenant', 'show', tenant.tenant, '--json')).stdout).epochs.length === 2;
+  // Either nothing was changed yet and the old key works, or the new one does.
+  const args = begun ? ['--credentials', 'new.json'] : ['--credentials', 'key.json', '--out', 'newer.json'];
+  const counts: number[] = [];
+  for (let kill = 1; kill <= KILLS; kill += 1) {
+    const child = started(...(kill === 1 ? args : ['--credentials', begun ? 'new.json' : 'newer.json']));
+    const exited = once(child, 'exit');
+    const wanted = Math.floor((OBJECTS * kill) / (KILLS + 2));
+    while (((await epochs())[2]?.current ?? 0) < wanted && child.exitCode === null) await setTimeout(5);
+    child.kill('SIGKILL');
+    await exited;
+    counts.push((await epochs())[2]?.current ?? 0);
+  }
+  expect(counts).toEqual(counts.toSorted((a, b) => a - b));
+  const file = begun ? 'new.json' : 'newer.json';
+  const current: TestTenant = begun ? renewed : JSON.parse(await readFile(join(directory, file), 'utf8'));
+  const last = await rotate('--credentials', file, '--json');
+  expect([last.code, last.stderr]).toEqual([0, expect.stringContaining('going on with epoch 2')]);
+  const summary = JSON.parse(last.stdout);
+  expect(summary).toMatchObject({ epoch: 2, failures: [], retired: [], uploads: [] });
+  expect(Date.parse(summary.retireAfter)).toBeGreaterThan(Date.now() + 80_000_000);
+  expect(await epochs()).toEqual({ 2: { current: OBJECTS, noncurrent: 0 } });
+  const after = await storedObject(backend, 'data', 'o/7');
+  expect(after.body.equals(before.body)).toBe(true);
+  const { Body } = await s3Client(server.endpoint, current).send(new GetObjectCommand({ Bucket: 'data', Key: 'o/7' }));
+  expect(await Body?.transformToString()).toBe('body of o/7');
+
+  await server.stop();
+  const retired = await rotate('--credentials', file, '--servers-restarted');
+  expect([retired.code, retired.stdout]).toEqual([0, expect.stringContaining('retired: epoch 1')]);
+  server = await startServe({ directory, settings });
+  const status = await rotate('--status', '--tenant', tenant.tenant);
+  expect(status.stdout).toContain(`epoch 2  objects ${OBJECTS}  older versions 0`);
+  const old = await rotate('--credentials', 'key.json', '--dry-run');
+  expect([old.code, old.stderr]).toEqual([1, expect.stringContaining('InvalidAccessKeyId')]);
+  const s3 = s3Client(server.endpoint, current);
+  for (let index = 0; index < OBJECTS; index += 100) {
+    const found = await s3.send(new GetObjectCommand({ Bucket: 'data', Key: `o/${index}` }));
+    expect(await found.Body?.transformToString()).toBe(`body of o/${index}`);
+  }
+});
