@@ -5,9 +5,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { unsealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
 import type { KeyringDeps } from '../../proxy/keyring/change-keyring.ts';
+import { deleteTenant } from '../../proxy/keyring/delete-tenant.ts';
 import { DEFAULT_KDFS, KdfRunner, processKdfRunner } from '../../proxy/keyring/kdf.ts';
 import { KeyAdmin } from '../../proxy/keyring/key-admin.ts';
 import { KEYRING_TTL_SECONDS } from '../../proxy/limits.ts';
+import { countObjects } from '../../proxy/object/count-objects.ts';
 import { OPERATIONS } from '../../proxy/operations/table.ts';
 import { type Bench, openBench } from '../helpers/bench.ts';
 import { startTestProxy, type TestProxy, type TestTenant } from '../helpers/proxy.ts';
@@ -148,3 +150,45 @@ async function slotOf(key: TestTenant): Promise<string> {
   const { slots } = JSON.parse(stored?.body.toString() ?? '') as { slots: { id: string; registeredIds: string[] }[] };
   return slots.find(({ registeredIds }) => registeredIds.includes(key.accessKeyId))?.id ?? '';
 }
+
+test('deleting a tenant aborts its uploads in progress, at the store too, and leaves those of others', async () => {
+  const [mine, theirs] = [await bench.proxy.createTenant(), await bench.proxy.createTenant()];
+  const begin = async (key: TestTenant) => {
+    const path = objectPath(bench.bucket, `upload of ${key.tenant}`);
+    const created = await bench.send(at({ method: 'POST', path, query: 'uploads' }), key);
+    const uploadId = /<UploadId>([^<]+)/.exec(created.body.toString())?.[1] ?? '';
+    const query = `partNumber=1&uploadId=${encodeURIComponent(uploadId)}`;
+    const part = await bench.send(at({ method: 'PUT', path, query, body: 'part' }), key);
+    expect(part.status).toBe(200);
+    return { path, query: `uploadId=${encodeURIComponent(uploadId)}` };
+  };
+  await begin(mine);
+  const kept = await begin(theirs);
+  const uploads = async () => {
+    const names = new Set<string>();
+    for await (const name of bench.proxy.state.list('uploads/', signal)) names.add(name.split('/')[1] ?? '');
+    return names.size;
+  };
+  expect(await uploads()).toBe(2);
+  const deleted = await deleteTenant(deps, bench.backend, mine.tenant, signal);
+  expect(deleted).toEqual({ keys: 1, uploads: 1 });
+  expect(await uploads()).toBe(1);
+  expect((await bench.send(at({ method: 'GET', ...kept }), theirs)).status).toBe(200);
+  now += 1000 * KEYRING_TTL_SECONDS;
+  expect((await get(mine)).code).toBe('InvalidAccessKeyId');
+  const list = await bench.send(at({ method: 'GET', path: `/${bench.bucket}`, query: 'uploads' }), theirs);
+  expect([...list.body.toString().matchAll(/<UploadId>/g)]).toHaveLength(1);
+});
+
+test('objects of a tenant are counted by what their metadata say', async () => {
+  const [mine, theirs] = [await bench.proxy.createTenant(), await bench.proxy.createTenant()];
+  const store = (key: TestTenant, name: string) =>
+    bench.send(at({ method: 'PUT', path: objectPath(bench.bucket, name), body: 'x'.repeat(100) }), key);
+  for (const name of ['a b+ü%.txt', '..', '//', 'n']) expect((await store(mine, name)).status).toBe(200);
+  await store(theirs, 'other');
+  const o = { backend: bench.backend, signal, stateBucket: 'sealgate-state' };
+  const counted = await countObjects(o, mine.tenant);
+  expect(counted.objects).toBe(4);
+  expect(counted.bytes).toBeGreaterThan(4 * 100);
+  expect(await countObjects(o, 'ab'.repeat(12))).toEqual({ objects: 0, bytes: 0 });
+});
