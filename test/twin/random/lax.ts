@@ -124,7 +124,7 @@ const OUTCOMES: readonly OutcomeRule[] = [
     when: isWrongTwice,
   },
   {
-    name: "MinIO's own codes",
+    name: 'codes that MinIO invented',
     reason: 'codes that S3 does not have become those that it has: XMinio..., XAmzContentChecksumMismatch',
     stores: MINIO,
     bare: /^400 (XMinio\w+|XAmzContentChecksumMismatch)$/,
@@ -290,7 +290,7 @@ const byPlace: readonly Allowed[] = [
       ),
   },
   {
-    name: 'order of elements',
+    name: 'order of elements in lists',
     reason: 'the proxy writes the order of the S3 API reference',
     stores: [...MOTO, ...MINIO],
     allows: ({ at }) => at.startsWith('xml-order /'),
