@@ -14,8 +14,8 @@ export interface VersionIdentity {
   readonly key: string;
   /** As the backend gives it. */
   readonly etag: string;
-  /** HTTP date or ISO time: compared by the second. */
-  readonly lastModified: string;
+  /** A time, or an HTTP date: compared by the second. */
+  readonly lastModified: string | Date;
   /** Ciphertext bytes. */
   readonly size: number;
 }
@@ -75,7 +75,8 @@ const FOOTER_ENTRY_BYTES = 1_500;
 const TABLE_ROW_BYTES = 500;
 
 function identity(version: VersionIdentity): string {
-  const second = Math.floor(Date.parse(version.lastModified) / 1000);
+  const { tenant, bucket, key, lastModified, size } = version;
+  const time = typeof lastModified === 'string' ? Date.parse(lastModified) : lastModified.getTime();
   const etag = version.etag.replaceAll('"', '');
-  return [version.tenant, version.bucket, version.key, etag, second, version.size].join('\0');
+  return `${tenant}\0${bucket}\0${key}\0${etag}\0${Math.floor(time / 1000)}\0${size}`;
 }

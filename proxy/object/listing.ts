@@ -25,36 +25,46 @@ export interface PlainRow extends ListedObject, ListedAttributes {
 }
 
 /** In the order given. */
-export function plainRows<Row extends ListedObject>(
+export async function plainRows<Row extends ListedObject>(
   call: Call,
   bucket: string,
   rows: readonly Row[],
 ): Promise<(Row & PlainRow)[]> {
+  const plain: (Row & PlainRow)[] = new Array(rows.length);
+  // Most rows of most listings are known: they cost no promise.
+  const unknown: number[] = [];
+  rows.forEach((row, index) => {
+    const known = knownOf(call, bucket, row);
+    if (known === undefined) unknown.push(index);
+    else plain[index] = plainRow(row, known);
+  });
   const quiet = withoutForeignEvents(call);
   const lane = call.services.lookUps.lane();
-  return mapBounded(rows, LIST_LOOKUPS_AT_ONCE, async (row) => {
-    const found = await listed(quiet, lane, bucket, row);
-    return { ...row, size: found.size, etag: `"${found.etag}"`, checksums: found.checksums };
+  await mapBounded(unknown, LIST_LOOKUPS_AT_ONCE, async (index) => {
+    const row = rows[index] as Row;
+    plain[index] = plainRow(row, await lookUpOnce(quiet, lane, bucket, row));
   });
+  return plain;
 }
 
 type ListedRow = ListedObject & { readonly versionId?: string };
 
-async function listed(call: Call, lane: Lane, bucket: string, row: ListedRow): Promise<ListedAttributes> {
-  if (row.size < MIN_SEALED_BYTES) return asListed(row);
-  const identity = {
-    tenant: call.tenant.id,
-    bucket,
-    key: row.key,
-    etag: row.etag,
-    lastModified: row.lastModified.toISOString(),
-    size: row.size,
-  };
-  const cached = call.services.cache.get(identity)?.listed;
-  if (cached !== undefined) return cached;
-  // Two listings at once look up a version once. One that is given up leaves the other's look-ups alone.
-  const name = JSON.stringify([identity, row.versionId]);
-  return call.services.listing.run(name, call.signal, (run) =>
+function plainRow<Row extends ListedObject>(row: Row, { size, etag, checksums }: ListedAttributes): Row & PlainRow {
+  return { ...row, size, etag: `"${etag}"`, checksums };
+}
+
+function knownOf(call: Call, bucket: string, row: ListedRow): ListedAttributes | undefined {
+  return row.size < MIN_SEALED_BYTES ? asListed(row) : call.services.cache.get(identityOf(call, bucket, row))?.listed;
+}
+
+function identityOf(call: Call, bucket: string, { key, etag, lastModified, size }: ListedRow): VersionIdentity {
+  return { tenant: call.tenant.id, bucket, key, etag, lastModified, size };
+}
+
+/** Two listings at once look up a version once. One that is given up leaves the other's look-ups alone. */
+function lookUpOnce(call: Call, lane: Lane, bucket: string, row: ListedRow): Promise<ListedAttributes> {
+  const identity = identityOf(call, bucket, row);
+  return call.services.listing.run(JSON.stringify([identity, row.versionId]), call.signal, (run) =>
     lane(() => lookUp({ ...call, signal: run.signal }, identity, row)),
   );
 }
