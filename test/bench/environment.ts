@@ -96,10 +96,10 @@ async function startTargets(o: StartOptions): Promise<{ http: Target[]; tls: Tar
   http.push(...others.filter(({ endpoint }) => !endpoint.address.tls));
   const secure = others.filter(({ endpoint }) => endpoint.address.tls);
   if (tls === undefined) return { http, tls: secure, notes };
-  if (backend.tlsUrl !== undefined)
-    secure.unshift(direct(backend, 'direct', { ...addressOf(backend.tlsUrl), ca: tls.authorityPem }));
   const secureNginx = await startNginx({ name: 'nginx-tls', children, backend, directory, tls });
   if (secureNginx !== undefined) secure.unshift({ ...secureNginx, name: 'nginx' });
+  if (backend.tlsUrl !== undefined)
+    secure.unshift(direct(backend, 'direct', { ...addressOf(backend.tlsUrl), ca: tls.authorityPem }));
   secure.push({ ...(await startSealgate({ ...common, name: 'sealgate-tls', tls })), name: 'sealgate' });
   return { http, tls: secure, notes };
 }

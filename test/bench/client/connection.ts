@@ -2,6 +2,7 @@
  * One kept connection of the load generator, on a bare socket: requests are bytes made beforehand, replies are read into one
  * buffer that is used again. What the generator costs is taken from what is measured, so it does nothing else.
  */
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type ReplyHead, ReplyParser } from './reply-parser.ts';
@@ -63,6 +64,11 @@ export class Connection {
       for (const piece of o.send) socket.write(piece);
       socket.uncork();
     });
+  }
+
+  /** Connects, TLS handshake included, before anything is measured. @throws Error when that fails. */
+  async open(): Promise<void> {
+    if (this.#socket === undefined) await once(this.#open(), this.#address.tls ? 'secureConnect' : 'connect');
   }
 
   close(): void {

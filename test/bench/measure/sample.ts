@@ -21,6 +21,7 @@ export async function takeSample(o: SampleOptions): Promise<Sample> {
   const { load, target, backend } = o;
   const { sink } = backend;
   const connections = Array.from({ length: load.connections }, () => new Connection(target.endpoint.address));
+  await Promise.all(connections.map((connection) => connection.open()));
   await sink?.delay(load.backendDelayMs ?? 0);
   const pids = target.pids.length === 0 ? [] : processTree(target.pids);
   const backendPids = processTree(backend.pids);

@@ -125,12 +125,17 @@ export function harnessTable({ loads, results }: Report): string {
   return table(['load', 'direct', 'generator, CPU ms an operation', 'sink, CPU ms an operation'], rows);
 }
 
+/** Of the machine's processor time, in other processes: above that, what needs the clock is worth little. */
+const BUSY = 0.1;
+const BUSY_NOTE =
+  ': **it was busy with other work. Speeds and latencies are what was left of it, and ratios of speeds vary; processor time is counted by process and is much less affected**';
+
 export function machineLines(machine: Machine, others: number): string {
   return [
     `- Machine: ${machine.processor}, ${machine.cores} cores, ${machine.memory} GiB; ${machine.kernel}`,
     `- Node.js ${machine.node}, OpenSSL ${machine.openssl}, nginx ${machine.nginx} (one worker)`,
     `- Sealgate at commit ${machine.commit}, one process, default settings; ${machine.date}`,
     `- Command: \`${machine.command}\``,
-    `- Of the machine's processor time, other processes took ${Math.round(100 * others)} % in the median measurement`,
+    `- Of the machine's processor time, other processes took ${Math.round(100 * others)} % in the median measurement${others > BUSY ? BUSY_NOTE : ''}`,
   ].join('\n');
 }

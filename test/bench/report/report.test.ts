@@ -6,7 +6,7 @@ import { LOADS, QUICK } from '../loads/table.ts';
 import { type Result, resultOf, type Sample } from '../measure/result.ts';
 import { floorOf } from './floor.ts';
 import { goalsOf } from './goals.ts';
-import { goalsTable, speedTable } from './markdown.ts';
+import { goalsTable, machineLines, speedTable } from './markdown.ts';
 import { plot } from './plot.ts';
 import { makeReport, replaceMeasured } from './report.ts';
 import { figure, ratio } from './text.ts';
@@ -131,6 +131,12 @@ describe('the page', () => {
       expect(new Set(lines.map((line) => line.split('|').length)).size).toBe(1);
     }
     expect(goalsTable(report.goals)).toMatch(/\| (PASS|MISS) \|/);
+  });
+
+  test('says when the machine was busy with other work', () => {
+    const { machine } = run();
+    expect(machineLines(machine, 0.05)).not.toContain('busy');
+    expect(machineLines(machine, 0.3)).toMatch(/other processes took 30 % .*busy/);
   });
 
   test('keeps what stands around the measured part, and can be written again', () => {
