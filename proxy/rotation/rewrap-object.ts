@@ -8,10 +8,12 @@
  * for what remains on stores that cannot.
  */
 import { FormatError } from '../../crypto/errors.ts';
-import { discard } from '../backend/read-body.ts';
+import { BackendUnavailable } from '../backend/backend.ts';
+import { discard, readBody } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { MIN_PART_BYTES, REWRAP_ATTEMPTS } from '../limits.ts';
 import { copyInParts, type Move, type MoveSource, moveStored } from '../object/move-stored.ts';
+import { fetchStretch } from '../object/read-object.ts';
 import { MalformedSealedObject, toBackendHeaders } from '../object/stored-metadata.ts';
 import { factsOf, failureOf, type ObjectAddress, VersionChanged } from '../object/stored-object.ts';
 import { tagsOf } from '../object/stored-tags.ts';
@@ -76,13 +78,25 @@ async function attempt(call: Call, address: ObjectAddress, o: RewrapOptions): Pr
     ...(isAtomic(call, kind, { ifMatch: facts.etag }) ? { 'if-match': facts.etag } : {}),
   };
   const header = rewrapHeader(tenant, { name: { bucket, key }, header: stored.header });
-  const resealed = { header, kept: facts.size, tail: Buffer.alloc(0) };
+  const resealed =
+    move === 'relay' && facts.size <= MIN_PART_BYTES
+      ? { header, kept: 0, tail: await storedBody(call, source) }
+      : { header, kept: facts.size, tail: Buffer.alloc(0) };
   const request = { source, target: address, resealed, headers };
   if (move === 'parts') {
     const named = { ...headers, ...toBackendHeaders(header) };
     await copyInParts(call, { ...request, headers: named }, o.partBytes);
   } else await moveStored(call, move, request);
   return { kind: 'rewrapped', supersededVersion: facts.versionId };
+}
+
+/** A little body goes up in one piece, with its digest, without which S3 takes no object under a lock. @throws VersionChanged */
+async function storedBody(call: Call, source: MoveSource): Promise<Buffer> {
+  const { size } = source.facts;
+  const body = await fetchStretch(call, source, { start: 0, end: size });
+  const bytes = await readBody({ status: 200, headers: {}, body }, { maxBytes: size });
+  if (bytes.length === size) return bytes;
+  throw new BackendUnavailable('it sent fewer bytes than it said');
 }
 
 /**
@@ -114,7 +128,7 @@ function outcomeOf(error: unknown): RewrapOutcome | 'again' | undefined {
   if (!(error instanceof S3Error)) return undefined;
   if (REPLACED.has(error.code)) return 'again';
   if (error.code === 'InvalidObjectState') return { kind: 'archived' };
-  if (error.status >= 500) return undefined;
+  if (error.code === 'ServiceUnavailable' || error.code === 'SlowDown') return undefined;
   return { kind: 'failed', reason: `${error.code}: ${error.message}` };
 }
 

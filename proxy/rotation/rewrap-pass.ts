@@ -4,12 +4,13 @@
  * the version that a copy adds is of the new epoch, and is not listed again.
  */
 import { FormatError } from '../../crypto/errors.ts';
+import { BackendUnavailable } from '../backend/backend.ts';
+import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_STORED_PUT_BYTES, REWRAPS_AT_ONCE, UPSTREAM_PART_BYTES } from '../limits.ts';
 import { eachBounded } from '../map-bounded.ts';
 import { MalformedSealedObject } from '../object/stored-metadata.ts';
-import { failureOf } from '../object/stored-object.ts';
 import type { Call } from '../operation.ts';
 import { ObjectAcls } from './kept-headers.ts';
 import { type RewrapOptions, type RewrapOutcome, rewrapObject } from './rewrap-object.ts';
@@ -53,21 +54,36 @@ export interface PassResult {
 }
 
 const NAMED_FAILURES = 100;
+/** Rows one after the other for which the store failed, before the pass is given up. */
+const OUTAGES_IN_A_ROW = 2 * REWRAPS_AT_ONCE;
 
-/** @throws S3Error, BackendUnavailable when the store is out of order: run it again */
+/** @throws S3Error, BackendUnavailable when the store is out of order, OUTAGES_IN_A_ROW times: run it again */
 export async function rewrapPass(call: Call, o: PassOptions): Promise<PassResult> {
   const counts = { seen: 0, rewrapped: 0, current: 0, foreign: 0, legacy: 0, gone: 0, archived: 0 };
   const result: PassResult = { ...counts, noncurrent: 0, locked: 0, purged: 0, failed: 0, failures: [] };
   const { copyLimit = MAX_STORED_PUT_BYTES, partBytes = UPSTREAM_PART_BYTES } = o;
   const options: RewrapOptions = { acls: new ObjectAcls(), copyLimit, partBytes };
+  let outages = 0;
   const rows = storedRows({ backend: call.services.backend, signal: call.signal, stateBucket: o.stateBucket });
   await eachBounded(rows, REWRAPS_AT_ONCE, async (row) => {
-    if (row.isLatest) await visitCurrent(call, row, { ...o, options, result });
-    else await visitNoncurrent(call, row, { ...o, result });
+    try {
+      if (row.isLatest) await visitCurrent(call, row, { ...o, options, result });
+      else await visitNoncurrent(call, row, { ...o, result });
+      outages = 0;
+    } catch (error) {
+      // One object that the store does not give is no reason to stop; a store that is out of order is.
+      outages += 1;
+      if (call.signal.aborted || !isOutage(error) || outages >= OUTAGES_IN_A_ROW) throw error;
+      fail(result, row, `${error.code}: ${error.message}`);
+    }
     result.seen += 1;
     o.onProgress?.(result);
   });
   return result;
+}
+
+function isOutage(error: unknown): error is S3Error | BackendUnavailable {
+  return error instanceof BackendUnavailable || error instanceof S3Error;
 }
 
 async function visitCurrent(
@@ -127,7 +143,8 @@ async function purge(call: Call, { bucket, key, versionId }: StoredRow): Promise
     discard(response);
     return true;
   }
-  const failure = await failureOf(response, { operation: 'DeleteObject', bucket, key });
-  if (failure instanceof S3Error && failure.status < 500) return false;
+  const { status, code } = await readErrorResponse(response);
+  const failure = backendFailure(status, code, { operation: 'DeleteObject', bucket, key, mayBeLocked: true });
+  if (failure.status < 500) return false;
   throw failure;
 }

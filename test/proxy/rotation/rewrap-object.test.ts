@@ -120,6 +120,32 @@ describe('on a store', () => {
   });
 });
 
+describe('a store that fails', () => {
+  test('for one object is named and does not stop the pass; for all of them ends it', async () => {
+    const { bench, rotation } = await openRotationBench();
+    try {
+      const at = { Bucket: bench.bucket };
+      const Keys = Array.from({ length: 40 }, (_, index) => `k${index}`);
+      await Promise.all(Keys.map((Key) => bench.s3.send(new PutObjectCommand({ ...at, Key, Body: Key }))));
+      const { opened } = await rotation.begin();
+      let broken = /^k7$/;
+      bench.backend.intercept = async (request, next) =>
+        request.method === 'PUT' && broken.test(request.key ?? '')
+          ? errorReply(request, { status: 403, code: 'AccessDenied' })
+          : next(request);
+      const one = await rotation.drain(opened);
+      expect(one).toMatchObject({ rewrapped: 39, retired: [], pass: { failed: 1, failures: [{ key: 'k7' }] } });
+      broken = /^k\d+$/;
+      const again = await rotation.begin();
+      await expect(rotation.drain(again.opened)).rejects.toThrow('refused by the backend');
+      bench.backend.intercept = (request, next) => next(request);
+      expect(await rotation.drain(again.opened)).toMatchObject({ rewrapped: 40, retired: [1, 2] });
+    } finally {
+      await bench.close();
+    }
+  });
+});
+
 describe('how an object is moved', () => {
   const ALL = {
     conditionalCopy: true,
