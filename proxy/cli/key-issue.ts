@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { AccessKey } from '../keyring/access-key-id.ts';
 import { type ApiKey, apiKeyFromText, MAX_RAW_BYTES, MAX_REGISTERED_RAW_BYTES } from '../keyring/api-key.ts';
 import { DEFAULT_KDFS, isKdfName, type Kdf } from '../keyring/kdf.ts';
-import { type IssuedKey, KeyAdmin, type NewKey, type RotatedKey } from '../keyring/key-admin.ts';
+import { type IssuedKey, KeyAdmin, type NewKey, type RotatedKey, UncertainKey } from '../keyring/key-admin.ts';
 import { UnsuitableTerms } from '../keyring/key-errors.ts';
 import { refuseWeakKey } from '../keyring/strength.ts';
 import { NoCallerSecret } from './caller-secret.ts';
@@ -107,7 +107,12 @@ async function issue(
   try {
     issued = await make(new KeyAdmin(o.deps), caller.key);
   } catch (error) {
-    await sink.abandon();
+    if (error instanceof UncertainKey) {
+      await sink.deliver(error.issued, knownSecret(caller));
+      o.err(`If 'sealgate key list ${error.issued.tenant}' shows key ${error.issued.slot}, it is in force: keep it.`);
+    } else {
+      await sink.abandon();
+    }
     throw error;
   }
   await sink.deliver(issued, knownSecret(caller));

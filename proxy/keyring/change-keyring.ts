@@ -19,7 +19,7 @@ import type { SealKeys } from './seal-keys.ts';
 import { signKeyring } from './sign-keyring.ts';
 import { openSlot, type RootKeys } from './slot.ts';
 import { isUsable } from './slot-terms.ts';
-import { StateConflict, type StateStore } from './state.ts';
+import { StateConflict, type StateRecord, type StateStore } from './state.ts';
 
 export interface KeyringDeps {
   readonly state: StateStore;
@@ -55,6 +55,15 @@ export class KeyringConflict extends Error {
       options,
     );
     this.name = 'KeyringConflict';
+  }
+}
+
+/** The state fell silent while a change was written: it may have been carried out, or not. To clients a 503. */
+export class ChangeUncertain extends S3Error {
+  constructor(tenant: string, options?: ErrorOptions) {
+    const message = `The state does not answer: it is not known whether the keys of tenant ${tenant} were changed.`;
+    super('ServiceUnavailable', message, options);
+    this.name = 'ChangeUncertain';
   }
 }
 
@@ -102,7 +111,8 @@ export async function openKeyring(deps: KeyringDeps, key: AccessKey, signal: Abo
  * the new one, or `undefined` when there is nothing to do; it may be called again after a conflict, and throws
  * KeyringConflict when it no longer fits. `generation`, `updated` and both MACs are made here.
  * @returns what stands in the state afterwards
- * @throws KeyringConflict, UnknownTenant, KeyringTampered, KeyringMalformed beyond the bounds, S3Error ServiceUnavailable
+ * @throws KeyringConflict, UnknownTenant, KeyringTampered, KeyringMalformed beyond the bounds, S3Error ServiceUnavailable when
+ * nothing was written, ChangeUncertain when that is not known
  */
 export async function changeKeyring(
   deps: KeyringDeps,
@@ -159,7 +169,10 @@ function sign(deps: KeyringDeps, keyring: Keyring, generation: number): Buffer {
   return signKeyring({ ...rest, generation: generation + 1, updated: timestamp(deps.now()) }, deps.sealKeys.active);
 }
 
-/** `undefined`: somebody else wrote first. A request that was sent twice conflicts with itself, and the bytes tell. */
+/**
+ * `undefined`: somebody else wrote first. A request that was sent twice conflicts with itself, and one whose answer was lost
+ * may have been carried out: what is stored then tells.
+ */
 async function write(
   deps: KeyringDeps,
   o: { tenant: string; body: Buffer; ifMatch: string },
@@ -169,11 +182,24 @@ async function write(
   try {
     return await deps.state.put(name, o.body, { ifMatch: o.ifMatch }, signal);
   } catch (error) {
-    if (!(error instanceof StateConflict)) throw error;
-    const stored = await deps.state.get(name, signal);
-    return stored?.body.equals(o.body) === true ? stored.etag : undefined;
+    const isConflict = error instanceof StateConflict;
+    const stored = isConflict ? await deps.state.get(name, signal) : await lookAfter(deps, o.tenant, error);
+    if (stored?.body.equals(o.body) === true) return stored.etag;
+    if (isConflict) return undefined;
+    throw error;
   }
 }
+
+/** The caller may have given up; what became of its write has to be known all the same. */
+async function lookAfter(deps: KeyringDeps, tenant: string, cause: unknown): Promise<StateRecord | undefined> {
+  try {
+    return await deps.state.get(keyringName(tenant), AbortSignal.timeout(LOOK_AFTER_MS));
+  } catch {
+    throw new ChangeUncertain(tenant, { cause });
+  }
+}
+
+const LOOK_AFTER_MS = 10_000;
 
 /** After a conflict: the key that opened it still does, the root keys at hand are still the current ones. */
 function checkStillOpened(deps: KeyringDeps, fresh: Keyring, opened: OpenedKeyring): void {

@@ -5,7 +5,7 @@
 import type { AccessKey } from './access-key-id.ts';
 import { sealAccessKeyId } from './access-key-id.ts';
 import { type ApiKey, isApiKeyLength, MAX_RAW_BYTES } from './api-key.ts';
-import type { KeyringDeps } from './change-keyring.ts';
+import { ChangeUncertain, type KeyringDeps } from './change-keyring.ts';
 import { UnsuitableTerms } from './key-errors.ts';
 import { newRegisteredId, registeredName, sealRegistered } from './registered-id.ts';
 import type { OperatorTerms } from './slot.ts';
@@ -54,8 +54,8 @@ export async function withId<T>(prepared: PreparedId, change: () => Promise<T>):
   try {
     return await change();
   } catch (error) {
-    // The first failure is the one to report; a record left over opens nothing.
-    await prepared.discard().catch(() => undefined);
+    // The first failure is the one to report; a record left over opens nothing. What may have been written needs its record.
+    if (!(error instanceof ChangeUncertain)) await prepared.discard().catch(() => undefined);
     throw error;
   }
 }

@@ -7,7 +7,14 @@
 import { MAX_REGISTERED_IDS } from '../limits.ts';
 import type { AccessKey } from './access-key-id.ts';
 import { type ApiKey, generateApiKey, secretAccessKeyOf } from './api-key.ts';
-import { changeKeyring, type KeyringDeps, type OpenedKeyring, openKeyring, readKeyring } from './change-keyring.ts';
+import {
+  ChangeUncertain,
+  changeKeyring,
+  type KeyringDeps,
+  type OpenedKeyring,
+  openKeyring,
+  readKeyring,
+} from './change-keyring.ts';
 import { describeKey, type KeyDetails } from './describe-key.ts';
 import { checkTerms, type Slot, timestamp } from './document.ts';
 import { hasOtherInForce, sameSlot, slotOf, withoutSlot, withSlot, withTerms } from './edit-slots.ts';
@@ -51,6 +58,15 @@ export interface RotatedKey extends IssuedKey {
 
 /** What the operator changes of a key, without any key of the tenant. */
 export type KeyChange = Partial<Pick<Slot, 'status' | 'grants' | 'expires' | 'label' | 'kdfUpgrade'>>;
+
+/** The state fell silent while a key was put in: `issued` is what to use if `key list` shows its slot. */
+export class UncertainKey extends ChangeUncertain {
+  readonly issued: IssuedKey;
+  constructor(issued: IssuedKey, cause: unknown) {
+    super(issued.tenant, { cause });
+    this.issued = issued;
+  }
+}
 
 export class KeyAdmin {
   readonly #deps: KeyringDeps;
@@ -220,9 +236,13 @@ export class KeyAdmin {
         ...id.terms,
       };
       const slot = await sealSlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
-      await changeKeyring(deps, opened, (current) => change(current, slot), signal);
-      const issued = { tenant, slot: slotId, accessKeyId: id.accessKeyId };
-      return o.apiKey === undefined ? { ...issued, secretAccessKey: secretAccessKeyOf(apiKey) } : issued;
+      const named = { tenant, slot: slotId, accessKeyId: id.accessKeyId };
+      const issued = o.apiKey === undefined ? { ...named, secretAccessKey: secretAccessKeyOf(apiKey) } : named;
+      await changeKeyring(deps, opened, (current) => change(current, slot), signal).catch((error: unknown) => {
+        // The new key may be the only one by now: it must not be lost.
+        throw error instanceof ChangeUncertain ? new UncertainKey(issued, error) : error;
+      });
+      return issued;
     });
   }
 

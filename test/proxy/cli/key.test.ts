@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BackendUnavailable } from '../../../proxy/backend/backend.ts';
 import { KEY_USAGE, keyCommand } from '../../../proxy/cli/key.ts';
 import { sealKeyCommand } from '../../../proxy/cli/seal-key.ts';
 import { tenantDelete } from '../../../proxy/cli/tenant-delete.ts';
@@ -179,6 +180,23 @@ describe('create, rotate, reissue', () => {
     await run(['reissue', '--registered']);
     expect((await run(['list', tenant])).out.join('\n')).toMatch(new RegExp(`${key.slot} {2}active {2}server-managed`));
   });
+});
+
+it('a rotation of which nothing more is heard shows the new key all the same', async () => {
+  const { harness, run, outcome } = await setup();
+  harness.backend.intercept = (request) => {
+    if (request.method !== 'PUT' || request.key === undefined || !Buffer.isBuffer(request.body)) return undefined;
+    harness.backend.overwrite('state', request.key, request.body);
+    harness.backend.isDown = true;
+    throw new BackendUnavailable('the answer was lost');
+  };
+  const { code, out, err } = await run(['rotate', '--json']);
+  const issued = JSON.parse(out[0] ?? '');
+  expect([code, Object.keys(issued)]).toEqual([1, ['tenant', 'slot', 'accessKeyId', 'secretAccessKey']]);
+  expect(err.join('\n')).toMatch(/keep it[\s\S]*not known whether/);
+  harness.backend.isDown = false;
+  harness.backend.intercept = () => undefined;
+  expect(await outcome(issued.accessKeyId)).toBe('opened');
 });
 
 describe('import', () => {

@@ -1,11 +1,12 @@
 // Protects: the life of a key. What is handed out opens the tenant, what was taken away does not, of two who change the same
 // key at once one is told so, and nothing is left behind by what failed.
 import { describe, expect, it } from 'vitest';
+import { BackendUnavailable } from '../../../proxy/backend/backend.ts';
 import { apiKeyFromText } from '../../../proxy/keyring/api-key.ts';
 import { KeyringConflict, type KeyringDeps, readKeyring } from '../../../proxy/keyring/change-keyring.ts';
 import { InvalidGrant } from '../../../proxy/keyring/grants.ts';
 import { DEFAULT_KDFS, isStronger, type Kdf, KdfRunner } from '../../../proxy/keyring/kdf.ts';
-import { KeyAdmin } from '../../../proxy/keyring/key-admin.ts';
+import { KeyAdmin, UncertainKey } from '../../../proxy/keyring/key-admin.ts';
 import { LastKey, TooManyIds, TooManyKeys, UnknownKey, UnsuitableTerms } from '../../../proxy/keyring/key-errors.ts';
 import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
 import { StateStore } from '../../../proxy/keyring/state.ts';
@@ -229,6 +230,40 @@ describe('rotate', () => {
     harness.backend.intercept = () => undefined;
     expect([await outcome(key.accessKeyId), records()]).toEqual([root, 0]);
     expect(harness.events).toEqual([]);
+  });
+});
+
+describe('a state that falls silent', () => {
+  /** The write is carried out, and its answer lost; then nothing answers for as long as `silent`. */
+  const losesAnswer = (harness: TenancyHarness, o: { silent: boolean }) => {
+    harness.backend.intercept = (request) => {
+      if (request.method !== 'PUT' || request.key?.startsWith('p/keyrings/') !== true) return undefined;
+      if (Buffer.isBuffer(request.body)) harness.backend.overwrite('state', request.key, request.body);
+      harness.backend.isDown = o.silent;
+      throw new BackendUnavailable('the answer was lost');
+    };
+  };
+
+  it('only for a moment: the rotation was written, and is known to have been', async () => {
+    const { harness, admin, caller, outcome, root } = await setup();
+    losesAnswer(harness, { silent: false });
+    const rotated = await admin.rotate(caller, {}, signal);
+    harness.backend.intercept = () => undefined;
+    expect(await outcome(rotated.accessKeyId)).toBe(root);
+  });
+
+  it('for longer: the new key, maybe the only one by now, comes with the error', async () => {
+    for (const registered of [false, true]) {
+      const { harness, admin, caller, outcome, root } = await setup();
+      losesAnswer(harness, { silent: true });
+      const error = await admin.rotate(caller, { registered }, signal).catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(UncertainKey);
+      expect(String(error)).toMatch(/not known whether/);
+      expect(String(error)).not.toMatch(/SG1|SGRK/);
+      harness.backend.intercept = () => undefined;
+      harness.backend.isDown = false;
+      expect(await outcome((error as UncertainKey).issued.accessKeyId)).toBe(root);
+    }
   });
 });
 
