@@ -14,9 +14,9 @@ export const BATCH_BYTES = 512 * KiB;
 export const MD5_THREAD_BYTES = 2 * MiB;
 /** Threads for MD5s per process, fewer on few cores: one does 0.5 GB/s, two more than a process otherwise takes in. */
 export const MD5_THREADS = 2;
-/** Blocks of shared memory per stream: one is filled while another is hashed. Each is one batch, sealed where it lies. */
+/** Blocks of shared memory per stream: one is filled while another is hashed. Each is one batch (BATCH_BYTES), sealed where it lies. */
 export const MD5_BLOCKS = 2;
-export const MD5_BLOCK_BYTES = BATCH_BYTES;
+export const MD5_BLOCK_BYTES = 512 * KiB;
 /** Streams at once whose MD5 is computed on threads: 32 MiB of shared memory per process at most. */
 export const MD5_STREAMS = 32;
 /** Streams whose blocks are kept for later ones: 8 MiB. */
