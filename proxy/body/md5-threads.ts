@@ -74,14 +74,15 @@ export class Md5Threads {
   #start(): Thread {
     const worker = new Worker(this.#options.entry ?? ENTRY, { execArgv: [], env: {}, name: 'md5' });
     const thread: Thread = { worker, streams: new Map(), hasWorked: false };
-    // Nothing waits for it but bodies, and those have connections that keep the process alive.
-    worker.unref();
     worker.on('message', (message: FromMd5Thread) => this.#take(thread, message));
     let cause: unknown;
     worker.on('error', (error) => {
       cause = error;
     });
     worker.on('exit', () => this.#ended(thread, cause));
+    // Nothing waits for it but bodies, and those have connections that keep the process alive. A listener for messages
+    // would hold the process again, so this comes after it.
+    worker.unref();
     this.#threads.push(thread);
     return thread;
   }
