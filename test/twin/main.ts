@@ -15,6 +15,7 @@ import { ALLOWED } from './allowed.ts';
 import { CORPUS } from './corpus/all.ts';
 import { operationOf, type StoreName } from './difference.ts';
 import { printDifference, printSequence } from './print.ts';
+import { LAX } from './random/lax.ts';
 import { minimal } from './shrink.ts';
 import { openTwin, type Sequence, type Twin } from './twin.ts';
 
@@ -36,7 +37,7 @@ interface Options {
 
 const options = readOptions();
 if (options.list) {
-  console.log(allowedTable(ALLOWED));
+  console.log(`${allowedTable(ALLOWED)}\n\n${allowedTable(LAX)}`);
   process.exit(0);
 }
 const used = new Map<string, number>();
