@@ -11,13 +11,14 @@ import type { OpenTenant } from './keyring/tenancy.ts';
 import { ATTRIBUTES_CACHE_BYTES, OPENED_HEADERS_BYTES } from './limits.ts';
 import { AttributesCache } from './object/attributes-cache.ts';
 import { OpenedHeaders } from './object/opened-headers.ts';
+import { RecentObjects } from './object/recent-objects.ts';
 import type { Call, Services } from './operation.ts';
 import { Query, type S3Request } from './request.ts';
 
 /** What reading and moving objects asks of the services. */
 type Used = Pick<
   Services,
-  'backend' | 'capabilities' | 'cache' | 'headers' | 'emit' | 'legacy' | 'now' | 'bestEffortConditions'
+  'backend' | 'capabilities' | 'cache' | 'headers' | 'recent' | 'emit' | 'legacy' | 'now' | 'bestEffortConditions'
 >;
 
 const NO_REQUEST: S3Request = {
@@ -52,6 +53,7 @@ export function systemCall(o: {
     legacy,
     cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES }),
     headers: new OpenedHeaders({ bytes: OPENED_HEADERS_BYTES }),
+    recent: new RecentObjects(),
     now: () => new Date(),
     bestEffortConditions: false,
   };
