@@ -1,6 +1,9 @@
 // Protects: the MD5 of a large body is the same wherever it is computed; a body is never taken for verified when its thread
 // ended; no shared memory stays lent when bodies end, fail or are given up; threads and memory have bounds.
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { Md5Threads } from '../../../proxy/body/md5-threads.ts';
@@ -11,6 +14,7 @@ import { generatedBody } from '../../soak/support/generated-body.ts';
 
 const MiB = 1024 * 1024;
 const DYING = new URL('../../helpers/dying-md5-child.ts', import.meta.url);
+const IDLE = fileURLToPath(new URL('../../helpers/idle-md5-child.ts', import.meta.url));
 const MISSING = new URL('../../helpers/no-such-thread.ts', import.meta.url);
 const whole = Buffer.concat([...generatedBody('md5', 5 * MiB + 7)]);
 
@@ -218,4 +222,9 @@ describe('a thread that ends', () => {
     await expect(stream.digest()).rejects.toThrow(/MD5 thread ended/);
     expect(pool.lent).toBe(0);
   });
+});
+
+it('an idle thread does not keep the process alive', async () => {
+  const child = spawn(process.execPath, [IDLE], { stdio: 'ignore', timeout: 20_000, killSignal: 'SIGKILL' });
+  expect(await once(child, 'exit')).toEqual([0, null]);
 });
