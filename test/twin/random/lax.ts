@@ -39,14 +39,6 @@ const namesNullVersion = (request: TwinRequest): boolean =>
 
 const OUTCOMES: readonly OutcomeRule[] = [
   {
-    name: 'moto breaks down',
-    reason:
-      'moto answers 500 to markers, upload ids and documents that it does not know; the proxy refuses them, or says 503',
-    stores: MOTO,
-    bare: /^500/,
-    proxy: /^(4\d\d|503) /,
-  },
-  {
     name: 'parameters that moto ignores',
     reason: 'an encoding type, a page size, a part number, an attribute or a range of a source that S3 refuses',
     stores: MOTO,
@@ -71,15 +63,6 @@ const OUTCOMES: readonly OutcomeRule[] = [
     bare: /^412/,
     proxy: /^(200|206|416)/,
     when: (request) => header(request, 'if-match') !== undefined,
-  },
-  {
-    name: 'conditions on sources that moto ignores',
-    reason: 'moto copies although a condition on the source does not hold',
-    stores: MOTO,
-    operation: /\+copy$/,
-    bare: /^200$/,
-    proxy: /^412 /,
-    when: (request) => request.headers?.some(([name]) => name.startsWith('x-amz-copy-source-if-')) === true,
   },
   {
     name: 'ranges that S3 ignores',
@@ -107,14 +90,6 @@ const OUTCOMES: readonly OutcomeRule[] = [
     proxy: /^(405|400 InvalidRequest|400 InvalidArgument)/,
   },
   {
-    name: 'malformed Content-MD5',
-    reason: 'InvalidDigest on S3; the strict wrapper has BadDigest for both',
-    stores: ['moto-strict'],
-    bare: /^400 BadDigest$/,
-    proxy: /^400 InvalidDigest$/,
-    when: (request) => header(request, 'content-md5') === 'no base64',
-  },
-  {
     name: 'one of two refusals',
     reason: 'two things are wrong with the request, and each side found another one first',
     stores: [...MOTO, ...MINIO],
@@ -122,29 +97,6 @@ const OUTCOMES: readonly OutcomeRule[] = [
     bare: /^(400|404|412|416)/,
     proxy: /^(400 BadDigest|400 InvalidArgument|404 NoSuchKey|404 NoSuchUpload|412 PreconditionFailed)$/,
     when: isWrongTwice,
-  },
-  {
-    name: 'codes that MinIO invented',
-    reason: 'codes that S3 does not have become those that it has: XMinio..., XAmzContentChecksumMismatch',
-    stores: MINIO,
-    bare: /^400 (XMinio\w+|XAmzContentChecksumMismatch)$/,
-    proxy: /^400 (InvalidArgument|BadDigest)$/,
-  },
-  {
-    name: 'an empty list of parts',
-    reason: 'MalformedXML on S3, InvalidRequest on MinIO',
-    stores: MINIO,
-    operation: /^POST object\?uploadId$/,
-    bare: /^400 InvalidRequest$/,
-    proxy: /^400 MalformedXML$/,
-  },
-  {
-    name: 'the same Complete again',
-    reason: 'idempotent on S3; on MinIO the upload is gone',
-    stores: MINIO,
-    operation: /^POST object\?uploadId$/,
-    bare: /^404 NoSuchUpload$/,
-    proxy: /^200$/,
   },
   {
     name: 'checksums of parts left out',
@@ -155,14 +107,6 @@ const OUTCOMES: readonly OutcomeRule[] = [
     proxy: /^200$/,
   },
   {
-    name: 'part numbers out of range',
-    reason: 'InvalidArgument on S3; InvalidPart on MinIO',
-    stores: MINIO,
-    operation: /partNumber/,
-    bare: /^400 InvalidPart$/,
-    proxy: /^400 InvalidArgument$/,
-  },
-  {
     name: 'a copy onto itself that changes tags alone',
     reason: 'refused by S3, which counts metadata, storage class, redirect and encryption; taken by MinIO',
     stores: MINIO,
@@ -170,13 +114,6 @@ const OUTCOMES: readonly OutcomeRule[] = [
     bare: /^200$/,
     proxy: /^400 InvalidRequest$/,
     when: (request) => header(request, 'x-amz-tagging-directive') === 'REPLACE',
-  },
-  {
-    name: 'version ids that cannot be',
-    reason: 'InvalidArgument on S3; NoSuchVersion or MethodNotAllowed on MinIO',
-    stores: MINIO,
-    bare: /^(404 NoSuchVersion|405 MethodNotAllowed)$/,
-    proxy: /^400 InvalidArgument$/,
   },
 ];
 
@@ -249,18 +186,6 @@ const byPlace: readonly Allowed[] = [
       ),
   },
   {
-    name: 'headers of the object on writes',
-    reason: 'the store says ETag, Last-Modified, checksums or tags of the stored object where S3 does not',
-    stores: [...MOTO, ...MINIO],
-    allows: (difference, { request }) =>
-      onlyBare(difference) &&
-      request.method !== 'GET' &&
-      request.method !== 'HEAD' &&
-      /^header (etag|last-modified|accept-ranges|x-amz-tagging-count|x-amz-checksum-\w+|x-amz-delete-marker|x-amz-version-id)$/.test(
-        difference.at,
-      ),
-  },
-  {
     name: 'a condition that met a delete marker',
     reason: 'the proxy passes on the headers of the 404 that it got when it compared',
     stores: [...MOTO, ...MINIO],
@@ -274,12 +199,6 @@ const byPlace: readonly Allowed[] = [
     allows: ({ at }) => at === 'header x-amz-copy-source-version-id',
   },
   {
-    name: 'checksums that the store drops',
-    reason: 'moto keeps none that came in a trailer, and lists none; MinIO shows none in listings and copies',
-    stores: [...MOTO, ...MINIO],
-    allows: (difference) => onlyProxy(difference) && /^header x-amz-checksum-\w+$|\/Checksum\w+$/.test(difference.at),
-  },
-  {
     name: 'checksums of its own',
     reason: 'MinIO adds a CRC64NVME that nobody asked for, and shows those of parts of uploads without a checksum',
     stores: MINIO,
@@ -288,34 +207,6 @@ const byPlace: readonly Allowed[] = [
       /^header x-amz-checksum-(crc64nvme|type)$|\/Checksum(CRC64NVME|Type|Algorithm)$|^xml \/ListPartsResult\/Part(\[\d+\])?\/Checksum\w+$/.test(
         difference.at,
       ),
-  },
-  {
-    name: 'order of elements in lists',
-    reason: 'the proxy writes the order of the S3 API reference',
-    stores: [...MOTO, ...MINIO],
-    allows: ({ at }) => at.startsWith('xml-order /'),
-  },
-  {
-    name: 'names of root elements',
-    reason:
-      'GetObjectAttributesOutput, ListPartsResponse and the like, and their namespaces: the proxy writes those of the S3 API reference',
-    stores: [...MOTO, ...MINIO],
-    allows: ({ at, bare, proxy }) =>
-      at === 'xml-namespace' ||
-      (/^xml \/\w+$/.test(at) && bare?.startsWith('<') === true && proxy?.startsWith('<') === true),
-  },
-  {
-    name: 'markers and limits of lists',
-    reason: 'empty markers and prefixes are there or not; S3 answers at most 1,000 as the limit that was applied',
-    stores: [...MOTO, ...MINIO],
-    allows: ({ at, bare, proxy }) =>
-      (/\/(Marker|Prefix|NextKeyMarker|NextVersionIdMarker|NextUploadIdMarker|KeyMarker|UploadIdMarker|VersionIdMarker|ContinuationToken|NextPartNumberMarker)$/.test(
-        at,
-      ) &&
-        [bare, proxy].every(
-          (text) => text === undefined || text === '' || text === '0' || /NextPartNumberMarker$/.test(at),
-        )) ||
-      /\/(MaxKeys|MaxUploads|MaxParts)$/.test(at),
   },
   {
     name: 'url encoding of lists',
@@ -327,25 +218,6 @@ const byPlace: readonly Allowed[] = [
         (bare !== undefined &&
           proxy !== undefined &&
           (decodedName(bare) === decodedName(proxy) || bare === decodedName(proxy)))),
-  },
-  {
-    name: 'owners',
-    reason: 'each account has an id and a name of its own; MinIO leaves them empty for uploads',
-    stores: [...MOTO, ...MINIO],
-    allows: ({ at }) => /\/(Owner|Initiator)(\/(ID|DisplayName))?$/.test(at),
-  },
-  {
-    name: "MinIO's delete markers",
-    reason: 'MinIO gives them a size, an ETag and a storage class, which S3 does not',
-    stores: MINIO,
-    allows: (difference) =>
-      onlyBare(difference) && /DeleteMarker(\[\d+\])?\/(ETag|Size|StorageClass)$/.test(difference.at),
-  },
-  {
-    name: "MinIO's marker of a page",
-    reason: 'MinIO adds a token of its own to NextMarker, and gives one without a delimiter',
-    stores: MINIO,
-    allows: ({ at, bare }) => at.endsWith('/NextMarker') && bare?.includes('[minio_cache') === true,
   },
   {
     name: "MinIO's pages of parts",
@@ -361,74 +233,6 @@ const byPlace: readonly Allowed[] = [
     stores: MINIO,
     allows: ({ at, bare = '', proxy = '' }) =>
       at === 'xml /CompleteMultipartUploadResult/Location' && decodeURIComponent(bare) === decodeURIComponent(proxy),
-  },
-  {
-    name: 'quiet deletes',
-    reason: 'moto lists what it deleted although it was asked to be quiet',
-    stores: MOTO,
-    allows: (difference, { request }) =>
-      onlyBare(difference) &&
-      /\/DeleteResult\/Deleted/.test(difference.at) &&
-      String(request.body).includes('<Quiet>true'),
-  },
-  {
-    name: 'response-* parameters',
-    reason: 'moto ignores some of them',
-    stores: MOTO,
-    allows: ({ at }, { request }) =>
-      /^header (content-type|cache-control|content-disposition)$/.test(at) &&
-      ['content-type', 'cache-control', 'content-disposition'].some(
-        (name) => parameter(request, `response-${name}`) !== undefined,
-      ),
-  },
-  {
-    name: 'parameters that moto does not repeat',
-    reason: 'Marker, Prefix and ContinuationToken stand in the document as they were asked for, on S3',
-    stores: MOTO,
-    allows: (difference, { operation }) =>
-      onlyProxy(difference) &&
-      operation.startsWith('GET bucket') &&
-      /\/(Marker|Prefix|ContinuationToken)$/.test(difference.at),
-  },
-  {
-    name: "moto's markers of pages",
-    reason: 'S3 gives NextMarker only where there is a delimiter',
-    stores: MOTO,
-    allows: (difference) => onlyBare(difference) && difference.at.endsWith('/NextMarker'),
-  },
-  {
-    name: 'the range that was requested',
-    reason: 'S3 repeats it as it was sent; MinIO as it read it',
-    stores: MINIO,
-    allows: ({ at }) => at === 'xml /Error/RangeRequested',
-  },
-  {
-    name: 'types of what has no body',
-    reason: 'MinIO names the type of a body that it does not send',
-    stores: MINIO,
-    allows: (difference, { operation }) =>
-      onlyBare(difference) && operation === 'HEAD bucket' && difference.at === 'header content-type',
-  },
-  {
-    name: 'Content-MD5 of a reply',
-    reason: 'moto sends back the header of the PUT; S3 does not',
-    stores: MOTO,
-    allows: (difference) => onlyBare(difference) && difference.at === 'header content-md5',
-  },
-  {
-    name: 'the null version in lists of versions',
-    reason: 'moto refuses HEAD with versionId=null, so the row is shown as stored, under an ETag that is no MD5',
-    stores: MOTO,
-    allows: ({ at, bare, proxy }, { operation }) =>
-      operation === 'GET bucket?versions' &&
-      /Version\|DeleteMarker(\[\d+\])?\/(Size|ETag)$/.test(at) &&
-      (at.endsWith('Size') ? Number(proxy) > Number(bare) : proxy?.endsWith('-1"') === true),
-  },
-  {
-    name: 'time of attributes',
-    reason: 'Last-Modified is a date of HTTP; moto writes ISO 8601',
-    stores: MOTO,
-    allows: ({ at }, { operation }) => at === 'header last-modified' && operation === 'GET object?attributes',
   },
   {
     name: 'ETag of a copy of a multipart object',
