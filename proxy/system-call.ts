@@ -14,23 +14,14 @@ import { ATTRIBUTES_CACHE_BYTES, LOOKUPS_AT_ONCE, OPENED_HEADERS_BYTES } from '.
 import { AttributesCache } from './object/attributes-cache.ts';
 import { OpenedHeaders } from './object/opened-headers.ts';
 import { RecentObjects } from './object/recent-objects.ts';
-import { RecentObjects } from './object/recent-objects.ts';
 import type { Call, Services } from './operation.ts';
 import { Query, type S3Request } from './request.ts';
 
-<<<<<<< proxy/system-call.ts
 /**
  * All services but those that only requests of clients reach: named by what is left out, so that a service added later has to
  * be given here too.
  */
 type Used = Omit<Services, 'region' | 'stateBucket' | 'cors' | 'state' | 'uploads'>;
-=======
-/** What reading and moving objects asks of the services. */
-type Used = Pick<
-  Services,
-  'backend' | 'capabilities' | 'cache' | 'headers' | 'recent' | 'emit' | 'legacy' | 'now' | 'bestEffortConditions'
->;
->>>>>>> /tmp/B3/m.new
 
 const NO_REQUEST: S3Request = {
   id: '',
@@ -65,11 +56,8 @@ export function systemCall(o: {
     cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES }),
     headers: new OpenedHeaders({ bytes: OPENED_HEADERS_BYTES }),
     recent: new RecentObjects(),
-<<<<<<< proxy/system-call.ts
     listing: new SharedCalls(),
     lookUps: new FairLimit({ atOnce: LOOKUPS_AT_ONCE }),
-=======
->>>>>>> /tmp/B3/m.new
     now: () => new Date(),
     bestEffortConditions: false,
   };
