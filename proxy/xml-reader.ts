@@ -151,9 +151,10 @@ class Reader {
 
   /** Behind the next `mark`. Bounded: else many unfinished tags would each look through the whole document. */
   #end(open: number, mark: string, skip: number): number {
-    const end = this.#text.indexOf(mark, open + skip);
-    if (end < 0) throw malformed();
+    const found = this.#text.indexOf(mark, open + skip);
+    const end = found < 0 ? this.#text.length : found;
     if (end - open > MAX_XML_MARKUP_CHARACTERS) throw malformed('The document has a tag that is too long.');
+    if (found < 0) throw malformed();
     return end + mark.length;
   }
 
