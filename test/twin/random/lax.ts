@@ -99,6 +99,21 @@ const OUTCOMES: readonly OutcomeRule[] = [
     when: isWrongTwice,
   },
   {
+    name: 'codes that MinIO invented',
+    reason: 'codes that S3 does not have become those that it has: XMinio..., XAmzContentChecksumMismatch',
+    stores: MINIO,
+    bare: /^400 (XMinio\w+|XAmzContentChecksumMismatch)$/,
+    proxy: /^400 (InvalidArgument|BadDigest)$/,
+  },
+  {
+    name: 'checksums of parts of another algorithm',
+    reason: 'InvalidRequest on S3, InvalidArgument on MinIO',
+    stores: MINIO,
+    operation: /partNumber/,
+    bare: /^400 InvalidArgument$/,
+    proxy: /^400 InvalidRequest$/,
+  },
+  {
     name: 'checksums of parts left out',
     reason: 'the upload names an algorithm, the part or its row brings no value: MinIO refuses, the proxy computes it',
     stores: MINIO,
