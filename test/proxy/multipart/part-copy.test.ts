@@ -142,7 +142,7 @@ describe('UploadPartCopy', () => {
 
   it.each([
     ['nothing', '404 NoSuchKey', () => `${bench.bucket}/absent`],
-    ['in no bucket', '404 NoSuchKey', () => `${uniqueBucket()}/absent`],
+    ['in no bucket', '404 NoSuchBucket', () => `${uniqueBucket()}/absent`],
     ['half a name', '400 InvalidArgument', () => bench.bucket],
     ['an empty version', '400 InvalidArgument', () => `${bench.bucket}/small?versionId=`],
   ])('a source that is %s', async (_name, wanted, source) => {
