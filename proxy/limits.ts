@@ -206,3 +206,5 @@ export const REWRAP_ATTEMPTS = 4;
 export const LONGEST_REQUEST_SECONDS = 86_400;
 /** Retired epochs that stay listed in a keyring. */
 export const KEPT_RETIRED_EPOCHS = 8;
+/** Seconds after which a request that writes is cut: sooner, by the time that a store may take to finish what it was sent. */
+export const LONGEST_WRITE_SECONDS = 85_000;

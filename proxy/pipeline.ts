@@ -22,6 +22,7 @@ import { lateReply } from './late-reply.ts';
 import { LATE_REPLY_SILENCE_MS } from './limits.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { cutAfter } from './longest-write.ts';
 import { refuseUnsupportedHeaders } from './object/client-headers.ts';
 import type { Operation, Services } from './operation.ts';
 import { errorReply, type Reply, sendReply, sendWhole } from './reply.ts';
@@ -46,6 +47,8 @@ export interface Pipeline {
   readonly hostnames: readonly string[];
   /** Region that signatures must name; undefined accepts any. */
   readonly signingRegion: string | undefined;
+  /** Milliseconds after which a request that writes is cut. */
+  readonly longestWriteMs: number;
   readonly now: () => Date;
 }
 
@@ -133,6 +136,7 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
   refuseUnsupportedHeaders(request);
   if ((form !== undefined) !== (operation.body === 'form')) throw new S3Error('MalformedPOSTRequest');
   const body = bodyFor(operation, caller, request, incomingBody);
+  if (operation.access === 'write') cutAfter(outgoing, pipeline.longestWriteMs);
 
   await admit(pipeline.memory, memoryOf(operation, body?.plainBytes), { outgoing, signal });
   if (operation.access === 'write' && bucket !== undefined && key !== undefined) {

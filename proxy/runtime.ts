@@ -17,7 +17,7 @@ import { StateStore } from './keyring/state.ts';
 import { type SignIn, Tenancy } from './keyring/tenancy.ts';
 import { upgradeKdf } from './keyring/upgrade-kdf.ts';
 import { onWorkersChange, tellWorkers } from './keyring/worker-changes.ts';
-import { ATTRIBUTES_CACHE_BYTES, LOOKUPS_AT_ONCE, OPENED_HEADERS_BYTES } from './limits.ts';
+import { ATTRIBUTES_CACHE_BYTES, LONGEST_WRITE_SECONDS, LOOKUPS_AT_ONCE, OPENED_HEADERS_BYTES } from './limits.ts';
 import { type Logger, securityEventsTo } from './log.ts';
 import { defaultMemoryBytes } from './memory-setting.ts';
 import { createMetrics, type Metrics, type MetricsText } from './metrics.ts';
@@ -75,6 +75,8 @@ export async function startProxy(o: {
   maxConnections?: number;
 }): Promise<RunningProxy> {
   const { config, storage } = o;
+  /** LONGEST_WRITE_SECONDS when absent. */
+  longestWriteMs?: number;
   const memory = new MemoryBudget({ bytes: config.memoryBytes ?? defaultMemoryBytes(config.workers) });
   const metrics = createMetrics(memory);
   const pipeline = createPipeline({ ...o, metrics, memory });
@@ -101,6 +103,7 @@ function createPipeline(o: {
 }): Pipeline {
   const { config, storage, metrics, memory, log } = o;
   const toLog = securityEventsTo(log);
+  longestWriteMs?: number;
   const emit: EmitSecurityEvent = (event) => {
     metrics.securityEvent(event.kind);
     toLog(event);
@@ -163,6 +166,7 @@ function createPipeline(o: {
 export function startOps(config: Config, storage: Storage, metrics: MetricsText): Promise<RunningServer> {
   const readiness = {
     async check() {
+    longestWriteMs: o.longestWriteMs ?? 1000 * LONGEST_WRITE_SECONDS,
       const signal = AbortSignal.timeout(READINESS_TIMEOUT_MS);
       const response = await storage.backend.send({ method: 'HEAD', bucket: config.state.bucket, signal });
       response.body.resume();

@@ -43,6 +43,7 @@ export interface TestProxyOptions {
   readonly sealKeys?: SealKeys;
   readonly now?: () => Date;
   readonly maxConnections?: number;
+  readonly longestWriteMs?: number;
 }
 
 export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
@@ -80,7 +81,9 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
   await storage.state.ensureBucket(AbortSignal.timeout(10_000));
   const now = o.now === undefined ? {} : { now: o.now };
   const connections = o.maxConnections === undefined ? {} : { maxConnections: o.maxConnections };
-  const proxy = await startProxy({ config, storage, capabilities, log: logger, ops: false, ...now, ...connections });
+  const longest = o.longestWriteMs === undefined ? {} : { longestWriteMs: o.longestWriteMs };
+  const parts = { config, storage, capabilities, log: logger, ...now, ...connections, ...longest };
+  const proxy = await startProxy({ ...parts, ops: false });
   const scheme = config.tls === undefined ? 'http' : 'https';
   const endpoint = `${scheme}://127.0.0.1:${proxy.address.port}`;
   const { escrowPublicKey } = config;

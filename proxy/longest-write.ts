@@ -1,0 +1,13 @@
+/**
+ * No request writes for longer than LONGEST_WRITE_SECONDS. It wraps its data key under the root key that was current when it
+ * began, and that root key may be given up after a deep rotation once LONGEST_REQUEST_SECONDS have passed (docs/rotation.md):
+ * an object that was stored later would be lost. So its connection is cut, which stores nothing.
+ */
+import type { ServerResponse } from 'node:http';
+
+/** `ms`: from now on. A reply that was sent whole before is left alone. */
+export function cutAfter(outgoing: ServerResponse, ms: number): void {
+  const timer = setTimeout(() => outgoing.destroy(), ms).unref();
+  const done = () => clearTimeout(timer);
+  outgoing.once('finish', done).once('close', done);
+}
