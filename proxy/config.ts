@@ -41,6 +41,8 @@ export interface Config {
   readonly escrowPublicKey: Buffer | undefined;
   /** Whether tenants may change their own keys over IAM's API. */
   readonly selfService: boolean;
+  /** How exactly servers write down when each key was last used. */
+  readonly lastUsed: 'off' | 'day';
   readonly workers: number;
   /** For what requests buffer, in each process; when absent, a share of the machine's. */
   readonly memoryBytes?: number | undefined;
@@ -77,6 +79,7 @@ const VARIABLES = [
   'SEALGATE_SEAL_KEYS_FILE',
   'SEALGATE_ESCROW_PUBLIC_KEY',
   'SEALGATE_SELF_SERVICE',
+  'SEALGATE_LAST_USED',
   'SEALGATE_WORKERS',
   'SEALGATE_MEMORY',
   'SEALGATE_LEGACY',
@@ -135,6 +138,7 @@ export function parseConfig(settings: Settings): Config {
     sealKeys: sealKeys(settings),
     escrowPublicKey: escrowPublicKey(settings),
     selfService: oneOf(settings, 'SEALGATE_SELF_SERVICE', ['on', 'off']) === 'on',
+    lastUsed: oneOf(settings, 'SEALGATE_LAST_USED', ['off', 'day']),
     workers: workers(settings),
     memoryBytes: memoryBytes(settings),
     legacy: legacy(settings),

@@ -10,6 +10,7 @@ export type SecurityEventKind =
   | 'foreign-object'
   | 'keyring-tampered'
   | 'keyring-rollback'
+  | 'last-used-tampered'
   | 'escrow-sealed'
   | 'escrow-failed'
   | 'escrow-removed'

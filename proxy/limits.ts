@@ -129,6 +129,21 @@ export const MIN_IMPORTED_GUESS_BITS = 80;
 export const MAX_ESTIMATED_CHARACTERS = 100;
 /** Times that a change of a keyring is applied again, because another change was written first. */
 export const KEYRING_CHANGE_ATTEMPTS = 8;
+/** Records of keys' last use (SEALGATE_LAST_USED): keys remembered as noted per process, about 150 bytes each. */
+export const LAST_USED_REMEMBERED = 100_000;
+/** Reads and writes of them under way at once per process: requests have the backend's connections to themselves, nearly. */
+export const LAST_USED_AT_ONCE = 4;
+/** Uses that wait to be written, as after midnight; further ones are noted after a later use of the same key. */
+export const LAST_USED_WAITING = 10_000;
+/** Milliseconds for one of them, and until it is tried again after a failure. */
+export const LAST_USED_TIMEOUT_MS = 5_000;
+export const LAST_USED_RETRY_MS = 60_000;
+/** Attempts at one of them when other processes write it at the same moment: the day is the same for all, so two do. */
+export const LAST_USED_ATTEMPTS = 3;
+/** Such records that a command reads at once; a tenant has MAX_KEYRING_SLOTS at most. */
+export const LAST_USED_READS_AT_ONCE = 8;
+/** One such record, bytes: about 130 are written. */
+export const MAX_LAST_USED_RECORD_BYTES = 512;
 /** Milliseconds between readings of one keyring for keys that it does not list: a key made elsewhere works at once, and a
  * revoked one costs ten conditional requests a second at most. */
 export const UNKNOWN_SLOT_RECHECK_MS = 100;
@@ -204,7 +219,7 @@ export const REWRAPS_AT_ONCE = 16;
 export const REWRAP_ATTEMPTS = 4;
 /** Seconds that a request may last which began under an older epoch; only then is that epoch's root key given up. A day. */
 export const LONGEST_REQUEST_SECONDS = 86_400;
-/** Retired epochs that stay listed in a keyring. */
-export const KEPT_RETIRED_EPOCHS = 8;
 /** Seconds after which a request that writes is cut: sooner, by the time that a store may take to finish what it was sent. */
 export const LONGEST_WRITE_SECONDS = 85_000;
+/** Retired epochs that stay listed in a keyring. */
+export const KEPT_RETIRED_EPOCHS = 8;

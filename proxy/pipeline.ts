@@ -17,12 +17,13 @@ import { answerQuery } from './iam/answer.ts';
 import type { QueryError } from './iam/errors.ts';
 import type { OwnKeys } from './iam/own-keys.ts';
 import { queryServiceOf } from './iam/query-request.ts';
+import type { UseNotes } from './keyring/note-uses.ts';
 import type { Tenancy } from './keyring/tenancy.ts';
 import { lateReply } from './late-reply.ts';
 import { LATE_REPLY_SILENCE_MS } from './limits.ts';
 import type { Logger } from './log.ts';
-import type { Metrics } from './metrics.ts';
 import { cutAfter } from './longest-write.ts';
+import type { Metrics } from './metrics.ts';
 import { refuseUnsupportedHeaders } from './object/client-headers.ts';
 import type { Operation, Services } from './operation.ts';
 import { errorReply, type Reply, sendReply, sendWhole } from './reply.ts';
@@ -34,6 +35,8 @@ import type { Router } from './route.ts';
 export interface Pipeline {
   readonly services: Services;
   readonly tenancy: Tenancy;
+  /** Writes down when keys were used; undefined where that is not asked for. */
+  readonly uses: UseNotes | undefined;
   /** What callers may do with the keys of their own tenant. */
   readonly ownKeys: OwnKeys;
   /** Whether they may at all; looking they always may. */
@@ -44,11 +47,11 @@ export interface Pipeline {
   /** What requests may buffer, all together. */
   readonly memory: MemoryBudget;
   readonly progress: BodyProgress;
+  /** Milliseconds after which a request that writes is cut. */
+  readonly longestWriteMs: number;
   readonly hostnames: readonly string[];
   /** Region that signatures must name; undefined accepts any. */
   readonly signingRegion: string | undefined;
-  /** Milliseconds after which a request that writes is cut. */
-  readonly longestWriteMs: number;
   readonly now: () => Date;
 }
 
@@ -133,10 +136,10 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
     authorise({ operation, grants: caller.tenant.grants, target, stateBucket: services.stateBucket }),
   );
 
+  if (operation.access === 'write') cutAfter(outgoing, pipeline.longestWriteMs);
   refuseUnsupportedHeaders(request);
   if ((form !== undefined) !== (operation.body === 'form')) throw new S3Error('MalformedPOSTRequest');
   const body = bodyFor(operation, caller, request, incomingBody);
-  if (operation.access === 'write') cutAfter(outgoing, pipeline.longestWriteMs);
 
   await admit(pipeline.memory, memoryOf(operation, body?.plainBytes), { outgoing, signal });
   if (operation.access === 'write' && bucket !== undefined && key !== undefined) {

@@ -12,6 +12,8 @@ import { FairLimit } from './fair-limit.ts';
 import { OwnKeys } from './iam/own-keys.ts';
 import { EscrowUpkeep } from './keyring/escrow-upkeep.ts';
 import { processKdfRunner } from './keyring/kdf.ts';
+import type { TenantSlot } from './keyring/last-used.ts';
+import { UseNotes } from './keyring/note-uses.ts';
 import { SharedCalls } from './keyring/shared-calls.ts';
 import { StateStore } from './keyring/state.ts';
 import { type SignIn, Tenancy } from './keyring/tenancy.ts';
@@ -73,10 +75,10 @@ export async function startProxy(o: {
   now?: () => Date;
   /** MAX_CONNECTIONS when absent. */
   maxConnections?: number;
-}): Promise<RunningProxy> {
-  const { config, storage } = o;
   /** LONGEST_WRITE_SECONDS when absent. */
   longestWriteMs?: number;
+}): Promise<RunningProxy> {
+  const { config, storage } = o;
   const memory = new MemoryBudget({ bytes: config.memoryBytes ?? defaultMemoryBytes(config.workers) });
   const metrics = createMetrics(memory);
   const pipeline = createPipeline({ ...o, metrics, memory });
@@ -87,6 +89,7 @@ export async function startProxy(o: {
     address: server.address,
     async close() {
       await Promise.all([server.close(), ops?.close()]);
+      await pipeline.uses?.close();
       await storage.backend.close();
     },
   };
@@ -100,10 +103,10 @@ function createPipeline(o: {
   metrics: Metrics;
   memory: MemoryBudget;
   now?: () => Date;
+  longestWriteMs?: number;
 }): Pipeline {
   const { config, storage, metrics, memory, log } = o;
   const toLog = securityEventsTo(log);
-  longestWriteMs?: number;
   const emit: EmitSecurityEvent = (event) => {
     metrics.securityEvent(event.kind);
     toLog(event);
@@ -115,7 +118,12 @@ function createPipeline(o: {
     escrow?.signedIn(signIn);
     void upgradeKdf(keyrings, signIn, (err) => log.warn({ err, tenant: signIn.key.tenant }, 'a KDF was not upgraded'));
   };
-  const tenancy = new Tenancy({ state, sealKeys, emit, now, onSignIn });
+  const onUseFailure = (err: unknown, { tenant, slot }: TenantSlot) =>
+    log.warn({ err, tenant, slot }, 'the use of a key was not noted');
+  const uses =
+    config.lastUsed === 'off' ? undefined : new UseNotes({ state, sealKeys, emit, now, onFailure: onUseFailure });
+  const onUse = (of: TenantSlot) => uses?.note(of);
+  const tenancy = new Tenancy({ state, sealKeys, emit, now, onSignIn, onUse });
   const note = (tenant: string, generation: number) => tenancy.noteGeneration(tenant, generation);
   const onChange = (tenant: string, generation: number) => {
     note(tenant, generation);
@@ -150,6 +158,7 @@ function createPipeline(o: {
       uploads: new UploadCache(),
     },
     tenancy,
+    uses,
     ownKeys: new OwnKeys(keyrings),
     selfService: config.selfService,
     router: createRouter(OPERATIONS),
@@ -157,6 +166,7 @@ function createPipeline(o: {
     metrics,
     memory,
     progress: new BodyProgress(),
+    longestWriteMs: o.longestWriteMs ?? 1000 * LONGEST_WRITE_SECONDS,
     hostnames: config.hostnames,
     signingRegion: config.regionIsSet ? config.region : undefined,
     now,
@@ -166,7 +176,6 @@ function createPipeline(o: {
 export function startOps(config: Config, storage: Storage, metrics: MetricsText): Promise<RunningServer> {
   const readiness = {
     async check() {
-    longestWriteMs: o.longestWriteMs ?? 1000 * LONGEST_WRITE_SECONDS,
       const signal = AbortSignal.timeout(READINESS_TIMEOUT_MS);
       const response = await storage.backend.send({ method: 'HEAD', bucket: config.state.bucket, signal });
       response.body.resume();

@@ -71,6 +71,7 @@ describe('settings', () => {
       SEALGATE_BACKEND_REGION: config.region,
       SEALGATE_WORKERS: String(config.workers),
       SEALGATE_SELF_SERVICE: config.selfService ? 'on' : 'off',
+      SEALGATE_LAST_USED: config.lastUsed,
       SEALGATE_LEGACY: config.legacy.kind,
       SEALGATE_CONDITIONS: config.bestEffortConditions ? 'best-effort' : 'strict',
       SEALGATE_LOG_LEVEL: config.logLevel,

@@ -35,6 +35,7 @@ export function describeKeyLines(key: KeyDetails): readonly string[] {
     `key         ${slot}  ${status}${serverManaged ? `  ${SERVER_MANAGED}` : ''}${note}`,
     `  created   ${created}`,
     `  expires   ${expires ?? 'never'}`,
+    `  last used ${key.lastUsed ?? key.lastUsedNote}`,
     `  id        ${ids}, under seal key ${idSealKey}`,
     `  kdf       ${describeKdf(kdf)}`,
     ...(kdfUpgrade === null ? [] : [`  kdf next  ${describeKdf(kdfUpgrade)}`]),

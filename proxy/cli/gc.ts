@@ -1,5 +1,7 @@
-/** `sealgate gc`: removes what abandoned multipart uploads left, or says what it would remove. */
+/** `sealgate gc`: removes what abandoned multipart uploads and keys that are gone left, or says what it would remove. */
 import { parseArgs } from 'node:util';
+import { collectOrphanedUses } from '../keyring/orphaned-uses.ts';
+import type { SealKeys } from '../keyring/seal-keys.ts';
 import { collectGarbage, type GarbageFound } from '../multipart/collect-garbage.ts';
 import type { Storage } from '../runtime.ts';
 import { openCommandStorage } from './command-storage.ts';
@@ -9,7 +11,7 @@ const USAGE = `Usage: sealgate gc [--dry-run] [--abandoned-after DAYS] [--unreco
 Removes from the state bucket what uploads left that the backend no longer knows, and aborts uploads begun more than
 DAYS ago (default 7). With --unrecorded it also looks through all other buckets, and aborts uploads begun more than DAYS
 ago that have no record: what a server left that was killed, but also what other programs upload into these buckets.
-With --dry-run nothing is changed.
+Records of the last use of keys that are gone go too. With --dry-run nothing is changed.
 `;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -21,9 +23,9 @@ export async function gcCommand(args: readonly string[], environment: NodeJS.Pro
     process.stderr.write(USAGE);
     return 2;
   }
-  const { storage } = await openCommandStorage(environment);
+  const { storage, config } = await openCommandStorage(environment);
   try {
-    return await report(storage, options);
+    return await report(storage, { ...options, sealKeys: config.sealKeys });
   } finally {
     await storage.backend.close();
   }
@@ -56,8 +58,8 @@ function parseOptions(args: readonly string[]): Options | undefined {
   }
 }
 
-async function report(storage: Storage, o: Options): Promise<number> {
-  const removed = { uploads: 0, objects: 0 };
+async function report(storage: Storage, o: Options & { readonly sealKeys: SealKeys }): Promise<number> {
+  const removed = { uploads: 0, objects: 0, uses: 0 };
   const signal = AbortSignal.timeout(DAY_MS);
   for await (const found of collectGarbage({ ...storage, ...o, signal, now: new Date() })) {
     if (found.reason !== 'unreadable') {
@@ -66,9 +68,17 @@ async function report(storage: Storage, o: Options): Promise<number> {
     }
     process.stdout.write(`${o.json ? asJson(found) : asText(found)}\n`);
   }
+  for await (const { tenant, slot } of collectOrphanedUses({ ...storage, ...o, signal })) {
+    removed.uses += 1;
+    const [id, reason] = [`${tenant}/${slot}`, 'last-used'];
+    process.stdout.write(
+      `${o.json ? JSON.stringify({ reason, id, objects: 1 }) : `${reason}  1 objects  key ${id}`}\n`,
+    );
+  }
   if (!o.json) {
     const verb = o.dryRun ? 'would remove' : 'removed';
-    process.stdout.write(`${verb} ${removed.objects} objects of ${removed.uploads} uploads\n`);
+    const uses = removed.uses === 0 ? '' : `, ${removed.uses} records of the last use of keys`;
+    process.stdout.write(`${verb} ${removed.objects} objects of ${removed.uploads} uploads${uses}\n`);
   }
   return 0;
 }

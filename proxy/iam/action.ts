@@ -28,6 +28,8 @@ export interface QueryCall {
   /** Of the request, hex: tells one request from another. */
   readonly signature: string;
   readonly keys: OwnKeys;
+  /** Region that clients are told. */
+  readonly region: string;
   /** The key that an id or handle names, whatever tenant it is of. */
   resolve(accessKeyId: string): Promise<AccessKey>;
   readonly signal: AbortSignal;

@@ -88,6 +88,7 @@ function run(
     tenant,
     signature: verified.claim.signature,
     keys: pipeline.ownKeys,
+    region: pipeline.services.region,
     resolve: (accessKeyId) => pipeline.tenancy.resolve(accessKeyId, signal),
     signal,
   });

@@ -12,6 +12,7 @@ import { withoutSlot, withSlot, withTerms } from '../keyring/edit-slots.ts';
 import { SLOT_BYTES } from '../keyring/ids.ts';
 import { forgetIds, prepareId, withId } from '../keyring/issue-key.ts';
 import { DEFAULT_KDFS } from '../keyring/kdf.ts';
+import { type LastUse, readLastUse } from '../keyring/last-used.ts';
 import { sealSlot } from '../keyring/slot.ts';
 import { isInForce, isUsable, newSlotTerms } from '../keyring/slot-terms.ts';
 import { MAX_KEYRING_SLOTS } from '../limits.ts';
@@ -71,6 +72,13 @@ export class OwnKeys {
     const { keyring } = await readKeyring(this.#deps, o.caller.tenant, o.signal);
     callersSlot(keyring, o.caller, this.#deps.now());
     return keyring;
+  }
+
+  /** When a key of the caller's tenant was last used. @throws QueryError NoSuchEntity; S3Error ServiceUnavailable */
+  async lastUse(o: { caller: AccessKey; slot: string; signal: AbortSignal }): Promise<LastUse> {
+    const { tenant, slots } = await this.keyring(o);
+    if (slots.every(({ id }) => id !== o.slot)) throw new QueryError('NoSuchEntity');
+    return readLastUse(this.#deps, { tenant, slot: o.slot }, o.signal);
   }
 
   /** @throws QueryError NoSuchEntity, AccessDenied, DeleteConflict when no key would be left in use */

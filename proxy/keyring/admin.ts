@@ -6,7 +6,7 @@ import { S3Error } from '../errors.ts';
 import type { EmitSecurityEvent } from '../events.ts';
 import { sealAccessKeyId, unsealAccessKeyId } from './access-key-id.ts';
 import { generateApiKey, secretAccessKeyOf } from './api-key.ts';
-import { describeKey, isServerManaged, type KeyDetails } from './describe-key.ts';
+import { describeKeys, isServerManaged, type KeyDetails } from './describe-key.ts';
 import { checkTerms, type Epoch, type Keyring } from './document.ts';
 import { sealEscrow } from './escrow.ts';
 import { type Grant, InvalidGrant } from './grants.ts';
@@ -137,7 +137,8 @@ export class TenantAdmin {
     if (record === undefined) throw new UnknownTenant(tenant);
     const keyring = this.#verify(tenant, record.body);
     const { created, updated, generation, epochs, operatorKid: sealKey } = keyring;
-    const keys = keyring.slots.map((slot) => describeKey(slot, this.#now()));
+    const [state, sealKeys, emit, now] = [this.#state, this.#sealKeys, this.#emit, this.#now];
+    const keys = await describeKeys({ state, sealKeys, emit, now }, keyring, signal);
     const removedKeys = keyring.removed.map(({ id, removed }) => ({ slot: id, removed }));
     return {
       tenant,

@@ -13,6 +13,7 @@ import type { AccessKey } from './access-key-id.ts';
 import { currentEpoch, type Keyring, type RemovedSlot, type Slot, timestamp } from './document.ts';
 import type { Generations } from './generations.ts';
 import type { KdfRunner } from './kdf.ts';
+import { forgetLastUses } from './last-used.ts';
 import { hasRootMac, rootMac, rootMacInput } from './macs.ts';
 import { KeyringTampered, keyringName, tenantOfName, UnknownTenant, verifyKeyring } from './records.ts';
 import type { SealKeys } from './seal-keys.ts';
@@ -135,12 +136,19 @@ export async function changeKeyring(
       const keyring = verifyKeyring(body, { tenant, sealKeys: deps.sealKeys });
       deps.generations?.accept(tenant, keyring.generation, body);
       deps.onChange?.(tenant, keyring.generation);
+      await forgetLastUses(deps.state, tenant, slotsGone(stored.keyring, keyring), signal);
       return { keyring, etag };
     }
     stored = await readKeyring(deps, tenant, signal);
     if (opened !== undefined) checkStillOpened(deps, stored.keyring, opened);
   }
   throw new KeyringConflict(tenant);
+}
+
+/** Ids of the slots that a change took away. */
+function slotsGone(before: Keyring, after: Keyring): readonly string[] {
+  const kept = new Set(after.slots.map(({ id }) => id));
+  return before.slots.flatMap(({ id }) => (kept.has(id) ? [] : [id]));
 }
 
 /** S alone: what the root MAC covers must come out the same. */
@@ -201,11 +209,19 @@ async function lookAfter(deps: KeyringDeps, tenant: string, cause: unknown): Pro
 
 const LOOK_AFTER_MS = 10_000;
 
-/** After a conflict: the key that opened it still does, the root keys at hand are still the current ones. */
+/**
+ * After a conflict: the key that opened it still does, and the epochs in use are the same. Where one began or was retired, what
+ * was sealed for them does not fit; and the root key that a second deep rotation made for the same number is another one.
+ */
 function checkStillOpened(deps: KeyringDeps, fresh: Keyring, opened: OpenedKeyring): void {
-  if (fresh.slots.every((slot) => slot.id !== opened.slot.id)) throw new KeyringConflict(fresh.tenant);
-  if (!opened.roots.has(currentEpoch(fresh))) throw new KeyringConflict(fresh.tenant);
+  const { tenant } = fresh;
+  if (fresh.slots.every((slot) => slot.id !== opened.slot.id)) throw new KeyringConflict(tenant);
+  if (epochsInUse(fresh) !== epochsInUse(opened.keyring)) throw new KeyringConflict(tenant);
   checkRootMac(deps, fresh, opened.roots);
+}
+
+function epochsInUse({ epochs }: Keyring): string {
+  return epochs.flatMap(({ epoch, state }) => (state === 'retired' ? [] : [epoch])).join();
 }
 
 function checkRootMac(deps: KeyringDeps, keyring: Keyring, roots: RootKeys): void {

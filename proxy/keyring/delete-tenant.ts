@@ -10,7 +10,9 @@ import { recordLast, removeState } from '../multipart/remove-state.ts';
 import { recordName, StoredRecord, UPLOADS_PREFIX, type UploadAddress } from '../multipart/upload-record.ts';
 import type { KeyringDeps } from './change-keyring.ts';
 import { type Keyring, KeyringMalformed, parseKeyring } from './document.ts';
+import { isTenantId } from './ids.ts';
 import { forgetIds } from './issue-key.ts';
+import { LAST_USED_NAMES } from './last-used.ts';
 import { keyringName, tenantOfName, UnknownTenant } from './records.ts';
 
 export interface DeletedTenant {
@@ -20,7 +22,7 @@ export interface DeletedTenant {
 }
 
 /**
- * Removes keyring, escrow, registered ids and uploads in progress. A keyring that does not verify is removed too: then its
+ * Removes keyring, escrow, registered ids, records of last use and uploads in progress. A keyring that does not verify is removed too: then its
  * registered ids cannot be believed and stay, opening nothing. Run again after a failure, it goes on.
  * @throws UnknownTenant when nothing of the tenant was left, S3Error ServiceUnavailable
  */
@@ -40,10 +42,22 @@ export async function deleteTenant(
   }
   await forgetIds(deps, keyring?.slots.flatMap(({ registeredIds }) => registeredIds) ?? [], signal);
   const uploads = await abortUploads(deps, backend, tenant, signal);
-  if (record === undefined && uploads === 0) throw new UnknownTenant(tenant);
+  const uses = await deleteUses(deps, tenant, signal);
+  if (record === undefined && uploads === 0 && uses === 0) throw new UnknownTenant(tenant);
   const keys = keyring?.slots.length ?? 0;
   deps.emit({ kind: 'tenant-deleted', detail: `${keys} keys, ${uploads} uploads in progress`, tenant });
   return { keys, uploads };
+}
+
+/** Records of when the tenant's keys were used, whatever slots they name. @returns how many there were */
+async function deleteUses({ state }: KeyringDeps, tenant: string, signal: AbortSignal): Promise<number> {
+  if (!isTenantId(tenant)) return 0;
+  let deleted = 0;
+  for await (const name of state.list(`${LAST_USED_NAMES}${tenant}/`, signal)) {
+    await state.delete(name, signal);
+    deleted += 1;
+  }
+  return deleted;
 }
 
 function parse(body: Buffer, tenant: string): Keyring | undefined {

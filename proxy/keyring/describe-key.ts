@@ -1,6 +1,7 @@
 /** A slot as it is shown: what the operator decided, and nothing that opens anything. */
-import type { Slot } from './document.ts';
+import type { Keyring, Slot } from './document.ts';
 import type { Grant } from './grants.ts';
+import { type LastUse, type LastUsedDeps, NOT_RECORDED, readLastUses } from './last-used.ts';
 import { isInForce } from './slot-terms.ts';
 
 export interface KeyDetails {
@@ -10,6 +11,9 @@ export interface KeyDetails {
   readonly label: string;
   readonly created: string;
   readonly expires: string | null;
+  /** YYYY-MM-DD in UTC; null when no use is recorded, and the note says why. */
+  readonly lastUsed: LastUse['day'];
+  readonly lastUsedNote: LastUse['note'];
   readonly kdf: Slot['kdf'];
   /** What the key is to be derived by from its next sign-in on. */
   readonly kdfUpgrade: Slot['kdfUpgrade'];
@@ -23,7 +27,17 @@ export interface KeyDetails {
   readonly grants: readonly Grant[];
 }
 
-export function describeKey(slot: Slot, now: Date): KeyDetails {
+/** All keys of a keyring, in its order, with the day of their last use: one request each. @throws S3Error ServiceUnavailable */
+export async function describeKeys(
+  deps: LastUsedDeps & { readonly now: () => Date },
+  { tenant, slots }: Keyring,
+  signal: AbortSignal,
+): Promise<readonly KeyDetails[]> {
+  const uses = await readLastUses(deps, tenant, slots, signal);
+  return slots.map((slot, index) => describeKey(slot, deps.now(), uses[index] ?? NOT_RECORDED));
+}
+
+function describeKey(slot: Slot, now: Date, lastUse: LastUse): KeyDetails {
   const { id, label, created, expires, kdf, kdfUpgrade, accessKeyId, registeredIds, idKid, grants } = slot;
   return {
     slot: id,
@@ -31,6 +45,8 @@ export function describeKey(slot: Slot, now: Date): KeyDetails {
     label,
     created,
     expires,
+    lastUsed: lastUse.day,
+    lastUsedNote: lastUse.note,
     kdf,
     kdfUpgrade,
     accessKeyId,

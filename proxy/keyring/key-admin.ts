@@ -15,7 +15,7 @@ import {
   openKeyring,
   readKeyring,
 } from './change-keyring.ts';
-import { describeKey, type KeyDetails } from './describe-key.ts';
+import { describeKeys, type KeyDetails } from './describe-key.ts';
 import { checkTerms, type Slot, timestamp } from './document.ts';
 import { hasOtherInForce, sameSlot, slotOf, withoutSlot, withSlot, withTerms } from './edit-slots.ts';
 import { type Grant, InvalidGrant } from './grants.ts';
@@ -172,10 +172,10 @@ export class KeyAdmin {
     this.#emit('key-revoked', o.tenant, `Slot ${o.slot}`);
   }
 
-  /** The tenant's keys, ascending by slot. @throws UnknownTenant, KeyringTampered */
+  /** The tenant's keys, ascending by slot. @throws UnknownTenant, KeyringTampered, S3Error ServiceUnavailable */
   async list(tenant: string, signal: AbortSignal): Promise<readonly KeyDetails[]> {
     const { keyring } = await readKeyring(this.#deps, tenant, signal);
-    return keyring.slots.map((slot) => describeKey(slot, this.#deps.now()));
+    return describeKeys(this.#deps, keyring, signal);
   }
 
   /** By the operator alone. @throws UnknownTenant, UnknownKey, UnsuitableTerms, InvalidGrant, KeyringMalformed */

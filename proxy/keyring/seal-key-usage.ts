@@ -5,10 +5,11 @@
 import { type KeyringDeps, readKeyring } from './change-keyring.ts';
 import type { Slot } from './document.ts';
 import { KeyAdmin } from './key-admin.ts';
+import { fetchLastUsed, lastUsedName, sealLastUsed, type TenantSlot } from './last-used.ts';
 import { KEYRING_NAMES, KeyringTampered, tenantOfName, UnknownTenant } from './records.ts';
 import { openRegistered, registeredName, sealKeyOfId, sealRegistered } from './registered-id.ts';
 import { isInForce } from './slot-terms.ts';
-import { StateConflict } from './state.ts';
+import { StateConflict, type StateRecord } from './state.ts';
 
 export interface SealKeyUsage {
   readonly kid: string;
@@ -55,7 +56,7 @@ function kidsOf(deps: KeyringDeps, slot: Slot): readonly string[] {
   return slot.registeredIds.flatMap((id) => sealKeyOfId(id, deps.sealKeys)?.kid ?? []);
 }
 
-/** Signs every keyring, and seals every record of a registered id, under the active seal key. */
+/** Signs every keyring, and seals every record of a registered id and of a last use, under the active seal key. */
 export async function resignAll(
   deps: KeyringDeps,
   signal: AbortSignal,
@@ -70,8 +71,24 @@ export async function resignAll(
     for (const id of keyring.slots.flatMap(({ registeredIds }) => registeredIds)) {
       if (await resealRecord(deps, id, signal)) done.records += 1;
     }
+    for (const { id: slot } of keyring.slots) {
+      if (await resealLastUsed(deps, { tenant, slot }, signal)) done.records += 1;
+    }
   }
   return { ...done, tampered };
+}
+
+/** The record of a slot's last use. One of another seal key would be worth nothing once that is dropped. */
+async function resealLastUsed(deps: KeyringDeps, of: TenantSlot, signal: AbortSignal): Promise<boolean> {
+  const found = await fetchLastUsed(deps, of, signal);
+  const sealKey = deps.sealKeys.active;
+  if (found?.day === undefined || found.kid === sealKey.kid) return false;
+  return replaceRecord(
+    deps,
+    lastUsedName(of),
+    { body: sealLastUsed(of, found.day, sealKey), stored: found.stored },
+    signal,
+  );
 }
 
 /** @returns false when it is under the active key already, or gone, or changed meanwhile: then it is new */
@@ -83,8 +100,17 @@ async function resealRecord(deps: KeyringDeps, id: string, signal: AbortSignal):
   const sealKey = deps.sealKeys.active;
   if (stored.body.readUInt8(0) === sealKey.tag && deps.sealKeys.withTag(sealKey.tag).length === 1) return false;
   const body = sealRegistered({ id, sealKey, tenant: key.tenant, slot: key.slot, apiKey: key.apiKey });
+  return replaceRecord(deps, name, { body, stored }, signal);
+}
+
+async function replaceRecord(
+  deps: KeyringDeps,
+  name: string,
+  o: { readonly body: Buffer; readonly stored: StateRecord },
+  signal: AbortSignal,
+): Promise<boolean> {
   try {
-    await deps.state.put(name, body, { ifMatch: stored.etag }, signal);
+    await deps.state.put(name, o.body, { ifMatch: o.stored.etag }, signal);
   } catch (error) {
     if (error instanceof StateConflict) return false;
     throw error;

@@ -11,6 +11,7 @@ const AKID_LABEL = 'sealgate/1/akid';
 const OPERATOR_LABEL = 'sealgate/1/keyring-operator';
 const REGISTERED_LABEL = 'sealgate/1/registered-id';
 const REGISTERED_CHECK_LABEL = 'sealgate/1/registered-check';
+const LAST_USED_LABEL = 'sealgate/1/last-used';
 const NO_SALT = Buffer.alloc(0);
 
 /** 32 random bytes hold about 30 different values, and 16 or fewer less than once in 10^13. */
@@ -44,6 +45,11 @@ export class SealKey {
   /** HMAC key of the operator's MAC on one tenant's keyring (12-byte id). */
   operatorKey(tenant: Buffer): KeyObject {
     return toKeyObject(deriveKey(this.#secret, { label: OPERATOR_LABEL, salt: NO_SALT, context: [tenant] }));
+  }
+
+  /** HMAC key of the record of one slot's last use (12-byte tenant id, 4-byte slot id). */
+  lastUsedKey(tenant: Buffer, slot: Buffer): KeyObject {
+    return toKeyObject(deriveKey(this.#secret, { label: LAST_USED_LABEL, salt: NO_SALT, context: [tenant, slot] }));
   }
 }
 

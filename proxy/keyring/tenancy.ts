@@ -17,6 +17,7 @@ import { currentEpoch, type Keyring, type Slot } from './document.ts';
 import { Generations } from './generations.ts';
 import type { Grant } from './grants.ts';
 import { type KdfRunner, processKdfRunner } from './kdf.ts';
+import type { TenantSlot } from './last-used.ts';
 import { hasRootMac } from './macs.ts';
 import { KeyringTampered, keyringName, verifyKeyring } from './records.ts';
 import { isRegisteredId } from './registered-id.ts';
@@ -74,6 +75,7 @@ export class Tenancy {
   readonly #ttlMs: number;
   readonly #runner: KdfRunner;
   readonly #onSignIn: (signIn: SignIn) => void;
+  readonly #onUse: (of: TenantSlot) => void;
   readonly #keyrings: LRUCache<string, CheckedKeyring>;
   readonly #loads = new SharedCalls<CheckedKeyring>();
   readonly #registered: RegisteredIds;
@@ -92,6 +94,8 @@ export class Tenancy {
     runner?: KdfRunner;
     /** Told when a key opened a keyring, once for each keyring and process. Must not throw; nobody waits for it. */
     onSignIn?: (signIn: SignIn) => void;
+    /** Told each time a tenant was opened by one of its keys. Must return at once, and not throw. */
+    onUse?: (of: TenantSlot) => void;
   }) {
     this.#state = o.state;
     this.#sealKeys = o.sealKeys;
@@ -100,6 +104,7 @@ export class Tenancy {
     this.#ttlMs = 1000 * (o.ttlSeconds ?? KEYRING_TTL_SECONDS);
     this.#runner = o.runner ?? processKdfRunner;
     this.#onSignIn = o.onSignIn ?? (() => undefined);
+    this.#onUse = o.onUse ?? (() => undefined);
     const { state, sealKeys, emit } = o;
     this.#registered = new RegisteredIds({ state, sealKeys, emit, now: this.#now, ttlMs: this.#ttlMs });
     this.#keyrings = new LRUCache({ max: o.cacheEntries ?? KEYRING_CACHE_ENTRIES });
@@ -128,6 +133,7 @@ export class Tenancy {
     const slot = checked.keyring.slots.find((candidate) => candidate.id === key.slot);
     if (slot === undefined || !isKnown(checked)) throw new S3Error('InvalidAccessKeyId');
     const roots = await this.#roots(checked, slot, key, signal);
+    this.#onUse({ tenant: key.tenant, slot: slot.id });
     return toOpenTenant(checked.keyring, slot, roots, (again) => this.#reopen(key, again));
   }
 

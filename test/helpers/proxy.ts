@@ -58,6 +58,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     sealKeys,
     escrowPublicKey: undefined,
     selfService: true,
+    lastUsed: 'off',
     workers: 1,
     legacy: { kind: 'allow' },
     bestEffortConditions: false,

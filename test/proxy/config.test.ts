@@ -92,6 +92,7 @@ const MALFORMED: Readonly<Record<string, readonly string[]>> = {
   SEALGATE_SEAL_KEYS: ['x', 'one:short', 'one:', ':abc', `${SEAL_KEYS},${SEAL_KEYS}`, `one:${'A'.repeat(43)}=,two`],
   SEALGATE_SEAL_KEYS_FILE: [join(directory, 'missing')],
   SEALGATE_SELF_SERVICE: ['x', 'ON', 'true'],
+  SEALGATE_LAST_USED: ['on', 'DAY', 'hour', 'true'],
   SEALGATE_ESCROW_PUBLIC_KEY: ['x', 'A'.repeat(43), `${'A'.repeat(43)}=`, 'ab'.repeat(32)],
   SEALGATE_WORKERS: ['0', '-1', '1.5', 'many', '257', '1e2'],
   SEALGATE_MEMORY: ['512', '512MB', '-1GiB', '0GiB', '31MiB', '1.5GiB'],

@@ -1,6 +1,5 @@
-/** GetAccessKeyLastUsed: whose key it is. When it was used is not recorded, which IAM says as it does of a key never used. */
+/** GetAccessKeyLastUsed: whose key it is, and the day of its last use. One that is not recorded is told as IAM tells of a key never used. */
 import type { QueryAction } from '../action.ts';
-import { QueryError } from '../errors.ts';
 import { ownSlot } from '../own-slot.ts';
 
 export const getAccessKeyLastUsed: QueryAction = {
@@ -8,9 +7,13 @@ export const getAccessKeyLastUsed: QueryAction = {
   service: 'iam',
   parameters: ['AccessKeyId'],
   async run(call) {
-    const slot = await ownSlot(call);
-    const { slots } = await call.keys.keyring({ caller: call.accessKey, signal: call.signal });
-    if (slots.every(({ id }) => id !== slot)) throw new QueryError('NoSuchEntity');
-    return { UserName: call.tenant.id, AccessKeyLastUsed: { Region: 'N/A', ServiceName: 'N/A' } };
+    const { day } = await call.keys.lastUse({
+      caller: call.accessKey,
+      slot: await ownSlot(call),
+      signal: call.signal,
+    });
+    const never = { ServiceName: 'N/A', Region: 'N/A' };
+    const used = { LastUsedDate: `${day}T00:00:00Z`, ServiceName: 's3', Region: call.region };
+    return { UserName: call.tenant.id, AccessKeyLastUsed: day === null ? never : used };
   },
 };

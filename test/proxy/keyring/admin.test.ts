@@ -154,6 +154,8 @@ describe('list and show', () => {
           expires: null,
           kdf: { name: 'hkdf-sha256' },
           kdfUpgrade: null,
+          lastUsed: null,
+          lastUsedNote: 'not recorded',
           accessKeyId: 'sealed',
           registeredIds: 0,
           serverManaged: false,
