@@ -15,12 +15,15 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
+import { KeyringConflict } from '../../../proxy/keyring/change-keyring.ts';
 import { KeyAdmin } from '../../../proxy/keyring/key-admin.ts';
 import { keyringName } from '../../../proxy/keyring/records.ts';
 import { inspectObject } from '../../../proxy/object/stored-object.ts';
 import { openOffline } from '../../../proxy/offline/open-keyring.ts';
+import { beginEpoch } from '../../../proxy/rotation/begin-epoch.ts';
 import { countEpochs } from '../../../proxy/rotation/count-epochs.ts';
 import { SlotsWouldBeDropped } from '../../../proxy/rotation/keep-slots.ts';
+import { retireEpochs } from '../../../proxy/rotation/retire-epochs.ts';
 import { systemCall } from '../../../proxy/system-call.ts';
 import type { Bench } from '../../helpers/bench.ts';
 import type { TestTenant } from '../../helpers/proxy.ts';
@@ -290,6 +293,39 @@ describe('keys that are not at hand', () => {
       };
       await expect(its.begin({ keepKey: false, keep })).rejects.toThrow('the disk is full');
       expect((await its.open()).keyring.epochs.length).toBe(1);
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+describe('two changes at once, each of which touches the epochs,', () => {
+  test('are a conflict for the later one, and no keyring that was tampered with', async () => {
+    const { bench: own, rotation: its } = await openRotationBench();
+    const events: string[] = [];
+    const deps = { ...its.deps, emit: ({ kind }: { kind: string }) => void events.push(kind) };
+    const signal = AbortSignal.timeout(10_000);
+    try {
+      const caller = unsealAccessKeyId(own.tenant.accessKeyId, own.proxy.sealKeys);
+      const options = { keys: [caller], keepKey: true, dropSlots: false, keep: async () => {} };
+      const opened = await its.open();
+      const { opened: begun } = await beginEpoch(deps, opened, options, signal);
+      await expect(beginEpoch(deps, opened, options, signal)).rejects.toThrow(KeyringConflict);
+
+      // A key that is sealed for both epochs, put in when the older one is retired.
+      const late = {
+        ...its.deps.state,
+        list: its.deps.state.list.bind(its.deps.state),
+        get: its.deps.state.get.bind(its.deps.state),
+        async put(...[name, body, o, at]: Parameters<typeof its.deps.state.put>) {
+          if (events.at(-1) !== 'epoch-retired') await retireEpochs(deps, begun, signal);
+          return its.deps.state.put(name, body, o, at);
+        },
+      } as typeof its.deps.state;
+      const creating = new KeyAdmin({ ...deps, state: late }).create(caller, {}, signal);
+      await expect(creating).rejects.toThrow(KeyringConflict);
+      expect(events).toEqual(['epoch-begun', 'epoch-retired']);
+      expect((await its.open()).keyring.slots.length).toBe(1);
     } finally {
       await own.close();
     }
