@@ -1,6 +1,7 @@
 /**
  * Handing out a key: printed once, or written to a file for its owner alone. The file is begun before anything is changed, so
- * that a key is not made in vain, and appears whole under its name.
+ * that a key is not made in vain; it holds the key before the key counts, so that a crash does not take the only one; and it
+ * appears whole under its name.
  */
 import { randomBytes } from 'node:crypto';
 import { link, open, readFile, rename, unlink } from 'node:fs/promises';
@@ -9,6 +10,8 @@ import type { Output } from './command-line.ts';
 import { SecretFileError } from './secret-file.ts';
 
 export interface KeySink {
+  /** Before anything is changed: what goes into a file is on the disk already when the key counts. */
+  keep(key: IssuedKey, knownSecret?: string): Promise<void>;
   /** Shows the key, or stores it; `knownSecret`, that of a key which its owner has already, is stored and not shown. */
   deliver(key: IssuedKey, knownSecret?: string): Promise<void>;
   /** Nothing came of it. */
@@ -31,6 +34,7 @@ export async function openSink(o: SinkOptions): Promise<KeySink> {
 
 function printing({ json, output }: SinkOptions): KeySink {
   return {
+    async keep() {},
     async deliver(key) {
       if (json) return output.out(JSON.stringify(key));
       output.out(`tenant             ${key.tenant}`);
@@ -53,13 +57,19 @@ async function toFile(o: SinkOptions, path: string): Promise<KeySink> {
   }
   const aside = `${path}.${randomBytes(6).toString('hex')}.new`;
   const file = await guarded(path, () => open(aside, 'wx', 0o600));
+  const write = async (key: IssuedKey, knownSecret: string | undefined) => {
+    const secretAccessKey = key.secretAccessKey ?? knownSecret;
+    const content = Buffer.from(`${JSON.stringify({ ...o.kept, ...key, secretAccessKey }, null, 2)}\n`);
+    await file.truncate(0);
+    await file.write(content, 0, content.length, 0);
+    await file.sync();
+  };
   return {
+    keep: (key, knownSecret) => guarded(path, () => write(key, knownSecret)),
     async deliver(key, knownSecret) {
-      const secretAccessKey = key.secretAccessKey ?? knownSecret;
       try {
         await guarded(path, async () => {
-          await file.writeFile(`${JSON.stringify({ ...o.kept, ...key, secretAccessKey }, null, 2)}\n`);
-          await file.sync();
+          await write(key, knownSecret);
           await file.close();
           // A link fails when the name is taken; a rename would replace.
           if (o.overwrite) return rename(aside, path);

@@ -3,7 +3,14 @@ import { readFile } from 'node:fs/promises';
 import type { AccessKey } from '../keyring/access-key-id.ts';
 import { type ApiKey, apiKeyFromText, MAX_RAW_BYTES, MAX_REGISTERED_RAW_BYTES } from '../keyring/api-key.ts';
 import { DEFAULT_KDFS, isKdfName, type Kdf } from '../keyring/kdf.ts';
-import { type IssuedKey, KeyAdmin, type NewKey, type RotatedKey, UncertainKey } from '../keyring/key-admin.ts';
+import {
+  type IssuedKey,
+  type KeepKey,
+  KeyAdmin,
+  type NewKey,
+  type RotatedKey,
+  UncertainKey,
+} from '../keyring/key-admin.ts';
 import { UnsuitableTerms } from '../keyring/key-errors.ts';
 import { refuseWeakKey } from '../keyring/strength.ts';
 import { NoCallerSecret } from './caller-secret.ts';
@@ -30,7 +37,7 @@ interface TermValues {
 export async function createKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
   const { values } = parseCommand(args, [], { ...SINK_OPTIONS, ...TERM_OPTIONS });
   const terms = newKeyOf(values, o.deps.now());
-  return issue(values, o, (admin, caller) => admin.create(caller, terms, o.signal));
+  return issue(values, o, (admin, caller, keep) => admin.create(caller, { ...terms, keep }, o.signal));
 }
 
 export async function importKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
@@ -45,7 +52,7 @@ export async function importKey(args: readonly string[], o: KeyCommandOptions): 
   return issue(
     values,
     o,
-    (admin, caller) => admin.create(caller, { ...terms, apiKey }, o.signal),
+    (admin, caller, keep) => admin.create(caller, { ...terms, apiKey, keep }, o.signal),
     () => secret,
   );
 }
@@ -60,8 +67,8 @@ export async function rotateKey(args: readonly string[], o: KeyCommandOptions): 
     ...(values.kdf !== undefined && { kdf: kdfOf(values.kdf) }),
   };
   let rotated: RotatedKey | undefined;
-  const code = await issue(values, o, async (admin, caller) => {
-    rotated = await admin.rotate(caller, wishes, o.signal);
+  const code = await issue(values, o, async (admin, caller, keep) => {
+    rotated = await admin.rotate(caller, { ...wishes, keep }, o.signal);
     return rotated;
   });
   if (rotated !== undefined && values.json !== true) {
@@ -89,7 +96,7 @@ async function issue(
     json?: boolean | undefined;
   },
   o: KeyCommandOptions,
-  make: (admin: KeyAdmin, caller: AccessKey) => Promise<IssuedKey>,
+  make: (admin: KeyAdmin, caller: AccessKey, keep: KeepKey) => Promise<IssuedKey>,
   knownSecret: (caller: Caller) => string | undefined = () => undefined,
 ): Promise<number> {
   const { credentials: file, out: path } = values;
@@ -105,7 +112,8 @@ async function issue(
   });
   let issued: IssuedKey;
   try {
-    issued = await make(new KeyAdmin(o.deps), caller.key);
+    const keep = (key: IssuedKey) => sink.keep(key, knownSecret(caller));
+    issued = await make(new KeyAdmin(o.deps), caller.key, keep);
   } catch (error) {
     if (error instanceof UncertainKey) {
       await sink.deliver(error.issued, knownSecret(caller));

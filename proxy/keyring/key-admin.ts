@@ -48,7 +48,14 @@ export interface NewKey {
   readonly apiKey?: ApiKey;
   /** hkdf-sha256 for a generated key, argon2id for another, unless given. */
   readonly kdf?: Kdf;
+  readonly keep?: KeepKey;
 }
+
+/**
+ * Told of a new key before the keyring is changed, to put it where a crash does not take it: afterwards it may be the only one.
+ * The change is given up when it throws.
+ */
+export type KeepKey = (issued: IssuedKey) => Promise<void>;
 
 export interface RotatedKey extends IssuedKey {
   readonly replaced: string;
@@ -97,7 +104,7 @@ export class KeyAdmin {
    */
   async rotate(
     caller: AccessKey,
-    o: { slot?: string; graceSeconds?: number; registered?: boolean; kdf?: Kdf },
+    o: { slot?: string; graceSeconds?: number; registered?: boolean; kdf?: Kdf; keep?: KeepKey },
     signal: AbortSignal,
   ): Promise<RotatedKey> {
     const opened = await openKeyring(this.#deps, caller, signal);
@@ -107,12 +114,17 @@ export class KeyAdmin {
       o.graceSeconds === undefined ? null : earlier(old.expires, new Date(now.getTime() + 1000 * o.graceSeconds));
     const { grants, label, expires } = old;
     const registered = o.registered ?? old.accessKeyId === 'registered';
-    const kdf = o.kdf === undefined ? {} : { kdf: o.kdf };
-    const issued = await this.#add(opened, { grants, label, expires, registered, ...kdf }, signal, (keyring, slot) => {
-      sameSlot(keyring, old);
-      if (until !== null) return withSlot(withTerms(keyring, old.id, { expires: until }), slot, now);
-      return withSlot(withoutSlot(keyring, old.id, now), slot, now);
-    });
+    const wishes = { ...(o.kdf && { kdf: o.kdf }), ...(o.keep && { keep: o.keep }) };
+    const issued = await this.#add(
+      opened,
+      { grants, label, expires, registered, ...wishes },
+      signal,
+      (keyring, slot) => {
+        sameSlot(keyring, old);
+        if (until !== null) return withSlot(withTerms(keyring, old.id, { expires: until }), slot, now);
+        return withSlot(withoutSlot(keyring, old.id, now), slot, now);
+      },
+    );
     if (until === null) await forgetIds(this.#deps, old.registeredIds, signal);
     const detail = `Slot ${old.id} replaced by ${issued.slot}${until === null ? '' : `, and works until ${until}`}`;
     this.#emit('key-rotated', issued.tenant, detail);
@@ -238,6 +250,7 @@ export class KeyAdmin {
       const slot = await sealSlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
       const named = { tenant, slot: slotId, accessKeyId: id.accessKeyId };
       const issued = o.apiKey === undefined ? { ...named, secretAccessKey: secretAccessKeyOf(apiKey) } : named;
+      await o.keep?.(issued);
       await changeKeyring(deps, opened, (current) => change(current, slot), signal).catch((error: unknown) => {
         // The new key may be the only one by now: it must not be lost.
         throw error instanceof ChangeUncertain ? new UncertainKey(issued, error) : error;

@@ -1,5 +1,6 @@
 // Protects: the command line of a key's life. Secrets come in and go out as promised, never through arguments; files are for
 // their owner alone and never replaced unasked; wrong input changes nothing; what is printed works.
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -197,6 +198,25 @@ it('a rotation of which nothing more is heard shows the new key all the same', a
   harness.backend.isDown = false;
   harness.backend.intercept = () => undefined;
   expect(await outcome(issued.accessKeyId)).toBe('opened');
+});
+
+it('a rotation into a file has the new key on the disk before the old one is gone', async () => {
+  const { harness, run, outcome, key } = await setup();
+  const seen: string[] = [];
+  harness.backend.intercept = (request) => {
+    if (request.method !== 'PUT') return undefined;
+    const [aside = ''] = readdirSync(directory);
+    seen.push(readFileSync(join(directory, aside), 'utf8'));
+    // As if the process were killed with the answer on its way.
+    if (request.key === undefined || !Buffer.isBuffer(request.body)) return undefined;
+    harness.backend.overwrite('state', request.key, request.body);
+    return undefined;
+  };
+  await run(['rotate', '--out', join(directory, 'new.json')]);
+  harness.backend.intercept = () => undefined;
+  const kept = JSON.parse(seen[0] ?? '');
+  expect([await outcome(key.accessKeyId), await outcome(kept.accessKeyId)]).toEqual(['InvalidAccessKeyId', 'opened']);
+  expect(kept.secretAccessKey).toMatch(/^\S{40,}$/);
 });
 
 describe('import', () => {
