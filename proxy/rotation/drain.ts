@@ -12,8 +12,9 @@ import { systemCall } from '../system-call.ts';
 import { type OlderUpload, olderUploads } from './open-uploads.ts';
 import { retireEpochs } from './retire-epochs.ts';
 import { type PassOptions, type PassResult, rewrapPass } from './rewrap-pass.ts';
+import { bucketsNamed } from './stored-rows.ts';
 
-export interface DrainOptions extends Omit<PassOptions, 'stateBucket'> {
+export interface DrainOptions extends Omit<PassOptions, 'stateBucket' | 'named'> {
   readonly backend: Backend;
   readonly capabilities: Capabilities;
   /** Milliseconds since the epoch began after which no server or request knows only older ones. */
@@ -53,7 +54,7 @@ export async function drain(
   const { backend, capabilities } = o;
   const tenant = openTenantOf(opened);
   const call = systemCall({ backend, capabilities, tenant, legacy: { kind: 'allow' }, emit: deps.emit, signal });
-  const options = { ...o, stateBucket: deps.state.bucket };
+  const options = { ...o, stateBucket: deps.state.bucket, named: bucketsNamed(opened.keyring) };
   const settled = new Date(epochBegan(opened) + o.settledAfterMs);
   const sums = { epoch: tenant.epoch, rewrapped: 0, purged: 0 };
   for (let number = 1; ; number += 1) {

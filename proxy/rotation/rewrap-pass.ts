@@ -15,10 +15,12 @@ import type { Call } from '../operation.ts';
 import { ObjectAcls } from './kept-headers.ts';
 import { type RewrapOptions, type RewrapOutcome, rewrapObject } from './rewrap-object.ts';
 import { storedEpoch } from './stored-epoch.ts';
-import { headRow, type StoredRow, storedRows } from './stored-rows.ts';
+import { headRow, type RowSource, type StoredRow, storedRows } from './stored-rows.ts';
 
 export interface PassOptions {
   readonly stateBucket: string;
+  /** As RowSource has it. */
+  readonly named?: readonly string[];
   /** Delete older versions that an older epoch wraps, in place of counting them. */
   readonly purgeNoncurrent: boolean;
   readonly copyLimit?: number;
@@ -64,11 +66,12 @@ export async function rewrapPass(call: Call, o: PassOptions): Promise<PassResult
   const { copyLimit = MAX_STORED_PUT_BYTES, partBytes = UPSTREAM_PART_BYTES } = o;
   const options: RewrapOptions = { acls: new ObjectAcls(), copyLimit, partBytes };
   let outages = 0;
-  const rows = storedRows({ backend: call.services.backend, signal: call.signal, stateBucket: o.stateBucket });
+  const { stateBucket, named = [] } = o;
+  const rows = storedRows({ backend: call.services.backend, signal: call.signal, stateBucket, named });
   await eachBounded(rows, REWRAPS_AT_ONCE, async (row) => {
     try {
       if (row.isLatest) await visitCurrent(call, row, { ...o, options, result });
-      else await visitNoncurrent(call, row, { ...o, result });
+      else await visitNoncurrent(call, row, { ...o, options, result });
       outages = 0;
     } catch (error) {
       // One object that the store does not give is no reason to stop; a store that is out of order is.
@@ -111,17 +114,30 @@ function fail(result: PassResult, { bucket, key, versionId }: StoredRow, reason:
 async function visitNoncurrent(
   call: Call,
   row: StoredRow,
-  o: { stateBucket: string; purgeNoncurrent: boolean; result: PassResult },
+  o: PassOptions & { options: RewrapOptions; result: PassResult },
 ): Promise<void> {
-  const { backend } = call.services;
-  const headers = await headRow({ backend, signal: call.signal, stateBucket: o.stateBucket }, row);
+  const source = { backend: call.services.backend, signal: call.signal, stateBucket: o.stateBucket };
+  const headers = await headRow(source, row);
   if (headers === undefined || !isOlder(call, headers)) return;
+  if (o.purgeNoncurrent && (await isCurrent(source, row))) {
+    count(o.result, row, await rewrapObject(call, { bucket: row.bucket, key: row.key }, o.options));
+    return;
+  }
   if (o.purgeNoncurrent && (await purge(call, row))) {
     o.result.purged += 1;
     return;
   }
   o.result.noncurrent += 1;
   if (o.purgeNoncurrent || headers['x-amz-object-lock-mode'] !== undefined) o.result.locked += 1;
+}
+
+/**
+ * Whether it is what a GET gives by now: newer versions or a delete marker were taken away since it was listed, or where versions
+ * are suspended, a PUT took the place of the version 'null'. That one is somebody's object and not an older version.
+ */
+async function isCurrent(source: RowSource, row: StoredRow): Promise<boolean> {
+  const current = await headRow(source, { ...row, versionId: undefined });
+  return current !== undefined && (current['x-amz-version-id'] ?? 'null') === row.versionId;
 }
 
 function isOlder(call: Call, headers: Readonly<Record<string, string>>): boolean {

@@ -6,6 +6,8 @@ import { sealedPartBytes } from '../../crypto/layout.ts';
 import type { Backend } from '../backend/backend.ts';
 import { isVersioned, listBuckets, listObjects, listVersions } from '../backend/list-all.ts';
 import { discard } from '../backend/read-body.ts';
+import { S3Error } from '../errors.ts';
+import type { Keyring } from '../keyring/document.ts';
 import type { BackendHeaders } from '../object/stored-metadata.ts';
 import { failureOf } from '../object/stored-object.ts';
 
@@ -22,17 +24,31 @@ export interface RowSource {
   readonly backend: Backend;
   readonly signal: AbortSignal;
   readonly stateBucket: string;
+  /** Buckets to look through whether or not the store lists them: it lists those of its own account only. */
+  readonly named?: readonly string[];
 }
 
 const MIN_SEALED_BYTES = sealedPartBytes(0);
 
 /** @throws S3Error, BackendUnavailable */
 export async function* storedRows(o: RowSource): AsyncGenerator<StoredRow> {
-  for (const bucket of await listBuckets(o)) {
+  const listed = new Set(await listBuckets(o));
+  for (const bucket of new Set([...listed, ...(o.named ?? [])])) {
     if (bucket === o.stateBucket) continue;
-    if (await isVersioned(o, bucket)) yield* versionsOf(o, bucket);
+    const isKept = await isVersioned(o, bucket).catch((error: unknown) => {
+      const isMissing = error instanceof S3Error && error.code === 'NoSuchBucket';
+      if (isMissing && !listed.has(bucket)) return 'missing' as const;
+      throw error;
+    });
+    if (isKept === 'missing') continue;
+    if (isKept) yield* versionsOf(o, bucket);
     else yield* objectsOf(o, bucket);
   }
+}
+
+/** The buckets that a tenant's grants name. A grant of every bucket names none. */
+export function bucketsNamed({ slots }: Keyring): readonly string[] {
+  return [...new Set(slots.flatMap(({ grants }) => grants.map(({ bucket }) => bucket)))].filter((name) => name !== '*');
 }
 
 async function* objectsOf(o: RowSource, bucket: string): AsyncGenerator<StoredRow> {

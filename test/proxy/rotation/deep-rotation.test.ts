@@ -2,10 +2,12 @@
 // old root key away when, and only when, nothing needs it; and that whoever kept the old key and the old keyring opens nothing
 // of what is stored afterwards.
 import { createHash, randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
   GetObjectTaggingCommand,
   HeadObjectCommand,
@@ -14,6 +16,8 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Backend } from '../../../proxy/backend/backend.ts';
+import { readBody } from '../../../proxy/backend/read-body.ts';
 import { unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
 import { KeyringConflict } from '../../../proxy/keyring/change-keyring.ts';
 import { KeyAdmin } from '../../../proxy/keyring/key-admin.ts';
@@ -243,6 +247,31 @@ describe('an epoch is not retired', () => {
     expect(await Body?.transformToString()).toBe('second');
   });
 
+  test('and no version is purged that has become the current one since it was listed', async () => {
+    const [Bucket, Key] = [own.bucket, 'undeleted'];
+    const { VersionId } = await own.s3.send(new PutObjectCommand({ Bucket, Key, Body: 'wanted again' }));
+    const { VersionId: marker = '' } = await own.s3.send(new DeleteObjectCommand({ Bucket, Key }));
+    const { opened } = await its.begin();
+    let undeleted = false;
+    const backend: Backend = {
+      ...own.backend,
+      description: own.backend.description,
+      close: async () => {},
+      async send(request) {
+        const isVersion = request.query?.some(([name, value]) => name === 'versionId' && value === VersionId) === true;
+        if (request.key === Key && isVersion && !undeleted) {
+          undeleted = true;
+          await own.s3.send(new DeleteObjectCommand({ Bucket, Key, VersionId: marker }));
+        }
+        return own.backend.send(request);
+      },
+    };
+    expect((await its.drain(opened, { backend, purgeNoncurrent: true })).retired).not.toEqual([]);
+    expect(undeleted).toBe(true);
+    const { Body } = await own.s3.send(new GetObjectCommand({ Bucket, Key }));
+    expect(await Body?.transformToString()).toBe('wanted again');
+  });
+
   test('when an object cannot be re-wrapped, which is named', async () => {
     const Bucket = own.bucket;
     await own.s3.send(new PutObjectCommand({ Bucket, Key: 'moved', Body: 'moved' }));
@@ -330,4 +359,33 @@ describe('two changes at once, each of which touches the epochs,', () => {
       await own.close();
     }
   });
+});
+
+test("a bucket that the store does not list, as another account's, is looked through when a grant names it", async () => {
+  const { bench: own, rotation: its } = await openRotationBench();
+  try {
+    const Bucket = own.bucket;
+    const grants = ['never-made', Bucket].map((bucket) => ({ bucket, prefix: '', access: 'read-write' as const }));
+    const tenant = await own.proxy.createTenant(grants);
+    const s3 = own.proxy.client(tenant);
+    await s3.send(new PutObjectCommand({ Bucket, Key: 'elsewhere', Body: 'kept' }));
+    const backend: Backend = {
+      description: own.backend.description,
+      close: async () => {},
+      async send(request) {
+        const reply = await own.backend.send(request);
+        if (request.method !== 'GET' || request.bucket !== undefined) return reply;
+        const text = (await readBody(reply, { maxBytes: MiB })).toString();
+        const body = Readable.from([Buffer.from(text.replace(/<Bucket>.*<\/Bucket>/s, ''))]);
+        return { ...reply, headers: {}, body };
+      },
+    };
+    const { opened } = await its.begin({ tenant });
+    expect(await its.drain(opened, { backend })).toMatchObject({ rewrapped: 1, retired: [1] });
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key: 'elsewhere' }));
+    expect(await Body?.transformToString()).toBe('kept');
+    s3.destroy();
+  } finally {
+    await own.close();
+  }
 });
