@@ -6,12 +6,12 @@
  */
 import { parseArgs } from 'node:util';
 import { S3Error } from '../errors.ts';
-import { unsealAccessKeyId } from '../keyring/access-key-id.ts';
 import { changeKeyring, KeyringConflict, openKeyring } from '../keyring/change-keyring.ts';
 import { timestamp } from '../keyring/document.ts';
 import { generateEscrowKey, renderEscrowKeyFile } from '../keyring/escrow-key.ts';
 import { KeyringTampered } from '../keyring/records.ts';
-import { NoCallerSecret, readCallerSecret } from './caller-secret.ts';
+import { NoCallerSecret } from './caller-secret.ts';
+import { readCaller } from './key-caller.ts';
 import { openKeyringCommand } from './keyring-command.ts';
 import { SecretFileError, writeSecretFile } from './secret-file.ts';
 
@@ -63,11 +63,10 @@ async function keygen(args: readonly string[]): Promise<number> {
 
 async function remove(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
   const { credentials } = parse(args, { credentials: { type: 'string' } }).values;
-  const { accessKeyId } = await readCallerSecret(credentials, environment);
-  if (accessKeyId === undefined) throw new UsageError('The access key id is missing beside the secret access key.');
   return openKeyringCommand(environment, async (deps) => {
     const signal = AbortSignal.timeout(REMOVE_TIMEOUT_MS);
-    const opened = await openKeyring(deps, unsealAccessKeyId(accessKeyId, deps.sealKeys), signal);
+    const { key } = await readCaller(deps, { file: credentials, environment }, signal);
+    const opened = await openKeyring(deps, key, signal);
     const { tenant } = opened.keyring;
     let removed = false;
     await changeKeyring(

@@ -7,7 +7,7 @@ import type { KeyringDeps } from '../keyring/change-keyring.ts';
 import { readKeyring } from '../keyring/change-keyring.ts';
 import { deleteTenant } from '../keyring/delete-tenant.ts';
 import type { Grant } from '../keyring/grants.ts';
-import { KeyringTampered } from '../keyring/records.ts';
+import { KeyringTampered, UnknownTenant } from '../keyring/records.ts';
 import { type CountedObjects, countObjects } from '../object/count-objects.ts';
 import { type Output, parseCommand, reportFailure, tenantArgument, UsageError } from './command-line.ts';
 import { describeGrant } from './describe-tenant.ts';
@@ -72,13 +72,13 @@ async function run(args: readonly string[], o: DeleteOptions): Promise<number> {
   return 0;
 }
 
-/** Of a keyring that does not verify nothing is known. */
+/** Of a keyring that does not verify nothing is known, nor of one that is gone: a deletion that ended early is gone on with. */
 async function grantsOf(o: DeleteOptions, tenant: string): Promise<readonly Grant[] | undefined> {
   try {
     const { keyring } = await readKeyring(o.deps, tenant, o.signal);
     return keyring.slots.flatMap(({ grants }) => grants);
   } catch (error) {
-    if (error instanceof KeyringTampered) return undefined;
+    if (error instanceof KeyringTampered || error instanceof UnknownTenant) return undefined;
     throw error;
   }
 }
@@ -93,7 +93,8 @@ function warning(
   grants: readonly Grant[] | undefined,
   counted: CountedObjects | undefined,
 ): readonly string[] {
-  const places = grants === undefined ? ['(the keyring does not verify)'] : [...new Set(grants.map(describeGrant))];
+  const places =
+    grants === undefined ? ['(the keyring is gone, or does not verify)'] : [...new Set(grants.map(describeGrant))];
   return [
     `Everything that tenant ${tenant} stored will be unreadable for ever. Its keys reach:`,
     ...places.map((place) => `  ${place}`),

@@ -14,6 +14,7 @@ import { isTenantId } from './ids.ts';
 import { forgetIds } from './issue-key.ts';
 import { LAST_USED_NAMES } from './last-used.ts';
 import { keyringName, tenantOfName, UnknownTenant } from './records.ts';
+import { isRegisteredId, openRegistered, REGISTERED_NAMES } from './registered-id.ts';
 
 export interface DeletedTenant {
   readonly keys: number;
@@ -22,8 +23,8 @@ export interface DeletedTenant {
 }
 
 /**
- * Removes keyring, escrow, registered ids, records of last use and uploads in progress. A keyring that does not verify is removed too: then its
- * registered ids cannot be believed and stay, opening nothing. Run again after a failure, it goes on.
+ * Removes keyring, escrow, registered ids, records of last use and uploads in progress. A keyring that does not verify is
+ * removed too. Run again after a failure, it goes on: whose a registered id is, its record tells to who has the seal keys.
  * @throws UnknownTenant when nothing of the tenant was left, S3Error ServiceUnavailable
  */
 export async function deleteTenant(
@@ -40,13 +41,29 @@ export async function deleteTenant(
     await deps.state.shred(name, signal);
     deps.onChange?.(tenant, Number.MAX_SAFE_INTEGER);
   }
-  await forgetIds(deps, keyring?.slots.flatMap(({ registeredIds }) => registeredIds) ?? [], signal);
+  const ids = await idsOf(deps, tenant, signal);
+  await forgetIds(deps, ids, signal);
   const uploads = await abortUploads(deps, backend, tenant, signal);
   const uses = await deleteUses(deps, tenant, signal);
-  if (record === undefined && uploads === 0 && uses === 0) throw new UnknownTenant(tenant);
+  if (record === undefined && ids.length + uploads + uses === 0) throw new UnknownTenant(tenant);
   const keys = keyring?.slots.length ?? 0;
   deps.emit({ kind: 'tenant-deleted', detail: `${keys} keys, ${uploads} uploads in progress`, tenant });
   return { keys, uploads };
+}
+
+/** Also those that no slot lists: what a change that was killed left holds an API key all the same. */
+async function idsOf(
+  { state, sealKeys }: KeyringDeps,
+  tenant: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const found: string[] = [];
+  for await (const name of state.list(REGISTERED_NAMES, signal)) {
+    const id = name.slice(REGISTERED_NAMES.length);
+    const record = isRegisteredId(id) ? await state.get(name, signal) : undefined;
+    if (record !== undefined && openRegistered(record.body, id, sealKeys)?.tenant === tenant) found.push(id);
+  }
+  return found;
 }
 
 /** Records of when the tenant's keys were used, whatever slots they name. @returns how many there were */

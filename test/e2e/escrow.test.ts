@@ -80,6 +80,9 @@ test('a tenant whose escrow was removed with its own key stays closed', async ()
   const credentials = join(stage.directory, 'own.json');
   writeFileSync(credentials, JSON.stringify(own), { mode: 0o600 });
   const remove = () => program('escrow', 'remove', '--credentials', credentials);
+  const guessed = join(stage.directory, 'guessed.json');
+  writeFileSync(guessed, JSON.stringify({ ...own, secretAccessKey: 'x'.repeat(43) }), { mode: 0o600 });
+  expect(await program('escrow', 'remove', '--credentials', guessed)).toMatchObject({ code: 1, stdout: '' });
   expect(await remove()).toMatchObject({ code: 0, stdout: `${own.tenant} has no escrow any more.\n` });
   expect(await remove()).toMatchObject({ code: 0, stdout: `${own.tenant} had no escrow.\n` });
   const refused = await program('tenant', 'recover', own.tenant, '--escrow-key', file(), '--bucket', '*');

@@ -9,8 +9,11 @@ import { BackendUnavailable } from '../../../proxy/backend/backend.ts';
 import { KEY_USAGE, keyCommand } from '../../../proxy/cli/key.ts';
 import { sealKeyCommand } from '../../../proxy/cli/seal-key.ts';
 import { tenantDelete } from '../../../proxy/cli/tenant-delete.ts';
+import { unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
+import { TenantAdmin } from '../../../proxy/keyring/admin.ts';
 import { secretAccessKeyOf } from '../../../proxy/keyring/api-key.ts';
 import type { KeyringDeps } from '../../../proxy/keyring/change-keyring.ts';
+import { KeyAdmin } from '../../../proxy/keyring/key-admin.ts';
 import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
 import { makeTenant, newSealKeys, type SlotPlan } from '../../helpers/keyring-fixture.ts';
 import { TenancyHarness } from '../../helpers/tenancy-harness.ts';
@@ -443,5 +446,20 @@ describe('tenant delete', () => {
     expect(json(await remove(o, [tenant, '--yes', tenant, '--json']))).toEqual({ tenant, keys: 2, uploads: 0 });
     expect(harness.backend.keys('state')).toEqual([]);
     expect(await o.outcome(short.accessKeyId)).toBe('InvalidAccessKeyId');
+  });
+
+  it('goes on where it was killed, and takes along ids that no slot lists', async () => {
+    const o = await setup();
+    const { harness, tenant, run, deps } = o;
+    await run(['create', '--registered']);
+    const signal = new AbortController().signal;
+    await deps.state.shred(`keyrings/${tenant}.json`, signal);
+    const grants = [{ bucket: '*', prefix: '', access: 'read-write' as const }];
+    const { accessKeyId } = await new TenantAdmin({ ...deps, escrowPublicKey: undefined }).create({ grants });
+    const other = unsealAccessKeyId(accessKeyId, harness.sealKeys);
+    const { accessKeyId: kept } = await new KeyAdmin(deps).create(other, { registered: true }, signal);
+    expect((await remove(o, [tenant, '--yes', tenant])).code).toBe(0);
+    expect(harness.backend.keys('state').filter((name) => name.includes('/ids/'))).toEqual([`p/ids/${kept}`]);
+    expect((await remove(o, [tenant, '--yes', tenant])).err[0]).toMatch(/no tenant/);
   });
 });
