@@ -47,6 +47,8 @@ export const LIST_LOOKUPS_AT_ONCE = 64;
 export const LOOKUPS_AT_ONCE = 256;
 /** Bytes of memory for the attributes cache: about 700 for a listed object, 5 MB for a part table of 10,000 parts. */
 export const ATTRIBUTES_CACHE_BYTES = 48 * MiB;
+/** Bytes of memory for pages of listings as they were sent: about 350 KB for 1,000 keys of usual length. */
+export const LISTED_PAGES_BYTES = 16 * MiB;
 /** Bytes of memory for opened object headers, about 4,000 each: HEAD and ranged GETs of one object open it once. */
 export const OPENED_HEADERS_BYTES = 8 * MiB;
 /** Bytes of memory for what the backend last said of objects, and milliseconds for which it is a good guess. */

@@ -15,6 +15,7 @@ import type { StateStore } from './keyring/state.ts';
 import type { OpenTenant } from './keyring/tenancy.ts';
 import type { UploadCache } from './multipart/upload-cache.ts';
 import type { AttributesCache, ListedAttributes } from './object/attributes-cache.ts';
+import type { ListedPages } from './object/listed-pages.ts';
 import type { OpenedHeaders } from './object/opened-headers.ts';
 import type { RecentObjects } from './object/recent-objects.ts';
 import type { Reply } from './reply.ts';
@@ -64,6 +65,8 @@ export interface Services {
   /** Look-ups of listed objects under way, by version, and how many there may be. */
   readonly listing: SharedCalls<ListedAttributes>;
   readonly lookUps: FairLimit;
+  /** Pages of listings as they were sent. */
+  readonly pages: ListedPages;
   readonly recent: RecentObjects;
   readonly emit: EmitSecurityEvent;
   readonly legacy: LegacyPolicy;

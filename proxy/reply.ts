@@ -25,7 +25,7 @@ export interface StreamBody {
   readonly chunks: AsyncIterable<Buffer>;
 }
 
-export function xmlReply(document: string, status = 200): Reply {
+export function xmlReply(document: string | Buffer, status = 200): Reply {
   return { status, headers: { 'Content-Type': 'application/xml' }, body: document };
 }
 

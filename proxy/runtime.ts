@@ -19,12 +19,19 @@ import { StateStore } from './keyring/state.ts';
 import { type SignIn, Tenancy } from './keyring/tenancy.ts';
 import { upgradeKdf } from './keyring/upgrade-kdf.ts';
 import { onWorkersChange, tellWorkers } from './keyring/worker-changes.ts';
-import { ATTRIBUTES_CACHE_BYTES, LONGEST_WRITE_SECONDS, LOOKUPS_AT_ONCE, OPENED_HEADERS_BYTES } from './limits.ts';
+import {
+  ATTRIBUTES_CACHE_BYTES,
+  LISTED_PAGES_BYTES,
+  LONGEST_WRITE_SECONDS,
+  LOOKUPS_AT_ONCE,
+  OPENED_HEADERS_BYTES,
+} from './limits.ts';
 import { type Logger, securityEventsTo } from './log.ts';
 import { defaultMemoryBytes } from './memory-setting.ts';
 import { createMetrics, type Metrics, type MetricsText } from './metrics.ts';
 import { UploadCache } from './multipart/upload-cache.ts';
 import { AttributesCache } from './object/attributes-cache.ts';
+import { ListedPages } from './object/listed-pages.ts';
 import { OpenedHeaders } from './object/opened-headers.ts';
 import { RecentObjects } from './object/recent-objects.ts';
 import { OPERATIONS } from './operations/table.ts';
@@ -143,6 +150,7 @@ function createPipeline(o: {
       recent: new RecentObjects(),
       listing: new SharedCalls(),
       lookUps: new FairLimit({ atOnce: LOOKUPS_AT_ONCE }),
+      pages: new ListedPages({ bytes: LISTED_PAGES_BYTES }),
       emit,
       legacy: config.legacy,
       region: config.region,

@@ -21,7 +21,7 @@ import { Query, type S3Request } from './request.ts';
  * All services but those that only requests of clients reach: named by what is left out, so that a service added later has to
  * be given here too.
  */
-type Used = Omit<Services, 'region' | 'stateBucket' | 'cors' | 'state' | 'uploads'>;
+type Used = Omit<Services, 'region' | 'stateBucket' | 'cors' | 'pages' | 'state' | 'uploads'>;
 
 const NO_REQUEST: S3Request = {
   id: '',

@@ -47,6 +47,11 @@ export async function plainRows<Row extends ListedObject>(
   return plain;
 }
 
+/** Whether every row is known for good: then the page they make is, too. */
+export function areKnown(call: Call, bucket: string, rows: readonly ListedRow[]): boolean {
+  return rows.every((row) => knownOf(call, bucket, row) !== undefined);
+}
+
 type ListedRow = ListedObject & { readonly versionId?: string };
 
 function plainRow<Row extends ListedObject>(row: Row, { size, etag, checksums }: ListedAttributes): Row & PlainRow {

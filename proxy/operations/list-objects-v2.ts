@@ -6,7 +6,8 @@ import { S3Error } from '../errors.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { encodeListed, pageSize, wantsEncoding } from '../object/list-encoding.ts';
-import { contentsElement, plainRows } from '../object/listing.ts';
+import { pageId } from '../object/listed-pages.ts';
+import { areKnown, contentsElement, plainRows } from '../object/listing.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 import { xmlReply } from '../reply.ts';
 import type { S3Request } from '../request.ts';
@@ -32,10 +33,14 @@ export const listObjectsV2: Operation = {
       query: [['list-type', '2'], ...forwarded(request, FORWARDED), ['max-keys', String(maxKeys)], LIST_ENCODING],
       headers: accountHeaders(request),
     });
+    const id = pageId(call, listObjectsV2.parameters, document);
+    const sent = call.services.pages.get(id);
+    if (sent !== undefined) return xmlReply(sent);
     const page = parseListV2(document);
+    const isKnown = areKnown(call, bucket, page.objects);
     const rows = await plainRows(call, bucket, page.objects);
     const owner = request.query.get('fetch-owner') === 'true';
-    return xmlReply(
+    const reply = Buffer.from(
       renderXml('ListBucketResult', {
         Name: bucket,
         Prefix: encodeListed(request.query.get('prefix') ?? '', { encode }),
@@ -51,6 +56,8 @@ export const listObjectsV2: Operation = {
         CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encodeListed(prefix, { encode }) })),
       }),
     );
+    if (isKnown) call.services.pages.add(id, reply);
+    return xmlReply(reply);
   },
 };
 
