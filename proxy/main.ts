@@ -7,6 +7,7 @@ import { quickstart } from './cli/quickstart.ts';
 import { runKeyCommand, runSealKeyCommand } from './cli/run-key-command.ts';
 import { serve } from './cli/serve.ts';
 import { runTenantCommand } from './cli/tenant-command.ts';
+import { commandUsage } from './cli/usage.ts';
 import { ConfigError } from './config.ts';
 import { S3Error } from './errors.ts';
 
@@ -28,12 +29,17 @@ const USAGE = `Usage: sealgate COMMAND [options]
   decrypt        --bucket NAME (--key KEY | --prefix PREFIX | --all) --output PATH: open objects without a server
   help           this text
 
-Settings and their meaning: README.md, "Configuration".
+Add --help to a command for its options. Settings and their meaning: README.md, "Configuration".
 `;
 
 /** @returns the exit code: 0 done, 1 failed, 2 wrong usage */
 export async function main(args: readonly string[]): Promise<number> {
   const [command, ...rest] = args;
+  // Before any setting is read: who asks for help may have none yet.
+  if (rest.includes('--help') || rest.includes('-h')) {
+    process.stdout.write(commandUsage(args) ?? USAGE);
+    return 0;
+  }
   try {
     if (command === 'key' && rest[0] === 'rotate' && rest.includes('--deep')) {
       return await keyRotateDeepCommand(rest.slice(1), process.env);

@@ -15,7 +15,7 @@ import { readCaller } from './key-caller.ts';
 import { openKeyringCommand } from './keyring-command.ts';
 import { SecretFileError, writeSecretFile } from './secret-file.ts';
 
-const USAGE = `Usage:
+export const ESCROW_USAGE = `Usage:
   sealgate escrow keygen --out FILE [--json]
   sealgate escrow remove [--credentials FILE]
 
@@ -30,10 +30,6 @@ class UsageError extends Error {}
 
 export async function escrowCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
   const [name, ...rest] = args;
-  if (args.includes('--help') || args.includes('-h')) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
   try {
     if (name === 'keygen') return await keygen(rest);
     if (name === 'remove') return await remove(rest, environment);
@@ -101,7 +97,7 @@ function parse<const T extends Options>(args: readonly string[], options: T) {
 
 function report(error: unknown): number {
   if (error instanceof UsageError) {
-    process.stderr.write(`sealgate escrow: ${error.message}\n${USAGE}`);
+    process.stderr.write(`sealgate escrow: ${error.message}\n${ESCROW_USAGE}`);
     return 2;
   }
   const known = [SecretFileError, NoCallerSecret, KeyringTampered, KeyringConflict, S3Error];

@@ -6,7 +6,7 @@ import { collectGarbage, type GarbageFound } from '../multipart/collect-garbage.
 import type { Storage } from '../runtime.ts';
 import { openCommandStorage } from './command-storage.ts';
 
-const USAGE = `Usage: sealgate gc [--dry-run] [--abandoned-after DAYS] [--unrecorded] [--json]
+export const GC_USAGE = `Usage: sealgate gc [--dry-run] [--abandoned-after DAYS] [--unrecorded] [--json]
 
 Removes from the state bucket what uploads left that the backend no longer knows, and aborts uploads begun more than
 DAYS ago (default 7). With --unrecorded it also looks through all other buckets, and aborts uploads begun more than DAYS
@@ -20,7 +20,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 export async function gcCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
   const options = parseOptions(args);
   if (options === undefined) {
-    process.stderr.write(USAGE);
+    process.stderr.write(GC_USAGE);
     return 2;
   }
   const { storage, config } = await openCommandStorage(environment);

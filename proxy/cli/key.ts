@@ -58,10 +58,6 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[], o: KeyCommandO
 /** `args`: what follows `key`. Returns the exit code. */
 export async function keyCommand(args: readonly string[], o: KeyCommandOptions): Promise<number> {
   const [name = '', ...rest] = args;
-  if (args.includes('--help') || args.includes('-h')) {
-    o.out(KEY_USAGE.trimEnd());
-    return 0;
-  }
   try {
     const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (command === undefined) throw new UsageError(name === '' ? 'Say what to do.' : `Unknown command '${name}'.`);

@@ -24,10 +24,6 @@ export interface SealKeyCommandOptions extends Output {
 /** `args`: what follows `seal-key`. Returns the exit code. */
 export async function sealKeyCommand(args: readonly string[], o: SealKeyCommandOptions): Promise<number> {
   const [name = '', ...rest] = args;
-  if (args.includes('--help') || args.includes('-h')) {
-    o.out(SEAL_KEY_USAGE.trimEnd());
-    return 0;
-  }
   try {
     if (name === 'status') return await status(rest, o);
     if (name === 'resign') return await resign(rest, o);

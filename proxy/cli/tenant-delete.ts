@@ -12,7 +12,7 @@ import { type CountedObjects, countObjects } from '../object/count-objects.ts';
 import { type Output, parseCommand, reportFailure, tenantArgument, UsageError } from './command-line.ts';
 import { describeGrant } from './describe-tenant.ts';
 
-const USAGE = `Usage:
+export const TENANT_DELETE_USAGE = `Usage:
   sealgate tenant delete TENANT [--count] [--yes TENANT] [--json]
 
 Destroys the tenant's keyring with its escrow, its registered access key ids and its uploads in progress. Everything that the
@@ -33,14 +33,10 @@ export interface DeleteOptions extends Output {
 
 /** `args`: what follows `tenant delete`. Returns the exit code. */
 export async function tenantDelete(args: readonly string[], o: DeleteOptions): Promise<number> {
-  if (args.includes('--help') || args.includes('-h')) {
-    o.out(USAGE.trimEnd());
-    return 0;
-  }
   try {
     return await run(args, o);
   } catch (error) {
-    return reportFailure(error, { ...o, command: 'tenant delete', usage: USAGE });
+    return reportFailure(error, { ...o, command: 'tenant delete', usage: TENANT_DELETE_USAGE });
   }
 }
 

@@ -35,10 +35,6 @@ class UsageError extends Error {}
 
 /** `args`: what follows `tenant recover`. Returns the exit code. */
 export async function tenantRecover(args: readonly string[], o: RecoverOptions): Promise<number> {
-  if (args.includes('--help') || args.includes('-h')) {
-    o.out(RECOVER_USAGE.trimEnd());
-    return 0;
-  }
   try {
     return await recover(args, o);
   } catch (error) {

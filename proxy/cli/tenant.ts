@@ -49,10 +49,6 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[], o: TenantComma
 /** `args`: what follows `tenant`. Returns the exit code. */
 export async function tenantCommand(args: readonly string[], o: TenantCommandOptions): Promise<number> {
   const [name = '', ...rest] = args;
-  if (args.includes('--help') || args.includes('-h')) {
-    o.out(TENANT_USAGE.trimEnd());
-    return 0;
-  }
   try {
     const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (command === undefined) throw new UsageError(name === '' ? 'Say what to do.' : `Unknown command '${name}'.`);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BackendUnavailable } from '../../../proxy/backend/backend.ts';
-import { KEY_USAGE, keyCommand } from '../../../proxy/cli/key.ts';
+import { keyCommand } from '../../../proxy/cli/key.ts';
 import { sealKeyCommand } from '../../../proxy/cli/seal-key.ts';
 import { tenantDelete } from '../../../proxy/cli/tenant-delete.ts';
 import { unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
@@ -344,13 +344,6 @@ describe('wrong input', () => {
       expect(err[0]).not.toContain(STRONG);
     }
     expect(cases.length).toBe(5);
-  });
-
-  it('prints its usage when asked', async () => {
-    const { run } = await setup();
-    for (const args of [['--help'], ['rotate', '-h']]) {
-      expect(await run(args)).toEqual({ code: 0, out: [KEY_USAGE.trimEnd()], err: [] });
-    }
   });
 });
 

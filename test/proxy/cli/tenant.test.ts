@@ -1,6 +1,6 @@
 // Protects: the command line that hands out keys: exact machine output, the warning about loss, and no half-understood input.
 import { describe, expect, it } from 'vitest';
-import { TENANT_USAGE, tenantCommand } from '../../../proxy/cli/tenant.ts';
+import { tenantCommand } from '../../../proxy/cli/tenant.ts';
 import { TenantAdmin } from '../../../proxy/keyring/admin.ts';
 import { newSealKeys } from '../../helpers/keyring-fixture.ts';
 import { TenancyHarness } from '../../helpers/tenancy-harness.ts';
@@ -160,13 +160,6 @@ describe('list and show', () => {
       err: [expect.stringMatching(/operator MAC/)],
     });
   });
-});
-
-it('prints its usage when asked', async () => {
-  const { run } = await setup();
-  for (const args of [['--help'], ['create', '--help'], ['list', '-h']]) {
-    expect(await run(...args)).toEqual({ code: 0, out: [TENANT_USAGE.trimEnd()], err: [] });
-  }
 });
 
 it('lets a bug be seen as one', async () => {
