@@ -138,13 +138,22 @@ function isAllowed(rule: Allowed, difference: Difference, exchange: Exchange): b
 }
 
 async function ask(request: TwinRequest, side: Side, values: Map<string, string>): Promise<TwinReply> {
-  const reply = await sendWire(side.endpoint, wireRequest(request, side, values));
+  let reply = await sendWire(side.endpoint, wireRequest(request, side, values));
+  // A store that is busy may reset a connection on which megabytes arrive. Sending a part again changes nothing.
+  if (reply.failure === 'ECONNRESET' && isPart(request)) {
+    reply = await sendWire(side.endpoint, wireRequest(request, side, values));
+  }
   for (const [name, where] of Object.entries(request.save ?? {})) {
-    const value = valueAt(reply, where);
+    // What a refusal names, such as the version of a source, is not what the request made.
+    const value = reply.status < 300 ? valueAt(reply, where) : undefined;
     // Absent on one side alone shows in the comparison; a later request says plainly that it had nothing to send.
     values.set(name, value ?? `nothing-at-${where.replaceAll(/[^A-Za-z0-9]/g, '-')}`);
   }
   return reply;
+}
+
+function isPart({ method, query = [] }: TwinRequest): boolean {
+  return method === 'PUT' && typeof query !== 'string' && query.some(([name]) => name === 'partNumber');
 }
 
 function valueAt(reply: TwinReply, where: string): string | undefined {

@@ -30,9 +30,14 @@ export const SEMANTICS: readonly Allowed[] = [
     rows: [
       [OBJECT, '412|412 PreconditionFailed', '200|206'],
       [OBJECT, '200', '304'],
-      ['PUT object|DELETE object', '412 PreconditionFailed', '200|204'],
     ],
-    when: (exchange) => ['if-match', 'if-none-match'].some((name) => /[,*]|^W\//.test(sent(exchange, name))),
+    when: (exchange) => ['if-match', 'if-none-match'].some((name) => isList(sent(exchange, name))),
+  }),
+  outcomes({
+    name: 'lists of ETags on writes',
+    reason: 'the same for If-Match on a write; If-None-Match: * is what locks are made of, and is compared',
+    rows: [['PUT object|DELETE object', '412 PreconditionFailed', '200|204']],
+    when: (exchange) => isList(sent(exchange, 'if-match')),
   }),
   outcomes({
     name: 'order of conditions',
@@ -94,4 +99,9 @@ function isUnusual(range: string): boolean {
 
 function isEmptyObject(headers: readonly (readonly [string, string])[]): boolean {
   return headers.some(([name, value]) => name === 'content-range' && value === 'bytes */0');
+}
+
+/** More than one strong ETag. */
+function isList(etags: string): boolean {
+  return /[,*]|^W\//.test(etags);
 }

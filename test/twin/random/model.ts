@@ -32,6 +32,9 @@ export interface KnownVersion {
   readonly name: string;
 }
 
+/** Of nothing that a sequence stores. */
+const NO_ETAG = '0123456789abcdef0123456789abcdef';
+
 export type Versioning = 'Enabled' | 'Suspended' | undefined;
 
 export class Model {
@@ -45,6 +48,8 @@ export class Model {
   /** Of objects that were overwritten or deleted. */
   readonly oldEtags: string[] = ['d41d8cd98f00b204e9800998ecf8427e'];
   #saved = 0;
+  /** A copy of an object of parts has another ETag on either side: from then on no such ETag is compared. */
+  #hasCopied = false;
 
   constructor(o: { store: StoreName; dice: Dice; versioning: Versioning; keys: readonly string[] }) {
     this.store = o.store;
@@ -72,6 +77,11 @@ export class Model {
     this.objects.set(key, object);
   }
 
+  copied(key: string, source: KnownObject | undefined): void {
+    this.#hasCopied = true;
+    if (source !== undefined) this.stored(key, source);
+  }
+
   removed(key: string): void {
     const before = this.objects.get(key);
     if (before !== undefined) this.oldEtags.push(before.etag);
@@ -81,7 +91,8 @@ export class Model {
   /** An ETag to compare with: that of the key, or another; quoted or not. */
   etag(key: string): string {
     const own = this.objects.get(key)?.etag;
-    const etag = own !== undefined && this.dice.percent(60) ? own : this.dice.pick(this.oldEtags);
+    const asked = own !== undefined && this.dice.percent(60) ? own : this.dice.pick(this.oldEtags);
+    const etag = this.#hasCopied && asked.includes('-') ? NO_ETAG : asked;
     return this.dice.percent(85) ? `"${etag}"` : etag;
   }
 

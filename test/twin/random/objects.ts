@@ -165,7 +165,7 @@ export function copyObject(model: Model): TwinRequest {
   if (replaces) headers.push(['x-amz-metadata-directive', 'REPLACE'], ...described(model));
   if (dice.percent(10)) headers.push(['x-amz-tagging-directive', 'REPLACE'], ['x-amz-tagging', 'copied=yes']);
   const known = model.objects.get(source);
-  if (known !== undefined) model.stored(key, known);
+  model.copied(key, known);
   return { method: 'PUT', key, headers, ...model.saveVersion(key, known !== undefined && headers.length === 1) };
 }
 
