@@ -79,7 +79,7 @@ export class Model {
 
   copied(key: string, source: KnownObject | undefined): void {
     this.#hasCopied = true;
-    if (source !== undefined) this.stored(key, source);
+    if (source !== undefined) this.stored(key, source.etag.includes('-') ? { ...source, etag: NO_ETAG } : source);
   }
 
   removed(key: string): void {
