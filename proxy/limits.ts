@@ -131,6 +131,11 @@ export const MIN_IMPORTED_GUESS_BITS = 80;
 export const MAX_ESTIMATED_CHARACTERS = 100;
 /** Times that a change of a keyring is applied again, because another change was written first. */
 export const KEYRING_CHANGE_ATTEMPTS = 8;
+/**
+ * Age, seconds, from which `sealgate gc` takes the record of a registered access key id that no key lists for left over: it is
+ * written a moment before its key is, and a command takes two minutes at most. The rest is for clocks that differ.
+ */
+export const ORPHANED_ID_AGE_SECONDS = 86_400;
 /** Records of keys' last use (SEALGATE_LAST_USED): keys remembered as noted per process, about 150 bytes each. */
 export const LAST_USED_REMEMBERED = 100_000;
 /** Reads and writes of them under way at once per process: requests have the backend's connections to themselves, nearly. */

@@ -1,5 +1,6 @@
 /** `sealgate gc`: removes what abandoned multipart uploads and keys that are gone left, or says what it would remove. */
 import { parseArgs } from 'node:util';
+import { collectOrphanedIds } from '../keyring/orphaned-ids.ts';
 import { collectOrphanedUses } from '../keyring/orphaned-uses.ts';
 import type { SealKeys } from '../keyring/seal-keys.ts';
 import { collectGarbage, type GarbageFound } from '../multipart/collect-garbage.ts';
@@ -11,7 +12,7 @@ export const GC_USAGE = `Usage: sealgate gc [--dry-run] [--abandoned-after DAYS]
 Removes from the state bucket what uploads left that the backend no longer knows, and aborts uploads begun more than
 DAYS ago (default 7). With --unrecorded it also looks through all other buckets, and aborts uploads begun more than DAYS
 ago that have no record: what a server left that was killed, but also what other programs upload into these buckets.
-Records of the last use of keys that are gone go too. With --dry-run nothing is changed.
+Records of the last use of keys that are gone go too, and those of registered access key ids that no key has. With --dry-run nothing is changed.
 `;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -59,9 +60,10 @@ function parseOptions(args: readonly string[]): Options | undefined {
 }
 
 async function report(storage: Storage, o: Options & { readonly sealKeys: SealKeys }): Promise<number> {
-  const removed = { uploads: 0, objects: 0, uses: 0 };
+  const removed = { uploads: 0, objects: 0, uses: 0, ids: 0 };
   const signal = AbortSignal.timeout(DAY_MS);
-  for await (const found of collectGarbage({ ...storage, ...o, signal, now: new Date() })) {
+  const now = new Date();
+  for await (const found of collectGarbage({ ...storage, ...o, signal, now })) {
     if (found.reason !== 'unreadable') {
       removed.uploads += 1;
       removed.objects += found.objects;
@@ -70,17 +72,24 @@ async function report(storage: Storage, o: Options & { readonly sealKeys: SealKe
   }
   for await (const { tenant, slot } of collectOrphanedUses({ ...storage, ...o, signal })) {
     removed.uses += 1;
-    const [id, reason] = [`${tenant}/${slot}`, 'last-used'];
-    process.stdout.write(
-      `${o.json ? JSON.stringify({ reason, id, objects: 1 }) : `${reason}  1 objects  key ${id}`}\n`,
-    );
+    printRecord('last-used', `${tenant}/${slot}`, o);
+  }
+  // The ids themselves are not shown: each is half of a pair of credentials.
+  for await (const { tenant, slot } of collectOrphanedIds({ ...storage, ...o, signal, now })) {
+    removed.ids += 1;
+    printRecord('registered-id', `${tenant}/${slot}`, o);
   }
   if (!o.json) {
     const verb = o.dryRun ? 'would remove' : 'removed';
     const uses = removed.uses === 0 ? '' : `, ${removed.uses} records of the last use of keys`;
-    process.stdout.write(`${verb} ${removed.objects} objects of ${removed.uploads} uploads${uses}\n`);
+    const ids = removed.ids === 0 ? '' : `, ${removed.ids} records of registered access key ids`;
+    process.stdout.write(`${verb} ${removed.objects} objects of ${removed.uploads} uploads${uses}${ids}\n`);
   }
   return 0;
+}
+
+function printRecord(reason: string, id: string, o: { readonly json: boolean }): void {
+  process.stdout.write(`${o.json ? JSON.stringify({ reason, id, objects: 1 }) : `${reason}  1 objects  key ${id}`}\n`);
 }
 
 function asJson({ reason, id, address, objects }: GarbageFound): string {

@@ -10,7 +10,7 @@ import { changeKeyring, type KeyringDeps, openKeyring, readKeyring } from '../ke
 import type { Keyring, Slot } from '../keyring/document.ts';
 import { withoutSlot, withSlot, withTerms } from '../keyring/edit-slots.ts';
 import { SLOT_BYTES } from '../keyring/ids.ts';
-import { forgetIds, prepareId, withId } from '../keyring/issue-key.ts';
+import { prepareId, withId } from '../keyring/issue-key.ts';
 import { DEFAULT_KDFS } from '../keyring/kdf.ts';
 import { type LastUse, readLastUse } from '../keyring/last-used.ts';
 import { sealSlot } from '../keyring/slot.ts';
@@ -93,14 +93,11 @@ export class OwnKeys {
 
   /** @throws QueryError NoSuchEntity, AccessDenied, DeleteConflict when no key would be left in use */
   async remove(o: { caller: AccessKey; slot: string; signal: AbortSignal }): Promise<void> {
-    let ids: readonly string[] = [];
     await this.#change(o, (keyring, slot) => {
       const now = this.#deps.now();
       if (isInForce(slot, now)) refuseLastInUse(keyring, slot, now);
-      ids = slot.registeredIds;
       return withoutSlot(keyring, slot.id, now);
     });
-    await forgetIds(this.#deps, ids, o.signal);
     this.#emit('key-revoked', o.caller, `Slot ${o.slot} was removed by slot ${o.caller.slot}`);
   }
 

@@ -11,9 +11,9 @@ import type { EmitSecurityEvent } from '../events.ts';
 import { KEPT_REMOVED_SLOTS, KEYRING_CHANGE_ATTEMPTS } from '../limits.ts';
 import type { AccessKey } from './access-key-id.ts';
 import { currentEpoch, type Keyring, type RemovedSlot, type Slot, timestamp } from './document.ts';
+import { forgetRemoved } from './forget-removed.ts';
 import type { Generations } from './generations.ts';
 import type { KdfRunner } from './kdf.ts';
-import { forgetLastUses } from './last-used.ts';
 import { hasRootMac, rootMac, rootMacInput } from './macs.ts';
 import { KeyringTampered, keyringName, tenantOfName, UnknownTenant, verifyKeyring } from './records.ts';
 import type { SealKeys } from './seal-keys.ts';
@@ -110,7 +110,8 @@ export async function openKeyring(deps: KeyringDeps, key: AccessKey, signal: Abo
  * Writes `change` of a tenant's keyring: of one opened before, whose roots then make the root MAC (add the root key of a new
  * epoch to them), or of the tenant named, by the operator alone. `change` is given the keyring as it stands now and returns
  * the new one, or `undefined` when there is nothing to do; it may be called again after a conflict, and throws
- * KeyringConflict when it no longer fits. `generation`, `updated` and both MACs are made here.
+ * KeyringConflict when it no longer fits. `generation`, `updated` and both MACs are made here, and the records of what it took
+ * away are removed.
  * @returns what stands in the state afterwards
  * @throws KeyringConflict, UnknownTenant, KeyringTampered, KeyringMalformed beyond the bounds, S3Error ServiceUnavailable when
  * nothing was written, ChangeUncertain when that is not known
@@ -136,19 +137,13 @@ export async function changeKeyring(
       const keyring = verifyKeyring(body, { tenant, sealKeys: deps.sealKeys });
       deps.generations?.accept(tenant, keyring.generation, body);
       deps.onChange?.(tenant, keyring.generation);
-      await forgetLastUses(deps.state, tenant, slotsGone(stored.keyring, keyring), signal);
+      await forgetRemoved(deps.state, { before: stored.keyring, after: keyring }, signal);
       return { keyring, etag };
     }
     stored = await readKeyring(deps, tenant, signal);
     if (opened !== undefined) checkStillOpened(deps, stored.keyring, opened);
   }
   throw new KeyringConflict(tenant);
-}
-
-/** Ids of the slots that a change took away. */
-function slotsGone(before: Keyring, after: Keyring): readonly string[] {
-  const kept = new Set(after.slots.map(({ id }) => id));
-  return before.slots.flatMap(({ id }) => (kept.has(id) ? [] : [id]));
 }
 
 /** S alone: what the root MAC covers must come out the same. */
@@ -191,7 +186,7 @@ async function write(
     return await deps.state.put(name, o.body, { ifMatch: o.ifMatch }, signal);
   } catch (error) {
     const isConflict = error instanceof StateConflict;
-    const stored = isConflict ? await deps.state.get(name, signal) : await lookAfter(deps, o.tenant, error);
+    const stored = await lookAfter(deps, o.tenant, error);
     if (stored?.body.equals(o.body) === true) return stored.etag;
     if (isConflict) return undefined;
     throw error;

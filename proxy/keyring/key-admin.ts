@@ -20,7 +20,7 @@ import { checkTerms, type Slot, timestamp } from './document.ts';
 import { hasOtherInForce, sameSlot, slotOf, withoutSlot, withSlot, withTerms } from './edit-slots.ts';
 import { type Grant, InvalidGrant } from './grants.ts';
 import { newSlotId } from './ids.ts';
-import { forgetIds, prepareId, withId } from './issue-key.ts';
+import { prepareId, withId } from './issue-key.ts';
 import { DEFAULT_KDFS, isStronger, type Kdf } from './kdf.ts';
 import { LastKey, TooManyIds, UnsuitableTerms } from './key-errors.ts';
 import { sealSlot } from './slot.ts';
@@ -125,7 +125,6 @@ export class KeyAdmin {
         return withSlot(withoutSlot(keyring, old.id, now), slot, now);
       },
     );
-    if (until === null) await forgetIds(this.#deps, old.registeredIds, signal);
     const detail = `Slot ${old.id} replaced by ${issued.slot}${until === null ? '' : `, and works until ${until}`}`;
     this.#emit('key-rotated', issued.tenant, detail);
     return { ...issued, replaced: old.id, replacedUntil: until };
@@ -156,11 +155,6 @@ export class KeyAdmin {
         signal,
       );
     });
-    await forgetIds(
-      this.#deps,
-      slot.registeredIds.filter((old) => !registeredIds.includes(old)),
-      signal,
-    );
     this.#emit('key-reissued', tenant, `Slot ${slot.id}, a ${kind} access key id under seal key ${id.terms.idKid}`);
     return { tenant, slot: slot.id, accessKeyId: id.accessKeyId };
   }
@@ -168,19 +162,16 @@ export class KeyAdmin {
   /** By the operator alone. @throws UnknownTenant, UnknownKey, LastKey, KeyringTampered, KeyringConflict */
   async revoke(o: { tenant: string; slot: string; force?: boolean }, signal: AbortSignal): Promise<void> {
     const now = this.#deps.now();
-    let ids: readonly string[] = [];
     await changeKeyring(
       this.#deps,
       o.tenant,
       (keyring) => {
         const slot = slotOf(keyring, o.slot);
         if (o.force !== true && !hasOtherInForce(keyring, slot.id, now)) throw new LastKey(o.tenant, slot.id);
-        ids = slot.registeredIds;
         return withoutSlot(keyring, slot.id, now);
       },
       signal,
     );
-    await forgetIds(this.#deps, ids, signal);
     this.#emit('key-revoked', o.tenant, `Slot ${o.slot}`);
   }
 

@@ -2,6 +2,7 @@
  * Records of the last use of keys that are gone: `sealgate gc` removes them. They are left where a server still used a key for
  * the moments in which it had not seen that it was revoked, or where removing them failed.
  */
+import type { Keyring } from './document.ts';
 import { LAST_USED_NAMES, lastUsedName, type TenantSlot } from './last-used.ts';
 import { KeyringTampered, keyringName, verifyKeyring } from './records.ts';
 import type { SealKeys } from './seal-keys.ts';
@@ -21,10 +22,11 @@ export async function* collectOrphanedUses(o: {
 }): AsyncGenerator<TenantSlot> {
   for await (const { tenant, slots } of byTenant(o.state, o.signal)) {
     // Read after the records were listed: a record is written for a slot that the keyring has by then.
-    const known = await slotsOf(o, tenant);
-    if (known === undefined) continue;
+    const keyring = await storedKeyring(o, tenant);
+    if (keyring === 'unknown') continue;
+    const known = keyring === 'gone' ? [] : keyring.slots;
     for (const slot of slots) {
-      if (known.has(slot)) continue;
+      if (known.some(({ id }) => id === slot)) continue;
       if (!o.dryRun) await o.state.delete(lastUsedName({ tenant, slot }), o.signal);
       yield { tenant, slot };
     }
@@ -50,18 +52,17 @@ async function* byTenant(
   if (current !== undefined) yield current;
 }
 
-/** Of a tenant that is gone: none. `undefined`: not known. */
-async function slotsOf(
+/** `gone`: there is no such tenant. `unknown`: its keyring does not verify. */
+export async function storedKeyring(
   o: { readonly state: StateStore; readonly sealKeys: SealKeys; readonly signal: AbortSignal },
   tenant: string,
-): Promise<ReadonlySet<string> | undefined> {
+): Promise<Keyring | 'gone' | 'unknown'> {
   const record = await o.state.get(keyringName(tenant), o.signal);
-  if (record === undefined) return new Set();
+  if (record === undefined) return 'gone';
   try {
-    const { slots } = verifyKeyring(record.body, { tenant, sealKeys: o.sealKeys });
-    return new Set(slots.map(({ id }) => id));
+    return verifyKeyring(record.body, { tenant, sealKeys: o.sealKeys });
   } catch (error) {
-    if (error instanceof KeyringTampered) return undefined;
+    if (error instanceof KeyringTampered) return 'unknown';
     throw error;
   }
 }

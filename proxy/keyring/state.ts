@@ -14,6 +14,8 @@ export interface StateRecord {
   readonly body: Buffer;
   /** As the backend gave it, quotes included. */
   readonly etag: string;
+  /** When it was written, by the backend's clock; absent when the backend does not say. */
+  readonly modified?: Date;
 }
 
 /** The record changed, appeared or went away since it was read. */
@@ -155,9 +157,10 @@ export class StateStore {
       throw unusable('GET', response.status);
     }
     const body = await readBounded(response, MAX_STATE_RECORD_BYTES);
-    const { etag } = response.headers;
+    const { etag, 'last-modified': lastModified = '' } = response.headers;
     if (etag === undefined) throw unusable('GET without an ETag', response.status);
-    return { body, etag };
+    const modified = new Date(lastModified);
+    return { body, etag, ...(Number.isNaN(modified.getTime()) ? {} : { modified }) };
   }
 
   /** What versioning kept of one record. The latest version, or the latest delete marker, stays. */

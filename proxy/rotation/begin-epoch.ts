@@ -11,7 +11,7 @@ import { currentEpoch, type Keyring, type Slot, timestamp } from '../keyring/doc
 import { sameSlot, withoutSlot, withReplaced, withSlot } from '../keyring/edit-slots.ts';
 import { sealEscrow } from '../keyring/escrow.ts';
 import { newSlotId } from '../keyring/ids.ts';
-import { forgetIds, prepareId, withId } from '../keyring/issue-key.ts';
+import { prepareId, withId } from '../keyring/issue-key.ts';
 import { DEFAULT_KDFS } from '../keyring/kdf.ts';
 import type { IssuedKey } from '../keyring/key-admin.ts';
 import { newRootKey } from '../keyring/sign-keyring.ts';
@@ -101,11 +101,6 @@ async function write(deps: KeyringDeps, opened: OpenedKeyring, o: Step, signal: 
       if (fresh !== undefined) next = withSlot(next, fresh, deps.now());
       return withEpoch(deps, next, { epoch, roots });
     },
-    signal,
-  );
-  await forgetIds(
-    deps,
-    gone.flatMap(({ registeredIds }) => registeredIds),
     signal,
   );
   const { tenant } = opened.keyring;

@@ -16,6 +16,7 @@ interface Version {
   readonly id: string;
   readonly body: Buffer;
   readonly etag: string;
+  readonly modified: Date;
 }
 
 export class StateBackend implements Backend {
@@ -31,6 +32,8 @@ export class StateBackend implements Backend {
   /** Answers instead of the store when it returns a response; may wait. */
   intercept: (request: BackendRequest) => Promise<BackendResponse | undefined> | BackendResponse | undefined = () =>
     undefined;
+  /** When what is written was written. */
+  now = () => new Date();
   readonly #buckets = new Map<string, Map<string, Version[]>>();
   #versions = 0;
 
@@ -110,7 +113,7 @@ export class StateBackend implements Backend {
   #add(objects: Map<string, Version[]>, key: string, body: Buffer): Version {
     const etag = `"${createHash('md5').update(body).digest('hex')}"`;
     this.#versions += 1;
-    const version = { id: `v${this.#versions}`, body, etag };
+    const version = { id: `v${this.#versions}`, body, etag, modified: this.now() };
     objects.set(key, [...(this.isVersioned ? (objects.get(key) ?? []) : []), version]);
     return version;
   }
@@ -154,7 +157,7 @@ export class StateBackend implements Backend {
 function get(version: Version | undefined, { headers = {} }: BackendRequest): BackendResponse {
   if (version === undefined) return failure(404, 'NoSuchKey');
   if (headers['if-none-match'] === version.etag) return reply(304, '', { etag: version.etag });
-  return reply(200, version.body, { etag: version.etag });
+  return reply(200, version.body, { etag: version.etag, 'last-modified': version.modified.toUTCString() });
 }
 
 export function failure(status: number, code: string): BackendResponse {

@@ -234,12 +234,16 @@ describe('rotate', () => {
 });
 
 describe('a state that falls silent', () => {
-  /** The write is carried out, and its answer lost; then nothing answers for as long as `silent`. */
-  const losesAnswer = (harness: TenancyHarness, o: { silent: boolean }) => {
+  /**
+   * The write is carried out, and its answer lost; then nothing answers for as long as `silent`. Sent again by the store's client,
+   * it may meet itself: `conflicts`.
+   */
+  const losesAnswer = (harness: TenancyHarness, o: { silent: boolean; conflicts?: boolean }) => {
     harness.backend.intercept = (request) => {
       if (request.method !== 'PUT' || request.key?.startsWith('p/keyrings/') !== true) return undefined;
       if (Buffer.isBuffer(request.body)) harness.backend.overwrite('state', request.key, request.body);
       harness.backend.isDown = o.silent;
+      if (o.conflicts === true) return failure(412, 'PreconditionFailed');
       throw new BackendUnavailable('the answer was lost');
     };
   };
@@ -253,9 +257,10 @@ describe('a state that falls silent', () => {
   });
 
   it('for longer: the new key, maybe the only one by now, comes with the error', async () => {
-    for (const registered of [false, true]) {
+    const cases = [false, true].flatMap((registered) => [false, true].map((conflicts) => ({ registered, conflicts })));
+    for (const { registered, conflicts } of cases) {
       const { harness, admin, caller, outcome, root } = await setup();
-      losesAnswer(harness, { silent: true });
+      losesAnswer(harness, { silent: true, conflicts });
       const error = await admin.rotate(caller, { registered }, signal).catch((reason: unknown) => reason);
       expect(error).toBeInstanceOf(UncertainKey);
       expect(String(error)).toMatch(/not known whether/);

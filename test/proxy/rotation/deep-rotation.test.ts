@@ -16,12 +16,14 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Backend } from '../../../proxy/backend/backend.ts';
+import { type Backend, BackendUnavailable } from '../../../proxy/backend/backend.ts';
 import { readBody } from '../../../proxy/backend/read-body.ts';
 import { unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
-import { KeyringConflict } from '../../../proxy/keyring/change-keyring.ts';
+import { KeyringConflict, openKeyring } from '../../../proxy/keyring/change-keyring.ts';
 import { KeyAdmin } from '../../../proxy/keyring/key-admin.ts';
 import { keyringName } from '../../../proxy/keyring/records.ts';
+import { registeredName } from '../../../proxy/keyring/registered-id.ts';
+import { Tenancy } from '../../../proxy/keyring/tenancy.ts';
 import { inspectObject } from '../../../proxy/object/stored-object.ts';
 import { openOffline } from '../../../proxy/offline/open-keyring.ts';
 import { beginEpoch } from '../../../proxy/rotation/begin-epoch.ts';
@@ -326,6 +328,32 @@ describe('keys that are not at hand', () => {
       await own.close();
     }
   });
+});
+
+test('a key with a short id gets another one, although the record of the old one cannot be removed', async () => {
+  const { bench: own, rotation: its } = await openRotationBench();
+  const { state, sealKeys } = own.proxy;
+  const signal = AbortSignal.timeout(10_000);
+  try {
+    const first = unsealAccessKeyId(own.tenant.accessKeyId, sealKeys);
+    const short = await new KeyAdmin(its.deps).create(first, { registered: true }, signal);
+    const resolve = (id: string) => new Tenancy(its.deps).resolve(id, signal);
+    const caller = await resolve(short.accessKeyId);
+    own.backend.intercept = async (request, next) => {
+      if (request.method === 'DELETE' && request.key?.startsWith('ids/') === true) throw new BackendUnavailable('away');
+      return next(request);
+    };
+    const opened = await openKeyring(its.deps, caller, signal);
+    const options = { keys: [caller], keepKey: false, dropSlots: true, keep: async () => {} };
+    const { issued } = await beginEpoch(its.deps, opened, options, signal);
+    own.backend.intercept = (request, next) => next(request);
+    expect(issued?.accessKeyId).toMatch(/^SGRK/);
+    expect(await state.get(registeredName(short.accessKeyId), signal)).toBeDefined();
+    const renewed = await openKeyring(its.deps, await resolve(issued?.accessKeyId ?? ''), signal);
+    expect([...renewed.roots.keys()]).toEqual([1, 2]);
+  } finally {
+    await own.close();
+  }
 });
 
 describe('two changes at once, each of which touches the epochs,', () => {
