@@ -1,15 +1,16 @@
 /**
  * Protects: the first minutes of a new user. The quickstart prints a command that works as it is printed, keeps its
- * credentials private, keeps them and the data over a restart, and works beside the command line.
+ * credentials private, keeps them and the data over a restart, works beside the command line, and `npm start` ends with npm.
  */
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { copyFileSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GetObjectCommand, ListBucketsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findSecrets, secretsOfText } from './support/exposure.ts';
-import { type RunningProgram, runProgram, startQuickstart } from './support/program.ts';
+import { PROJECT, type RunningProgram, runProgram, startQuickstart } from './support/program.ts';
 import { runClient } from './support/run-client.ts';
 import { filesOf, findOnPath } from './support/store-under-test.ts';
 
@@ -112,4 +113,33 @@ test('the store holds no word of what was uploaded', async () => {
   expect(bytes).toBeGreaterThan(1000);
   const names = await findSecrets(filesOf(store), secretsOfText('a key name, which is visible', 'team/plan'));
   expect(names.findings.length).toBeGreaterThan(0);
+});
+
+test('who ends npm ends the program: it does not go on behind with the port taken', async () => {
+  const checkout = await mkdtemp(join(tmpdir(), 'sealgate-e2e-npm-'));
+  copyFileSync(join(PROJECT, 'package.json'), join(checkout, 'package.json'));
+  for (const name of ['bin', 'node_modules']) symlinkSync(join(PROJECT, name), join(checkout, name));
+  const listen = { SEALGATE_LISTEN: '127.0.0.1:0', SEALGATE_OPS_LISTEN: '127.0.0.1:0' };
+  const npm = spawn('npm', ['start'], {
+    cwd: checkout,
+    env: { PATH: process.env['PATH'] ?? '', HOME: checkout, ...listen },
+    stdio: ['ignore', 'pipe', 'ignore'],
+    detached: true,
+  });
+  // When all that hold the pipe have ended: npm, the shell, the program.
+  let haveEnded = false;
+  npm.once('close', () => (haveEnded = true));
+  try {
+    let output = '';
+    npm.stdout.on('data', (data) => (output += data));
+    await expect.poll(() => output, { timeout: 30_000 }).toContain('serving S3 at ');
+    const endpoint = /serving S3 at (\S+)/.exec(output)?.[1] ?? '';
+    expect((await fetch(endpoint)).status).toBe(403);
+    npm.kill('SIGTERM');
+    await expect.poll(() => haveEnded, { timeout: 40_000 }).toBe(true);
+    await expect(fetch(endpoint)).rejects.toThrow('fetch failed');
+  } finally {
+    if (!haveEnded && npm.pid !== undefined) process.kill(-npm.pid, 'SIGKILL');
+    await rm(checkout, { recursive: true, force: true });
+  }
 });
