@@ -22,12 +22,15 @@ export interface QueryBody {
 
 const FORM = /^application\/x-www-form-urlencoded *(;|$)/i;
 
+const CREDENTIAL = 'Credential=';
+
 /** The service that a request to the endpoint itself claims to be signed for, when it is not S3. Nothing is verified yet. */
 export function queryServiceOf(request: S3Request): QueryService | undefined {
   if (request.path !== '/' || request.bucket !== undefined) return undefined;
-  const named = /\bCredential=[^/,\s]+\/[^/,\s]*\/[^/,\s]*\/(iam|sts)\//.exec(
-    request.header('authorization') ?? '',
-  )?.[1];
+  const authorization = request.header('authorization') ?? '';
+  const credential = authorization.indexOf(CREDENTIAL);
+  if (credential < 0) return undefined;
+  const [, , , named] = authorization.slice(credential + CREDENTIAL.length).split('/', 5);
   return named === 'iam' || named === 'sts' ? named : undefined;
 }
 

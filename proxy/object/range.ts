@@ -13,9 +13,7 @@ export interface ByteRange {
  * @throws S3Error InvalidRange when no byte of the object is in it
  */
 export function resolveRange(header: string | undefined, size: number): ByteRange | undefined {
-  const match = /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(header ?? '');
-  if (match === null) return undefined;
-  const [, first = '', last = ''] = match;
+  const [first, last] = boundsOf(header) ?? ['', ''];
   if (first === '' && last === '') return undefined;
   if (first === '') {
     const suffix = Math.min(Number(last), size);
@@ -27,6 +25,15 @@ export function resolveRange(header: string | undefined, size: number): ByteRang
   if (last !== '' && Number(last) < start) return undefined;
   if (start >= size) throw unsatisfiable(header, size);
   return { start, end };
+}
+
+/** First and last position as digits, each perhaps ''. Cut apart and not matched: white space makes an expression backtrack. */
+function boundsOf(header: string | undefined): readonly [first: string, last: string] | undefined {
+  const [unit = '', range = '', ...rest] = (header ?? '').split('=');
+  const [first = '', last, ...more] = range.split('-').map((position) => position.trim());
+  if (unit.trim().toLowerCase() !== 'bytes' || rest.length > 0 || last === undefined || more.length > 0)
+    return undefined;
+  return /^\d*$/.test(first) && /^\d*$/.test(last) ? [first, last] : undefined;
 }
 
 export function contentRange(range: ByteRange, size: number): string {
