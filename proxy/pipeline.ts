@@ -136,7 +136,7 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
     authorise({ operation, grants: caller.tenant.grants, target, stateBucket: services.stateBucket }),
   );
 
-  if (operation.access === 'write') cutAfter(outgoing, pipeline.longestWriteMs);
+  if (operation.access === 'write' || form !== undefined) cutAfter(outgoing, pipeline.longestWriteMs);
   refuseUnsupportedHeaders(request);
   if ((form !== undefined) !== (operation.body === 'form')) throw new S3Error('MalformedPOSTRequest');
   const body = bodyFor(operation, caller, request, incomingBody);

@@ -8,6 +8,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LONGEST_REQUEST_SECONDS, LONGEST_WRITE_SECONDS } from '../../proxy/limits.ts';
 import { type Bench, openBench } from '../helpers/bench.ts';
+import { FORM_TYPE, formBody, signedFields } from '../helpers/form.ts';
 import { objectPath, sha256Hex, signHeaders } from '../helpers/raw-client.ts';
 
 const MiB = 1024 * 1024;
@@ -52,6 +53,27 @@ test.each([
     expect(read).toBe(Body.length);
   },
 );
+
+test('so is a form, whose file may be as long as a PUT', async () => {
+  const { host, hostname, port } = new URL(bench.proxy.endpoint);
+  const fields = Object.entries(signedFields(bench.tenant, { bucket: bench.bucket, fields: { key: 'form' } }));
+  const whole = formBody(fields, { fileName: 'f', content: Buffer.alloc(2 * MiB) });
+  const headers = { host, 'content-type': FORM_TYPE, 'content-length': String(whole.length) };
+  const post = httpRequest({ hostname, port, method: 'POST', path: `/${bench.bucket}`, headers });
+  const cut = new Promise((resolve) => post.once('close', resolve));
+  let status: number | undefined;
+  post
+    .on('error', () => undefined)
+    .on('response', (response) => {
+      status = response.resume().statusCode;
+    });
+  post.write(whole.subarray(0, -64 * 1024));
+  const drip = setInterval(() => post.write('x'), 20);
+  await cut;
+  clearInterval(drip);
+  expect(status).toBeUndefined();
+  expect((await bench.send({ method: 'HEAD', path: objectPath(bench.bucket, 'form') })).status).toBe(404);
+});
 
 test('what a store was sent by then is there before the root key may go', () => {
   expect(LONGEST_REQUEST_SECONDS - LONGEST_WRITE_SECONDS).toBeGreaterThanOrEqual(1_200);
