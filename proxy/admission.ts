@@ -4,10 +4,14 @@
  * short time in a bounded queue, first come first served, and are then refused with SlowDown, which clients repeat.
  *
  * A request takes its whole reservation at once and never asks for more, so none waits while it holds some: no deadlock.
+ *
+ * No tenant gets all of it: one that holds more than a multiple of what is free waits, whoever else there is. So the free part
+ * shrinks with the number of tenants that want much, and is there for one that comes anew (dynamic thresholds, as switches
+ * share their buffers).
  */
 import type { ServerResponse } from 'node:http';
 import { S3Error } from './errors.ts';
-import { MEMORY_WAIT_MS, MEMORY_WAITING } from './limits.ts';
+import { MEMORY_WAIT_MS, MEMORY_WAITING, TENANT_MEMORY_MULTIPLE } from './limits.ts';
 
 export interface Reservation {
   /** Bytes held. */
@@ -16,8 +20,13 @@ export interface Reservation {
   release(): void;
 }
 
-interface Waiting {
+/** Who asks, and how much for. */
+export interface MemoryClaim {
+  readonly tenant: string;
   readonly bytes: number;
+}
+
+interface Waiting extends MemoryClaim {
   admit(reservation: Reservation): void;
 }
 
@@ -28,6 +37,8 @@ export class MemoryBudget {
   readonly #maxWaiting: number;
   /** In the order of arrival. */
   readonly #waiting = new Set<Waiting>();
+  /** Bytes reserved now, by tenant; those with none are not in it. */
+  readonly #held = new Map<string, number>();
   #reserved = 0;
   #refused = 0;
 
@@ -53,17 +64,17 @@ export class MemoryBudget {
   }
 
   /**
-   * At once when there is room and nobody waits. A request that needs more than there is gets all of it, alone.
+   * At once when there is room and nobody has waited longer for it. A request that needs more than there is gets all of it, alone.
    * @throws S3Error SlowDown when none came in time or too many wait already; the signal's reason when it is aborted first
    */
-  reserve(bytes: number, signal: AbortSignal): Reservation | Promise<Reservation> {
-    const wanted = Math.min(bytes, this.capacity);
-    if (this.#waiting.size === 0 && this.#fits(wanted)) return this.#take(wanted);
-    if (this.#waiting.size >= this.#maxWaiting) throw this.#refusal();
-    return this.#wait(wanted, signal);
+  reserve({ tenant, bytes }: MemoryClaim, signal: AbortSignal): Reservation | Promise<Reservation> {
+    const claim = { tenant, bytes: Math.min(bytes, this.capacity) };
+    if (this.#mayHaveMore(tenant) && this.#fits(claim.bytes) && !this.#isBehind(tenant)) return this.#take(claim);
+    if (this.#isCrowded(tenant)) throw this.#refusal();
+    return this.#wait(claim, signal);
   }
 
-  #wait(bytes: number, signal: AbortSignal): Promise<Reservation> {
+  #wait(claim: MemoryClaim, signal: AbortSignal): Promise<Reservation> {
     return new Promise((resolve, reject) => {
       const giveUp = (reason: unknown) => {
         leave();
@@ -74,7 +85,7 @@ export class MemoryBudget {
       const onAbort = () => giveUp(signal.reason);
       const timer = setTimeout(() => giveUp(this.#refusal()), this.#waitMs);
       const waiting: Waiting = {
-        bytes,
+        ...claim,
         admit: (reservation) => {
           leave();
           resolve(reservation);
@@ -99,25 +110,54 @@ export class MemoryBudget {
     return this.#reserved + bytes <= this.capacity;
   }
 
-  #take(bytes: number): Reservation {
-    this.#reserved += bytes;
+  #mayHaveMore(tenant: string): boolean {
+    return (this.#held.get(tenant) ?? 0) <= TENANT_MEMORY_MULTIPLE * (this.capacity - this.#reserved);
+  }
+
+  /** Behind a request of its own, or behind one of another tenant that waits for room and not for its turn. */
+  #isBehind(tenant: string): boolean {
+    for (const waiting of this.#waiting) {
+      if (waiting.tenant === tenant || this.#mayHaveMore(waiting.tenant)) return true;
+    }
+    return false;
+  }
+
+  /** All places are taken, or this tenant has its half of them. */
+  #isCrowded(tenant: string): boolean {
+    if (this.#waiting.size >= this.#maxWaiting) return true;
+    if (this.#waiting.size < this.#maxWaiting / 2) return false;
+    let own = 0;
+    for (const waiting of this.#waiting) if (waiting.tenant === tenant) own += 1;
+    return own >= this.#maxWaiting / 2;
+  }
+
+  #take({ tenant, bytes }: MemoryClaim): Reservation {
+    this.#count(tenant, bytes);
     let held = true;
     return {
       bytes,
       release: () => {
         if (!held) return;
         held = false;
-        this.#reserved -= bytes;
+        this.#count(tenant, -bytes);
         this.#admitWaiting();
       },
     };
   }
 
-  /** In order: a large one is not overtaken for ever by small ones. */
+  #count(tenant: string, bytes: number): void {
+    this.#reserved += bytes;
+    const held = (this.#held.get(tenant) ?? 0) + bytes;
+    if (held === 0) this.#held.delete(tenant);
+    else this.#held.set(tenant, held);
+  }
+
+  /** In order: a large one is not overtaken for ever by small ones. Tenants that hold enough are passed over. */
   #admitWaiting(): void {
     for (const waiting of this.#waiting) {
+      if (!this.#mayHaveMore(waiting.tenant)) continue;
       if (!this.#fits(waiting.bytes)) return;
-      waiting.admit(this.#take(waiting.bytes));
+      waiting.admit(this.#take(waiting));
     }
   }
 
@@ -133,10 +173,10 @@ export class MemoryBudget {
  */
 export async function admit(
   budget: MemoryBudget,
-  bytes: number,
+  claim: MemoryClaim,
   { outgoing, signal }: { outgoing: ServerResponse; signal: AbortSignal },
 ): Promise<void> {
-  const reserving = budget.reserve(bytes, signal);
+  const reserving = budget.reserve(claim, signal);
   const reservation = reserving instanceof Promise ? await reserving : reserving;
   if (outgoing.closed) reservation.release();
   else outgoing.once('close', () => reservation.release());

@@ -67,6 +67,8 @@ export const MIN_MEMORY_BUDGET_BYTES = 32 * MiB;
 export const DEFAULT_MEMORY_BUDGET_BYTES = GiB;
 /** The default budget of all workers together is the machine's memory, or the container's, divided by this. */
 export const MEMORY_BUDGET_DIVISOR = 4;
+/** Times what is free that one tenant may hold and still get more: alone it fills three quarters, two fill six sevenths. */
+export const TENANT_MEMORY_MULTIPLE = 3;
 /** Milliseconds for which a request waits for memory before it gets SlowDown; clients wait longer than that for a reply. */
 export const MEMORY_WAIT_MS = 5_000;
 /** Requests that wait for memory at once; further ones get SlowDown at once. */

@@ -141,7 +141,8 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
   if ((form !== undefined) !== (operation.body === 'form')) throw new S3Error('MalformedPOSTRequest');
   const body = bodyFor(operation, caller, request, incomingBody);
 
-  await admit(pipeline.memory, memoryOf(operation, body?.plainBytes), { outgoing, signal });
+  const bytes = memoryOf(operation, body?.plainBytes);
+  await admit(pipeline.memory, { tenant: caller.tenant.id, bytes }, { outgoing, signal });
   if (operation.access === 'write' && bucket !== undefined && key !== undefined) {
     services.recent.forget(caller.tenant.id, { bucket, key });
   }

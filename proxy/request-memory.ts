@@ -5,6 +5,7 @@
 import {
   LISTING_MEMORY_BYTES,
   MAX_CONFIGURATION_BYTES,
+  MAX_XML_BODY_BYTES,
   REQUEST_MEMORY_BYTES,
   SMALL_BODY_BYTES,
   STREAM_MEMORY_BYTES,
@@ -47,9 +48,14 @@ function ofBody(body: Operation['body'], bytes: number | undefined): number {
     case 'form':
       return STREAM_MEMORY_BYTES + 2 * UNKNOWN_LENGTH_PART_BYTES;
     case 'document':
-      return COPIES_OF_A_DOCUMENT * (bytes ?? MAX_CONFIGURATION_BYTES);
+      return COPIES_OF_A_DOCUMENT * documentBytes(bytes ?? MAX_CONFIGURATION_BYTES);
     case 'object':
       if (bytes === undefined || bytes > SMALL_BODY_BYTES) return STREAM_MEMORY_BYTES;
       return COPIES_OF_A_SMALL_BODY * bytes;
   }
+}
+
+/** A longer one is refused unread: to say that it is long would else make all other requests wait for the whole budget. */
+function documentBytes(announced: number): number {
+  return announced > MAX_XML_BODY_BYTES ? 0 : announced;
 }
