@@ -133,6 +133,12 @@ export const MIN_IMPORTED_GUESS_BITS = 80;
 export const MAX_ESTIMATED_CHARACTERS = 100;
 /** Times that a change of a keyring is applied again, because another change was written first. */
 export const KEYRING_CHANGE_ATTEMPTS = 8;
+/** A command that changes keys, milliseconds: imported keys are derived slowly, and a state bucket may be far away. */
+export const KEY_COMMAND_TIMEOUT_MS = 120_000;
+/** To learn what became of a write of a keyring whose answer was lost, milliseconds: even when its caller has given up. */
+export const KEYRING_LOOK_AFTER_MS = 10_000;
+/** A derivation that is made stronger in the background, milliseconds. */
+export const KDF_UPGRADE_TIMEOUT_MS = 60_000;
 /**
  * Age, seconds, from which `sealgate gc` takes the record of a registered access key id that no key lists for left over: it is
  * written a moment before its key is, and a command takes two minutes at most. The rest is for clocks that differ.

@@ -25,7 +25,7 @@ export async function readCallerSecret(
   stdin: AsyncIterable<Buffer> = process.stdin,
 ): Promise<CallerSecret> {
   if (file === undefined) return fromEnvironment(environment);
-  const text = file === '-' ? await readStandardInput(stdin) : await readNamed(file);
+  const text = await readSecretText(file, stdin);
   const where = file === '-' ? 'Standard input' : file;
   return parse(text, where);
 }
@@ -50,7 +50,9 @@ function parse(text: string, where: string): CallerSecret {
   }
 }
 
-async function readNamed(file: string): Promise<string> {
+/** `file`: a path, or `-` for standard input. @throws NoCallerSecret when it cannot be read */
+export async function readSecretText(file: string, stdin: AsyncIterable<Buffer>): Promise<string> {
+  if (file === '-') return readStandardInput(stdin);
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {

@@ -16,6 +16,11 @@ export interface Output {
   readonly err: (line: string) => void;
 }
 
+export interface HandingOutput extends Output {
+  /** Resolves when `text`, which holds a secret, has left the process. @throws SecretFileError */
+  readonly handOver: (text: string) => Promise<void>;
+}
+
 /** The command line is wrong. The message says how. */
 export class UsageError extends Error {}
 
@@ -81,15 +86,42 @@ export function durationOf(text: string, option: string): number {
 /** A hundred years. */
 const MAX_DURATION_SECONDS = 100 * 366 * 86_400;
 
-/** A time such as 2027-01-31T00:00:00Z, or a duration from now. @throws UsageError */
+/** A time such as 2027-01-31T00:00:00Z or 2027-01-31, or a duration from now. @throws UsageError */
 export function expiryOf(text: string, now: Date): string {
   if (/^\d{1,9}[smhd]?$/.test(text)) return timestamp(new Date(now.getTime() + 1000 * durationOf(text, '--expires')));
-  const at = /^\d{4}-\d{2}-\d{2}T/.test(text) ? new Date(text) : new Date(Number.NaN);
+  const at = /^\d{4}-\d{2}-\d{2}(T|$)/.test(text) ? new Date(text) : new Date(Number.NaN);
   const time = timestamp(at);
   if (time === '' || at <= now) {
     throw new UsageError('--expires is a time to come, such as 2027-01-31T00:00:00Z, or such as 30d.');
   }
   return time;
+}
+
+/** The commands of a group: by name, with what follows it. `o` says where to write, and what a wrong command line is answered with. */
+export async function runNamed<O extends Output>(
+  args: readonly string[],
+  commands: Readonly<Record<string, (args: readonly string[], o: O) => Promise<number>>>,
+  o: O,
+  help: { readonly command: string; readonly usage: string },
+): Promise<number> {
+  const [name = '', ...rest] = args;
+  return reporting({ ...help, ...o }, async () => {
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    if (command === undefined) throw new UsageError(name === '' ? 'Say what to do.' : `Unknown command '${name}'.`);
+    return command(rest, o);
+  });
+}
+
+/** Runs a command; what stands in its way is said, and becomes the exit code. @throws own bugs on */
+export async function reporting(
+  o: Output & { readonly command: string; readonly usage: string },
+  work: () => Promise<number>,
+): Promise<number> {
+  try {
+    return await work();
+  } catch (error) {
+    return reportFailure(error, o);
+  }
 }
 
 const REFUSALS = [
@@ -104,7 +136,7 @@ const REFUSALS = [
 ];
 
 /** Says what went wrong. Returns the exit code: 2 for wrong input, 1 for what could not be done. @throws own bugs on */
-export function reportFailure(error: unknown, o: Output & { command: string; usage: string }): number {
+function reportFailure(error: unknown, o: Output & { command: string; usage: string }): number {
   if (error instanceof UsageError) {
     o.err(`sealgate ${o.command}: ${error.message}`);
     o.err(o.usage.trimEnd());
@@ -119,6 +151,12 @@ export function reportFailure(error: unknown, o: Output & { command: string; usa
     return 2;
   }
   if (!REFUSALS.some((kind) => error instanceof kind)) throw error;
-  o.err(`sealgate ${o.command}: ${(error as Error).message}`);
+  o.err(`sealgate ${o.command}: ${explain(error as Error)}`);
   return 1;
+}
+
+/** Of a 503 the reason behind it is what an operator needs. */
+function explain(error: Error): string {
+  const isOutage = error instanceof S3Error && error.status >= 500 && error.cause instanceof Error;
+  return isOutage ? `${error.message} (${(error.cause as Error).message})` : error.message;
 }

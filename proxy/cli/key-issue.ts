@@ -1,21 +1,13 @@
 /** `sealgate key create | import | rotate | reissue`: what takes one of the tenant's own keys. Usage: key.ts. */
-import { readFile } from 'node:fs/promises';
 import type { AccessKey } from '../keyring/access-key-id.ts';
 import { type ApiKey, apiKeyFromText, MAX_RAW_BYTES, MAX_REGISTERED_RAW_BYTES } from '../keyring/api-key.ts';
 import { DEFAULT_KDFS, isKdfName, type Kdf } from '../keyring/kdf.ts';
-import {
-  type IssuedKey,
-  type KeepKey,
-  KeyAdmin,
-  type NewKey,
-  type RotatedKey,
-  UncertainKey,
-} from '../keyring/key-admin.ts';
+import { type IssuedKey, type KeepKey, KeyAdmin, type NewKey } from '../keyring/key-admin.ts';
 import { UnsuitableTerms } from '../keyring/key-errors.ts';
 import { refuseWeakKey } from '../keyring/strength.ts';
-import { NoCallerSecret } from './caller-secret.ts';
+import { NoCallerSecret, readSecretText } from './caller-secret.ts';
 import { durationOf, expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, UsageError } from './command-line.ts';
-import { keptMembers, openSink } from './issued-key.ts';
+import { handOut, keptMembers } from './issued-key.ts';
 import type { KeyCommandOptions } from './key.ts';
 import { type Caller, readCaller } from './key-caller.ts';
 
@@ -37,7 +29,8 @@ interface TermValues {
 export async function createKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
   const { values } = parseCommand(args, [], { ...SINK_OPTIONS, ...TERM_OPTIONS });
   const terms = newKeyOf(values, o.deps.now());
-  return issue(values, o, (admin, caller, keep) => admin.create(caller, { ...terms, keep }, o.signal));
+  await issue(values, o, (admin, caller, keep) => admin.create(caller, { ...terms, keep }, o.signal));
+  return 0;
 }
 
 export async function importKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
@@ -49,12 +42,13 @@ export async function importKey(args: readonly string[], o: KeyCommandOptions): 
   const terms = newKeyOf(values, o.deps.now());
   const secret = await readApiKey(file, o.stdin);
   const apiKey = apiKeyOf(secret, { registered: terms.registered === true });
-  return issue(
+  await issue(
     values,
     o,
     (admin, caller, keep) => admin.create(caller, { ...terms, apiKey, keep }, o.signal),
     () => secret,
   );
+  return 0;
 }
 
 export async function rotateKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
@@ -66,16 +60,13 @@ export async function rotateKey(args: readonly string[], o: KeyCommandOptions): 
     ...(registered !== undefined && { registered }),
     ...(values.kdf !== undefined && { kdf: kdfOf(values.kdf) }),
   };
-  let rotated: RotatedKey | undefined;
-  const code = await issue(values, o, async (admin, caller, keep) => {
-    rotated = await admin.rotate(caller, { ...wishes, keep }, o.signal);
-    return rotated;
-  });
-  if (rotated !== undefined && values.json !== true) {
-    const { replaced, replacedUntil } = rotated;
+  const { replaced, replacedUntil } = await issue(values, o, (admin, caller, keep) =>
+    admin.rotate(caller, { ...wishes, keep }, o.signal),
+  );
+  if (values.json !== true) {
     o.err(replacedUntil === null ? `Key ${replaced} is gone.` : `Key ${replaced} works until ${replacedUntil}.`);
   }
-  return code;
+  return 0;
 }
 
 export async function reissueKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
@@ -84,11 +75,11 @@ export async function reissueKey(args: readonly string[], o: KeyCommandOptions):
   const kind = values.registered === true ? { registered: true } : values.sealed === true ? { registered: false } : {};
   const wishes = { ...kind, dropOld: values['drop-old'] === true };
   const own = (caller: Caller) => caller.secretAccessKey;
-  return issue(values, o, (admin, caller) => admin.reissue(caller, wishes, o.signal), own);
+  await issue(values, o, (admin, caller, keep) => admin.reissue(caller, { ...wishes, keep }, o.signal), own);
+  return 0;
 }
 
-/** The file for the key is begun first; what then fails leaves none behind. */
-async function issue(
+async function issue<T extends IssuedKey>(
   values: {
     credentials?: string | undefined;
     out?: string | undefined;
@@ -96,35 +87,15 @@ async function issue(
     json?: boolean | undefined;
   },
   o: KeyCommandOptions,
-  make: (admin: KeyAdmin, caller: AccessKey, keep: KeepKey) => Promise<IssuedKey>,
+  make: (admin: KeyAdmin, caller: AccessKey, keep: KeepKey) => Promise<T>,
   knownSecret: (caller: Caller) => string | undefined = () => undefined,
-): Promise<number> {
-  const { credentials: file, out: path } = values;
-  if (path === undefined && values.overwrite === true) throw new UsageError('--overwrite needs --out.');
+): Promise<T> {
+  const { credentials: file, out: path, overwrite = false, json = false } = values;
+  if (path === undefined && overwrite) throw new UsageError('--overwrite needs --out.');
   const caller = await readCaller(o.deps, { file, environment: o.environment }, o.signal);
   const kept = await keptMembers(file);
-  const sink = await openSink({
-    path,
-    overwrite: values.overwrite === true,
-    json: values.json === true,
-    kept,
-    output: o,
-  });
-  let issued: IssuedKey;
-  try {
-    const keep = (key: IssuedKey) => sink.keep(key, knownSecret(caller));
-    issued = await make(new KeyAdmin(o.deps), caller.key, keep);
-  } catch (error) {
-    if (error instanceof UncertainKey) {
-      await sink.deliver(error.issued, knownSecret(caller));
-      o.err(`If 'sealgate key list ${error.issued.tenant}' shows key ${error.issued.slot}, it is in force: keep it.`);
-    } else {
-      await sink.abandon();
-    }
-    throw error;
-  }
-  await sink.deliver(issued, knownSecret(caller));
-  return 0;
+  const sink = { path, overwrite, json, kept, knownSecret: knownSecret(caller), output: o };
+  return handOut(sink, (keep) => make(new KeyAdmin(o.deps), caller.key, keep));
 }
 
 function newKeyOf(values: TermValues, now: Date): NewKey {
@@ -150,7 +121,7 @@ export function slotArgument(slot: string): string {
 
 /** One line; the line end does not belong to it. @throws NoCallerSecret, WeakApiKey */
 async function readApiKey(file: string, stdin: AsyncIterable<Buffer>): Promise<string> {
-  const content = file === '-' ? await collect(stdin) : await readNamed(file);
+  const content = await readSecretText(file, stdin);
   const secret = content.replace(/\r?\n$/, '');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what no secret access key has
   if (/[\u0000-\u0020\u007f]/.test(secret))
@@ -168,18 +139,4 @@ function apiKeyOf(secret: string, o: { registered: boolean }): ApiKey {
       cause,
     });
   }
-}
-
-async function readNamed(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new NoCallerSecret(`${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown failure'}).`);
-  }
-}
-
-async function collect(stdin: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stdin) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
 }

@@ -1,6 +1,7 @@
 /** What `sealgate key rotate --deep` was asked for, as typed values. */
-import { parseArgs } from 'node:util';
+import { isTenantId } from '../keyring/ids.ts';
 import { LONGEST_REQUEST_SECONDS } from '../limits.ts';
+import { parseCommand, UsageError } from './command-line.ts';
 
 export const DEEP_USAGE = `Usage: sealgate key rotate --deep [KEYS] [options]
 
@@ -12,7 +13,8 @@ KEYS
                          it AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Further ones: other keys of the tenant that are
                          to stay
   --keep-key             keep the caller's API key; without it a new one takes its place
-  --out FILE             write the new API key there (mode 0600; not over another file), before anything is changed
+  --out FILE             write the new API key there (mode 0600; not over another file), aside before anything is changed,
+                         under its name when it counts
   --drop-slots           drop the keys of the tenant that were not given
 
 Options
@@ -44,32 +46,28 @@ export interface DeepCommand {
 
 const flag = { type: 'boolean', default: false } as const;
 
-/** @throws Error that says what is wrong with them */
+/** @throws UsageError */
 export function parseDeepOptions(args: readonly string[]): DeepCommand {
-  const { values } = parseArgs({
-    args: [...args],
-    strict: true,
-    options: {
-      deep: flag,
-      credentials: { type: 'string', multiple: true, default: [] },
-      'keep-key': flag,
-      'drop-slots': flag,
-      out: { type: 'string' },
-      'dry-run': flag,
-      status: flag,
-      tenant: { type: 'string' },
-      'purge-noncurrent': flag,
-      wait: flag,
-      'longest-request': { type: 'string', default: String(LONGEST_REQUEST_SECONDS) },
-      'servers-restarted': flag,
-      json: flag,
-    },
+  const { values } = parseCommand(args, [], {
+    deep: flag,
+    credentials: { type: 'string', multiple: true, default: [] },
+    'keep-key': flag,
+    'drop-slots': flag,
+    out: { type: 'string' },
+    'dry-run': flag,
+    status: flag,
+    tenant: { type: 'string' },
+    'purge-noncurrent': flag,
+    wait: flag,
+    'longest-request': { type: 'string', default: String(LONGEST_REQUEST_SECONDS) },
+    'servers-restarted': flag,
+    json: flag,
   });
   const { tenant, out, wait, json, status, credentials } = values;
-  if (tenant !== undefined && !status) throw new Error('--tenant is for --status.');
-  if (tenant !== undefined && !/^[0-9a-f]{24}$/.test(tenant)) throw new Error('--tenant is 24 hex digits.');
-  if (values['keep-key'] && out !== undefined) throw new Error('--keep-key makes no key to write to --out.');
-  if (!/^\d{1,7}$/.test(values['longest-request'])) throw new Error('--longest-request is a number of seconds.');
+  if (tenant !== undefined && !status) throw new UsageError('--tenant is for --status.');
+  if (tenant !== undefined && !isTenantId(tenant)) throw new UsageError('--tenant is 24 hex digits.');
+  if (values['keep-key'] && out !== undefined) throw new UsageError('--keep-key makes no key to write to --out.');
+  if (!/^\d{1,7}$/.test(values['longest-request'])) throw new UsageError('--longest-request is a number of seconds.');
   return {
     credentials,
     tenant,

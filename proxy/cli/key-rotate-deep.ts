@@ -1,30 +1,28 @@
 /** `sealgate key rotate --deep`: a new root key for a tenant, and everything it stored wrapped under it. See docs/rotation.md. */
 import { isatty } from 'node:tty';
 import type { Config } from '../config.ts';
-import { S3Error } from '../errors.ts';
 import type { AccessKey } from '../keyring/access-key-id.ts';
-import { apiKeyFromText, kdfInput, MAX_REGISTERED_RAW_BYTES } from '../keyring/api-key.ts';
-import { KeyringConflict, type KeyringDeps, type OpenedKeyring, openKeyring } from '../keyring/change-keyring.ts';
+import { type KeyringDeps, type OpenedKeyring, openKeyring } from '../keyring/change-keyring.ts';
 import { currentEpoch } from '../keyring/document.ts';
 import { processKdfRunner } from '../keyring/kdf.ts';
-import type { IssuedKey } from '../keyring/key-admin.ts';
-import { KeyError } from '../keyring/key-errors.ts';
-import { KeyringTampered } from '../keyring/records.ts';
-import { Tenancy } from '../keyring/tenancy.ts';
 import { KEYRING_TTL_SECONDS } from '../limits.ts';
 import { createLogger, securityEventsTo } from '../log.ts';
 import { beginEpoch } from '../rotation/begin-epoch.ts';
 import { countEpochs } from '../rotation/count-epochs.ts';
 import { type DrainResult, drain } from '../rotation/drain.ts';
-import { KeyMismatch, planSlots } from '../rotation/keep-slots.ts';
+import { planSlots } from '../rotation/keep-slots.ts';
 import type { PassResult } from '../rotation/rewrap-pass.ts';
 import { storedRows } from '../rotation/stored-rows.ts';
 import { probeStorage, type Storage } from '../runtime.ts';
-import { NoCallerSecret, readCallerSecret } from './caller-secret.ts';
+import { reporting } from './command-line.ts';
 import { openCommandStorage } from './command-storage.ts';
+import { handOut, keptMembers } from './issued-key.ts';
+import { readCaller } from './key-caller.ts';
 import { DEEP_USAGE, type DeepCommand, parseDeepOptions } from './key-rotate-deep-options.ts';
+import { PROCESS_OUTPUT } from './process-output.ts';
 import { RotationProgress } from './rotation-progress.ts';
-import { SecretFileError, writeSecretFile } from './secret-file.ts';
+
+const { out, err } = PROCESS_OUTPUT;
 
 interface Context {
   readonly command: DeepCommand;
@@ -36,15 +34,12 @@ interface Context {
 
 /** @returns the exit code */
 export async function keyRotateDeepCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
-  let command: DeepCommand;
-  try {
-    command = parseDeepOptions(args);
-  } catch (error) {
-    err(
-      `sealgate key rotate --deep: ${error instanceof Error ? error.message : 'wrong usage'}\n\n${DEEP_USAGE.trimEnd()}`,
-    );
-    return 2;
-  }
+  return reporting({ out, err, command: 'key rotate --deep', usage: DEEP_USAGE }, () =>
+    run(parseDeepOptions(args), environment),
+  );
+}
+
+async function run(command: DeepCommand, environment: NodeJS.ProcessEnv): Promise<number> {
   const interrupted = new AbortController();
   const stop = () => interrupted.abort(new Error('interrupted; the same command goes on'));
   process.once('SIGINT', stop).once('SIGTERM', stop);
@@ -56,19 +51,10 @@ export async function keyRotateDeepCommand(args: readonly string[], environment:
     const deps = { state, sealKeys: config.sealKeys, emit, now: () => new Date(), runner: processKdfRunner };
     const context = { command, deps, storage, config, signal: interrupted.signal };
     return command.status ? await status(context, environment) : await rotate(context, environment);
-  } catch (error) {
-    if (!isExpected(error)) throw error;
-    err(`sealgate key rotate --deep: ${error.message}`);
-    return 1;
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
     await storage.backend.close();
   }
-}
-
-function isExpected(error: unknown): error is Error {
-  if (error instanceof KeyError || error instanceof KeyringConflict || error instanceof KeyringTampered) return true;
-  return error instanceof NoCallerSecret || error instanceof SecretFileError;
 }
 
 async function status(context: Context, environment: NodeJS.ProcessEnv): Promise<number> {
@@ -137,27 +123,14 @@ async function dryRun(context: Context, opened: OpenedKeyring, keys: readonly Ac
 
 async function begin(context: Context, opened: OpenedKeyring, keys: readonly AccessKey[]): Promise<OpenedKeyring> {
   const { command, deps, signal } = context;
-  const { keepKey, dropSlots } = command;
-  const keep = (issued: IssuedKey) => handOut(command, issued);
-  const begun = await beginEpoch(deps, opened, { keys, keepKey, dropSlots, keep }, signal);
+  const { keepKey, dropSlots, out: path, json, credentials } = command;
+  const kept = await keptMembers(credentials[0]);
+  const begun = await handOut({ path, overwrite: false, json, kept, output: PROCESS_OUTPUT }, (keep) =>
+    beginEpoch(deps, opened, { keys, keepKey, dropSlots, keep }, signal),
+  );
   err(`epoch ${begun.epoch} has begun; ${begun.dropped.length} keys were dropped`);
   if (begun.issued !== undefined) err(`key ${opened.slot.id} is gone; ${begun.issued.slot} has taken its place`);
   return begun.opened;
-}
-
-/** Before the keyring is changed: a process that ends in between must not take the only key with it. */
-async function handOut(command: DeepCommand, issued: IssuedKey): Promise<void> {
-  const { tenant, accessKeyId, secretAccessKey } = issued;
-  const text = JSON.stringify({ tenant, accessKeyId, secretAccessKey });
-  if (command.out !== undefined) {
-    await writeSecretFile(command.out, `${text}\n`);
-    err(`the new key is in ${command.out}; it opens the tenant as soon as the epoch has begun`);
-    return;
-  }
-  await new Promise<void>((resolve, reject) => {
-    process.stdout.write(`${text}\n`, (error) => (error ? reject(error) : resolve()));
-  });
-  err('the new key is shown this once; it opens the tenant as soon as the epoch has begun');
 }
 
 async function drained(context: Context, opened: OpenedKeyring): Promise<DrainResult> {
@@ -238,37 +211,12 @@ function report(command: DeepCommand, result: DrainResult): number {
   return onlyTime ? 0 : 1;
 }
 
-/** The caller's first. @throws NoCallerSecret, KeyMismatch, S3Error InvalidAccessKeyId */
+/** The caller's first. @throws NoCallerSecret, S3Error InvalidAccessKeyId */
 async function callerKeys(context: Context, environment: NodeJS.ProcessEnv): Promise<[AccessKey, ...AccessKey[]]> {
-  const [first, ...others] = context.command.credentials;
-  const keys = [await callerKey(context, first, environment)] as [AccessKey, ...AccessKey[]];
-  for (const file of others) keys.push(await callerKey(context, file, environment));
+  const { command, deps, signal } = context;
+  const [first, ...others] = command.credentials;
+  const read = async (file: string | undefined) => (await readCaller(deps, { file, environment }, signal)).key;
+  const keys: [AccessKey, ...AccessKey[]] = [await read(first)];
+  for (const file of others) keys.push(await read(file));
   return keys;
-}
-
-async function callerKey(
-  { deps, signal }: Context,
-  file: string | undefined,
-  environment: NodeJS.ProcessEnv,
-): Promise<AccessKey> {
-  const { accessKeyId, secretAccessKey } = await readCallerSecret(file, environment);
-  if (accessKeyId === undefined) throw new NoCallerSecret('The access key id is needed too.');
-  const key = await new Tenancy(deps).resolve(accessKeyId, signal).catch((cause: unknown) => {
-    if (cause instanceof S3Error && cause.code === 'InvalidAccessKeyId') {
-      throw new NoCallerSecret('The access key id is none of this server.', { cause });
-    }
-    throw cause;
-  });
-  const secret = kdfInput(apiKeyFromText(secretAccessKey, { maxRawBytes: MAX_REGISTERED_RAW_BYTES }));
-  if (!secret.equals(key.secret))
-    throw new KeyMismatch('The access key id and the secret access key do not belong together.');
-  return key;
-}
-
-function out(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
-function err(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

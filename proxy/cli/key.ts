@@ -6,7 +6,7 @@
  * Exit codes: 0 done; 1 it could not be done; 2 the command line was wrong.
  */
 import type { KeyringDeps } from '../keyring/change-keyring.ts';
-import { type Output, reportFailure, UsageError } from './command-line.ts';
+import { type HandingOutput, runNamed } from './command-line.ts';
 import { createKey, importKey, reissueKey, rotateKey } from './key-issue.ts';
 import { listKeys, revokeKey, updateKey } from './key-operate.ts';
 
@@ -30,6 +30,7 @@ TERMS   --bucket NAME|'*' [--prefix P] [--read-only]   grants; the caller's unle
         --kdf NAME      hkdf-sha256 for a generated key, argon2id for an imported one, unless given
 RESULT  --out FILE      writes the key there, for its owner only, instead of printing it; --overwrite replaces a file
         --json          one line of JSON
+        Printed or written, it is so before it counts. On failure what was printed is said to be void
 
 rotate   a new key with the terms of the old one, which stops at once, or after --grace (such as 24h) at the latest.
          No object is touched
@@ -38,7 +39,7 @@ revoke   refuses the last key in use, unless forced: without it the tenant's dat
 update   --kdf: a stronger derivation, taken up when the key is next used; 'keep' takes that back
 `;
 
-export interface KeyCommandOptions extends Output {
+export interface KeyCommandOptions extends HandingOutput {
   readonly deps: KeyringDeps;
   readonly environment: NodeJS.ProcessEnv;
   readonly stdin: AsyncIterable<Buffer>;
@@ -56,13 +57,6 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[], o: KeyCommandO
 };
 
 /** `args`: what follows `key`. Returns the exit code. */
-export async function keyCommand(args: readonly string[], o: KeyCommandOptions): Promise<number> {
-  const [name = '', ...rest] = args;
-  try {
-    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-    if (command === undefined) throw new UsageError(name === '' ? 'Say what to do.' : `Unknown command '${name}'.`);
-    return await command(rest, o);
-  } catch (error) {
-    return reportFailure(error, { ...o, command: 'key', usage: KEY_USAGE });
-  }
+export function keyCommand(args: readonly string[], o: KeyCommandOptions): Promise<number> {
+  return runNamed(args, COMMANDS, o, { command: 'key', usage: KEY_USAGE });
 }

@@ -5,7 +5,7 @@
  */
 import type { KeyringDeps } from '../keyring/change-keyring.ts';
 import { resignAll, type SealKeyUsage, sealKeyUsage } from '../keyring/seal-key-usage.ts';
-import { type Output, parseCommand, reportFailure, UsageError } from './command-line.ts';
+import { type Output, parseCommand, runNamed } from './command-line.ts';
 
 export const SEAL_KEY_USAGE = `Usage:
   sealgate seal-key status [--json]
@@ -22,15 +22,8 @@ export interface SealKeyCommandOptions extends Output {
 }
 
 /** `args`: what follows `seal-key`. Returns the exit code. */
-export async function sealKeyCommand(args: readonly string[], o: SealKeyCommandOptions): Promise<number> {
-  const [name = '', ...rest] = args;
-  try {
-    if (name === 'status') return await status(rest, o);
-    if (name === 'resign') return await resign(rest, o);
-    throw new UsageError(name === '' ? 'Say what to do.' : `Unknown command '${name}'.`);
-  } catch (error) {
-    return reportFailure(error, { ...o, command: 'seal-key', usage: SEAL_KEY_USAGE });
-  }
+export function sealKeyCommand(args: readonly string[], o: SealKeyCommandOptions): Promise<number> {
+  return runNamed(args, { status, resign }, o, { command: 'seal-key', usage: SEAL_KEY_USAGE });
 }
 
 async function status(args: readonly string[], o: SealKeyCommandOptions): Promise<number> {

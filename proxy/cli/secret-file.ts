@@ -1,9 +1,17 @@
 /** A file with a secret in it: for its owner's eyes only from its first byte on, and never in the place of another. */
 import { open } from 'node:fs/promises';
 
-/** A file was already there, or could not be written. */
+/** The place for a secret is taken, or cannot be written. Says which and why. */
 export class SecretFileError extends Error {
   readonly code = 'SECRET_FILE';
+
+  /** From a failure of the file system. `more`: a sentence behind it. */
+  static of(path: string, cause: unknown, more = ''): SecretFileError {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why =
+      code === 'EEXIST' ? 'is already there, and is not overwritten' : `cannot be written (${code ?? 'unknown'})`;
+    return new SecretFileError(`${path} ${why}.${more}`, { cause });
+  }
 }
 
 /** @throws SecretFileError; nothing is overwritten. */
@@ -17,9 +25,6 @@ export async function writeSecretFile(path: string, content: string): Promise<vo
       await file.close();
     }
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const why =
-      code === 'EEXIST' ? 'is already there, and is not overwritten' : `cannot be written (${code ?? 'unknown'})`;
-    throw new SecretFileError(`${path} ${why}.`, { cause });
+    throw SecretFileError.of(path, cause);
   }
 }

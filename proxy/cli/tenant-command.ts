@@ -2,20 +2,18 @@
 import { createInterface } from 'node:readline/promises';
 import { TenantAdmin } from '../keyring/admin.ts';
 import { createLogger, securityEventsTo } from '../log.ts';
-import type { Output } from './command-line.ts';
 import { openCommandStorage } from './command-storage.ts';
 import { openKeyringCommand } from './keyring-command.ts';
+import { PROCESS_OUTPUT } from './process-output.ts';
 import { tenantCommand } from './tenant.ts';
 import { tenantDelete } from './tenant-delete.ts';
 import { tenantRecover } from './tenant-recover.ts';
 
 export async function runTenantCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
-  const out = (line: string) => void process.stdout.write(`${line}\n`);
-  const err = (line: string) => void process.stderr.write(`${line}\n`);
   if (args[0] === 'recover') {
-    return openKeyringCommand(environment, (deps) => tenantRecover(args.slice(1), { deps, out, err }));
+    return openKeyringCommand(environment, (deps) => tenantRecover(args.slice(1), { ...PROCESS_OUTPUT, deps }));
   }
-  if (args[0] === 'delete') return runTenantDelete(args.slice(1), environment, { out, err });
+  if (args[0] === 'delete') return runTenantDelete(args.slice(1), environment);
   const { storage, config } = await openCommandStorage(environment);
   try {
     await storage.state.ensureBucket(AbortSignal.timeout(STATE_TIMEOUT_MS));
@@ -24,20 +22,16 @@ export async function runTenantCommand(args: readonly string[], environment: Nod
     const log = createLogger({ level, destination: process.stderr });
     const { sealKeys, escrowPublicKey } = config;
     const admin = new TenantAdmin({ state: storage.state, sealKeys, escrowPublicKey, emit: securityEventsTo(log) });
-    return await tenantCommand(args, { admin, out, err });
+    return await tenantCommand(args, { ...PROCESS_OUTPUT, admin });
   } finally {
     await storage.backend.close();
   }
 }
 
-async function runTenantDelete(
-  args: readonly string[],
-  environment: NodeJS.ProcessEnv,
-  output: Output,
-): Promise<number> {
+async function runTenantDelete(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
   return openKeyringCommand(environment, async (deps, backend) => {
     const ask = process.stdin.isTTY ? askOnTerminal : undefined;
-    return tenantDelete(args, { ...output, deps, backend, ask, signal: new AbortController().signal });
+    return tenantDelete(args, { ...PROCESS_OUTPUT, deps, backend, ask, signal: new AbortController().signal });
   });
 }
 

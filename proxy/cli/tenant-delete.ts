@@ -9,7 +9,7 @@ import { deleteTenant } from '../keyring/delete-tenant.ts';
 import type { Grant } from '../keyring/grants.ts';
 import { KeyringTampered, UnknownTenant } from '../keyring/records.ts';
 import { type CountedObjects, countObjects } from '../object/count-objects.ts';
-import { type Output, parseCommand, reportFailure, tenantArgument, UsageError } from './command-line.ts';
+import { type Output, parseCommand, reporting, tenantArgument, UsageError } from './command-line.ts';
 import { describeGrant } from './describe-tenant.ts';
 
 export const TENANT_DELETE_USAGE = `Usage:
@@ -32,12 +32,8 @@ export interface DeleteOptions extends Output {
 }
 
 /** `args`: what follows `tenant delete`. Returns the exit code. */
-export async function tenantDelete(args: readonly string[], o: DeleteOptions): Promise<number> {
-  try {
-    return await run(args, o);
-  } catch (error) {
-    return reportFailure(error, { ...o, command: 'tenant delete', usage: TENANT_DELETE_USAGE });
-  }
+export function tenantDelete(args: readonly string[], o: DeleteOptions): Promise<number> {
+  return reporting({ ...o, command: 'tenant delete', usage: TENANT_DELETE_USAGE }, () => run(args, o));
 }
 
 async function run(args: readonly string[], o: DeleteOptions): Promise<number> {

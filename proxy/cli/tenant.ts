@@ -11,7 +11,7 @@ import {
   grantsOf,
   type Output,
   parseCommand,
-  reportFailure,
+  runNamed,
   tenantArgument,
   UsageError,
 } from './command-line.ts';
@@ -40,22 +40,9 @@ export interface TenantCommandOptions extends Output {
   readonly admin: TenantAdmin;
 }
 
-const COMMANDS: Readonly<Record<string, (args: readonly string[], o: TenantCommandOptions) => Promise<number>>> = {
-  create,
-  list,
-  show,
-};
-
 /** `args`: what follows `tenant`. Returns the exit code. */
-export async function tenantCommand(args: readonly string[], o: TenantCommandOptions): Promise<number> {
-  const [name = '', ...rest] = args;
-  try {
-    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-    if (command === undefined) throw new UsageError(name === '' ? 'Say what to do.' : `Unknown command '${name}'.`);
-    return await command(rest, o);
-  } catch (error) {
-    return reportFailure(error, { ...o, command: 'tenant', usage: TENANT_USAGE });
-  }
+export function tenantCommand(args: readonly string[], o: TenantCommandOptions): Promise<number> {
+  return runNamed(args, { create, list, show }, o, { command: 'tenant', usage: TENANT_USAGE });
 }
 
 async function create(args: readonly string[], { admin, out, err }: TenantCommandOptions): Promise<number> {

@@ -9,7 +9,7 @@ import { generateApiKey, secretAccessKeyOf } from './api-key.ts';
 import { describeKeys, isServerManaged, type KeyDetails } from './describe-key.ts';
 import { checkTerms, type Epoch, type Keyring } from './document.ts';
 import { sealEscrow } from './escrow.ts';
-import { type Grant, InvalidGrant } from './grants.ts';
+import { checkGrants, type Grant } from './grants.ts';
 import { newSlotId, newTenantId } from './ids.ts';
 import { DEFAULT_KDFS, type KdfName, type KdfRunner, processKdfRunner } from './kdf.ts';
 import { hasRootMac } from './macs.ts';
@@ -98,10 +98,7 @@ export class TenantAdmin {
     kdf?: KdfName;
     signal?: AbortSignal;
   }): Promise<TenantCredentials> {
-    if (o.grants.length === 0) throw new InvalidGrant('A key needs at least one grant.');
-    if (o.grants.some((grant) => grant.bucket === this.#state.bucket)) {
-      throw new InvalidGrant('The state bucket cannot be granted.');
-    }
+    checkGrants(o.grants, this.#state.bucket);
     const label = o.label ?? '';
     checkTerms({ grants: o.grants, label });
     const signal = o.signal ?? new AbortController().signal;

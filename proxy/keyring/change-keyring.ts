@@ -8,7 +8,7 @@
 
 import { S3Error } from '../errors.ts';
 import type { EmitSecurityEvent } from '../events.ts';
-import { KEPT_REMOVED_SLOTS, KEYRING_CHANGE_ATTEMPTS } from '../limits.ts';
+import { KEPT_REMOVED_SLOTS, KEYRING_CHANGE_ATTEMPTS, KEYRING_LOOK_AFTER_MS } from '../limits.ts';
 import type { AccessKey } from './access-key-id.ts';
 import { currentEpoch, type Keyring, type RemovedSlot, type Slot, timestamp } from './document.ts';
 import { forgetRemoved } from './forget-removed.ts';
@@ -196,13 +196,11 @@ async function write(
 /** The caller may have given up; what became of its write has to be known all the same. */
 async function lookAfter(deps: KeyringDeps, tenant: string, cause: unknown): Promise<StateRecord | undefined> {
   try {
-    return await deps.state.get(keyringName(tenant), AbortSignal.timeout(LOOK_AFTER_MS));
+    return await deps.state.get(keyringName(tenant), AbortSignal.timeout(KEYRING_LOOK_AFTER_MS));
   } catch {
     throw new ChangeUncertain(tenant, { cause });
   }
 }
-
-const LOOK_AFTER_MS = 10_000;
 
 /**
  * After a conflict: the key that opened it still does, and the epochs in use are the same. Where one began or was retired, what

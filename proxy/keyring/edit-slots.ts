@@ -3,6 +3,7 @@ import { MAX_KEYRING_SLOTS } from '../limits.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { KeyringConflict } from './change-keyring.ts';
 import { type Keyring, type Slot, timestamp } from './document.ts';
+import { newSlotId } from './ids.ts';
 import { TooManyKeys, UnknownKey } from './key-errors.ts';
 import { slotDigest } from './macs.ts';
 import type { OperatorTerms } from './slot.ts';
@@ -13,6 +14,11 @@ export function slotOf(keyring: Keyring, id: string): Slot {
   const slot = keyring.slots.find((candidate) => candidate.id === id);
   if (slot === undefined) throw new UnknownKey(keyring.tenant, id);
   return slot;
+}
+
+/** An id for a further slot: none that the keyring has, or had as far as it is remembered. */
+export function unusedSlotId({ slots, removed }: Keyring): string {
+  return newSlotId(new Set([...slots, ...removed].map(({ id }) => id)));
 }
 
 /** The slot as it was when a change was decided. @throws KeyringConflict when it is another by now, or gone */

@@ -4,6 +4,7 @@
  * zero, is refused at the door (RFC 7748, section 6.1; RFC 9180, section 7.1.4).
  */
 import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { KeyError } from './key-errors.ts';
 
 export const ESCROW_KEY_BYTES = 32;
 const FILE_PREFIX = 'sealgate-escrow-private-key-1:';
@@ -12,12 +13,8 @@ const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex');
 const SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex');
 
 /** The text is no usable key. Says what is wrong, never the key. */
-export class InvalidEscrowKey extends Error {
+export class InvalidEscrowKey extends KeyError {
   readonly code = 'INVALID_ESCROW_KEY';
-  constructor(message: string) {
-    super(message);
-    this.name = 'InvalidEscrowKey';
-  }
 }
 
 export interface EscrowPrivateKey {

@@ -3,6 +3,7 @@
  * configured public key, the root keys at hand are sealed to it in the background. Nobody waits for it, and a failure leaves
  * the keyring as it is until a later sign-in. One keyring at a time per process: after a start many tenants come at once.
  */
+import type { KeyObject } from 'node:crypto';
 import { ESCROW_TIMEOUT_MS } from '../limits.ts';
 import { changeKeyring, type KeyringDeps, readKeyring } from './change-keyring.ts';
 import { currentEpoch, type Keyring } from './document.ts';
@@ -75,7 +76,7 @@ function isEscrowedTo({ escrow }: Keyring, publicKey: Buffer): boolean {
 
 /** Of exactly the epochs that the keyring has in use. @throws Error when a root key of one is not at hand */
 async function escrowOf(keyring: Keyring, publicKey: Buffer, roots: RootKeys, now: Date) {
-  const inUse = new Map();
+  const inUse = new Map<number, KeyObject>();
   for (const { epoch, state } of keyring.epochs) {
     const root = roots.get(epoch);
     if (state === 'retired') continue;

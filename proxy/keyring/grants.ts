@@ -38,6 +38,13 @@ export function parseGrant(o: { bucket: string; prefix?: string; access?: Grant[
   return { bucket, prefix, access };
 }
 
+/** Of a key that is to be made or changed. @throws InvalidGrant for none, and for the state bucket */
+export function checkGrants(grants: readonly Grant[], stateBucket: string): void {
+  if (grants.length === 0) throw new InvalidGrant('A key needs at least one grant.');
+  if (grants.some(({ bucket }) => bucket === stateBucket))
+    throw new InvalidGrant('The state bucket cannot be granted.');
+}
+
 /** S3 user guide, "General purpose bucket naming rules"; `*` besides. */
 function bucketFault(name: string): string | undefined {
   if (name === '*') return undefined;

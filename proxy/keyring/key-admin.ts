@@ -7,19 +7,11 @@
 import { MAX_REGISTERED_IDS } from '../limits.ts';
 import type { AccessKey } from './access-key-id.ts';
 import { type ApiKey, generateApiKey, secretAccessKeyOf } from './api-key.ts';
-import {
-  ChangeUncertain,
-  changeKeyring,
-  type KeyringDeps,
-  type OpenedKeyring,
-  openKeyring,
-  readKeyring,
-} from './change-keyring.ts';
+import { changeKeyring, type KeyringDeps, type OpenedKeyring, openKeyring, readKeyring } from './change-keyring.ts';
 import { describeKeys, type KeyDetails } from './describe-key.ts';
 import { checkTerms, type Slot, timestamp } from './document.ts';
-import { hasOtherInForce, sameSlot, slotOf, withoutSlot, withSlot, withTerms } from './edit-slots.ts';
-import { type Grant, InvalidGrant } from './grants.ts';
-import { newSlotId } from './ids.ts';
+import { hasOtherInForce, sameSlot, slotOf, unusedSlotId, withoutSlot, withSlot, withTerms } from './edit-slots.ts';
+import { checkGrants, type Grant } from './grants.ts';
 import { prepareId, withId } from './issue-key.ts';
 import { DEFAULT_KDFS, isStronger, type Kdf } from './kdf.ts';
 import { LastKey, TooManyIds, UnsuitableTerms } from './key-errors.ts';
@@ -52,7 +44,8 @@ export interface NewKey {
 }
 
 /**
- * Told of a new key before the keyring is changed, to put it where a crash does not take it: afterwards it may be the only one.
+ * Told of a new key, or of a new access key id, before the keyring is changed, to put it where a crash does not take it: afterwards
+ * it may be the only one.
  * The change is given up when it throws.
  */
 export type KeepKey = (issued: IssuedKey) => Promise<void>;
@@ -65,15 +58,6 @@ export interface RotatedKey extends IssuedKey {
 
 /** What the operator changes of a key, without any key of the tenant. */
 export type KeyChange = Partial<Pick<Slot, 'status' | 'grants' | 'expires' | 'label' | 'kdfUpgrade'>>;
-
-/** The state fell silent while a key was put in: `issued` is what to use if `key list` shows its slot. */
-export class UncertainKey extends ChangeUncertain {
-  readonly issued: IssuedKey;
-  constructor(issued: IssuedKey, cause: unknown) {
-    super(issued.tenant, { cause });
-    this.issued = issued;
-  }
-}
 
 export class KeyAdmin {
   readonly #deps: KeyringDeps;
@@ -114,7 +98,12 @@ export class KeyAdmin {
       o.graceSeconds === undefined ? null : earlier(old.expires, new Date(now.getTime() + 1000 * o.graceSeconds));
     const { grants, label, expires } = old;
     const registered = o.registered ?? old.accessKeyId === 'registered';
-    const wishes = { ...(o.kdf && { kdf: o.kdf }), ...(o.keep && { keep: o.keep }) };
+    const replaced = { replaced: old.id, replacedUntil: until };
+    const { keep, kdf } = o;
+    const wishes = {
+      ...(kdf && { kdf }),
+      ...(keep && { keep: (issued: IssuedKey) => keep({ ...issued, ...replaced }) }),
+    };
     const issued = await this.#add(
       opened,
       { grants, label, expires, registered, ...wishes },
@@ -127,7 +116,7 @@ export class KeyAdmin {
     );
     const detail = `Slot ${old.id} replaced by ${issued.slot}${until === null ? '' : `, and works until ${until}`}`;
     this.#emit('key-rotated', issued.tenant, detail);
-    return { ...issued, replaced: old.id, replacedUntil: until };
+    return { ...issued, ...replaced };
   }
 
   /**
@@ -137,7 +126,7 @@ export class KeyAdmin {
    */
   async reissue(
     caller: AccessKey,
-    o: { registered?: boolean; dropOld?: boolean },
+    o: { registered?: boolean; dropOld?: boolean; keep?: KeepKey },
     signal: AbortSignal,
   ): Promise<IssuedKey> {
     const { keyring, slot } = await openKeyring(this.#deps, caller, signal);
@@ -146,9 +135,11 @@ export class KeyAdmin {
     const id = await prepareId(this.#deps, { kind, tenant, slot: slot.id, apiKey: caller.apiKey }, signal);
     const kept = kind === 'registered' && o.dropOld !== true ? slot.registeredIds : [];
     const registeredIds = [...kept, ...id.terms.registeredIds].sort();
-    await withId(id, () => {
+    const issued = { tenant, slot: slot.id, accessKeyId: id.accessKeyId };
+    await withId(id, async () => {
       if (registeredIds.length > MAX_REGISTERED_IDS) throw new TooManyIds(slot.id);
-      return changeKeyring(
+      await o.keep?.(issued);
+      await changeKeyring(
         this.#deps,
         tenant,
         (current) => withTerms(current, sameSlot(current, slot).id, { ...id.terms, registeredIds }),
@@ -156,7 +147,7 @@ export class KeyAdmin {
       );
     });
     this.#emit('key-reissued', tenant, `Slot ${slot.id}, a ${kind} access key id under seal key ${id.terms.idKid}`);
-    return { tenant, slot: slot.id, accessKeyId: id.accessKeyId };
+    return issued;
   }
 
   /** By the operator alone. @throws UnknownTenant, UnknownKey, LastKey, KeyringTampered, KeyringConflict */
@@ -183,7 +174,7 @@ export class KeyAdmin {
 
   /** By the operator alone. @throws UnknownTenant, UnknownKey, UnsuitableTerms, InvalidGrant, KeyringMalformed */
   async update(o: { tenant: string; slot: string; change: KeyChange }, signal: AbortSignal): Promise<void> {
-    if (o.change.grants !== undefined) this.#checkGrants(o.change.grants);
+    if (o.change.grants !== undefined) checkGrants(o.change.grants, this.#deps.state.bucket);
     await changeKeyring(
       this.#deps,
       o.tenant,
@@ -222,14 +213,14 @@ export class KeyAdmin {
     const deps = this.#deps;
     const { keyring, roots } = opened;
     const { tenant } = keyring;
-    this.#checkGrants(o.grants);
+    checkGrants(o.grants, deps.state.bucket);
     checkTerms({ grants: o.grants, label: o.label ?? '' });
     const apiKey = o.apiKey ?? generateApiKey();
     const kdf = o.kdf ?? DEFAULT_KDFS[apiKey.type === 'generated' ? 'hkdf-sha256' : 'argon2id'];
     if (kdf.name === 'hkdf-sha256' && apiKey.type !== 'generated') {
       throw new UnsuitableTerms('hkdf-sha256 is for generated keys: choose argon2id or pbkdf2-sha256.');
     }
-    const slotId = newSlotId(new Set([...keyring.slots, ...keyring.removed].map(({ id }) => id)));
+    const slotId = unusedSlotId(keyring);
     const kind = o.registered === true ? 'registered' : 'sealed';
     const id = await prepareId(deps, { kind, tenant, slot: slotId, apiKey }, signal);
     return withId(id, async () => {
@@ -241,20 +232,12 @@ export class KeyAdmin {
       const slot = await sealSlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
       const named = { tenant, slot: slotId, accessKeyId: id.accessKeyId };
       const issued = o.apiKey === undefined ? { ...named, secretAccessKey: secretAccessKeyOf(apiKey) } : named;
+      // What cannot be done is refused before a key is handed out for it.
+      change(keyring, slot);
       await o.keep?.(issued);
-      await changeKeyring(deps, opened, (current) => change(current, slot), signal).catch((error: unknown) => {
-        // The new key may be the only one by now: it must not be lost.
-        throw error instanceof ChangeUncertain ? new UncertainKey(issued, error) : error;
-      });
+      await changeKeyring(deps, opened, (current) => change(current, slot), signal);
       return issued;
     });
-  }
-
-  #checkGrants(grants: readonly Grant[]): void {
-    if (grants.length === 0) throw new InvalidGrant('A key needs at least one grant.');
-    if (grants.some((grant) => grant.bucket === this.#deps.state.bucket)) {
-      throw new InvalidGrant('The state bucket cannot be granted.');
-    }
   }
 
   #emit(

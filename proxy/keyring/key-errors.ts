@@ -4,6 +4,7 @@ import { MAX_KEYRING_SLOTS, MAX_REGISTERED_IDS } from '../limits.ts';
 /** A refusal that the command line shows as it is. */
 export abstract class KeyError extends Error {
   abstract readonly code: string;
+  override readonly name: string = this.constructor.name;
 }
 
 /** The tenant has no such key. */
@@ -11,7 +12,6 @@ export class UnknownKey extends KeyError {
   readonly code = 'UNKNOWN_KEY';
   constructor(tenant: string, slot: string) {
     super(`Tenant ${tenant} has no key ${slot}.`);
-    this.name = 'UnknownKey';
   }
 }
 
@@ -19,8 +19,10 @@ export class UnknownKey extends KeyError {
 export class TooManyKeys extends KeyError {
   readonly code = 'TOO_MANY_KEYS';
   constructor(tenant: string) {
-    super(`Tenant ${tenant} has ${MAX_KEYRING_SLOTS} keys, the most there can be. Revoke one that is not used.`);
-    this.name = 'TooManyKeys';
+    super(
+      `Tenant ${tenant} has ${MAX_KEYRING_SLOTS} keys, the most there can be, and none has expired. ` +
+        `Revoke one that is not used: 'sealgate key list ${tenant}' shows them, 'sealgate key revoke ${tenant} KEY' takes one away.`,
+    );
   }
 }
 
@@ -29,7 +31,6 @@ export class TooManyIds extends KeyError {
   readonly code = 'TOO_MANY_IDS';
   constructor(slot: string) {
     super(`Key ${slot} has ${MAX_REGISTERED_IDS} registered access key ids. Drop the old ones with --drop-old.`);
-    this.name = 'TooManyIds';
   }
 }
 
@@ -41,15 +42,10 @@ export class LastKey extends KeyError {
       `Key ${slot} is the last one in use of tenant ${tenant}: without it the tenant's data is unreadable for ever. ` +
         'Make another key first, or say --force.',
     );
-    this.name = 'LastKey';
   }
 }
 
 /** Terms that contradict each other or the key they are for. */
 export class UnsuitableTerms extends KeyError {
   readonly code = 'UNSUITABLE_TERMS';
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'UnsuitableTerms';
-  }
 }

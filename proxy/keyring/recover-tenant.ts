@@ -3,27 +3,24 @@
  * the escrow count only when the keyring's root MAC says that they are its own.
  */
 import { type AccessKey, sealAccessKeyId, unsealAccessKeyId } from './access-key-id.ts';
-import type { TenantCredentials } from './admin.ts';
 import { generateApiKey, secretAccessKeyOf } from './api-key.ts';
 import { changeKeyring, type KeyringDeps, readKeyring } from './change-keyring.ts';
 import { checkTerms, currentEpoch, type Keyring, type Slot } from './document.ts';
+import { unusedSlotId, withSlot } from './edit-slots.ts';
 import { openEscrow } from './escrow.ts';
 import type { EscrowPrivateKey } from './escrow-key.ts';
-import { type Grant, InvalidGrant } from './grants.ts';
-import { newSlotId } from './ids.ts';
+import { checkGrants, type Grant } from './grants.ts';
 import { DEFAULT_KDFS } from './kdf.ts';
+import type { IssuedKey, KeepKey } from './key-admin.ts';
+import { KeyError } from './key-errors.ts';
 import { hasRootMac } from './macs.ts';
 import { KeyringTampered } from './records.ts';
 import { openSlot, type RootKeys, sealSlot } from './slot.ts';
 import { newSlotTerms } from './slot-terms.ts';
 
 /** The escrow does not open with this key. The message says why. */
-export class NotRecoverable extends Error {
+export class NotRecoverable extends KeyError {
   readonly code = 'NOT_RECOVERABLE';
-  constructor(message: string) {
-    super(message);
-    this.name = 'NotRecoverable';
-  }
 }
 
 export interface Recovery {
@@ -34,36 +31,35 @@ export interface Recovery {
   readonly label: string;
   /** As `timestamp` writes it. */
   readonly expires: string | null;
+  readonly keep?: KeepKey;
 }
 
 /**
  * Adds a slot with a generated API key.
- * @throws NotRecoverable; InvalidGrant for the state bucket; UnknownTenant, KeyringTampered, KeyringConflict; KeyringMalformed for terms beyond the bounds;
- * S3Error ServiceUnavailable
+ * @throws NotRecoverable, TooManyKeys; InvalidGrant for the state bucket; UnknownTenant, KeyringTampered, KeyringConflict;
+ * KeyringMalformed for terms beyond the bounds; S3Error ServiceUnavailable
  */
-export async function recoverTenant(deps: KeyringDeps, o: Recovery, signal: AbortSignal): Promise<TenantCredentials> {
+export async function recoverTenant(deps: KeyringDeps, o: Recovery, signal: AbortSignal): Promise<Required<IssuedKey>> {
   checkTerms({ grants: o.grants, label: o.label });
-  if (o.grants.some((grant) => grant.bucket === deps.state.bucket)) {
-    throw new InvalidGrant('The state bucket cannot be granted.');
-  }
+  checkGrants(o.grants, deps.state.bucket);
   const { tenant, grants, label, expires } = o;
   const stored = await readKeyring(deps, tenant, signal);
   const roots = await rootsOf(deps, stored.keyring, o.key);
   const [apiKey, now] = [generateApiKey(), deps.now()];
-  const id = newSlotId(new Set([...stored.keyring.slots, ...stored.keyring.removed].map((slot) => slot.id)));
+  const id = unusedSlotId(stored.keyring);
   const terms = newSlotTerms({ id, now, grants, label, expires, idKid: deps.sealKeys.active.kid });
   const kdf = DEFAULT_KDFS['hkdf-sha256'];
   const slot = await sealSlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
   const accessKeyId = sealAccessKeyId({ sealKeys: deps.sealKeys, tenant, slot: id, apiKey });
   await checkOpens(deps, slot, unsealAccessKeyId(accessKeyId, deps.sealKeys), signal);
-  await changeKeyring(
-    deps,
-    { ...stored, slot, roots },
-    (keyring) => ({ ...keyring, slots: [...keyring.slots, slot].sort((a, b) => (a.id < b.id ? -1 : 1)) }),
-    signal,
-  );
+  const issued = { tenant, slot: id, accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
+  const add = (keyring: Keyring) => withSlot(keyring, slot, now);
+  // A keyring that is full is refused before a key is handed out for it.
+  add(stored.keyring);
+  await o.keep?.(issued);
+  await changeKeyring(deps, { ...stored, slot, roots }, add, signal);
   deps.emit({ kind: 'tenant-recovered', detail: `Slot ${id} was made with the escrow key`, tenant });
-  return { tenant, accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
+  return issued;
 }
 
 async function rootsOf(deps: KeyringDeps, keyring: Keyring, key: EscrowPrivateKey): Promise<RootKeys> {

@@ -3,14 +3,13 @@
  * (docs/keys.md, key derivation). Nobody waits for it: a request is neither delayed nor failed, and what does not work out is
  * tried again at the next sign-in.
  */
+import { KDF_UPGRADE_TIMEOUT_MS } from '../limits.ts';
 import { changeKeyring, KeyringConflict, type KeyringDeps, openKeyring } from './change-keyring.ts';
 import type { Keyring } from './document.ts';
 import { sameSlot, withReplaced } from './edit-slots.ts';
 import { isStronger } from './kdf.ts';
 import { sealSlot } from './slot.ts';
 import type { SignIn } from './tenancy.ts';
-
-const TIMEOUT_MS = 60_000;
 
 /** Begins the upgrade when the slot asks for one. Resolves when it is done or given up; never rejects. */
 export async function upgradeKdf(
@@ -21,7 +20,7 @@ export async function upgradeKdf(
   const { kdfUpgrade, kdf } = signIn.slot;
   if (kdfUpgrade === null || !isStronger(kdfUpgrade, kdf)) return;
   try {
-    await upgrade(deps, signIn, AbortSignal.timeout(TIMEOUT_MS));
+    await upgrade(deps, signIn, AbortSignal.timeout(KDF_UPGRADE_TIMEOUT_MS));
   } catch (error) {
     // Another replica was quicker: it wrote what was to be written here.
     if (!(error instanceof KeyringConflict)) onFailure(error);

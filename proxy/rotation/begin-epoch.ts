@@ -8,12 +8,11 @@ import type { AccessKey } from '../keyring/access-key-id.ts';
 import { generateApiKey, secretAccessKeyOf } from '../keyring/api-key.ts';
 import { changeKeyring, KeyringConflict, type KeyringDeps, type OpenedKeyring } from '../keyring/change-keyring.ts';
 import { currentEpoch, type Keyring, type Slot, timestamp } from '../keyring/document.ts';
-import { sameSlot, withoutSlot, withReplaced, withSlot } from '../keyring/edit-slots.ts';
+import { sameSlot, unusedSlotId, withoutSlot, withReplaced, withSlot } from '../keyring/edit-slots.ts';
 import { sealEscrow } from '../keyring/escrow.ts';
-import { newSlotId } from '../keyring/ids.ts';
 import { prepareId, withId } from '../keyring/issue-key.ts';
 import { DEFAULT_KDFS } from '../keyring/kdf.ts';
-import type { IssuedKey } from '../keyring/key-admin.ts';
+import type { IssuedKey, KeepKey } from '../keyring/key-admin.ts';
 import { newRootKey } from '../keyring/sign-keyring.ts';
 import { type RootKeys, sealSlot } from '../keyring/slot.ts';
 import { KEPT_RETIRED_EPOCHS } from '../limits.ts';
@@ -30,7 +29,7 @@ export interface BeginOptions {
    * Told of the new key before anything is changed, to put it where it survives: afterwards the old one opens nothing. Given
    * up when it throws.
    */
-  readonly keep: (issued: IssuedKey) => Promise<void>;
+  readonly keep: KeepKey;
 }
 
 export interface BegunEpoch {
@@ -53,9 +52,9 @@ export async function beginEpoch(
   const epoch = currentEpoch(opened.keyring) + 1;
   const roots: RootKeys = new Map([...opened.roots, [epoch, newRootKey()]]);
   if (o.keepKey) return write(deps, opened, { plan, epoch, roots, issued: undefined, fresh: undefined }, signal);
-  const { tenant, slots, removed } = opened.keyring;
+  const { tenant } = opened.keyring;
   const apiKey = generateApiKey();
-  const slotId = newSlotId(new Set([...slots, ...removed].map(({ id }) => id)));
+  const slotId = unusedSlotId(opened.keyring);
   const kind = opened.slot.accessKeyId;
   const id = await prepareId(deps, { kind, tenant, slot: slotId, apiKey }, signal);
   return withId(id, async () => {

@@ -25,7 +25,6 @@ export class SlotsWouldBeDropped extends KeyError {
       `The API keys of these slots are not at hand, so they cannot open a new root key: ${names}. ` +
         'Give their keys with further --credentials, or drop them with --drop-slots.',
     );
-    this.name = 'SlotsWouldBeDropped';
   }
 }
 

@@ -1,22 +1,10 @@
 // Protects: the command line of a key's life. Secrets come in and go out as promised, never through arguments; files are for
 // their owner alone and never replaced unasked; wrong input changes nothing; what is printed works.
-import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BackendUnavailable } from '../../../proxy/backend/backend.ts';
-import { keyCommand } from '../../../proxy/cli/key.ts';
-import { sealKeyCommand } from '../../../proxy/cli/seal-key.ts';
-import { tenantDelete } from '../../../proxy/cli/tenant-delete.ts';
-import { unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
-import { TenantAdmin } from '../../../proxy/keyring/admin.ts';
-import { secretAccessKeyOf } from '../../../proxy/keyring/api-key.ts';
-import type { KeyringDeps } from '../../../proxy/keyring/change-keyring.ts';
-import { KeyAdmin } from '../../../proxy/keyring/key-admin.ts';
-import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
-import { makeTenant, newSealKeys, type SlotPlan } from '../../helpers/keyring-fixture.ts';
-import { TenancyHarness } from '../../helpers/tenancy-harness.ts';
+import { json, openKeyCommands as setup } from './harness.ts';
 
 let directory: string;
 beforeEach(async () => {
@@ -25,67 +13,6 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 const STRONG = 'Vt8/q2Lw+5nRz0KfYc7XhG3mJpUe1sBd9aToW6iE';
-
-async function setup(slots: readonly SlotPlan[] = [{ label: 'first' }]) {
-  const harness = new TenancyHarness();
-  const fixture = await makeTenant({ sealKeys: harness.sealKeys, slots });
-  harness.store(fixture.keyring);
-  const [key] = fixture.keys;
-  if (key === undefined) throw new Error('The fixture has a key.');
-  const secretAccessKey = key.apiKey.type === 'generated' ? secretAccessKeyOf(key.apiKey) : '';
-  const environment: NodeJS.ProcessEnv = {
-    AWS_ACCESS_KEY_ID: key.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
-  };
-  const deps: KeyringDeps = {
-    state: harness.state,
-    sealKeys: harness.sealKeys,
-    emit: (event) => harness.events.push(event),
-    now: () => new Date(harness.time),
-    runner: harness.runner,
-    onChange: (tenant) => harness.tenancy.invalidate(tenant),
-  };
-  const signal = new AbortController().signal;
-  const into = (work: (o: { out: (line: string) => void; err: (line: string) => void }) => Promise<number>) => {
-    const [out, err]: [string[], string[]] = [[], []];
-    return work({ out: (line) => out.push(line), err: (line) => err.push(line) }).then((code) => ({ code, out, err }));
-  };
-  async function* stdinOf(text: string) {
-    yield Buffer.from(text);
-  }
-  const run = (args: readonly string[], o: { stdin?: string; environment?: NodeJS.ProcessEnv } = {}) =>
-    into((output) =>
-      keyCommand(args, {
-        ...output,
-        deps,
-        environment: o.environment ?? environment,
-        stdin: stdinOf(o.stdin ?? ''),
-        signal,
-      }),
-    );
-  const resolved = async (id: string) => harness.tenancy.open(await harness.tenancy.resolve(id, signal), signal);
-  const outcome = (id: string) =>
-    resolved(id).then(
-      () => 'opened',
-      (error: unknown) => String((error as { code?: unknown }).code),
-    );
-  return {
-    harness,
-    fixture,
-    key,
-    tenant: fixture.tenant,
-    deps,
-    run,
-    into,
-    resolved,
-    outcome,
-    environment,
-    secretAccessKey,
-    signal,
-  };
-}
-
-const json = (result: { out: readonly string[] }) => JSON.parse(result.out[0] ?? '');
 
 describe('create, rotate, reissue', () => {
   it('print a key that works, once, with the warning', async () => {
@@ -184,42 +111,6 @@ describe('create, rotate, reissue', () => {
     await run(['reissue', '--registered']);
     expect((await run(['list', tenant])).out.join('\n')).toMatch(new RegExp(`${key.slot} {2}active {2}server-managed`));
   });
-});
-
-it('a rotation of which nothing more is heard shows the new key all the same', async () => {
-  const { harness, run, outcome } = await setup();
-  harness.backend.intercept = (request) => {
-    if (request.method !== 'PUT' || request.key === undefined || !Buffer.isBuffer(request.body)) return undefined;
-    harness.backend.overwrite('state', request.key, request.body);
-    harness.backend.isDown = true;
-    throw new BackendUnavailable('the answer was lost');
-  };
-  const { code, out, err } = await run(['rotate', '--json']);
-  const issued = JSON.parse(out[0] ?? '');
-  expect([code, Object.keys(issued)]).toEqual([1, ['tenant', 'slot', 'accessKeyId', 'secretAccessKey']]);
-  expect(err.join('\n')).toMatch(/keep it[\s\S]*not known whether/);
-  harness.backend.isDown = false;
-  harness.backend.intercept = () => undefined;
-  expect(await outcome(issued.accessKeyId)).toBe('opened');
-});
-
-it('a rotation into a file has the new key on the disk before the old one is gone', async () => {
-  const { harness, run, outcome, key } = await setup();
-  const seen: string[] = [];
-  harness.backend.intercept = (request) => {
-    if (request.method !== 'PUT') return undefined;
-    const [aside = ''] = readdirSync(directory);
-    seen.push(readFileSync(join(directory, aside), 'utf8'));
-    // As if the process were killed with the answer on its way.
-    if (request.key === undefined || !Buffer.isBuffer(request.body)) return undefined;
-    harness.backend.overwrite('state', request.key, request.body);
-    return undefined;
-  };
-  await run(['rotate', '--out', join(directory, 'new.json')]);
-  harness.backend.intercept = () => undefined;
-  const kept = JSON.parse(seen[0] ?? '');
-  expect([await outcome(key.accessKeyId), await outcome(kept.accessKeyId)]).toEqual(['InvalidAccessKeyId', 'opened']);
-  expect(kept.secretAccessKey).toMatch(/^\S{40,}$/);
 });
 
 describe('import', () => {
@@ -344,115 +235,5 @@ describe('wrong input', () => {
       expect(err[0]).not.toContain(STRONG);
     }
     expect(cases.length).toBe(5);
-  });
-});
-
-describe('seal-key', () => {
-  it('says what an old seal key is still needed for, until nothing is left', async () => {
-    const { harness, run, deps, into, signal, tenant, key } = await setup();
-    const short = json(await run(['create', '--registered', '--json']));
-    const [one] = harness.sealKeys.all;
-    const [two] = newSealKeys('two').all;
-    if (one === undefined || two === undefined) throw new Error('There are two seal keys.');
-    const both = { ...deps, sealKeys: new SealKeys([two, one]) };
-    const seal = (args: readonly string[]) => into((output) => sealKeyCommand(args, { ...output, deps: both, signal }));
-    expect((await seal(['status'])).out[0]).toBe('two  active  keyrings 0  access key ids 0');
-    expect((await seal(['status'])).out[1]).toBe('one  needed  keyrings 1  access key ids 2');
-    expect((await seal(['status'])).out.slice(2).toSorted()).toEqual(
-      [key.slot, short.slot].sort().map((slot) => `  access key id of ${tenant}/${slot}: sealgate key reissue`),
-    );
-    expect(await seal(['resign'])).toMatchObject({
-      code: 0,
-      out: ['signed 1 keyrings and sealed 1 records under two'],
-    });
-    expect(json(await seal(['resign', '--json']))).toEqual({ keyrings: 0, records: 0, tampered: [] });
-    const reissue = (environment: NodeJS.ProcessEnv, ...args: readonly string[]) =>
-      into((output) =>
-        keyCommand(['reissue', ...args], { ...output, deps: both, environment, signal, stdin: process.stdin }),
-      );
-    const environment = { AWS_ACCESS_KEY_ID: short.accessKeyId, AWS_SECRET_ACCESS_KEY: short.secretAccessKey };
-    expect((await reissue(environment, '--drop-old')).code).toBe(0);
-    expect((await reissue(await setupEnvironment(key, harness))).code).toBe(0);
-    expect((await seal(['status'])).out[1]).toBe('one  can be dropped  keyrings 0  access key ids 0');
-    harness.store(Buffer.from('{}'), tenant);
-    expect(await seal(['status'])).toMatchObject({ code: 1, err: [expect.stringMatching(/does not verify/)] });
-    expect((await seal(['nothing'])).code).toBe(2);
-  });
-});
-
-async function setupEnvironment(
-  key: Awaited<ReturnType<typeof setup>>['key'],
-  harness: TenancyHarness,
-): Promise<NodeJS.ProcessEnv> {
-  const { secret } = harness.unseal(key.accessKeyId);
-  return { AWS_ACCESS_KEY_ID: key.accessKeyId, AWS_SECRET_ACCESS_KEY: secret.toString() };
-}
-
-describe('tenant delete', () => {
-  const remove = (o: Awaited<ReturnType<typeof setup>>, args: readonly string[], answer?: string) => {
-    const ask = answer === undefined ? undefined : async () => answer;
-    const { harness, deps, signal, into } = o;
-    return into((output) => tenantDelete(args, { ...output, deps, backend: harness.backend, ask, signal }));
-  };
-
-  it('asks, names what is lost, and changes nothing without the right answer', async () => {
-    const o = await setup();
-    const { tenant, key, outcome } = o;
-    expect((await remove(o, [tenant])).err[0]).toMatch(/Nobody to ask/);
-    expect((await remove(o, [tenant, '--yes', ID])).code).toBe(2);
-    const asked = await remove(o, [tenant], 'yes');
-    expect([asked.code, asked.out]).toEqual([1, []]);
-    expect(asked.err.join('\n')).toMatch(/unreadable for ever[\s\S]*data\/\* {2}read-only[\s\S]*Nothing was changed/);
-    expect(await outcome(key.accessKeyId)).toBe('opened');
-  });
-
-  it('destroys every version of the keyring, wherever versioning was on', async () => {
-    const o = await setup();
-    const { harness, tenant, key, run, outcome } = o;
-    harness.backend.isVersioned = true;
-    await run(['create', '--registered']);
-    const name = `p/keyrings/${tenant}.json`;
-    const current = harness.backend.stored('state', name) ?? Buffer.alloc(0);
-    for (const body of [Buffer.from('older'), current]) harness.backend.overwrite('state', name, body);
-    expect(harness.backend.versions('state', name)).toBeGreaterThan(2);
-    const done = await remove(o, [tenant], ` ${tenant}\n`);
-    expect(done.code).toBe(0);
-    expect(done.err.at(-1)).toMatch(/Copies of its keyring elsewhere/);
-    expect(harness.backend.versions('state', name)).toBe(0);
-    expect(await outcome(key.accessKeyId)).toBe('InvalidAccessKeyId');
-    expect(harness.events.some(({ kind, tenant: of }) => kind === 'tenant-deleted' && of === tenant)).toBe(true);
-    expect((await remove(o, [tenant, '--yes', tenant])).err[0]).toMatch(/no tenant/);
-  });
-
-  it('destroys a keyring that does not verify', async () => {
-    const o = await setup();
-    o.harness.store(Buffer.from('{}'), o.tenant);
-    const done = await remove(o, [o.tenant], o.tenant);
-    expect([done.code, done.err.join('\n')]).toEqual([0, expect.stringMatching(/does not verify/)]);
-    expect(o.harness.backend.keys('state')).toEqual([]);
-  });
-
-  it('takes registered ids along', async () => {
-    const o = await setup();
-    const { harness, tenant, run } = o;
-    const short = json(await run(['create', '--registered', '--json']));
-    expect(json(await remove(o, [tenant, '--yes', tenant, '--json']))).toEqual({ tenant, keys: 2, uploads: 0 });
-    expect(harness.backend.keys('state')).toEqual([]);
-    expect(await o.outcome(short.accessKeyId)).toBe('InvalidAccessKeyId');
-  });
-
-  it('goes on where it was killed, and takes along ids that no slot lists', async () => {
-    const o = await setup();
-    const { harness, tenant, run, deps } = o;
-    await run(['create', '--registered']);
-    const signal = new AbortController().signal;
-    await deps.state.shred(`keyrings/${tenant}.json`, signal);
-    const grants = [{ bucket: '*', prefix: '', access: 'read-write' as const }];
-    const { accessKeyId } = await new TenantAdmin({ ...deps, escrowPublicKey: undefined }).create({ grants });
-    const other = unsealAccessKeyId(accessKeyId, harness.sealKeys);
-    const { accessKeyId: kept } = await new KeyAdmin(deps).create(other, { registered: true }, signal);
-    expect((await remove(o, [tenant, '--yes', tenant])).code).toBe(0);
-    expect(harness.backend.keys('state').filter((name) => name.includes('/ids/'))).toEqual([`p/ids/${kept}`]);
-    expect((await remove(o, [tenant, '--yes', tenant])).err[0]).toMatch(/no tenant/);
   });
 });

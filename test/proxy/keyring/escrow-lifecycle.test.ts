@@ -25,6 +25,7 @@ import { resign } from '../../helpers/keyring-fixture.ts';
 import { FULL_ACCESS, startTestProxy, type TestProxy, type TestTenant } from '../../helpers/proxy.ts';
 import { sendSigned } from '../../helpers/raw-client.ts';
 import { WatchedBackend } from '../../helpers/watched-backend.ts';
+import { into } from '../cli/harness.ts';
 
 const key = generateEscrowKey();
 const NEVER = null;
@@ -239,8 +240,7 @@ describe('a keyring whose escrow was changed by someone who holds S', () => {
 
 describe('sealgate tenant recover', () => {
   async function run(...args: readonly string[]) {
-    const [out, err]: [string[], string[]] = [[], []];
-    const code = await tenantRecover(args, { deps, out: (line) => out.push(line), err: (line) => err.push(line) });
+    const { code, out, err } = await into((output) => tenantRecover(args, { ...output, deps }));
     return { code, out, err: err.join('\n') };
   }
   let keyFile: string;
@@ -259,7 +259,7 @@ describe('sealgate tenant recover', () => {
     const { code, out } = await run(tenant, ...args);
     expect([code, out.length]).toEqual([0, 1]);
     const made = JSON.parse(out[0] ?? '') as TestTenant;
-    expect(Object.keys(made)).toEqual(['tenant', 'accessKeyId', 'secretAccessKey']);
+    expect(Object.keys(made)).toEqual(['tenant', 'slot', 'accessKeyId', 'secretAccessKey']);
     expect(await get(plain.proxy, made, 'elsewhere')).toBe('AccessDenied');
     const { slots } = await keyringOf(tenant);
     expect(slots.find(({ label }) => label === 'recovered')).toMatchObject({

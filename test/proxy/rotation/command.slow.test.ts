@@ -2,7 +2,7 @@
 // ended by kill -9 at any point is gone on with by the next one, and that the old root key goes in the end.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -75,7 +75,10 @@ test('wrong usage, a wrong key and a dry run change nothing', async () => {
   const swapped = { ...tenant, secretAccessKey: 'A'.repeat(43) };
   await writeFile(join(directory, 'swapped.json'), JSON.stringify(swapped));
   const mismatched = await rotate('--credentials', 'swapped.json');
-  expect([mismatched.code, mismatched.stderr]).toEqual([1, expect.stringContaining('do not belong together')]);
+  expect([mismatched.code, mismatched.stderr]).toEqual([
+    1,
+    expect.stringContaining('not the one that the access key id belongs to'),
+  ]);
   const plan = await rotate('--credentials', 'key.json', '--dry-run', '--json');
   expect(JSON.parse(plan.stdout)).toMatchObject({
     tenant: tenant.tenant,
@@ -85,6 +88,13 @@ test('wrong usage, a wrong key and a dry run change nothing', async () => {
     dropped: [],
     objects: { 1: { current: OBJECTS, noncurrent: 0 } },
   });
+  // Nor does one that would drop other keys, and it leaves no file.
+  const second = await sealgate('key', 'create', '--credentials', 'key.json', '--json');
+  const unnamed = await rotate('--credentials', 'key.json', '--out', 'unused.json');
+  expect([unnamed.code, unnamed.stderr]).toEqual([1, expect.stringContaining('--drop-slots')]);
+  expect(await readdir(directory)).not.toContainEqual(expect.stringContaining('unused'));
+  const { slot } = JSON.parse(second.stdout);
+  expect((await sealgate('key', 'revoke', tenant.tenant, slot)).code).toBe(0);
   // A key that cannot be kept stops it before anything is changed.
   await writeFile(join(directory, 'taken.json'), 'taken');
   const taken = await rotate('--credentials', 'key.json', '--out', 'taken.json');
@@ -95,22 +105,26 @@ test('wrong usage, a wrong key and a dry run change nothing', async () => {
   }
 });
 
+/** Written aside first, and under its name once the epoch has begun. */
+const newFile = async () => (await readdir(directory)).find((name) => name.startsWith('new.json')) ?? 'new.json';
+
 test('killed again and again, it goes on, with the key that it wrote beforehand', async () => {
   const before = await storedObject(backend, 'data', 'o/7');
   // The first kill is as soon as the new key is written: at whatever point of beginning the epoch that is.
   const first = started('--credentials', 'key.json', '--out', 'new.json');
   const gone = once(first, 'exit');
-  while (!(await stat(join(directory, 'new.json')).catch(() => undefined))?.size) await setTimeout(1);
+  while (((await stat(join(directory, await newFile())).catch(() => undefined))?.size ?? 0) === 0) await setTimeout(1);
   first.kill('SIGKILL');
   await gone;
-  const renewed: TestTenant = JSON.parse(await readFile(join(directory, 'new.json'), 'utf8'));
-  expect((await stat(join(directory, 'new.json'))).mode & 0o777).toBe(0o600);
+  const left = await newFile();
+  const renewed: TestTenant = JSON.parse(await readFile(join(directory, left), 'utf8'));
+  expect((await stat(join(directory, left))).mode & 0o777).toBe(0o600);
   const begun = JSON.parse((await sealgate('tenant', 'show', tenant.tenant, '--json')).stdout).epochs.length === 2;
   // Either nothing was changed yet and the old key works, or the new one does.
-  const args = begun ? ['--credentials', 'new.json'] : ['--credentials', 'key.json', '--out', 'newer.json'];
+  const args = begun ? ['--credentials', left] : ['--credentials', 'key.json', '--out', 'newer.json'];
   const counts: number[] = [];
   for (let kill = 1; kill <= KILLS; kill += 1) {
-    const child = started(...(kill === 1 ? args : ['--credentials', begun ? 'new.json' : 'newer.json']));
+    const child = started(...(kill === 1 ? args : ['--credentials', begun ? left : 'newer.json']));
     const exited = once(child, 'exit');
     const wanted = Math.floor((OBJECTS * kill) / (KILLS + 2));
     while (((await epochs())[2]?.current ?? 0) < wanted && child.exitCode === null) await setTimeout(5);
@@ -119,7 +133,7 @@ test('killed again and again, it goes on, with the key that it wrote beforehand'
     counts.push((await epochs())[2]?.current ?? 0);
   }
   expect(counts).toEqual(counts.toSorted((a, b) => a - b));
-  const file = begun ? 'new.json' : 'newer.json';
+  const file = begun ? left : 'newer.json';
   const current: TestTenant = begun ? renewed : JSON.parse(await readFile(join(directory, file), 'utf8'));
   const last = await rotate('--credentials', file, '--json');
   expect([last.code, last.stderr]).toEqual([0, expect.stringContaining('going on with epoch 2')]);
@@ -139,7 +153,7 @@ test('killed again and again, it goes on, with the key that it wrote beforehand'
   const status = await rotate('--status', '--tenant', tenant.tenant);
   expect(status.stdout).toContain(`epoch 2  objects ${OBJECTS}  older versions 0`);
   const old = await rotate('--credentials', 'key.json', '--dry-run');
-  expect([old.code, old.stderr]).toEqual([1, expect.stringContaining('InvalidAccessKeyId')]);
+  expect([old.code, old.stderr]).toEqual([1, expect.stringContaining('does not exist')]);
   const s3 = s3Client(server.endpoint, current);
   for (let index = 0; index < OBJECTS; index += 100) {
     const found = await s3.send(new GetObjectCommand({ Bucket: 'data', Key: `o/${index}` }));

@@ -2,6 +2,10 @@
 // old root key away when, and only when, nothing needs it; and that whoever kept the old key and the old keyring opens nothing
 // of what is stored afterwards.
 import { createHash, randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
@@ -18,8 +22,9 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Backend, BackendUnavailable } from '../../../proxy/backend/backend.ts';
 import { readBody } from '../../../proxy/backend/read-body.ts';
+import { handOut } from '../../../proxy/cli/issued-key.ts';
 import { unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
-import { KeyringConflict, openKeyring } from '../../../proxy/keyring/change-keyring.ts';
+import { ChangeUncertain, KeyringConflict, openKeyring } from '../../../proxy/keyring/change-keyring.ts';
 import { KeyAdmin } from '../../../proxy/keyring/key-admin.ts';
 import { keyringName } from '../../../proxy/keyring/records.ts';
 import { registeredName } from '../../../proxy/keyring/registered-id.ts';
@@ -354,6 +359,54 @@ test('a key with a short id gets another one, although the record of the old one
   } finally {
     await own.close();
   }
+});
+
+describe('a file for the new key', () => {
+  const begin = async (o: Bench, its: Rotation, path: string) => {
+    const [out, err]: [string[], string[]] = [[], []];
+    const output = { out: (line: string) => out.push(line), err: (line: string) => err.push(line) };
+    const handOver = async (text: string) => void out.push(text);
+    const keys = [unsealAccessKeyId(o.tenant.accessKeyId, o.proxy.sealKeys)];
+    const opened = await its.open();
+    const signal = AbortSignal.timeout(10_000);
+    const made = handOut({ path, overwrite: false, json: true, kept: {}, output: { ...output, handOver } }, (keep) =>
+      beginEpoch(its.deps, opened, { keys, keepKey: false, dropSlots: false, keep }, signal),
+    ).catch((error: unknown) => error);
+    return { made: await made, out, err };
+  };
+
+  test('is not left behind when the epoch could not begin, and is when that is not known', async () => {
+    const { bench: own, rotation: its } = await openRotationBench();
+    const directory = await mkdtemp(join(tmpdir(), 'sealgate-deep-'));
+    const path = join(directory, 'new.json');
+    const seen: string[][] = [];
+    try {
+      own.backend.intercept = async (request, next) => {
+        if (request.method !== 'PUT' || request.key?.startsWith('keyrings/') !== true) return next(request);
+        seen.push(readdirSync(directory));
+        throw new BackendUnavailable('no writes');
+      };
+      expect(await begin(own, its, path)).toMatchObject({ made: { code: 'ServiceUnavailable' }, out: [] });
+      expect(seen).toEqual([[expect.stringMatching(/^new\.json\.[0-9a-f]+\.new$/)]]);
+      expect(readdirSync(directory)).toEqual([]);
+      let isSilent = false;
+      own.backend.intercept = async (request, next) => {
+        if (isSilent) throw new BackendUnavailable('silent');
+        if (request.method !== 'PUT' || request.key?.startsWith('keyrings/') !== true) return next(request);
+        await next(request);
+        isSilent = true;
+        throw new BackendUnavailable('the answer was lost');
+      };
+      const { made, err } = await begin(own, its, path);
+      expect([made, err.join()]).toEqual([expect.any(ChangeUncertain), expect.stringMatching(/in force: keep it/)]);
+      own.backend.intercept = (request, next) => next(request);
+      const renewed: TestTenant = JSON.parse(await readFile(path, 'utf8'));
+      expect([...(await its.open(renewed)).roots.keys()]).toEqual([1, 2]);
+    } finally {
+      await own.close();
+      await rm(directory, { recursive: true });
+    }
+  });
 });
 
 describe('two changes at once, each of which touches the epochs,', () => {
