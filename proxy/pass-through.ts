@@ -13,7 +13,7 @@ import { MAX_BACKEND_XML_BYTES, MAX_CONFIGURATION_BYTES } from './limits.ts';
 import { accountHeaders } from './object/client-headers.ts';
 import { type Access, bodyOf, bucketOf, type Call, type Level, type Operation } from './operation.ts';
 import type { Reply } from './reply.ts';
-import { parseAnyXml, parseXml, type XmlNode } from './xml.ts';
+import { parseAnyXml, parseXml, type XmlNode, xmlText } from './xml.ts';
 
 export interface PassThrough {
   readonly name: string;
@@ -128,7 +128,7 @@ async function checkedDocument(
   document: NonNullable<PassThrough['document']>,
 ): Promise<Buffer> {
   const body = await collectBody(bodyOf(call), { maxBytes: MAX_CONFIGURATION_BYTES, tooLarge: 'MalformedXML' });
-  const text = utf8(body);
+  const text = xmlText(body);
   if (document === 'json') {
     requireJson(text);
   } else if (body.length > 0 || document.optional === undefined) {
@@ -136,17 +136,6 @@ async function checkedDocument(
     row.check?.(call, { text, root });
   }
   return body;
-}
-
-const decoder = new TextDecoder('utf-8', { fatal: true });
-
-/** Another encoding would be read differently on the other side. */
-function utf8(body: Buffer): string {
-  try {
-    return decoder.decode(body);
-  } catch (cause) {
-    throw new S3Error('MalformedXML', 'The document is not UTF-8.', { cause });
-  }
 }
 
 function requireJson(text: string): void {

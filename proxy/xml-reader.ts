@@ -204,7 +204,8 @@ function decodeEntities(text: string): string {
       return value;
     }
     const code = name[1] === 'x' ? Number.parseInt(name.slice(2), 16) : Number.parseInt(name.slice(1), 10);
-    if (code > 0x10ffff) throw malformed(`Not a character: ${whole}`);
+    // Half of a surrogate pair has no UTF-8: another name would be sent on than the one that was looked at.
+    if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) throw malformed(`Not a character: ${whole}`);
     return String.fromCodePoint(code);
   });
 }

@@ -81,6 +81,17 @@ function onlyRoot(found: XmlNode): XmlNode {
   return root;
 }
 
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** A document's text. Bytes that are not UTF-8 would be read differently on the other side. @throws S3Error MalformedXML */
+export function xmlText(document: Buffer): string {
+  try {
+    return decoder.decode(document);
+  } catch (cause) {
+    throw new S3Error('MalformedXML', 'The document is not UTF-8.', { cause });
+  }
+}
+
 /** Reads a document whatever its root; the result's only child is the root. @throws S3Error MalformedXML */
 export function parseAnyXml(document: string): XmlNode {
   return readXml(document);

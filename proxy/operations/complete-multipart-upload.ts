@@ -30,7 +30,7 @@ import { inspectObject } from '../object/stored-object.ts';
 import { lateFailure, translateConditions } from '../object/write-conditions.ts';
 import { bodyOf, type Call, type Operation } from '../operation.ts';
 import { type Reply, xmlReply } from '../reply.ts';
-import { renderXml } from '../xml.ts';
+import { renderXml, xmlText } from '../xml.ts';
 
 interface Completed {
   readonly etag: string;
@@ -49,7 +49,7 @@ export const completeMultipartUpload: Operation = {
   async run(call) {
     const address = uploadAddress(call);
     const document = await collectBody(bodyOf(call), { maxBytes: MAX_XML_BODY_BYTES, tooLarge: 'MalformedXML' });
-    const listed = parseParts(document.toString('utf8'));
+    const listed = parseParts(xmlText(document));
     const fingerprint = uploadFingerprint(address.uploadId, listed);
     try {
       const record = await loadUpload(call, address);

@@ -5,7 +5,7 @@ import { S3Error } from '../errors.ts';
 import { MAX_CREATE_BUCKET_BYTES } from '../limits.ts';
 import { storageHeaders } from '../object/client-headers.ts';
 import { bodyOf, bucketOf, type Operation } from '../operation.ts';
-import { parseXml, renderXml } from '../xml.ts';
+import { parseXml, renderXml, xmlText } from '../xml.ts';
 
 /** S3 user guide, "Bucket naming rules". */
 const BUCKET_NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
@@ -22,7 +22,7 @@ export const createBucket: Operation = {
       throw new S3Error('InvalidBucketName', undefined, { details: { BucketName: bucket } });
     }
     const document = await collectBody(bodyOf(call), { maxBytes: MAX_CREATE_BUCKET_BYTES, tooLarge: 'MalformedXML' });
-    const constraint = locationConstraint(document.toString('utf8'));
+    const constraint = locationConstraint(xmlText(document));
     const body =
       constraint === undefined
         ? Buffer.alloc(0)

@@ -210,6 +210,11 @@ async function readReply(response: IncomingMessage): Promise<RawReply> {
   return { status: response.statusCode ?? 0, headers: response.headers, body, code: codeOf(body), cut };
 }
 
+/** Content-MD5 of a body. */
+export function md5Header(body: Buffer | string): Header {
+  return ['content-md5', createHash('md5').update(body).digest('base64')];
+}
+
 export function codeOf(body: Buffer | string): string {
   return /<Code>([^<]*)<\/Code>/.exec(body.toString('utf8'))?.[1] ?? '';
 }

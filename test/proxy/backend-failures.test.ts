@@ -11,6 +11,7 @@ import { type FaultyBackend, faultyBackend } from '../helpers/faulty-backend.ts'
 import {
   type Header,
   headText,
+  md5Header,
   objectPath,
   RawConnection,
   type RawRequest,
@@ -65,6 +66,7 @@ const REQUESTS: Readonly<Record<string, () => RawRequest>> = {
     method: 'POST',
     path: `/${bench.bucket}`,
     query: 'delete',
+    headers: [md5Header('<Delete><Object><Key>x</Key></Object></Delete>')],
     body: '<Delete><Object><Key>x</Key></Object></Delete>',
   }),
 };

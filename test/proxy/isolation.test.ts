@@ -9,7 +9,15 @@ import type { Operation } from '../../proxy/operation.ts';
 import { OPERATIONS } from '../../proxy/operations/table.ts';
 import { type Bench, openBench } from '../helpers/bench.ts';
 import type { TestTenant } from '../helpers/proxy.ts';
-import { type Header, objectPath, type RawReply, type RawRequest, sendRaw, signedForm } from '../helpers/raw-client.ts';
+import {
+  type Header,
+  md5Header,
+  objectPath,
+  type RawReply,
+  type RawRequest,
+  sendRaw,
+  signedForm,
+} from '../helpers/raw-client.ts';
 import { fingerprintOf, storedKeys } from '../helpers/stored.ts';
 
 interface Target {
@@ -335,6 +343,7 @@ describeUnchanged('DeleteObjects', () => {
         method: 'POST',
         path: `/${victim.bucket}`,
         query: 'delete',
+        headers: [md5Header(body([victim.key, 'nothing']))],
         body: body([victim.key, 'nothing']),
       };
       const reply = await unchanged(() => bench.send(request, strangers[who]));
@@ -347,7 +356,9 @@ describeUnchanged('DeleteObjects', () => {
   test('a mixed list deletes what may be deleted and nothing else', async () => {
     const { bucket } = victim;
     await bench.send({ method: 'PUT', path: objectPath(bucket, 'public/a'), body: 'x' }, strangers.otherPrefix);
-    const request = { method: 'POST', path: `/${bucket}`, query: 'delete', body: body(['public/a', victim.key]) };
+    const document = body(['public/a', victim.key]);
+    const headers = [md5Header(document)];
+    const request = { method: 'POST', path: `/${bucket}`, query: 'delete', headers, body: document };
     const reply = (await bench.send(request, strangers.otherPrefix)).body.toString();
     expect(reply).toContain('<Deleted><Key>public/a</Key></Deleted>');
     expect(reply).toContain(`<Error><Key>${victim.key}</Key><Code>AccessDenied</Code>`);

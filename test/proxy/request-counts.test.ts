@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Bench, openBench } from '../helpers/bench.ts';
-import { objectPath, type RawRequest } from '../helpers/raw-client.ts';
+import { md5Header, objectPath, type RawRequest } from '../helpers/raw-client.ts';
 import type { WatchedRequest } from '../helpers/watched-backend.ts';
 
 let bench: Bench;
@@ -68,7 +68,7 @@ test('writes', async () => {
   const body = `<Delete>${Array.from({ length: 100 }, (_, i) => `<Object><Key>k${i}</Key></Object>`).join('')}</Delete>`;
   await expectRequests(
     'DeleteObjects of 100',
-    { method: 'POST', path: `/${bench.bucket}`, query: 'delete', body },
+    { method: 'POST', path: `/${bench.bucket}`, query: 'delete', headers: [md5Header(body)], body },
     'POST',
   );
 });

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { parseXml, type XmlNode } from '../../../proxy/xml.ts';
 import type { Bench } from '../../helpers/bench.ts';
-import { objectPath, percentEncode } from '../../helpers/raw-client.ts';
+import { md5Header, objectPath, percentEncode } from '../../helpers/raw-client.ts';
 import type { Quirks } from './all.ts';
 
 export const AWKWARD_KEYS = {
@@ -73,7 +73,13 @@ export function names(bench: () => Bench, quirks: Quirks): void {
       await send({ method: 'PUT', path: objectPath(bucket, key), body: 'x' });
       const text = [...key].map((c) => `&#x${(c.codePointAt(0) ?? 0).toString(16)};`).join('');
       const body = `<Delete><Object><Key>${text}</Key></Object></Delete>`;
-      const reply = await send({ method: 'POST', path: `/${bucket}`, query: 'delete', body });
+      const reply = await send({
+        method: 'POST',
+        path: `/${bucket}`,
+        query: 'delete',
+        headers: [md5Header(body)],
+        body,
+      });
       expect(reply.status, reply.body.toString()).toBe(200);
       const deleted = parseXml(reply.body.toString(), 'DeleteResult').child('Deleted');
       expect(deleted?.value('Key')).toBe(key);

@@ -20,7 +20,6 @@ export const EMBEDDED: readonly Allowed[] = [
       ['HEAD bucket', '404', '400'],
       ['DELETE service|POST service|PUT service|POST object', '405 MethodNotAllowed', '501 NotImplemented'],
       ['POST object?uploadId', '400 EntityTooSmall', '400 InvalidPart'],
-      ['POST bucket?delete', '400 InvalidRequest', '200'],
       ['GET bucket?list-type', '400 InvalidArgument', '200'],
       ['GET object|PUT object', '400', '400 InvalidURI'],
     ],
