@@ -1,11 +1,9 @@
 /** Whose key a command was given: the access key id is resolved as a server does, and the secret must be the one in it. */
 import { timingSafeEqual } from 'node:crypto';
 import type { AccessKey } from '../keyring/access-key-id.ts';
-import { unsealAccessKeyId } from '../keyring/access-key-id.ts';
 import { apiKeyFromText, kdfInput, MAX_REGISTERED_RAW_BYTES } from '../keyring/api-key.ts';
 import type { KeyringDeps } from '../keyring/change-keyring.ts';
-import { isRegisteredId } from '../keyring/registered-id.ts';
-import { RegisteredIds } from '../keyring/registered-ids.ts';
+import { resolveAccessKey } from '../keyring/registered-ids.ts';
 import { NoCallerSecret, readCallerSecret } from './caller-secret.ts';
 
 export interface Caller {
@@ -28,9 +26,4 @@ export async function readCaller(
     throw new NoCallerSecret('The secret access key is not the one that the access key id belongs to.');
   }
   return { key, secretAccessKey };
-}
-
-async function resolveAccessKey(deps: KeyringDeps, accessKeyId: string, signal: AbortSignal): Promise<AccessKey> {
-  if (!isRegisteredId(accessKeyId)) return unsealAccessKeyId(accessKeyId, deps.sealKeys);
-  return new RegisteredIds({ ...deps, ttlMs: 0 }).resolve(accessKeyId, signal);
 }

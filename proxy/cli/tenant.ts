@@ -19,7 +19,7 @@ import { describeSummary, describeTenantLines } from './describe-tenant.ts';
 
 export const TENANT_USAGE = `Usage:
   sealgate tenant create --bucket NAME|'*' [--bucket NAME ...] [--prefix P] [--read-only] [--label L]
-                         [--kdf ${Object.keys(DEFAULT_KDFS).join('|')}] [--json]
+                         [--kdf ${Object.keys(DEFAULT_KDFS).join('|')}] [--registered] [--json]
   sealgate tenant list [--json]
   sealgate tenant show TENANT [--json]
   sealgate tenant delete TENANT ... (see sealgate tenant delete --help)
@@ -31,6 +31,7 @@ create  makes a tenant and its first API key, and prints the key once
         --read-only  no writes
         --label      a note, up to 64 characters
         --kdf        hkdf-sha256 unless said otherwise: generated keys need no slow function
+        --registered an access key id of 20 characters; the key is then kept, sealed, in the state: server-managed
 list    one line per tenant
 show    a tenant's keys, grants and root-key epochs; never a secret
 --json  one line of JSON for each result
@@ -50,13 +51,15 @@ async function create(args: readonly string[], { admin, out, err }: TenantComman
     ...GRANT_OPTIONS,
     label: { type: 'string' },
     kdf: { type: 'string' },
+    registered: { type: 'boolean' },
     json: { type: 'boolean' },
   });
   const grants = grantsOf(values);
   if (grants === undefined) throw new UsageError("--bucket is missing: name the buckets the key may use, or '*'.");
   const kdf = values.kdf ?? 'hkdf-sha256';
   if (!isKdfName(kdf)) throw new UsageError(`--kdf is one of ${Object.keys(DEFAULT_KDFS).join(', ')}.`);
-  const created = await admin.create({ grants, label: values.label ?? '', kdf });
+  const registered = values.registered === true;
+  const created = await admin.create({ grants, label: values.label ?? '', kdf, registered });
   if (values.json === true) {
     const { tenant, accessKeyId, secretAccessKey } = created;
     out(JSON.stringify({ tenant, accessKeyId, secretAccessKey }));
@@ -67,6 +70,7 @@ async function create(args: readonly string[], { admin, out, err }: TenantComman
   out(`secret access key  ${created.secretAccessKey}`);
   err('The secret access key is shown this once and stored nowhere. Keep it safe: when every key of a tenant is lost,');
   err('its data is lost with them, and nobody can bring it back.');
+  if (registered) err('The tenant is server-managed: the state and the seal keys together open it.');
   return 0;
 }
 

@@ -4,20 +4,22 @@
  */
 import { S3Error } from '../errors.ts';
 import type { EmitSecurityEvent } from '../events.ts';
-import { sealAccessKeyId, unsealAccessKeyId } from './access-key-id.ts';
 import { generateApiKey, secretAccessKeyOf } from './api-key.ts';
+import { type KeyringDeps, readKeyring } from './change-keyring.ts';
 import { describeKeys, isServerManaged, type KeyDetails } from './describe-key.ts';
 import { checkTerms, type Epoch, type Keyring } from './document.ts';
 import { sealEscrow } from './escrow.ts';
 import { checkGrants, type Grant } from './grants.ts';
 import { newSlotId, newTenantId } from './ids.ts';
+import { prepareId, withId } from './issue-key.ts';
 import { DEFAULT_KDFS, type KdfName, type KdfRunner, processKdfRunner } from './kdf.ts';
 import { hasRootMac } from './macs.ts';
 import { newKeyring } from './new-keyring.ts';
-import { KEYRING_NAMES, KeyringTampered, keyringName, tenantOfName, UnknownTenant, verifyKeyring } from './records.ts';
+import { KEYRING_NAMES, KeyringTampered, keyringName, tenantOfName, verifyKeyring } from './records.ts';
+import { resolveAccessKey } from './registered-ids.ts';
 import type { SealKeys } from './seal-keys.ts';
 import { openSlot, type RootKeys } from './slot.ts';
-import { isInForce, newSlotTerms } from './slot-terms.ts';
+import { isInForce, isUsable, newSlotTerms } from './slot-terms.ts';
 import { StateConflict, type StateStore } from './state.ts';
 
 export interface TenantCredentials {
@@ -63,11 +65,7 @@ export interface TenantDetails {
 }
 
 export class TenantAdmin {
-  readonly #state: StateStore;
-  readonly #sealKeys: SealKeys;
-  readonly #emit: EmitSecurityEvent;
-  readonly #now: () => Date;
-  readonly #runner: KdfRunner;
+  readonly #deps: KeyringDeps;
   readonly #escrowPublicKey: Buffer | undefined;
 
   constructor(o: {
@@ -79,16 +77,14 @@ export class TenantAdmin {
     now?: () => Date;
     runner?: KdfRunner;
   }) {
-    this.#state = o.state;
-    this.#sealKeys = o.sealKeys;
-    this.#emit = o.emit;
-    this.#now = o.now ?? (() => new Date());
-    this.#runner = o.runner ?? processKdfRunner;
+    const { state, sealKeys, emit } = o;
+    this.#deps = { state, sealKeys, emit, now: o.now ?? (() => new Date()), runner: o.runner ?? processKdfRunner };
     this.#escrowPublicKey = o.escrowPublicKey;
   }
 
   /**
    * Makes a tenant with one generated API key. `kdf` defaults to hkdf-sha256: a generated key has 256 bits already.
+   * `registered`: under an access key id of 20 characters; the tenant is server-managed then.
    * @throws InvalidGrant for the state bucket; KeyringMalformed for a label or grants beyond the bounds; S3Error
    * ServiceUnavailable when the state cannot be written: then nothing was made that anyone holds a key to.
    */
@@ -96,46 +92,47 @@ export class TenantAdmin {
     grants: readonly Grant[];
     label?: string;
     kdf?: KdfName;
+    registered?: boolean;
     signal?: AbortSignal;
   }): Promise<TenantCredentials> {
-    checkGrants(o.grants, this.#state.bucket);
+    const { state, sealKeys, emit, now: clock, runner } = this.#deps;
+    checkGrants(o.grants, state.bucket);
     const label = o.label ?? '';
     checkTerms({ grants: o.grants, label });
     const signal = o.signal ?? new AbortController().signal;
     const [tenant, slot, apiKey] = [newTenantId(), newSlotId(), generateApiKey()];
     const kdf = DEFAULT_KDFS[o.kdf ?? 'hkdf-sha256'];
-    const sealKey = this.#sealKeys.active;
-    const now = this.#now();
-    const terms = newSlotTerms({ id: slot, now, grants: o.grants, label, idKid: sealKey.kid });
+    const now = clock();
+    const kind = o.registered === true ? 'registered' : 'sealed';
+    const id = await prepareId(this.#deps, { kind, tenant, slot, apiKey }, signal);
+    const terms = { ...newSlotTerms({ id: slot, now, grants: o.grants, label, idKid: '' }), ...id.terms };
     const publicKey = this.#escrowPublicKey;
     const escrow = publicKey && ((roots: RootKeys) => sealEscrow({ publicKey, tenant, roots, now }));
-    const made = { tenant, terms, apiKey, kdf, now, sealKey, runner: this.#runner, ...(escrow && { escrow }) };
-    const body = await newKeyring(made, signal);
-    const accessKeyId = sealAccessKeyId({ sealKeys: this.#sealKeys, tenant, slot, apiKey });
-    await this.#checkOpens(accessKeyId, body, signal);
-    await this.#putNew(keyringName(tenant), body, signal);
-    this.#emit({ kind: 'tenant-created', detail: `Slot ${slot}, ${kdf.name}`, tenant });
-    return { tenant, accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
+    const made = { tenant, terms, apiKey, kdf, now, sealKey: sealKeys.active, runner, ...(escrow && { escrow }) };
+    await withId(id, async () => {
+      const body = await newKeyring(made, signal);
+      await this.#checkOpens(id.accessKeyId, body, signal);
+      await this.#putNew(keyringName(tenant), body, signal);
+    });
+    emit({ kind: 'tenant-created', detail: `Slot ${slot}, ${kdf.name}, a ${kind} access key id`, tenant });
+    return { tenant, accessKeyId: id.accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
   }
 
   /** Every keyring in the state, in the order of tenant ids. One that does not verify is a row, not an error. */
   async *list(signal: AbortSignal = new AbortController().signal): AsyncIterable<TenantSummary> {
-    for await (const name of this.#state.list(KEYRING_NAMES, signal)) {
+    const { state } = this.#deps;
+    for await (const name of state.list(KEYRING_NAMES, signal)) {
       const tenant = tenantOfName(name);
-      const record = tenant === undefined ? undefined : await this.#state.get(name, signal);
+      const record = tenant === undefined ? undefined : await state.get(name, signal);
       if (tenant !== undefined && record !== undefined) yield this.#summarize(tenant, record.body);
     }
   }
 
   /** @throws UnknownTenant, KeyringTampered */
   async show(tenant: string, signal: AbortSignal = new AbortController().signal): Promise<TenantDetails> {
-    const name = keyringName(tenant);
-    const record = tenantOfName(name) === undefined ? undefined : await this.#state.get(name, signal);
-    if (record === undefined) throw new UnknownTenant(tenant);
-    const keyring = this.#verify(tenant, record.body);
+    const { keyring } = await readKeyring(this.#deps, tenant, signal);
     const { created, updated, generation, epochs, operatorKid: sealKey } = keyring;
-    const [state, sealKeys, emit, now] = [this.#state, this.#sealKeys, this.#emit, this.#now];
-    const keys = await describeKeys({ state, sealKeys, emit, now }, keyring, signal);
+    const keys = await describeKeys(this.#deps, keyring, signal);
     const removedKeys = keyring.removed.map(({ id, removed }) => ({ slot: id, removed }));
     return {
       tenant,
@@ -152,32 +149,28 @@ export class TenantAdmin {
   }
 
   #summarize(tenant: string, body: Buffer): TenantSummary {
+    const { sealKeys, emit, now } = this.#deps;
     try {
-      const { created, updated, generation, slots, operatorKid: sealKey } = this.#verify(tenant, body);
-      const keys = slots.filter((slot) => isInForce(slot, this.#now())).length;
+      const keyring = verifyKeyring(body, { tenant, sealKeys });
+      const { created, updated, generation, slots, operatorKid: sealKey } = keyring;
+      const keys = slots.filter((slot) => isInForce(slot, now())).length;
       const serverManaged = slots.some(isServerManaged);
       return { tenant, status: 'ok', created, updated, generation, keys, sealKey, serverManaged };
     } catch (error) {
       if (!(error instanceof KeyringTampered)) throw error;
+      emit({ kind: 'keyring-tampered', detail: error.message, tenant });
       return { tenant, status: 'tampered', detail: error.message };
-    }
-  }
-
-  #verify(tenant: string, body: Buffer): Keyring {
-    try {
-      return verifyKeyring(body, { tenant, sealKeys: this.#sealKeys });
-    } catch (error) {
-      if (error instanceof KeyringTampered) this.#emit({ kind: 'keyring-tampered', detail: error.message, tenant });
-      throw error;
     }
   }
 
   /** A keyring is stored only after its key was seen to open it. */
   async #checkOpens(accessKeyId: string, body: Buffer, signal: AbortSignal): Promise<void> {
-    const { tenant, slot: id, secret } = unsealAccessKeyId(accessKeyId, this.#sealKeys);
-    const keyring = verifyKeyring(body, { tenant, sealKeys: this.#sealKeys });
-    const slot = keyring.slots.find((candidate) => candidate.id === id);
-    const opened = slot && (await openSlot({ tenant, slot, secret, runner: this.#runner }, signal));
+    const { sealKeys, runner, now } = this.#deps;
+    const key = await resolveAccessKey(this.#deps, accessKeyId, signal);
+    const { tenant, slot: id, secret } = key;
+    const keyring = verifyKeyring(body, { tenant, sealKeys });
+    const slot = keyring.slots.find((candidate) => candidate.id === id && isUsable(candidate, key, now()));
+    const opened = slot && (await openSlot({ tenant, slot, secret, runner }, signal));
     const root = opened && 'roots' in opened ? opened.roots.get(1) : undefined;
     if (root === undefined || !hasRootMac(keyring, root)) throw new Error('A new keyring does not open with its key.');
   }
@@ -185,10 +178,10 @@ export class TenantAdmin {
   /** A conflict may be with our own write, when the request was sent twice: the bytes tell, since they hold fresh salts. */
   async #putNew(name: string, body: Buffer, signal: AbortSignal): Promise<void> {
     try {
-      await this.#state.put(name, body, { ifAbsent: true }, signal);
+      await this.#deps.state.put(name, body, { ifAbsent: true }, signal);
     } catch (error) {
       if (!(error instanceof StateConflict)) throw error;
-      const stored = await this.#state.get(name, signal);
+      const stored = await this.#deps.state.get(name, signal);
       if (!stored?.body.equals(body)) throw new S3Error('ServiceUnavailable', undefined, { cause: error });
     }
   }

@@ -6,11 +6,21 @@ import { LRUCache } from 'lru-cache';
 import { S3Error } from '../errors.ts';
 import type { EmitSecurityEvent } from '../events.ts';
 import { REGISTERED_IDS_CACHED } from '../limits.ts';
-import type { AccessKey } from './access-key-id.ts';
-import { openRegistered, registeredName, sealKeyOfId } from './registered-id.ts';
+import { type AccessKey, unsealAccessKeyId } from './access-key-id.ts';
+import { isRegisteredId, openRegistered, registeredName, sealKeyOfId } from './registered-id.ts';
 import type { SealKeys } from './seal-keys.ts';
 import { SharedCalls } from './shared-calls.ts';
 import type { StateStore } from './state.ts';
+
+/** What an access key id stands for now, for who asks once. @throws S3Error as `RegisteredIds.resolve` */
+export async function resolveAccessKey(
+  deps: { state: StateStore; sealKeys: SealKeys; emit: EmitSecurityEvent; now: () => Date },
+  accessKeyId: string,
+  signal: AbortSignal,
+): Promise<AccessKey> {
+  if (!isRegisteredId(accessKeyId)) return unsealAccessKeyId(accessKeyId, deps.sealKeys);
+  return new RegisteredIds({ ...deps, ttlMs: 0 }).resolve(accessKeyId, signal);
+}
 
 interface Cached {
   readonly key: AccessKey;

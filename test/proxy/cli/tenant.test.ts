@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { tenantCommand } from '../../../proxy/cli/tenant.ts';
 import { TenantAdmin } from '../../../proxy/keyring/admin.ts';
 import { newSealKeys } from '../../helpers/keyring-fixture.ts';
+import { failure } from '../../helpers/state-backend.ts';
 import { TenancyHarness } from '../../helpers/tenancy-harness.ts';
 
 async function setup() {
@@ -68,6 +69,34 @@ describe('create', () => {
     expect(out.join('\n')).toMatch(/tenant +[0-9a-f]{24}\naccess key id +SG1\S{104}\nsecret access key +\S{43}$/);
     expect(err.join(' ')).toMatch(/shown this once/);
     expect(err.join(' ')).toMatch(/every key of a tenant is lost, its data is lost/);
+  });
+
+  it('--registered gives a short access key id that works, and calls the tenant server-managed', async () => {
+    const { harness, run } = await setup();
+    const args = ['create', '--bucket', 'data', '--registered'];
+    const made = JSON.parse((await run(...args, '--json')).out[0] ?? '');
+    expect(Object.keys(made)).toEqual(['tenant', 'accessKeyId', 'secretAccessKey']);
+    expect(made.accessKeyId).toMatch(/^SGRK[A-Z2-7]{16}$/);
+    const signal = new AbortController().signal;
+    const key = await harness.tenancy.resolve(made.accessKeyId, signal);
+    expect([key.tenant, key.signingSecret.toString()]).toEqual([made.tenant, `AWS4${made.secretAccessKey}`]);
+    expect((await harness.tenancy.open(key, signal)).grants).toMatchObject([{ bucket: 'data' }]);
+    const shown = [await run('list'), await run('show', made.tenant)];
+    for (const { out } of shown) expect(out[0]).toMatch(/server-managed$/);
+    for (const secret of [made.secretAccessKey, made.accessKeyId]) expect(JSON.stringify(shown)).not.toContain(secret);
+    expect((await run(...args)).err.at(-1)).toMatch(/server-managed: the state and the seal keys together/);
+  });
+
+  it('--registered leaves no record behind when the keyring cannot be written', async () => {
+    const { harness, run } = await setup();
+    let records = 0;
+    harness.backend.intercept = ({ method, key }) => {
+      if (method !== 'PUT' || key?.startsWith('p/keyrings/') !== true) return undefined;
+      records = harness.backend.keys('state').length;
+      return failure(500, 'InternalError');
+    };
+    expect(await run('create', '--bucket', 'data', '--registered')).toMatchObject({ code: 1, out: [] });
+    expect([records, harness.backend.keys('state')]).toEqual([1, []]);
   });
 
   it('says that the state does not answer, with exit code 1', async () => {

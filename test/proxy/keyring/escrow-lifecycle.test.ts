@@ -11,6 +11,7 @@ import { BackendUnavailable } from '../../../proxy/backend/backend.ts';
 import { writeSecretFile } from '../../../proxy/cli/secret-file.ts';
 import { tenantRecover } from '../../../proxy/cli/tenant-recover.ts';
 import type { SecurityEvent } from '../../../proxy/events.ts';
+import { unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
 import { TenantAdmin } from '../../../proxy/keyring/admin.ts';
 import { canonicalJson } from '../../../proxy/keyring/canonical-json.ts';
 import { type KeyringDeps, readKeyring } from '../../../proxy/keyring/change-keyring.ts';
@@ -18,8 +19,10 @@ import type { Keyring } from '../../../proxy/keyring/document.ts';
 import { sealEscrow } from '../../../proxy/keyring/escrow.ts';
 import { type EscrowPrivateKey, generateEscrowKey, renderEscrowKeyFile } from '../../../proxy/keyring/escrow-key.ts';
 import { processKdfRunner } from '../../../proxy/keyring/kdf.ts';
+import { KeyAdmin } from '../../../proxy/keyring/key-admin.ts';
 import { KeyringTampered, keyringName } from '../../../proxy/keyring/records.ts';
 import { NotRecoverable, recoverTenant } from '../../../proxy/keyring/recover-tenant.ts';
+import { MAX_KEYRING_SLOTS } from '../../../proxy/limits.ts';
 import { type Bench, openBench, temporaryStore } from '../../helpers/bench.ts';
 import { resign } from '../../helpers/keyring-fixture.ts';
 import { FULL_ACCESS, startTestProxy, type TestProxy, type TestTenant } from '../../helpers/proxy.ts';
@@ -279,6 +282,21 @@ describe('sealgate tenant recover', () => {
     const again = await run(...args);
     expect([again.code, again.err]).toEqual([1, expect.stringContaining('already there')]);
     expect(await readFile(file, 'utf8')).toBe(text);
+  });
+
+  test('says what to do when the keyring is full, and shows no key; one that expired makes room', async () => {
+    const { tenant: full, accessKeyId } = await withEscrow(key, (proxy) => proxy.createTenant());
+    const caller = unsealAccessKeyId(accessKeyId, plain.proxy.sealKeys);
+    const admin = new KeyAdmin(deps);
+    const slots: string[] = [];
+    for (let n = 1; n < MAX_KEYRING_SLOTS; n += 1) slots.push((await admin.create(caller, {}, signal())).slot);
+    const args = [full, '--escrow-key', keyFile, '--bucket', '*', '--json'];
+    const refused = await run(...args);
+    expect([refused.code, refused.out]).toEqual([1, []]);
+    expect(refused.err).toMatch(new RegExp(`64 keys.*'sealgate key revoke ${full} KEY'`));
+    await admin.update({ tenant: full, slot: slots[0] ?? '', change: { expires: '2020-01-01T00:00:00Z' } }, signal());
+    expect((await run(...args)).code).toBe(0);
+    expect((await keyringOf(full)).slots.map(({ id }) => id)).not.toContain(slots[0]);
   });
 
   test('refuses what it cannot do, and says why', async () => {
