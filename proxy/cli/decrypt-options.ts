@@ -17,6 +17,7 @@ PATH is a file, or - for standard output, with --key; else a directory.
 KEYS
   --credentials FILE              JSON with secretAccessKey, or the secret alone; - for standard input.
                                   Without it AWS_SECRET_ACCESS_KEY.
+  --escrow-key FILE               in place of them the private key of 'sealgate escrow keygen', for a tenant that is escrowed
   --keyring FILE                  a copy of keyrings/TENANT.json of the state bucket. Without it SEALGATE_STATE is read:
   --tenant ID                     whose keyring there; needed when there are several and no seal key is configured
 
@@ -41,6 +42,7 @@ export interface DecryptCommand {
   readonly source: DecryptSource;
   readonly output: string;
   readonly credentials: string | undefined;
+  readonly escrowKey: string | undefined;
   readonly keyring: string | undefined;
   readonly tenant: string | undefined;
   readonly force: boolean;
@@ -68,6 +70,7 @@ export function parseDecryptOptions(args: readonly string[]): DecryptCommand {
       head: text,
       output: text,
       credentials: text,
+      'escrow-key': text,
       keyring: text,
       tenant: text,
       force: flag,
@@ -85,8 +88,10 @@ export function parseDecryptOptions(args: readonly string[]): DecryptCommand {
   if (source.kind === 'many' && output === '-') throw new Error('Several objects need a directory.');
   if (tenant !== undefined && !/^[0-9a-f]{24}$/.test(tenant)) throw new Error('--tenant is 24 hex digits.');
   if (force && values['skip-existing']) throw new Error('--force and --skip-existing contradict each other.');
+  const escrowKey = values['escrow-key'];
+  if (escrowKey !== undefined && credentials !== undefined) throw new Error('Choose --credentials or --escrow-key.');
   const skipped = { skipExisting: values['skip-existing'], skipForeign: values['skip-foreign'] };
-  return { bucket, output, source, credentials, keyring, tenant, force, metadata, json, ...skipped };
+  return { bucket, output, source, credentials, escrowKey, keyring, tenant, force, metadata, json, ...skipped };
 }
 
 interface SourceValues {

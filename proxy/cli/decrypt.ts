@@ -4,12 +4,13 @@ import type { Writable } from 'node:stream';
 import type { Backend } from '../backend/backend.ts';
 import type { Capabilities } from '../backend/probe.ts';
 import { readSettings } from '../config.ts';
+import { KeyError } from '../keyring/key-errors.ts';
 import { retryWhenChanged } from '../object/stored-object.ts';
 import { DESCRIPTION_SUFFIX, decryptMany, type Outcome } from '../offline/decrypt-many.ts';
 import { type OpenedObject, openObject, reasonOf, writeDescription, writeObject } from '../offline/decrypt-object.ts';
 import { openFileBackend } from '../offline/file-backend.ts';
 import { findKeyring } from '../offline/find-keyring.ts';
-import { KeyringUnopened, type OfflineTenant, openOffline } from '../offline/open-keyring.ts';
+import { KeyringUnopened, type OfflineTenant, openOffline, openOfflineByEscrow } from '../offline/open-keyring.ts';
 import { parseStoredHeaders } from '../offline/stored-headers.ts';
 import { FileExists } from '../offline/write-aside.ts';
 import type { Call } from '../operation.ts';
@@ -18,6 +19,7 @@ import { parseStoreConfig, type StoreConfig } from '../store-config.ts';
 import { systemCall } from '../system-call.ts';
 import { NoCallerSecret, readCallerSecret } from './caller-secret.ts';
 import { DECRYPT_USAGE, type DecryptCommand, parseDecryptOptions } from './decrypt-options.ts';
+import { readEscrowKey } from './escrow-key-file.ts';
 import { quickstartSettings } from './quickstart.ts';
 
 /** Where a command reads and writes. */
@@ -46,13 +48,16 @@ export async function decryptCommand(
   try {
     return await run(command, environment, { io, signal: interrupted.signal });
   } catch (error) {
-    if (!(error instanceof KeyringUnopened || error instanceof NoCallerSecret)) throw error;
-    io.stderr.write(`sealgate decrypt: ${error.message}\n`);
+    if (!REFUSALS.some((kind) => error instanceof kind)) throw error;
+    io.stderr.write(`sealgate decrypt: ${(error as Error).message}\n`);
     return 1;
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }
 }
+
+/** No key, no keyring, or one that does not open. */
+const REFUSALS = [KeyringUnopened, NoCallerSecret, KeyError];
 
 async function run(
   command: DecryptCommand,
@@ -117,11 +122,17 @@ async function openTenant(
   o: { config: StoreConfig | undefined; store: Storage | undefined; io: CommandStreams },
   signal: AbortSignal,
 ): Promise<OfflineTenant> {
-  const { accessKeyId, secretAccessKey } = await readCallerSecret(command.credentials, environment, o.io.stdin);
   const sealKeys = o.config?.sealKeys;
   const state = o.config?.state === undefined ? undefined : o.store?.state;
-  const source = { file: command.keyring, tenant: command.tenant, state, accessKeyId, sealKeys };
-  return openOffline({ body: await findKeyring(source, signal), secretAccessKey, sealKeys }, signal);
+  const source = { file: command.keyring, tenant: command.tenant, state, sealKeys };
+  if (command.escrowKey !== undefined) {
+    const key = await readEscrowKey(command.escrowKey);
+    const body = await findKeyring({ ...source, accessKeyId: undefined }, signal);
+    return openOfflineByEscrow({ body, key, sealKeys }).finally(() => key.secret.fill(0));
+  }
+  const { accessKeyId, secretAccessKey } = await readCallerSecret(command.credentials, environment, o.io.stdin);
+  const body = await findKeyring({ ...source, accessKeyId }, signal);
+  return openOffline({ body, secretAccessKey, sealKeys }, signal);
 }
 
 async function single(

@@ -2,9 +2,7 @@
  * `sealgate tenant recover`: a new API key for a tenant whose own are lost, by the escrow private key (docs/escrow.md). The
  * seal keys are needed too: they sign the keyring.
  */
-import { readFile } from 'node:fs/promises';
 import type { KeyringDeps } from '../keyring/change-keyring.ts';
-import { type EscrowPrivateKey, InvalidEscrowKey, parseEscrowKeyFile } from '../keyring/escrow-key.ts';
 import { recoverTenant } from '../keyring/recover-tenant.ts';
 import { KEY_COMMAND_TIMEOUT_MS } from '../limits.ts';
 import {
@@ -17,6 +15,7 @@ import {
   tenantArgument,
   UsageError,
 } from './command-line.ts';
+import { readEscrowKey } from './escrow-key-file.ts';
 import { handOut } from './issued-key.ts';
 
 export const RECOVER_USAGE = `Usage:
@@ -57,17 +56,4 @@ async function recover(args: readonly string[], o: RecoverOptions): Promise<numb
   key.secret.fill(0);
   if (!json) o.err('The keys that the tenant had are as they were: revoke those that are lost.');
   return 0;
-}
-
-/** The file of `sealgate escrow keygen`. @throws InvalidEscrowKey; its message says what is wrong, never the key */
-export async function readEscrowKey(path: string): Promise<EscrowPrivateKey> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new InvalidEscrowKey(
-      `${path} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown failure'}).`,
-    );
-  }
-  return parseEscrowKeyFile(text);
 }

@@ -5,23 +5,16 @@
 import { type AccessKey, sealAccessKeyId, unsealAccessKeyId } from './access-key-id.ts';
 import { generateApiKey, secretAccessKeyOf } from './api-key.ts';
 import { changeKeyring, type KeyringDeps, readKeyring } from './change-keyring.ts';
-import { checkTerms, currentEpoch, type Keyring, type Slot } from './document.ts';
+import { checkTerms, type Keyring, type Slot } from './document.ts';
 import { unusedSlotId, withSlot } from './edit-slots.ts';
-import { openEscrow } from './escrow.ts';
 import type { EscrowPrivateKey } from './escrow-key.ts';
+import { escrowedRoots } from './escrowed-roots.ts';
 import { checkGrants, type Grant } from './grants.ts';
 import { DEFAULT_KDFS } from './kdf.ts';
 import type { IssuedKey, KeepKey } from './key-admin.ts';
-import { KeyError } from './key-errors.ts';
-import { hasRootMac } from './macs.ts';
 import { KeyringTampered } from './records.ts';
 import { openSlot, type RootKeys, sealSlot } from './slot.ts';
 import { newSlotTerms } from './slot-terms.ts';
-
-/** The escrow does not open with this key. The message says why. */
-export class NotRecoverable extends KeyError {
-  readonly code = 'NOT_RECOVERABLE';
-}
 
 export interface Recovery {
   /** 24 hex digits. */
@@ -63,21 +56,10 @@ export async function recoverTenant(deps: KeyringDeps, o: Recovery, signal: Abor
 }
 
 async function rootsOf(deps: KeyringDeps, keyring: Keyring, key: EscrowPrivateKey): Promise<RootKeys> {
-  const { escrow, tenant } = keyring;
-  if (escrow === null) {
-    throw new NotRecoverable(
-      'This tenant has no escrow: none was configured when one of its keys was last used. Nobody can open it but its keys.',
-    );
-  }
-  const opened = await openEscrow({ escrow, tenant, key });
-  if ('roots' in opened) {
-    const root = opened.roots.get(currentEpoch(keyring));
-    if (root !== undefined && hasRootMac(keyring, root)) return opened.roots;
-  } else if (opened.failure === 'other-key') {
-    throw new NotRecoverable(`This tenant is sealed to another escrow key: ${escrow.publicKey}`);
-  }
+  const roots = await escrowedRoots(keyring, key);
+  if (roots !== undefined) return roots;
   const detail = "The escrow of the keyring does not open to the keyring's own root keys.";
-  deps.emit({ kind: 'keyring-tampered', detail, tenant });
+  deps.emit({ kind: 'keyring-tampered', detail, tenant: keyring.tenant });
   throw new KeyringTampered(detail);
 }
 

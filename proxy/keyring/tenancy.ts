@@ -19,6 +19,7 @@ import type { Grant } from './grants.ts';
 import { type KdfRunner, processKdfRunner } from './kdf.ts';
 import type { TenantSlot } from './last-used.ts';
 import { hasRootMac } from './macs.ts';
+import { openTenantOf } from './open-tenant.ts';
 import { KeyringTampered, keyringName, verifyKeyring } from './records.ts';
 import { isRegisteredId } from './registered-id.ts';
 import { RegisteredIds } from './registered-ids.ts';
@@ -134,7 +135,8 @@ export class Tenancy {
     if (slot === undefined || !isKnown(checked)) throw new S3Error('InvalidAccessKeyId');
     const roots = await this.#roots(checked, slot, key, signal);
     this.#onUse({ tenant: key.tenant, slot: slot.id });
-    return toOpenTenant(checked.keyring, slot, roots, (again) => this.#reopen(key, again));
+    const tenant = openTenantOf({ keyring: checked.keyring, slot, roots });
+    return reopenable(tenant, (again) => this.#reopen(key, again));
   }
 
   /** Waits out the moment in which the keyring was read already: an epoch may have begun after that. */
@@ -251,21 +253,11 @@ export class Tenancy {
   }
 }
 
-function toOpenTenant(
-  keyring: Keyring,
-  slot: Slot,
-  roots: RootKeys,
-  reopen: NonNullable<OpenTenant['reopen']>,
-): OpenTenant {
+/** `reopen` runs once for a request, however many objects it meets. */
+function reopenable(tenant: OpenTenant, reopen: NonNullable<OpenTenant['reopen']>): OpenTenant {
   let again: Promise<OpenTenant> | undefined;
   return {
-    id: keyring.tenant,
-    idBytes: Buffer.from(keyring.tenant, 'hex'),
-    slot: slot.id,
-    grants: slot.grants,
-    epoch: currentEpoch(keyring),
-    root: (epoch) => roots.get(epoch),
-    // Once for a request, however many objects it meets.
+    ...tenant,
     reopen: (signal) => {
       again ??= reopen(signal);
       return again;

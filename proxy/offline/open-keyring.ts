@@ -1,15 +1,18 @@
 /**
- * Opens a keyring with an API key alone: no server, and no seal key unless there is one. What the root MAC covers (slots,
+ * Opens a keyring with an API key, or the escrow private key, alone: no server, and no seal key unless there is one. What the root MAC covers (slots,
  * epochs, escrow) is verified; the operator's MAC needs a seal key, and with it fall the terms that only it covers: expiry,
  * status and grants bind servers, not whoever holds the keyring and the API key.
  */
 import { apiKeyFromText, kdfInput, MAX_REGISTERED_RAW_BYTES } from '../keyring/api-key.ts';
 import { currentEpoch, type Keyring, KeyringMalformed, parseKeyring } from '../keyring/document.ts';
+import type { EscrowPrivateKey } from '../keyring/escrow-key.ts';
+import { escrowedRoots } from '../keyring/escrowed-roots.ts';
 import { processKdfRunner } from '../keyring/kdf.ts';
 import { hasRootMac } from '../keyring/macs.ts';
+import { openTenantOf } from '../keyring/open-tenant.ts';
 import { KeyringTampered, verifyKeyring } from '../keyring/records.ts';
 import type { SealKeys } from '../keyring/seal-keys.ts';
-import { openSlot, type RootKeys } from '../keyring/slot.ts';
+import { openSlot } from '../keyring/slot.ts';
 import type { OpenTenant } from '../keyring/tenancy.ts';
 
 /** The keyring does not open with this API key. */
@@ -45,11 +48,29 @@ export async function openOffline(
       if (root === undefined || !hasRootMac(keyring, root)) {
         throw new KeyringUnopened('The keyring was altered: its root MAC does not match.');
       }
-      return { tenant: openTenant(keyring, slot, opened.roots), operatorChecked: o.sealKeys !== undefined };
+      const tenant = openTenantOf({ keyring, slot, roots: opened.roots });
+      return { tenant, operatorChecked: o.sealKeys !== undefined };
     }
     if (opened.failure === 'damaged') throw new KeyringUnopened('The keyring was altered: a root key does not unwrap.');
   }
   throw new KeyringUnopened(`The API key opens none of the ${keyring.slots.length} slots of the keyring.`);
+}
+
+/**
+ * The same with the escrow private key, and no API key at all: as a recovery, but for reading only.
+ * @throws KeyringUnopened: not a keyring, or altered; NotRecoverable: not escrowed to this key
+ */
+export async function openOfflineByEscrow(o: {
+  body: Buffer;
+  key: EscrowPrivateKey;
+  sealKeys: SealKeys | undefined;
+}): Promise<OfflineTenant> {
+  const keyring = checkedKeyring(o);
+  const roots = await escrowedRoots(keyring, o.key);
+  if (roots === undefined) {
+    throw new KeyringUnopened("The keyring was altered: its escrow does not open to the keyring's own root keys.");
+  }
+  return { tenant: openTenantOf({ keyring, roots }), operatorChecked: o.sealKeys !== undefined };
 }
 
 function checkedKeyring(o: { body: Buffer; sealKeys: SealKeys | undefined }): Keyring {
@@ -60,15 +81,4 @@ function checkedKeyring(o: { body: Buffer; sealKeys: SealKeys | undefined }): Ke
     if (!(cause instanceof KeyringMalformed || cause instanceof KeyringTampered)) throw cause;
     throw new KeyringUnopened(cause.message, { cause });
   }
-}
-
-function openTenant(keyring: Keyring, slot: Keyring['slots'][number], roots: RootKeys): OpenTenant {
-  return {
-    id: keyring.tenant,
-    idBytes: Buffer.from(keyring.tenant, 'hex'),
-    slot: slot.id,
-    grants: slot.grants,
-    epoch: currentEpoch(keyring),
-    root: (epoch) => roots.get(epoch),
-  };
 }

@@ -6,8 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.ts';
 import type { Capabilities } from '../backend/probe.ts';
 import type { KeyringDeps, OpenedKeyring } from '../keyring/change-keyring.ts';
-import { currentEpoch } from '../keyring/document.ts';
-import type { OpenTenant } from '../keyring/tenancy.ts';
+import { openTenantOf } from '../keyring/open-tenant.ts';
 import { systemCall } from '../system-call.ts';
 import { type OlderUpload, olderUploads } from './open-uploads.ts';
 import { retireEpochs } from './retire-epochs.ts';
@@ -78,17 +77,6 @@ export async function drain(
       return { ...end, blockers: ['the last pass still found objects of an older epoch: run it again'] };
     }
   }
-}
-
-function openTenantOf({ keyring, roots, slot }: OpenedKeyring): OpenTenant {
-  return {
-    id: keyring.tenant,
-    idBytes: Buffer.from(keyring.tenant, 'hex'),
-    slot: slot.id,
-    grants: slot.grants,
-    epoch: currentEpoch(keyring),
-    root: (epoch) => roots.get(epoch),
-  };
 }
 
 function epochBegan({ keyring }: OpenedKeyring): number {

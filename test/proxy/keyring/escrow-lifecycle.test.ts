@@ -18,10 +18,11 @@ import { type KeyringDeps, readKeyring } from '../../../proxy/keyring/change-key
 import type { Keyring } from '../../../proxy/keyring/document.ts';
 import { sealEscrow } from '../../../proxy/keyring/escrow.ts';
 import { type EscrowPrivateKey, generateEscrowKey, renderEscrowKeyFile } from '../../../proxy/keyring/escrow-key.ts';
+import { NotRecoverable } from '../../../proxy/keyring/escrowed-roots.ts';
 import { processKdfRunner } from '../../../proxy/keyring/kdf.ts';
 import { KeyAdmin } from '../../../proxy/keyring/key-admin.ts';
 import { KeyringTampered, keyringName } from '../../../proxy/keyring/records.ts';
-import { NotRecoverable, recoverTenant } from '../../../proxy/keyring/recover-tenant.ts';
+import { recoverTenant } from '../../../proxy/keyring/recover-tenant.ts';
 import { MAX_KEYRING_SLOTS } from '../../../proxy/limits.ts';
 import { type Bench, openBench, temporaryStore } from '../../helpers/bench.ts';
 import { resign } from '../../helpers/keyring-fixture.ts';
