@@ -1,7 +1,7 @@
 /**
  * Serves a `Backend` bare, as an S3 endpoint without a proxy: for stores that are no servers, and for wrappers around one. It
- * reads bodies as S3 would (length, SHA-256, aws-chunked framing) and hands everything else on as it came; it verifies no
- * signature, so sequences about signatures are for stores with an endpoint of their own.
+ * reads bodies as S3 would (length, SHA-256, aws-chunked framing, checksums that the backend does not verify) and hands
+ * everything else on as it came; it verifies no signature, so sequences about signatures are for stores with an endpoint of their own.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -10,15 +10,21 @@ import { pipeline } from 'node:stream/promises';
 import type { Backend, BackendMethod, BackendRequest, QueryParameter } from '../../proxy/backend/backend.ts';
 import { isS3ErrorCode, S3Error } from '../../proxy/errors.ts';
 import { renderErrorXml } from '../../proxy/xml.ts';
+import { ALGORITHMS, type Algorithm, referenceChecksum } from '../helpers/reference-checksums.ts';
 
 export interface BareServer {
   readonly endpoint: string;
   close(): Promise<void>;
 }
 
-export async function serveBare(backend: Backend): Promise<BareServer> {
+export interface BareServerOptions {
+  /** What the backend verifies itself. The others are compared with the body here, and not handed on. */
+  readonly checksums: readonly Algorithm[];
+}
+
+export async function serveBare(backend: Backend, o: BareServerOptions): Promise<BareServer> {
   const server = createServer({ keepAlive: false }, (incoming, outgoing) => {
-    void answer(backend, incoming, outgoing).catch((error: unknown) => refuse(incoming, outgoing, error));
+    void answer({ backend, ...o }, incoming, outgoing).catch((error: unknown) => refuse(incoming, outgoing, error));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -34,11 +40,15 @@ export async function serveBare(backend: Backend): Promise<BareServer> {
   };
 }
 
-async function answer(backend: Backend, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function answer(
+  o: BareServerOptions & { backend: Backend },
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
   const pieces: Buffer[] = [];
   for await (const piece of incoming) pieces.push(piece);
-  const request = backendRequest(incoming, Buffer.concat(pieces));
-  const response = await backend.send(request);
+  const request = withoutChecksums(backendRequest(incoming, Buffer.concat(pieces)), o.checksums);
+  const response = await o.backend.send(request);
   outgoing.writeHead(response.status, response.headers);
   if (request.method === 'HEAD' || response.status === 204 || response.status === 304) {
     response.body.resume();
@@ -66,6 +76,25 @@ function backendRequest(incoming: IncomingMessage, raw: Buffer): BackendRequest 
     signal: AbortSignal.timeout(60_000),
   };
 }
+
+/** S3: one of another length is InvalidRequest, one of another body BadDigest. */
+function withoutChecksums(request: BackendRequest, kept: readonly Algorithm[]): BackendRequest {
+  const { body } = request;
+  if (!Buffer.isBuffer(body)) return request;
+  const headers = { ...request.headers };
+  for (const algorithm of ALGORITHMS) {
+    const name = `x-amz-checksum-${algorithm.toLowerCase()}`;
+    const value = headers[name];
+    if (value === undefined || kept.includes(algorithm)) continue;
+    delete headers[name];
+    const computed = referenceChecksum(algorithm, body);
+    if (value === computed) continue;
+    throw new S3Error(bytesOf(value) === bytesOf(computed) ? 'BadDigest' : 'InvalidRequest');
+  }
+  return { ...request, headers };
+}
+
+const bytesOf = (base64: string): number => Buffer.from(base64, 'base64').length;
 
 function splitOnce(text: string, by: string): [string, string | undefined] {
   const at = text.indexOf(by);

@@ -13,10 +13,12 @@ import { parseArgs } from 'node:util';
 import { allowedTable } from './allowed/table.ts';
 import { ALLOWED } from './allowed.ts';
 import { CORPUS } from './corpus/all.ts';
-import { operationOf, type StoreName } from './difference.ts';
+import type { StoreName } from './difference.ts';
+import { inLanes } from './lanes.ts';
 import { printDifference, printSequence } from './print.ts';
 import { LAX } from './random/lax.ts';
 import { minimal } from './shrink.ts';
+import { Survey } from './survey.ts';
 import { openTwin, type Sequence, type Twin } from './twin.ts';
 
 const STORES: readonly StoreName[] = ['embedded', 'moto-strict', 'moto', 'minio'];
@@ -78,21 +80,18 @@ async function runStore(store: StoreName, o: Options): Promise<number> {
   const began = Date.now();
   let count = 0;
   let ran = 0;
-  const groups: Groups = new Map();
-  const waiting = [...chosen(store, o)].reverse();
-  const lane = async (): Promise<void> => {
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      if (twin.ledger.requests >= o.requests) return;
-      ran += 1;
-      count += await (o.survey ? surveyed(twin, next, groups) : runSequence(twin, next));
-    }
+  const survey = new Survey();
+  const work = async (sequence: Sequence): Promise<number> => {
+    if (twin.ledger.requests >= o.requests) return 0;
+    ran += 1;
+    return o.survey ? surveyed(twin, sequence, survey) : runSequence(twin, sequence);
   };
   try {
-    await Promise.all(Array.from({ length: SEQUENCES_AT_ONCE }, lane));
+    count = await inLanes(chosen(store, o), { atOnce: SEQUENCES_AT_ONCE, work });
   } finally {
     await twin.close();
   }
-  for (const [place, { times, example }] of [...groups].sort()) console.log(`${times} x ${place}   [${example}]`);
+  for (const line of survey.lines()) console.log(line);
   const seconds = ((Date.now() - began) / 1000).toFixed(1);
   console.log(
     `${store}: ${twin.ledger.requests} requests in ${ran} sequences compared in ${seconds} s, seed ${o.seed}`,
@@ -114,29 +113,12 @@ async function runSequence(twin: Twin, sequence: Sequence): Promise<number> {
   return found.length;
 }
 
-type Groups = Map<string, { times: number; readonly example: string }>;
-
-async function surveyed(twin: Twin, sequence: Sequence, groups: Groups): Promise<number> {
+async function surveyed(twin: Twin, sequence: Sequence, survey: Survey): Promise<number> {
   const { unexplained: found } = await twin.run(sequence, { toTheEnd: true });
   for (const { request, difference, step } of found) {
-    const { at, bare, proxy } = difference;
-    const place = [operationOf(request), at.replaceAll(/\[\d+\]/g, ''), brief(bare), brief(proxy)].join(' ~ ');
-    const group = groups.get(place) ?? { times: 0, example: `${sequence.name}, step ${step + 1}` };
-    group.times += 1;
-    groups.set(place, group);
+    survey.add({ request, difference, example: `${sequence.name}, step ${step + 1}` });
   }
   return found.length;
-}
-
-function brief(value: string | undefined): string {
-  if (value === undefined) return '-';
-  return JSON.stringify(
-    value
-      .replaceAll(/\d\d:\d\d:\d\d(\.\d+)?/g, 'TIME')
-      .replaceAll(/twin-\d+/g, 'twin-N')
-      .replaceAll(/[\w+/=-]{25,}/g, '(id)')
-      .slice(0, 100),
-  );
 }
 
 function chosen(store: StoreName, o: Options): readonly Sequence[] {

@@ -10,6 +10,7 @@ import type { ChildServer } from '../helpers/child-server.ts';
 import { startMinio } from '../helpers/minio.ts';
 import { startMoto } from '../helpers/moto.ts';
 import { startTestProxy } from '../helpers/proxy.ts';
+import type { Algorithm } from '../helpers/reference-checksums.ts';
 import { strictBackend } from '../helpers/strict-backend.ts';
 import { serveBare } from './bare-server.ts';
 import type { StoreName } from './difference.ts';
@@ -20,6 +21,9 @@ export interface Sides {
   readonly proxy: Side;
   close(): Promise<void>;
 }
+
+/** What the strict wrapper verifies itself. */
+const STRICT_CHECKSUMS: readonly Algorithm[] = ['CRC32', 'CRC32C', 'SHA1', 'SHA256'];
 
 interface Instance {
   /** For the proxy. */
@@ -51,16 +55,13 @@ export async function openSides(store: StoreName): Promise<Sides | undefined> {
 async function openInstance(store: StoreName): Promise<Instance | undefined> {
   if (store === 'embedded') {
     const { backend, close } = await temporaryStore();
-    return gated(backend, close);
+    return gated(backend, { close, checksums: [] });
   }
   const server = store === 'minio' ? await startMinio() : await startMoto();
   if (server === undefined) return undefined;
   const backend = openS3Backend({ ...server, region: 'us-east-1', pathStyle: true });
   if (store === 'moto-strict') {
-    return gated(strictBackend(backend), async () => {
-      await backend.close();
-      await server.stop();
-    });
+    return gated(strictBackend(backend), { close: () => closeBoth(backend, server), checksums: STRICT_CHECKSUMS });
   }
   return { backend, side: sideOf(server), close: () => closeBoth(backend, server) };
 }
@@ -75,8 +76,11 @@ function sideOf({ endpoint, accessKeyId, secretAccessKey }: ChildServer): Side {
 }
 
 /** The same backend, wrapper included, for the proxy and behind an endpoint of its own. */
-async function gated(backend: Backend, close: () => Promise<void>): Promise<Instance> {
-  const server = await serveBare(backend);
+async function gated(
+  backend: Backend,
+  o: { close: () => Promise<void>; checksums: readonly Algorithm[] },
+): Promise<Instance> {
+  const server = await serveBare(backend, { checksums: o.checksums });
   const credentials = {
     accessKeyId: `test${randomBytes(8).toString('hex')}`,
     secretAccessKey: randomBytes(20).toString('hex'),
@@ -86,7 +90,7 @@ async function gated(backend: Backend, close: () => Promise<void>): Promise<Inst
     side: { endpoint: server.endpoint, credentials },
     async close() {
       await server.close();
-      await close();
+      await o.close();
     },
   };
 }

@@ -26,7 +26,7 @@ afterAll(async () => {
 
 async function store(): Promise<BareServer> {
   const { backend, close } = await temporaryStore();
-  const server = await serveBare(backend);
+  const server = await serveBare(backend, { checksums: [] });
   closers.push(() => server.close(), close);
   return server;
 }

@@ -28,8 +28,9 @@ export const EMBEDDED: readonly Allowed[] = [
     name: 'addresses and pages of the embedded store',
     reason: 'it does not know under which address it is served, and marks the end of a list of parts otherwise',
     stores,
-    allows: ({ at, bare, proxy = '' }) =>
-      (/^xml \/CompleteMultipartUploadResult\/Location$/.test(at) && proxy === `http://HOST${bare}`) ||
+    allows: ({ at, bare = '', proxy = '' }) =>
+      (/^xml \/CompleteMultipartUploadResult\/Location$/.test(at) &&
+        decodeURIComponent(proxy) === `http://HOST${decodeURIComponent(bare)}`) ||
       /^xml \/ListPartsResult\/(IsTruncated|NextPartNumberMarker)$/.test(at),
   },
 ];

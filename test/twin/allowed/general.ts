@@ -72,7 +72,8 @@ export const GENERAL: readonly Allowed[] = [
   {
     name: 'resource as it was sent',
     reason: 'the proxy repeats the path of the request in the error; a store the decoded name, or its own path of it',
-    allows: ({ at, bare = '', proxy = '' }) => at === 'xml /Error/Resource' && decoded(bare) === decoded(proxy),
+    allows: ({ at, bare = '', proxy = '' }) =>
+      at === 'xml /Error/Resource' && [bare, decoded(bare)].includes(decoded(proxy)),
   },
   {
     name: 'error to a HEAD',
@@ -146,7 +147,7 @@ export const GENERAL: readonly Allowed[] = [
     allows: (difference) =>
       proxyOnly(difference) &&
       (difference.at.startsWith('header x-amz-checksum-') ||
-        /\/Checksum(Algorithm|Type|CRC\w+|SHA\d+)?$/.test(difference.at)),
+        /\/Checksum(Algorithm|Type|CRC\w+|SHA\d+|MD5|XXHASH\d+)?$/.test(difference.at)),
   },
   {
     name: 'url encoding',

@@ -1,5 +1,8 @@
 /** What random sequences reached: how often each operation was answered with which outcome by both sides. */
+import { ALGORITHMS, type Algorithm } from '../../helpers/reference-checksums.ts';
 import { codeOf } from '../compare.ts';
+import type { Exchange, StoreName } from '../difference.ts';
+import type { TwinReply } from '../send.ts';
 import type { SequenceResult } from '../twin.ts';
 
 /** Every operation has to be reached with success and with an error. Those that cannot fail on a bucket that is there: */
@@ -19,17 +22,80 @@ const RARELY_FAIL: ReadonlySet<string> = new Set([
   'DELETE object?uploadId',
 ]);
 
+/** What a store has not, so that neither side succeeds. */
+const NOT_THERE: Readonly<Partial<Record<StoreName, ReadonlySet<string>>>> = {
+  embedded: new Set(['GET object?attributes']),
+};
+
+/** What requests ask for beside their operation, and which of the two outcomes the proxy has to have shown. */
+interface Feature {
+  readonly name: string;
+  readonly succeeds: readonly StoreName[];
+  readonly fails: readonly StoreName[];
+  has(exchange: Exchange): boolean;
+}
+
+const EVERY: readonly StoreName[] = ['embedded', 'moto-strict', 'moto', 'minio'];
+/** Here bare-server.ts and the strict wrapper verify and decide what the store itself does not. */
+const EXACT: readonly StoreName[] = ['embedded', 'moto-strict'];
+
+const sends = ({ request }: Exchange, name: RegExp): boolean =>
+  request.headers?.some(([found]) => name.test(found)) === true || name.test(request.trailer?.[0] ?? '');
+
+const conditional = (operation: string, succeeds: readonly StoreName[]): Feature => ({
+  name: `${operation}, conditional`,
+  succeeds,
+  fails: EVERY,
+  has: (exchange) => exchange.operation === operation && sends(exchange, /^if-(none-)?match$/),
+});
+
+const promised = (algorithm: Algorithm): Feature => ({
+  name: `promised ${algorithm}`,
+  succeeds: EVERY,
+  fails: EXACT,
+  has: (exchange) => sends(exchange, new RegExp(`^x-amz-checksum-${algorithm}$`, 'i')),
+});
+
+/** MinIO refuses such keys, so it is not asked. */
+const named = (name: string, pattern: RegExp): Feature => ({
+  name: `key with ${name}`,
+  succeeds: [...EXACT, 'moto'],
+  fails: [...EXACT, 'moto'],
+  has: ({ request }) => pattern.test(request.key ?? ''),
+});
+
+const FEATURES: readonly Feature[] = [
+  ...ALGORITHMS.map(promised),
+  conditional('PUT object', EVERY),
+  conditional('PUT object+copy', EVERY),
+  conditional('POST object?uploadId', EVERY),
+  // Elsewhere it cannot be decided, and is NotImplemented.
+  conditional('DELETE object', EXACT),
+  named('..', /(^|\/)\.\.(\/|$)/),
+  named('//', /\/\//),
+];
+
 export class Coverage {
-  /** operation -> outcome -> times */
+  /** operation or feature -> outcome -> times */
   readonly #reached = new Map<string, Map<string, number>>();
+  readonly #store: StoreName;
+
+  constructor(store: StoreName) {
+    this.#store = store;
+  }
 
   add({ exchanges }: SequenceResult): void {
-    for (const { operation, bare } of exchanges) {
-      const outcomes = this.#reached.get(operation) ?? new Map<string, number>();
-      this.#reached.set(operation, outcomes);
-      const outcome = `${bare.status} ${codeOf(bare) ?? ''}`.trim();
-      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    for (const exchange of exchanges) {
+      this.#count(exchange.operation, exchange.bare);
+      for (const feature of FEATURES) if (feature.has(exchange)) this.#count(feature.name, exchange.proxy);
     }
+  }
+
+  #count(what: string, reply: TwinReply): void {
+    const outcomes = this.#reached.get(what) ?? new Map<string, number>();
+    this.#reached.set(what, outcomes);
+    const outcome = `${reply.status} ${codeOf(reply) ?? ''}`.trim();
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   }
 
   table(): string {
@@ -44,18 +110,27 @@ export class Coverage {
       .join('\n');
   }
 
-  /** Operations that were expected to succeed, or to fail, and never did. */
+  /** Operations and features that were expected to succeed, or to fail, and never did. */
   missing(): readonly string[] {
-    return OPERATIONS.flatMap((operation) => {
-      const outcomes = [...(this.#reached.get(operation)?.keys() ?? [])];
-      const succeeded = outcomes.some((outcome) => Number.parseInt(outcome, 10) < 300);
-      const failed = outcomes.some((outcome) => Number.parseInt(outcome, 10) >= 400);
-      const mayStayWhole = NEVER_FAIL.has(operation) || RARELY_FAIL.has(operation);
-      return [
-        ...(succeeded || NEVER_SUCCEED.has(operation) ? [] : [`${operation} with success`]),
-        ...(failed || mayStayWhole ? [] : [`${operation} with an error`]),
-      ];
-    });
+    const store = this.#store;
+    return [
+      ...OPERATIONS.flatMap((operation) => {
+        const succeeds = !NEVER_SUCCEED.has(operation) && NOT_THERE[store]?.has(operation) !== true;
+        const fails = !NEVER_FAIL.has(operation) && !RARELY_FAIL.has(operation);
+        return this.#lacks(operation, { succeeds, fails });
+      }),
+      ...FEATURES.flatMap(({ name, succeeds, fails }) =>
+        this.#lacks(name, { succeeds: succeeds.includes(store), fails: fails.includes(store) }),
+      ),
+    ];
+  }
+
+  #lacks(what: string, expected: { succeeds: boolean; fails: boolean }): readonly string[] {
+    const outcomes = [...(this.#reached.get(what)?.keys() ?? [])].map((outcome) => Number.parseInt(outcome, 10));
+    return [
+      ...(expected.succeeds && !outcomes.some((status) => status < 300) ? [`${what} with success`] : []),
+      ...(expected.fails && !outcomes.some((status) => status >= 400) ? [`${what} with an error`] : []),
+    ];
   }
 }
 

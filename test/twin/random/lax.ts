@@ -9,6 +9,7 @@ import type { TwinRequest } from '../request.ts';
 
 const MOTO: readonly StoreName[] = ['moto', 'moto-strict'];
 const MINIO: readonly StoreName[] = ['minio'];
+const EMBEDDED: readonly StoreName[] = ['embedded'];
 
 interface OutcomeRule {
   readonly name: string;
@@ -92,11 +93,58 @@ const OUTCOMES: readonly OutcomeRule[] = [
   {
     name: 'one of two refusals',
     reason: 'two things are wrong with the request, and each side found another one first',
-    stores: [...MOTO, ...MINIO],
+    stores: [...MOTO, ...MINIO, ...EMBEDDED],
     operation: /^PUT/,
     bare: /^(400|404|412|416)/,
     proxy: /^(400 BadDigest|400 InvalidArgument|404 NoSuchKey|404 NoSuchUpload|412 PreconditionFailed)$/,
     when: isWrongTwice,
+  },
+  {
+    name: 'a condition beside another refusal',
+    reason:
+      'what is replaced does not fit the condition, and besides the upload, a part or the version is not there, or the copy changes nothing: the store looks at the condition first, the proxy at the request',
+    stores: [...MOTO, ...MINIO, ...EMBEDDED],
+    operation: /^(DELETE object|POST object\?uploadId|PUT object\+copy)$/,
+    bare: /^(404 NoSuchKey|412 PreconditionFailed)$/,
+    proxy: /^(404 NoSuchUpload|404 NoSuchVersion|400 InvalidRequest|400 InvalidPart|400 InvalidPartOrder)$/,
+    when: isConditional,
+  },
+  {
+    name: 'Complete sent again, with a condition',
+    reason:
+      'the same list is confirmed, whatever the condition says of the object that it made; the store compares that object',
+    stores: [...MOTO, ...EMBEDDED],
+    operation: /^POST object\?uploadId$/,
+    bare: /^412 PreconditionFailed$/,
+    proxy: /^200$/,
+    when: isConditional,
+  },
+  {
+    name: 'Complete sent again, for what was replaced since',
+    reason:
+      'the proxy knows a finished upload by the object that it made: once that is replaced or deleted, the upload is gone, as on MinIO; the embedded store remembers it',
+    stores: EMBEDDED,
+    operation: /^POST object\?uploadId$/,
+    bare: /^200$/,
+    proxy: /^404 NoSuchUpload$/,
+  },
+  {
+    name: 'conditions on what a copy replaces',
+    reason: 'ignored by the store; the proxy decides them by sending the copy as a PUT with that condition',
+    stores: ['moto', 'minio'],
+    operation: /^PUT object\+copy$/,
+    bare: /^200$/,
+    proxy: /^(404 NoSuchKey|412 PreconditionFailed)$/,
+    when: isConditional,
+  },
+  {
+    name: 'checksums that MinIO does not know',
+    reason: 'SHA512, MD5 and the XXHASHes: MinIO stores the body whatever they say',
+    stores: MINIO,
+    operation: /^PUT object(\?partNumber&uploadId)?$/,
+    bare: /^200$/,
+    proxy: /^400 BadDigest$/,
+    when: promisesUnknownToMinio,
   },
   {
     name: 'codes that MinIO invented',
@@ -131,6 +179,15 @@ const OUTCOMES: readonly OutcomeRule[] = [
     when: (request) => header(request, 'x-amz-tagging-directive') === 'REPLACE',
   },
 ];
+
+function isConditional(request: TwinRequest): boolean {
+  return header(request, 'if-match') !== undefined || header(request, 'if-none-match') !== undefined;
+}
+
+function promisesUnknownToMinio({ headers = [], trailer }: TwinRequest): boolean {
+  const names = [...headers, ...(trailer === undefined ? [] : [trailer])].map(([name]) => name);
+  return names.some((name) => /^x-amz-checksum-(sha512|md5|xxhash\d+)$/.test(name));
+}
 
 /** A body, tags or a source, and a target: each refused by itself. */
 function isWrongTwice(request: TwinRequest): boolean {
@@ -203,9 +260,19 @@ const byPlace: readonly Allowed[] = [
   {
     name: 'a condition that met a delete marker',
     reason: 'the proxy passes on the headers of the 404 that it got when it compared',
-    stores: [...MOTO, ...MINIO],
+    stores: [...MOTO, ...MINIO, ...EMBEDDED],
     allows: (difference, { bare }) =>
       onlyProxy(difference) && bare.status === 404 && /^header x-amz-(delete-marker|version-id)$/.test(difference.at),
+  },
+  {
+    name: 'a delete marker that has no tags',
+    reason: 'the store names the delete marker beside the refusal; S3 documents that for reads and deletes of objects',
+    stores: EMBEDDED,
+    allows: (difference, { operation, bare }) =>
+      onlyBare(difference) &&
+      operation.endsWith('?tagging') &&
+      bare.status >= 400 &&
+      /^header x-amz-(delete-marker|version-id)$/.test(difference.at),
   },
   {
     name: 'version of a source',

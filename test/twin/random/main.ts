@@ -10,8 +10,9 @@
  */
 import { parseArgs } from 'node:util';
 import { ALLOWED } from '../allowed.ts';
-import { operationOf, type StoreName } from '../difference.ts';
+import type { StoreName } from '../difference.ts';
 import { printDifference, printSequence } from '../print.ts';
+import { Survey } from '../survey.ts';
 import { openTwin, type SequenceResult, type Twin } from '../twin.ts';
 import { Coverage } from './coverage.ts';
 import { LAX } from './lax.ts';
@@ -50,8 +51,8 @@ async function runStore(store: StoreName): Promise<number> {
   const twin = await openTwin({ store, allowed: [...ALLOWED, ...LAX] });
   if (twin === undefined) return 0;
   const began = Date.now();
-  const coverage = new Coverage();
-  const groups = new Map<string, { times: number; readonly seed: number }>();
+  const coverage = new Coverage(store);
+  const survey = new Survey();
   let found = 0;
   const first = Number(values.seed);
   let seed = first;
@@ -64,7 +65,7 @@ async function runStore(store: StoreName): Promise<number> {
       const result = await twin.run(sequence, { toTheEnd: values.survey });
       coverage.add(result);
       found += result.unexplained.length;
-      if (values.survey) group(groups, mine, result);
+      if (values.survey) surveyed(survey, mine, result);
       else await report(twin, mine, result);
     }
   };
@@ -73,7 +74,7 @@ async function runStore(store: StoreName): Promise<number> {
   } finally {
     await twin.close();
   }
-  for (const [place, { times, seed: example }] of [...groups].sort()) console.log(`${times} x ${place}   [${example}]`);
+  for (const line of survey.lines()) console.log(line);
   const seconds = ((Date.now() - began) / 1000).toFixed(1);
   console.log(
     `${store}: ${twin.ledger.requests} random requests compared in ${seconds} s, seeds ${first} to ${seed - 1}`,
@@ -93,30 +94,9 @@ async function report(twin: Twin, seed: number, { unexplained }: SequenceResult)
   console.log(printSequence(await smallest(twin, randomSequence(seed, twin.store), first)));
 }
 
-function group(
-  groups: Map<string, { times: number; readonly seed: number }>,
-  seed: number,
-  result: SequenceResult,
-): void {
-  for (const { request, difference } of result.unexplained) {
-    const { at, bare, proxy } = difference;
-    const status = result.exchanges.find((exchange) => exchange.request === request)?.bare.status;
-    const place = [`${operationOf(request)} ${status}`, at.replaceAll(/\[\d+\]/g, ''), brief(bare), brief(proxy)].join(
-      ' ~ ',
-    );
-    const known = groups.get(place) ?? { times: 0, seed };
-    known.times += 1;
-    groups.set(place, known);
+function surveyed(survey: Survey, seed: number, { unexplained, exchanges }: SequenceResult): void {
+  for (const { request, difference } of unexplained) {
+    const status = exchanges.find((exchange) => exchange.request === request)?.bare.status;
+    survey.add({ request, difference, example: String(seed), outcome: String(status) });
   }
-}
-
-function brief(value: string | undefined): string {
-  if (value === undefined) return '-';
-  return JSON.stringify(
-    value
-      .replaceAll(/\d\d:\d\d:\d\d(\.\d+)?/g, 'TIME')
-      .replaceAll(/twin-\d+/g, 'twin-N')
-      .replaceAll(/[\w+/=-]{25,}/g, '(id)')
-      .slice(0, 100),
-  );
 }

@@ -2,6 +2,7 @@
  * What the generator remembers of what it asked for, so that conditions, versions, parts and ranges are about things that are
  * there about half of the time. It guesses what a write does and may be wrong: replies are compared with replies, not with it.
  */
+import type { Algorithm } from '../../helpers/reference-checksums.ts';
 import type { StoreName } from '../difference.ts';
 import type { Dice } from './dice.ts';
 
@@ -21,7 +22,7 @@ export interface KnownUpload {
   /** The upload id is saved under this name. */
   readonly name: string;
   readonly key: string;
-  readonly checksum: string | undefined;
+  readonly checksum: Algorithm | undefined;
   readonly parts: Map<number, KnownPart>;
   isOver: boolean;
 }

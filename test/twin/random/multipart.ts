@@ -1,17 +1,15 @@
 /** Random multipart uploads: layouts, parts uploaded again, copies of parts, lists, every way to complete and to abort. */
 import { type Header, percentEncode } from '../../helpers/raw-client.ts';
-import type { Algorithm } from '../../helpers/reference-checksums.ts';
 import { content, MiB, xml } from '../corpus/content.ts';
 import { md5Hex, type TwinRequest } from '../request.ts';
-import { CHECKSUMS, checksumFor, randomBody, travel } from './bodies.ts';
+import { checksumFor, checksumOfUpload, randomBody, someChecksums, travel } from './bodies.ts';
 import type { KnownPart, KnownUpload, Model } from './model.ts';
-import { described } from './objects.ts';
+import { described, writeConditions } from './objects.ts';
 
 export function createUpload(model: Model): TwinRequest {
   const { dice } = model;
   const key = model.key();
-  // The strict wrapper takes the header for a leak of the proxy's.
-  const checksum = model.store !== 'moto-strict' && dice.percent(30) ? dice.pick(CHECKSUMS) : undefined;
+  const checksum = checksumOfUpload(dice, model.store);
   const name = model.name('upload');
   model.uploads.push({ name, key, checksum, parts: new Map(), isOver: false });
   const headers: Header[] = [...described(model)];
@@ -36,9 +34,8 @@ export function uploadPart(model: Model): TwinRequest | undefined {
     [4, 10_001],
     [3, 0],
   ]);
-  const declared = upload.checksum as Algorithm | undefined;
-  const checksum = declared === undefined ? checksumFor(dice, body) : checksumFor(dice, body, [declared]);
-  const { headers, rest } = travel(dice, body, { checksum });
+  const among = upload.checksum === undefined ? someChecksums(dice, model.store) : [upload.checksum];
+  const { headers, rest } = travel(dice, body, checksumFor(dice, body, among));
   if (number >= 1 && number <= 10_000) upload.parts.set(number, { size: body.length, etag: md5Hex(body) });
   const query = [
     ['partNumber', String(number)],
@@ -95,20 +92,24 @@ interface Row {
 export function completeUpload(model: Model): TwinRequest | undefined {
   const { dice } = model;
   const upload = model.upload();
-  if (upload === undefined) return undefined;
+  if (upload === undefined || (upload.parts.size === 0 && dice.percent(70))) return undefined;
   const all = [...upload.parts].sort(([a], [b]) => a - b).map(([number, part]) => ({ number, part }));
   const fitting = dice.percent(80) ? completable(all) : all.filter(() => dice.percent(70));
   const id = idOf(model, upload);
   const spoilt = dice.percent(15) ? spoil(model, fitting) : undefined;
   const rows = spoilt ?? fitting;
+  const conditions = writeConditions(model, upload.key, 35);
+  const isLikely = spoilt === undefined && rows.length > 0 && conditions.length === 0;
   const request: TwinRequest = {
     method: 'POST',
     key: upload.key,
     query: [['uploadId', id]],
+    headers: conditions,
     body: xml('CompleteMultipartUpload', rows.map(rowText).join('')),
-    ...model.saveVersion(upload.key, spoilt === undefined && rows.length > 0 && !upload.isOver),
+    ...model.saveVersion(upload.key, isLikely && !upload.isOver),
   };
-  if (spoilt === undefined && rows.length > 0 && id.startsWith('{')) completed(model, upload, rows);
+  if ((isLikely || (spoilt === undefined && dice.percent(50))) && rows.length > 0 && id.startsWith('{'))
+    completed(model, upload, rows);
   return request;
 }
 

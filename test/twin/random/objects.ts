@@ -1,8 +1,9 @@
 /** Random requests about one object: PUT, GET, HEAD, DELETE, CopyObject, attributes and tags. */
 import { type Header, percentEncode } from '../../helpers/raw-client.ts';
 import { content, xml } from '../corpus/content.ts';
+import type { StoreName } from '../difference.ts';
 import { md5Hex, type TwinRequest } from '../request.ts';
-import { randomBody, travel } from './bodies.ts';
+import { checksumFor, randomBody, someChecksums, travel } from './bodies.ts';
 import type { Model } from './model.ts';
 
 const CONTENT_HEADERS: readonly Header[] = [
@@ -25,10 +26,10 @@ export function described(model: Model): readonly Header[] {
   return headers.filter(([name], at) => headers.findIndex(([other]) => other === name) === at);
 }
 
-/** On writes: half of them hold. */
-function writeConditions(model: Model, key: string): readonly Header[] {
+/** On `percent` of writes: half of them hold. */
+export function writeConditions(model: Model, key: string, percent: number): readonly Header[] {
   const { dice } = model;
-  if (!dice.percent(22)) return [];
+  if (!dice.percent(percent)) return [];
   return dice.percent(55) ? [['if-none-match', '*']] : [['if-match', model.etag(key)]];
 }
 
@@ -36,8 +37,8 @@ export function putObject(model: Model): TwinRequest {
   const { dice } = model;
   const key = model.key();
   const body = randomBody(dice);
-  const { headers, rest } = travel(dice, body);
-  const conditions = writeConditions(model, key);
+  const { headers, rest } = travel(dice, body, checksumFor(dice, body, someChecksums(dice, model.store)));
+  const conditions = writeConditions(model, key, 22);
   const isLikely = conditions.length === 0;
   const tagging = dice.maybe(8, (): Header => ['x-amz-tagging', dice.pick(['a=1', 'a=1&b=2'])]);
   if (isLikely || dice.percent(50)) model.stored(key, { size: body.length, etag: md5Hex(body), parts: 0 });
@@ -113,12 +114,30 @@ export function readObject(model: Model): TwinRequest {
   return { method, key, query, headers, ...(isPresigned ? { sign: { by: 'query' as const } } : {}) };
 }
 
+/** Percent of copies and deletes with a condition on what they replace. MinIO and moto ignore it, and then a sequence ends. */
+const CONDITIONAL: Readonly<Record<StoreName, { readonly copy: number; readonly delete: number }>> = {
+  embedded: { copy: 30, delete: 30 },
+  'moto-strict': { copy: 30, delete: 30 },
+  moto: { copy: 10, delete: 4 },
+  minio: { copy: 10, delete: 4 },
+};
+
+/** S3 knows If-Match alone on a delete, and If-None-Match with nothing but `*` on a copy. */
+function targetConditions(model: Model, key: string, o: { of: 'copy' | 'delete' }): readonly Header[] {
+  const { dice } = model;
+  if (!dice.percent(CONDITIONAL[model.store][o.of])) return [];
+  if (o.of === 'copy' && dice.percent(45)) return [['if-none-match', '*']];
+  return [['if-match', dice.percent(12) ? '*' : model.etag(key)]];
+}
+
 export function deleteObject(model: Model): TwinRequest {
   const key = model.key('there');
   const query = model.versionOf(key);
   const isThere = model.objects.has(key);
-  if (query.length === 0) model.removed(key);
-  return { method: 'DELETE', key, query, ...model.saveVersion(key, query.length === 0 && isThere) };
+  const headers = targetConditions(model, key, { of: 'delete' });
+  if (query.length === 0 && (headers.length === 0 || model.dice.percent(50))) model.removed(key);
+  const isLikely = query.length === 0 && isThere && headers.length === 0;
+  return { method: 'DELETE', key, query, headers, ...model.saveVersion(key, isLikely) };
 }
 
 export function deleteObjects(model: Model): TwinRequest {
@@ -164,6 +183,7 @@ export function copyObject(model: Model): TwinRequest {
   const headers: Header[] = [copySource(model, source), ...sourceConditions(model, source)];
   if (replaces) headers.push(['x-amz-metadata-directive', 'REPLACE'], ...described(model));
   if (dice.percent(10)) headers.push(['x-amz-tagging-directive', 'REPLACE'], ['x-amz-tagging', 'copied=yes']);
+  headers.push(...targetConditions(model, key, { of: 'copy' }));
   const known = model.objects.get(source);
   model.copied(key, known);
   return { method: 'PUT', key, headers, ...model.saveVersion(key, known !== undefined && headers.length === 1) };
@@ -181,7 +201,7 @@ export function attributesOf(model: Model): TwinRequest {
 
 export function tagging(model: Model): TwinRequest {
   const { dice } = model;
-  const key = model.key('there');
+  const key = model.key(dice.percent(85) ? 'there' : 'any');
   const query: (readonly [string, string?])[] = [['tagging'], ...model.versionOf(key)];
   const method = dice.weighted([
     [40, 'PUT'],

@@ -54,6 +54,22 @@ const FLAWS: Readonly<Record<string, Flaw>> = {
     send(isWrite(request) ? { ...request, headers: without(request.headers ?? {}, 'if-none-match') } : request),
   'If-Match ignored on GET': (request, send) =>
     send(request.method === 'GET' ? { ...request, headers: without(request.headers ?? {}, 'if-match') } : request),
+  'If-Match ignored on DELETE': (request, send) =>
+    send(request.method === 'DELETE' ? { ...request, headers: without(request.headers ?? {}, 'if-match') } : request),
+  'If-None-Match ignored on CompleteMultipartUpload': (request, send) =>
+    send(
+      request.method === 'POST' && asks(request, 'uploadId')
+        ? { ...request, headers: without(request.headers ?? {}, 'if-none-match') }
+        : request,
+    ),
+  'If-None-Match ignored on a copy': (request, send) =>
+    send(
+      request.headers?.['x-amz-copy-source'] === undefined
+        ? request
+        : { ...request, headers: without(request.headers, 'if-none-match') },
+    ),
+  'empty segments of keys merged': (request, send) =>
+    send(request.key === undefined ? request : { ...request, key: request.key.replaceAll(/\/{2,}/g, '/') }),
   'metadata lost': (request, send) =>
     send(isWrite(request) ? { ...request, headers: without(request.headers ?? {}, 'x-amz-meta-colour') } : request),
   'the ETag of a multipart upload without its number of parts': rewritten(
@@ -86,7 +102,10 @@ async function openSpoilt(flaw: Flaw): Promise<Twin> {
     send: (request) => flaw(request, (next) => stores[1].backend.send(next)),
     close: () => stores[1].backend.close(),
   };
-  const servers = [await serveBare(stores[0].backend), await serveBare(spoilt)] as const;
+  const servers = [
+    await serveBare(stores[0].backend, { checksums: [] }),
+    await serveBare(spoilt, { checksums: [] }),
+  ] as const;
   const credentials = { accessKeyId: 'anybody', secretAccessKey: 'anything' };
   const side = (index: 0 | 1) => ({ endpoint: servers[index].endpoint, credentials });
   return twinOf({

@@ -29,10 +29,11 @@ import { race } from './races.ts';
 /** Few, so that requests meet; with what paths, queries, XML and listings have to escape. */
 const KEYS: readonly string[] = [
   ...['k', 'k2', 'a/b', 'a/c/d', 'a b+ü%.txt', 'x//y', 'z&<>"\'', 'q?x=1', 'dir/', 'e%2Ff', '日本', 'l'.repeat(900)],
+  ...['..', 'up/../over', 'dot/./t', '//lead', 'a/../../b', 'tail//'],
 ];
 
-/** MinIO keeps keys as paths of files: no empty segments, none over 255 bytes. */
-const AS_PATHS: readonly string[] = KEYS.filter((key) => !/\/\/|\/$/.test(key) && key.length < 256);
+/** MinIO keeps keys as paths of files: no empty segments, none that are `.` or `..`, none over 255 bytes. */
+const AS_PATHS: readonly string[] = KEYS.filter((key) => !/(^|\/)(\.{0,2})(\/|$)/.test(key) && key.length < 256);
 
 /** `undefined`: not possible now. */
 type Maker = (model: Model) => TwinRequest | readonly Step[] | undefined;
