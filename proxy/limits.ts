@@ -201,6 +201,8 @@ export const MAX_FORM_FIELD_BYTES = 20 * KiB;
 export const MAX_FORM_FIELDS = 200;
 /** Everything in front of a form's file, boundaries and part headers included, bytes: 500 around each of 200 fields. */
 export const MAX_FORM_PREAMBLE_BYTES = 120 * KiB;
+/** Forms per process whose fields are coming in: about 120 KB each, from senders of whom nothing is known yet. */
+export const UNSIGNED_FORMS_AT_ONCE = 512;
 /** Bytes of ciphertext held before each part of an upload of unknown length is sent. */
 export const UNKNOWN_LENGTH_PART_BYTES = 8 * MiB;
 /** Milliseconds for which a bucket's CORS rules are believed, and how many buckets are remembered per process. */

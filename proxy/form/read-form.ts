@@ -5,7 +5,13 @@
 import { Readable } from 'node:stream';
 import { Busboy } from '@fastify/busboy';
 import { S3Error } from '../errors.ts';
-import { HEAD_TIMEOUT_MS, MAX_FORM_FIELD_BYTES, MAX_FORM_FIELDS, MAX_FORM_PREAMBLE_BYTES } from '../limits.ts';
+import {
+  HEAD_TIMEOUT_MS,
+  MAX_FORM_FIELD_BYTES,
+  MAX_FORM_FIELDS,
+  MAX_FORM_PREAMBLE_BYTES,
+  UNSIGNED_FORMS_AT_ONCE,
+} from '../limits.ts';
 import type { S3Request } from '../request.ts';
 import { SUBRESOURCES } from '../route.ts';
 
@@ -28,14 +34,32 @@ export function isFormUpload(request: S3Request): boolean {
   return /^multipart\/form-data\b/i.test(request.header('content-type') ?? '');
 }
 
+/** Forms of this process whose fields are coming in. */
+let unsigned = 0;
+
 /**
- * Resolves when the file begins. The fields come from anybody, so they have as long to arrive as a request's head.
- * @throws S3Error MalformedPOSTRequest, MaxPostPreDataLengthExceeded, InvalidArgument, RequestTimeout
+ * Resolves when the file begins. The fields come from anybody, so they have as long to arrive as a request's head, and only so
+ * many forms are read at once.
+ * @throws S3Error MalformedPOSTRequest, MaxPostPreDataLengthExceeded, InvalidArgument, RequestTimeout, SlowDown
  */
 export async function readForm(
   contentType: string,
   source: AsyncIterable<Buffer>,
   o: { timeoutMs?: number } = {},
+): Promise<UploadForm> {
+  if (unsigned >= UNSIGNED_FORMS_AT_ONCE) throw new S3Error('SlowDown', undefined, { headers: { 'Retry-After': '1' } });
+  unsigned += 1;
+  try {
+    return await readFields(contentType, source, o);
+  } finally {
+    unsigned -= 1;
+  }
+}
+
+function readFields(
+  contentType: string,
+  source: AsyncIterable<Buffer>,
+  o: { timeoutMs?: number },
 ): Promise<UploadForm> {
   const parser = createParser(contentType);
   let begun = false;

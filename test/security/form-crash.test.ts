@@ -1,11 +1,12 @@
 /**
  * Anybody can send a form: its fields are read before the caller is known. Forms that break off, at every byte and in every
  * field, must each be refused, and none may leave an error behind that nobody listens to, which would end the process. Nor may
- * one hold a connection open for as long as it likes.
+ * one hold a connection open for as long as it likes, nor many of them the memory.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { S3Error } from '../../proxy/errors.ts';
 import { readForm } from '../../proxy/form/read-form.ts';
+import { UNSIGNED_FORMS_AT_ONCE } from '../../proxy/limits.ts';
 import { type Bench, openBench } from '../helpers/bench.ts';
 import { sendRaw } from '../helpers/raw-client.ts';
 
@@ -77,13 +78,35 @@ describe('reading a form', () => {
     expect(unheard).toEqual([]);
   });
 
+  async function* endless(): AsyncGenerator<Buffer> {
+    yield Buffer.from(KEY);
+    await new Promise(() => {});
+  }
+
   test('fields that never end are given up', async () => {
-    async function* endless(): AsyncGenerator<Buffer> {
-      yield Buffer.from(KEY);
-      await new Promise(() => {});
-    }
     const reading = readForm(TYPE, endless(), { timeoutMs: 20 });
     await expect(reading).rejects.toBeInstanceOf(S3Error);
     await expect(reading).rejects.toMatchObject({ code: 'RequestTimeout' });
+  });
+
+  test('so many from unknown senders are read at once, and no more until one of them is given up', async () => {
+    const whole = () => readForm(TYPE, pieces(WHOLE));
+    const readings = Array.from({ length: UNSIGNED_FORMS_AT_ONCE }, () =>
+      readForm(TYPE, endless(), { timeoutMs: 200 }),
+    );
+    await expect(whole()).rejects.toMatchObject({ code: 'SlowDown', headers: { 'Retry-After': '1' } });
+    const ends = await Promise.allSettled(readings);
+    expect(ends.filter(({ status }) => status === 'rejected')).toHaveLength(UNSIGNED_FORMS_AT_ONCE);
+    const forms = await Promise.all(Array.from({ length: UNSIGNED_FORMS_AT_ONCE }, whole));
+    expect(forms.map(({ fields }) => fields.get('key'))).toEqual(forms.map(() => 'a'));
+  });
+
+  test('a form that cannot be read, or whose file has begun, takes no place', async () => {
+    for (let i = 0; i <= UNSIGNED_FORMS_AT_ONCE; i++) {
+      await expect(readForm('multipart/form-data', pieces(WHOLE))).rejects.toMatchObject({
+        code: 'MalformedPOSTRequest',
+      });
+      await readForm(TYPE, pieces(WHOLE));
+    }
   });
 });
