@@ -11,9 +11,11 @@ export const SEAL_KEY_USAGE = `Usage:
   sealgate seal-key status [--json]
   sealgate seal-key resign [--json]
 
-status  what each seal key is still needed for: keyrings that it signed, keys whose access key id it made. Of a sealed access
-        key id only the last that was made is known: older ones stop too when their seal key is dropped
-resign  signs every keyring, and seals every record of a registered access key id, under the active seal key
+status  what each seal key is still needed for: keyrings that it signed, keys in use whose access key id it made, records of
+        keys' last use. Of a sealed access key id only the last that was made is known: older ones stop too when their seal
+        key is dropped. Keys that are inactive or have expired are not counted
+resign  signs every keyring, and seals every record of a registered access key id and of a key's last use, under the active
+        seal key
 `;
 
 export interface SealKeyCommandOptions extends Output {
@@ -35,10 +37,10 @@ async function status(args: readonly string[], o: SealKeyCommandOptions): Promis
   return tampered.length === 0 ? 0 : 1;
 }
 
-function describe({ kid, active, keyrings, ids }: SealKeyUsage): readonly string[] {
-  const role = active ? 'active' : keyrings === 0 && ids.length === 0 ? 'can be dropped' : 'needed';
+function describe({ kid, active, keyrings, ids, lastUses }: SealKeyUsage): readonly string[] {
+  const role = active ? 'active' : keyrings + ids.length + lastUses === 0 ? 'can be dropped' : 'needed';
   const rest = active ? [] : ids.map((id) => `  access key id of ${id}: sealgate key reissue`);
-  return [`${kid}  ${role}  keyrings ${keyrings}  access key ids ${ids.length}`, ...rest];
+  return [`${kid}  ${role}  keyrings ${keyrings}  access key ids ${ids.length}  last uses ${lastUses}`, ...rest];
 }
 
 async function resign(args: readonly string[], o: SealKeyCommandOptions): Promise<number> {

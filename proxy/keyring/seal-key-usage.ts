@@ -2,8 +2,10 @@
  * What each seal key is still needed for, and moving keyrings and records to the active one, so that an old seal key can be
  * dropped (docs/keys.md, rotating the seal key). Access key ids cannot be moved: their holders must be given new ones.
  */
+import { LAST_USED_READS_AT_ONCE } from '../limits.ts';
+import { mapBounded } from '../map-bounded.ts';
 import { type KeyringDeps, readKeyring } from './change-keyring.ts';
-import type { Slot } from './document.ts';
+import type { Keyring, Slot } from './document.ts';
 import { KeyAdmin } from './key-admin.ts';
 import { fetchLastUsed, lastUsedName, sealLastUsed, type TenantSlot } from './last-used.ts';
 import { KEYRING_NAMES, KeyringTampered, tenantOfName, UnknownTenant } from './records.ts';
@@ -18,6 +20,8 @@ export interface SealKeyUsage {
   readonly keyrings: number;
   /** Keys in use whose access key id it made: `tenant/slot`. They stop when it is dropped. */
   readonly ids: readonly string[];
+  /** Records of keys' last use that it signed: forgotten when it is dropped. */
+  readonly lastUses: number;
 }
 
 /** By seal key, the active one first; those that are named in keyrings and not configured come last. */
@@ -26,9 +30,10 @@ export async function sealKeyUsage(
   signal: AbortSignal,
 ): Promise<{ usage: readonly SealKeyUsage[]; tampered: readonly string[] }> {
   const { active, all } = deps.sealKeys;
-  const found = new Map(all.map(({ kid }) => [kid, { keyrings: 0, ids: new Set<string>() }]));
+  const none = () => ({ keyrings: 0, ids: new Set<string>(), lastUses: 0 });
+  const found = new Map(all.map(({ kid }) => [kid, none()]));
   const entry = (kid: string) => {
-    const known = found.get(kid) ?? { keyrings: 0, ids: new Set<string>() };
+    const known = found.get(kid) ?? none();
     found.set(kid, known);
     return known;
   };
@@ -40,11 +45,12 @@ export async function sealKeyUsage(
     for (const slot of keyring.slots.filter((one) => isInForce(one, deps.now()))) {
       for (const kid of kidsOf(deps, slot)) entry(kid).ids.add(`${tenant}/${slot.id}`);
     }
+    for (const kid of await lastUseKids(deps, keyring, signal)) entry(kid).lastUses += 1;
   }
-  const usage = [...found].map(([kid, { keyrings, ids }]) => ({
+  const usage = [...found].map(([kid, { ids, ...counts }]) => ({
     kid,
     active: kid === active.kid,
-    keyrings,
+    ...counts,
     ids: [...ids],
   }));
   return { usage, tampered };
@@ -54,6 +60,14 @@ export async function sealKeyUsage(
 function kidsOf(deps: KeyringDeps, slot: Slot): readonly string[] {
   if (slot.accessKeyId === 'sealed') return [slot.idKid];
   return slot.registeredIds.flatMap((id) => sealKeyOfId(id, deps.sealKeys)?.kid ?? []);
+}
+
+/** The seal key of each record that verifies: one request for each slot. */
+async function lastUseKids(deps: KeyringDeps, { tenant, slots }: Keyring, signal: AbortSignal): Promise<string[]> {
+  const found = await mapBounded(slots, LAST_USED_READS_AT_ONCE, ({ id: slot }) =>
+    fetchLastUsed(deps, { tenant, slot }, signal),
+  );
+  return found.flatMap((record) => record?.kid ?? []);
 }
 
 /** Signs every keyring, and seals every record of a registered id and of a last use, under the active seal key. */

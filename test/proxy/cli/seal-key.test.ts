@@ -1,6 +1,7 @@
 // Protects: an operator who rotates the seal key is told what still needs the old one, until nothing does.
 import { describe, expect, it } from 'vitest';
 import { sealKeyCommand } from '../../../proxy/cli/seal-key.ts';
+import { lastUsedName, sealLastUsed } from '../../../proxy/keyring/last-used.ts';
 import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
 import { newSealKeys } from '../../helpers/keyring-fixture.ts';
 import type { TenancyHarness } from '../../helpers/tenancy-harness.ts';
@@ -15,8 +16,8 @@ describe('seal-key', () => {
     if (one === undefined || two === undefined) throw new Error('There are two seal keys.');
     const both = { ...deps, sealKeys: new SealKeys([two, one]) };
     const seal = (args: readonly string[]) => into((output) => sealKeyCommand(args, { ...output, deps: both, signal }));
-    expect((await seal(['status'])).out[0]).toBe('two  active  keyrings 0  access key ids 0');
-    expect((await seal(['status'])).out[1]).toBe('one  needed  keyrings 1  access key ids 2');
+    expect((await seal(['status'])).out[0]).toBe('two  active  keyrings 0  access key ids 0  last uses 0');
+    expect((await seal(['status'])).out[1]).toBe('one  needed  keyrings 1  access key ids 2  last uses 0');
     expect((await seal(['status'])).out.slice(2).toSorted()).toEqual(
       [key.slot, short.slot].sort().map((slot) => `  access key id of ${tenant}/${slot}: sealgate key reissue`),
     );
@@ -29,15 +30,56 @@ describe('seal-key', () => {
       run(['reissue', ...args], { environment, deps: both });
     const environment = { AWS_ACCESS_KEY_ID: short.accessKeyId, AWS_SECRET_ACCESS_KEY: short.secretAccessKey };
     expect((await reissue(environment, '--drop-old')).code).toBe(0);
-    expect((await reissue(await setupEnvironment(key, harness))).code).toBe(0);
-    expect((await seal(['status'])).out[1]).toBe('one  can be dropped  keyrings 0  access key ids 0');
+    const own = ownCredentials(key, harness);
+    const first = { AWS_ACCESS_KEY_ID: own.accessKeyId, AWS_SECRET_ACCESS_KEY: own.secretAccessKey };
+    expect((await reissue(first)).code).toBe(0);
+    expect((await seal(['status'])).out[1]).toBe('one  can be dropped  keyrings 0  access key ids 0  last uses 0');
     harness.store(Buffer.from('{}'), tenant);
     expect(await seal(['status'])).toMatchObject({ code: 1, err: [expect.stringMatching(/does not verify/)] });
     expect((await seal(['nothing'])).code).toBe(2);
   });
+
+  it('counts records of last use by the seal key that signed them, and moves them', async () => {
+    const { harness, run, deps, signal, tenant, key } = await setup();
+    const second = json(await run(['create', '--json']));
+    const [one] = harness.sealKeys.all;
+    const [two, unknown] = newSealKeys('two', 'unknown').all;
+    if (one === undefined || two === undefined || unknown === undefined) throw new Error('There are three seal keys.');
+    const put = (slot: string, sealKey: typeof one) => {
+      const body = sealLastUsed({ tenant, slot }, '2026-05-31', sealKey);
+      harness.backend.overwrite('state', `p/${lastUsedName({ tenant, slot })}`, body);
+    };
+    put(key.slot, one);
+    // Nobody can tell what made this one: it is shown as tampered with elsewhere, and counts for no key.
+    put(second.slot, unknown);
+    const both = { ...deps, sealKeys: new SealKeys([two, one]) };
+    const seal = (args: readonly string[]) => into((output) => sealKeyCommand(args, { ...output, deps: both, signal }));
+    const counts = async () =>
+      (await seal(['status', '--json'])).out.map((line) => {
+        const { kid, keyrings, ids, lastUses } = JSON.parse(line);
+        return [kid, keyrings, ids.length, lastUses];
+      });
+    expect(await counts()).toEqual([
+      ['two', 0, 0, 0],
+      ['one', 1, 2, 1],
+    ]);
+    expect(json(await seal(['resign', '--json']))).toEqual({ keyrings: 1, records: 1, tampered: [] });
+    expect(await counts()).toEqual([
+      ['two', 1, 0, 1],
+      ['one', 0, 2, 0],
+    ]);
+    // A server that still has the old key in front signed one since: that alone keeps it needed.
+    for (const { accessKeyId, secretAccessKey } of [ownCredentials(key, harness), second]) {
+      const environment = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+      expect((await run(['reissue'], { environment, deps: both })).code).toBe(0);
+    }
+    put(key.slot, one);
+    expect((await seal(['status'])).out[1]).toBe('one  needed  keyrings 0  access key ids 0  last uses 1');
+    await seal(['resign']);
+    expect((await seal(['status'])).out[1]).toBe('one  can be dropped  keyrings 0  access key ids 0  last uses 0');
+  });
 });
 
-async function setupEnvironment(key: KeyCommandBench['key'], harness: TenancyHarness): Promise<NodeJS.ProcessEnv> {
-  const { secret } = harness.unseal(key.accessKeyId);
-  return { AWS_ACCESS_KEY_ID: key.accessKeyId, AWS_SECRET_ACCESS_KEY: secret.toString() };
+function ownCredentials({ accessKeyId }: KeyCommandBench['key'], harness: TenancyHarness) {
+  return { accessKeyId, secretAccessKey: harness.unseal(accessKeyId).secret.toString() };
 }
