@@ -113,7 +113,7 @@ const OUTCOMES: readonly OutcomeRule[] = [
     name: 'Complete sent again, with a condition',
     reason:
       'the same list is confirmed, whatever the condition says of the object that it made; the store compares that object',
-    stores: [...MOTO, ...EMBEDDED],
+    stores: [...MOTO, ...MINIO, ...EMBEDDED],
     operation: /^POST object\?uploadId$/,
     bare: /^412 PreconditionFailed$/,
     proxy: /^200$/,

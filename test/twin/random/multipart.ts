@@ -98,7 +98,7 @@ export function completeUpload(model: Model): TwinRequest | undefined {
   const id = idOf(model, upload);
   const spoilt = dice.percent(15) ? spoil(model, fitting) : undefined;
   const rows = spoilt ?? fitting;
-  const conditions = writeConditions(model, upload.key, 35);
+  const conditions = writeConditions(model, upload.key, model.objects.has(upload.key) ? 60 : 20);
   const isLikely = spoilt === undefined && rows.length > 0 && conditions.length === 0;
   const request: TwinRequest = {
     method: 'POST',
