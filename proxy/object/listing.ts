@@ -59,7 +59,14 @@ function plainRow<Row extends ListedObject>(row: Row, { size, etag, checksums }:
 }
 
 function knownOf(call: Call, bucket: string, row: ListedRow): ListedAttributes | undefined {
-  return row.size < MIN_SEALED_BYTES ? asListed(row) : call.services.cache.get(identityOf(call, bucket, row))?.listed;
+  if (row.size < MIN_SEALED_BYTES) return asListed(row);
+  if (!isAskedFor(call, row)) return withoutDigest(row);
+  return call.services.cache.get(identityOf(call, bucket, row))?.listed;
+}
+
+/** The grants cover the prefix that was asked for. What a store lists beside it may be what the key is not to see. */
+function isAskedFor(call: Call, { key }: ListedRow): boolean {
+  return key.startsWith(call.request.query.get('prefix') ?? '');
 }
 
 function identityOf(call: Call, bucket: string, { key, etag, lastModified, size }: ListedRow): VersionIdentity {
@@ -86,9 +93,7 @@ async function lookUp(call: Call, identity: VersionIdentity, row: ListedRow): Pr
     call.signal.throwIfAborted();
     // A size that is wrong for the moment would make sync tools copy again: the client is to ask again instead.
     if (isOutage(error)) throw error;
-    // Another tenant's, damaged, or replaced meanwhile: shown, but never under an ETag that looks like an MD5 of plaintext.
-    const { etag, ...rest } = asListed(row);
-    const shown = { ...rest, etag: etag.includes('-') ? etag : `${etag}-1` };
+    const shown = withoutDigest(row);
     const isForeign = error instanceof S3Error && error.cause instanceof ForeignObject;
     return isForeign ? remembered(call, identity, shown) : shown;
   }
@@ -96,6 +101,12 @@ async function lookUp(call: Call, identity: VersionIdentity, row: ListedRow): Pr
 
 function asListed(row: ListedRow): ListedAttributes {
   return { size: row.size, etag: row.etag.replaceAll('"', ''), checksums: [] };
+}
+
+/** Another tenant's, damaged, or replaced meanwhile: shown, but never under an ETag that looks like an MD5 of plaintext. */
+function withoutDigest(row: ListedRow): ListedAttributes {
+  const { etag, ...rest } = asListed(row);
+  return { ...rest, etag: etag.includes('-') ? etag : `${etag}-1` };
 }
 
 /** What it is under this version it stays. */
