@@ -4,9 +4,7 @@ import type { Config } from '../config.ts';
 import type { AccessKey } from '../keyring/access-key-id.ts';
 import { type KeyringDeps, type OpenedKeyring, openKeyring } from '../keyring/change-keyring.ts';
 import { currentEpoch } from '../keyring/document.ts';
-import { processKdfRunner } from '../keyring/kdf.ts';
 import { KEYRING_TTL_SECONDS } from '../limits.ts';
-import { createLogger, securityEventsTo } from '../log.ts';
 import { beginEpoch } from '../rotation/begin-epoch.ts';
 import { countEpochs } from '../rotation/count-epochs.ts';
 import { type DrainResult, drain } from '../rotation/drain.ts';
@@ -15,10 +13,10 @@ import type { PassResult } from '../rotation/rewrap-pass.ts';
 import { storedRows } from '../rotation/stored-rows.ts';
 import { probeStorage, type Storage } from '../runtime.ts';
 import { reporting } from './command-line.ts';
-import { openCommandStorage } from './command-storage.ts';
 import { handOut, keptMembers } from './issued-key.ts';
 import { readCaller } from './key-caller.ts';
 import { DEEP_USAGE, type DeepCommand, parseDeepOptions } from './key-rotate-deep-options.ts';
+import { openKeyringCommand } from './keyring-command.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';
 import { RotationProgress } from './rotation-progress.ts';
 
@@ -43,17 +41,13 @@ async function run(command: DeepCommand, environment: NodeJS.ProcessEnv): Promis
   const interrupted = new AbortController();
   const stop = () => interrupted.abort(new Error('interrupted; the same command goes on'));
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  const { storage, config } = await openCommandStorage(environment);
   try {
-    const level = environment['SEALGATE_LOG_LEVEL'] === undefined ? 'error' : config.logLevel;
-    const emit = securityEventsTo(createLogger({ level, destination: process.stderr }));
-    const { state } = storage;
-    const deps = { state, sealKeys: config.sealKeys, emit, now: () => new Date(), runner: processKdfRunner };
-    const context = { command, deps, storage, config, signal: interrupted.signal };
-    return command.status ? await status(context, environment) : await rotate(context, environment);
+    return await openKeyringCommand(environment, (deps, { storage, config }) => {
+      const context = { command, deps, storage, config, signal: interrupted.signal };
+      return command.status ? status(context, environment) : rotate(context, environment);
+    });
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
-    await storage.backend.close();
   }
 }
 

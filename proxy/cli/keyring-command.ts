@@ -1,13 +1,14 @@
 /** A command that changes keyrings: its settings, storage and events put together, and the storage closed after it. */
-import type { Backend } from '../backend/backend.ts';
+import type { Config } from '../config.ts';
 import type { KeyringDeps } from '../keyring/change-keyring.ts';
 import { processKdfRunner } from '../keyring/kdf.ts';
 import { createLogger, securityEventsTo } from '../log.ts';
+import type { Storage } from '../runtime.ts';
 import { openCommandStorage } from './command-storage.ts';
 
 export async function openKeyringCommand<T>(
   environment: NodeJS.ProcessEnv,
-  work: (deps: KeyringDeps, backend: Backend) => Promise<T>,
+  work: (deps: KeyringDeps, o: { storage: Storage; config: Config }) => Promise<T>,
 ): Promise<T> {
   const { storage, config } = await openCommandStorage(environment);
   try {
@@ -16,7 +17,7 @@ export async function openKeyringCommand<T>(
     const emit = securityEventsTo(createLogger({ level, destination: process.stderr }));
     const { state } = storage;
     const deps = { state, sealKeys: config.sealKeys, emit, now: () => new Date(), runner: processKdfRunner };
-    return await work(deps, storage.backend);
+    return await work(deps, { storage, config });
   } finally {
     await storage.backend.close();
   }

@@ -2,6 +2,7 @@
 import type { SecurityEvent } from '../../proxy/events.ts';
 import { type AccessKey, unsealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
 import { canonicalJson } from '../../proxy/keyring/canonical-json.ts';
+import type { KeyringDeps } from '../../proxy/keyring/change-keyring.ts';
 import type { Keyring } from '../../proxy/keyring/document.ts';
 import { KdfRunner } from '../../proxy/keyring/kdf.ts';
 import { keyringName } from '../../proxy/keyring/records.ts';
@@ -32,6 +33,12 @@ export class TenancyHarness {
       ...(o.ttlSeconds === undefined ? {} : { ttlSeconds: o.ttlSeconds }),
       cacheEntries: o.cacheEntries ?? 100,
     });
+  }
+
+  /** What changes keyrings of that state, as another process would. */
+  get deps(): KeyringDeps {
+    const { state, sealKeys, runner } = this;
+    return { state, sealKeys, runner, emit: (event) => this.events.push(event), now: () => new Date(this.time) };
   }
 
   /** Puts a keyring into the state behind everybody's back, under `tenant`'s name. */

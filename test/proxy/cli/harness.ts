@@ -45,11 +45,7 @@ export async function openKeyCommands(slots: readonly SlotPlan[] = [{ label: 'fi
     AWS_SECRET_ACCESS_KEY: secretAccessKey,
   };
   const deps: KeyringDeps = {
-    state: harness.state,
-    sealKeys: harness.sealKeys,
-    emit: (event) => harness.events.push(event),
-    now: () => new Date(harness.time),
-    runner: harness.runner,
+    ...harness.deps,
     onChange: (tenant) => harness.tenancy.invalidate(tenant),
   };
   const signal = new AbortController().signal;

@@ -27,11 +27,7 @@ async function setup(o: { versioned?: boolean } = {}) {
   harness.store(fixture.keyring);
   const changes: [string, number][] = [];
   const deps: KeyringDeps = {
-    state: harness.state,
-    sealKeys: harness.sealKeys,
-    emit: (event) => harness.events.push(event),
-    now: () => new Date(harness.time),
-    runner: harness.runner,
+    ...harness.deps,
     onChange: (tenant, generation) => void changes.push([tenant, generation]),
   };
   const [first, second] = fixture.keys.map((key) => ({

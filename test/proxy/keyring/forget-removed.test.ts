@@ -21,11 +21,7 @@ async function setup() {
   const { keyring, keys, tenant } = await makeTenant({ sealKeys: harness.sealKeys });
   harness.store(keyring);
   const deps: KeyringDeps = {
-    state: harness.state,
-    sealKeys: harness.sealKeys,
-    emit: (event) => harness.events.push(event),
-    now: () => new Date(harness.time),
-    runner: harness.runner,
+    ...harness.deps,
     generations: harness.tenancy.generations,
     onChange: (changed, generation) => harness.tenancy.noteGeneration(changed, generation),
   };

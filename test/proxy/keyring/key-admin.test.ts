@@ -32,11 +32,7 @@ async function setup(o: { slots?: readonly SlotPlan[]; sealKeys?: SealKeys } = {
   harness.store(fixture.keyring);
   const { tenant } = fixture;
   const deps: KeyringDeps = {
-    state: harness.state,
-    sealKeys: harness.sealKeys,
-    emit: (event) => harness.events.push(event),
-    now: () => new Date(harness.time),
-    runner: harness.runner,
+    ...harness.deps,
     generations: harness.tenancy.generations,
     onChange: (changed, generation) => harness.tenancy.noteGeneration(changed, generation),
   };

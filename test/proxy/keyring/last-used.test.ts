@@ -4,7 +4,6 @@ import { createHash, createHmac, hkdfSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { describeKeyLines } from '../../../proxy/cli/describe-tenant.ts';
 import { TenantAdmin } from '../../../proxy/keyring/admin.ts';
-import type { KeyringDeps } from '../../../proxy/keyring/change-keyring.ts';
 import { deleteTenant } from '../../../proxy/keyring/delete-tenant.ts';
 import { KeyAdmin } from '../../../proxy/keyring/key-admin.ts';
 import { lastUsedName, openLastUsed, readLastUse, sealLastUsed } from '../../../proxy/keyring/last-used.ts';
@@ -99,13 +98,7 @@ async function setup(o: { slots?: readonly SlotPlan[] } = {}) {
   const harness = new TenancyHarness();
   const fixture = await makeTenant({ sealKeys: harness.sealKeys, slots: o.slots ?? [{ label: 'a' }, { label: 'b' }] });
   harness.store(fixture.keyring);
-  const deps: KeyringDeps = {
-    state: harness.state,
-    sealKeys: harness.sealKeys,
-    emit: (event) => harness.events.push(event),
-    now: () => new Date(harness.time),
-    runner: harness.runner,
-  };
+  const { deps } = harness;
   const { tenant } = fixture;
   const slots = fixture.keyring.slots.map(({ id }) => id);
   const stateName = (slot: string) => `p/${lastUsedName({ tenant, slot })}`;

@@ -30,15 +30,17 @@ function namesOf(state: StateStore, prefix: string): Promise<readonly string[]> 
 describe('records', () => {
   it('are written by compare-and-swap', async () => {
     const { backend, state } = await setup();
+    const modified = new Date('2026-06-01T00:00:00Z');
+    backend.now = () => modified;
     expect(await state.get('n/1', signal)).toBeUndefined();
     await expect(state.put('n/1', x, { ifMatch: '"no"' }, signal)).rejects.toThrow(StateConflict);
     const first = await state.put('n/1', x, { ifAbsent: true }, signal);
-    expect(await state.get('n/1', signal)).toEqual({ body: x, etag: first });
+    expect(await state.get('n/1', signal)).toEqual({ body: x, etag: first, modified });
     await expect(state.put('n/1', y, { ifAbsent: true }, signal)).rejects.toThrow(StateConflict);
     const second = await state.put('n/1', y, { ifMatch: first }, signal);
     await expect(state.put('n/1', x, { ifMatch: first }, signal)).rejects.toThrow(StateConflict);
     expect(await state.getIfChanged('n/1', second, signal)).toBe('unchanged');
-    expect(await state.getIfChanged('n/1', first, signal)).toEqual({ body: y, etag: second });
+    expect(await state.getIfChanged('n/1', first, signal)).toEqual({ body: y, etag: second, modified });
     expect(backend.keys('state')).toEqual(['a b/ü/n/1']);
     await state.delete('n/1', signal);
     await state.delete('n/1', signal);
