@@ -26,8 +26,12 @@ export async function fetchVersion(
   if (response.status !== (whole ? 200 : 206)) {
     throw await failureOf(response, { operation: 'GetObject', bucket: address.bucket, key: address.key });
   }
-  const found = factsOf(response.headers);
-  if (found.etag === facts.etag && found.size === facts.size && found.versionId === facts.versionId) return response;
-  discard(response);
-  throw new VersionChanged();
+  try {
+    const found = factsOf(response.headers);
+    if (found.etag === facts.etag && found.size === facts.size && found.versionId === facts.versionId) return response;
+    throw new VersionChanged();
+  } catch (error) {
+    discard(response);
+    throw error;
+  }
 }

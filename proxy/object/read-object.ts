@@ -69,7 +69,8 @@ export async function* openPlan(
         batchBytes: BATCH_BYTES,
       });
     }
-    await source.drain();
+    // The footer, after all of an object. A store may send more, without end.
+    await source.drain({ maxBytes: object.footerBytes });
   } catch (error) {
     throw asObjectFailure(call, object.address, error);
   } finally {

@@ -23,10 +23,15 @@ export class SplitSource {
     }
   }
 
-  /** Reads the source to its end, so that its connection can serve again. */
-  async drain(): Promise<void> {
+  /** Reads the source to its end, so that its connection can serve again; or until it has brought more than `maxBytes`. */
+  async drain(o: { maxBytes?: number } = {}): Promise<void> {
+    let left = (o.maxBytes ?? Number.POSITIVE_INFINITY) - this.#rest.length;
     this.#rest = Buffer.alloc(0);
-    while ((await this.#iterator.next()).done !== true);
+    while (left >= 0) {
+      const step = await this.#iterator.next();
+      if (step.done === true) return;
+      left -= step.value.length;
+    }
   }
 
   async close(): Promise<void> {
