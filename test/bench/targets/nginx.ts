@@ -2,10 +2,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../helpers/child-server.ts';
-import { type Certificate, loopback } from '../tls.ts';
+import type { Certificate } from '../tls.ts';
 import type { BackendUnderTest } from './backend.ts';
 import type { Children } from './children.ts';
-import { PLAIN_BUCKET, type Target, untilAnswering } from './target.ts';
+import { PLAIN_BUCKET, type Target, targetOnPort, untilAnswering } from './target.ts';
 
 /** Debian's package puts it where the PATH of a user may not look. */
 const PROGRAMS = ['nginx', '/usr/sbin/nginx'];
@@ -52,18 +52,8 @@ export async function startNginx(o: {
     const child = await o.children.start({ command, args, log });
     if (child === undefined) continue;
     if (o.tls === undefined) await untilAnswering(`http://127.0.0.1:${port}/${PLAIN_BUCKET}`, { what: o.name, log });
-    return {
-      name: o.name,
-      endpoint: {
-        address: loopback(port, o.tls),
-        authority: `127.0.0.1:${port}`,
-        credentials: o.backend.credentials,
-        region: o.backend.region,
-        bucket: PLAIN_BUCKET,
-      },
-      pids: [child.pid],
-      store: PLAIN_BUCKET,
-    };
+    const { name, tls, backend } = o;
+    return targetOnPort({ name, port, tls, bucket: PLAIN_BUCKET, pid: child.pid, signing: backend });
   }
   return undefined;
 }

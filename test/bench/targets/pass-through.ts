@@ -2,23 +2,12 @@
 import { once } from 'node:events';
 import type { BackendUnderTest } from './backend.ts';
 import type { Children } from './children.ts';
-import { PLAIN_BUCKET, type Target } from './target.ts';
+import { PLAIN_BUCKET, type Target, targetOnPort } from './target.ts';
 
 export async function startPassThrough(children: Children, backend: BackendUnderTest): Promise<Target | undefined> {
   const { protocol, host } = new URL(backend.url);
   if (protocol !== 'http:') return undefined;
   const child = children.fork(new URL('pass-through-child.ts', import.meta.url), [host]);
   const [{ port }] = (await once(child.process, 'message')) as [{ port: number }];
-  return {
-    name: 'node-http',
-    endpoint: {
-      address: { host: '127.0.0.1', port, tls: false },
-      authority: `127.0.0.1:${port}`,
-      credentials: backend.credentials,
-      region: backend.region,
-      bucket: PLAIN_BUCKET,
-    },
-    pids: [child.pid],
-    store: PLAIN_BUCKET,
-  };
+  return targetOnPort({ name: 'node-http', port, bucket: PLAIN_BUCKET, pid: child.pid, signing: backend });
 }

@@ -7,10 +7,10 @@ import { promisify } from 'node:util';
 import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
 import { freePort } from '../../helpers/child-server.ts';
 import type { SigningCredentials } from '../../helpers/raw-client.ts';
-import { type Certificate, loopback } from '../tls.ts';
+import type { Certificate } from '../tls.ts';
 import type { BackendUnderTest } from './backend.ts';
 import type { Children } from './children.ts';
-import { type Target, untilAnswering } from './target.ts';
+import { type Target, targetOnPort, untilAnswering } from './target.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../../bin/sealgate.js', import.meta.url));
 const BUCKET = 'bench-sealed';
@@ -68,16 +68,6 @@ export async function startSealgate(o: {
   });
   if (child === undefined) throw new Error('sealgate could not be started');
   await untilAnswering(`http://127.0.0.1:${opsPort}/readyz`, { what: o.name, log });
-  return {
-    name: o.name,
-    endpoint: {
-      address: loopback(port, o.tls),
-      authority: `127.0.0.1:${port}`,
-      credentials: o.installation.credentials,
-      region: o.backend.region,
-      bucket: BUCKET,
-    },
-    pids: [child.pid],
-    store: BUCKET,
-  };
+  const signing = { credentials: o.installation.credentials, region: o.backend.region };
+  return targetOnPort({ name: o.name, port, tls: o.tls, bucket: BUCKET, pid: child.pid, signing });
 }
