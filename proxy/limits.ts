@@ -108,6 +108,11 @@ export const BACKEND_CONTINUE_MS = 1_000;
 export const BACKEND_COPY_TIMEOUT_MS = 600_000;
 /** Milliseconds for which an unused connection to the backend is kept; stores close theirs after 5 to 60 s. */
 export const BACKEND_KEEP_ALIVE_MS = 4_000;
+/**
+ * Bytes of memory for reads from the backend. `shared`: one for the whole process, copied out of; a body beyond it gets memory
+ * of its own, `body` at a time, and a new piece when less than `least` of it is left.
+ */
+export const BACKEND_READ_BYTES = { shared: 64 * KiB, body: 256 * KiB, least: 32 * KiB };
 /** Error documents of a backend, bytes. */
 export const MAX_BACKEND_ERROR_BYTES = 256 * KiB;
 /** All response headers of a backend, bytes. */

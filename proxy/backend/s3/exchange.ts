@@ -3,12 +3,13 @@
  * failing body, an abort) meets here, and exactly one of them settles it; afterwards no timer, listener or half-used
  * connection remains.
  */
-import type { ClientRequest, IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { type BackendResponse, BackendUnavailable } from '../backend.ts';
-import { type ExchangeOptions, headersOf, isReset, requestOptions } from './node-http.ts';
+import type { Connection, ConnectionUser } from './connection.ts';
+import type { Connections } from './connections.ts';
 import type { RequestBody } from './request-body.ts';
+import { renderHead } from './request-head.ts';
+import { MalformedResponse, type ResponseHead } from './response-head.ts';
 
 /** A kept connection was dead, most likely closed by the store while unused; and sending again can do no harm. */
 export class StaleConnection extends BackendUnavailable {}
@@ -22,6 +23,24 @@ export interface Exchanged {
   readonly continueIgnored: boolean;
 }
 
+export interface ExchangeOptions {
+  readonly connections: Connections;
+  readonly hostname: string;
+  readonly method: string;
+  /** Request target, sent as it is. */
+  readonly path: string;
+  /** Signed headers, with host and content-length. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: RequestBody | undefined;
+  /** Milliseconds for a connection to be made, TLS handshake included. */
+  readonly connectMs: number;
+  /** Milliseconds without a byte, while it is the store's turn; also for a connection to become free. */
+  readonly idleMs: number;
+  /** Milliseconds to wait for 100 Continue before the body is sent; `undefined` to send it at once. */
+  readonly continueMs: number | undefined;
+  readonly signal: AbortSignal;
+}
+
 /**
  * @throws BackendUnavailable (or one of its kinds above); what the body's source threw, once the connection is closed;
  *   the signal's reason.
@@ -29,62 +48,62 @@ export interface Exchanged {
 export function exchange(o: ExchangeOptions): Promise<Exchanged> {
   return new Promise((resolve, reject) => {
     if (o.signal.aborted) reject(o.signal.reason);
-    else new Exchange(o, resolve, reject);
+    else new Exchange(o, resolve, reject).start();
   });
 }
 
-class Exchange {
+class Exchange implements ConnectionUser {
   readonly #options: ExchangeOptions;
-  readonly #request: ClientRequest;
   readonly #resolve: (value: Exchanged) => void;
   readonly #reject: (reason: unknown) => void;
   readonly #onAbort: () => void;
-  #response: IncomingMessage | undefined;
+  readonly #head: string;
+  #connection: Connection | undefined;
+  #waitNoLonger: (() => void) | undefined;
+  #response: Readable | undefined;
   #connectTimer: NodeJS.Timeout | undefined;
   #continueTimer: NodeJS.Timeout | undefined;
   #continueIgnored = false;
   #bodyStarted = false;
-  #failed = false;
+  /** Why it failed, if it did. */
+  #failure: { readonly reason: unknown } | undefined;
 
   constructor(o: ExchangeOptions, resolve: (value: Exchanged) => void, reject: (reason: unknown) => void) {
     this.#options = o;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#request = o.open(requestOptions(o));
+    const expect = o.continueMs === undefined ? o.headers : { ...o.headers, expect: '100-continue' };
+    this.#head = renderHead({ method: o.method, path: o.path, headers: expect });
     this.#onAbort = () => this.#fail(o.signal.reason);
-    o.signal.addEventListener('abort', this.#onAbort, { once: true });
-    this.#armConnectTimer(o.idleMs, 'no connection became free');
-    this.#request.on('socket', (socket) => this.#onSocket(socket));
-    this.#request.on('error', (error: NodeJS.ErrnoException) => this.#fail(this.#transportFailure(error)));
-    this.#request.on('timeout', () => this.#onIdle());
-    this.#request.on('response', (response) => this.#onResponse(response));
-    this.#request.on('close', () => this.#clear());
-    this.#start();
   }
 
-  #start(): void {
-    const { body, continueMs } = this.#options;
-    if (body === undefined) this.#request.end();
-    else if (continueMs === undefined) this.#sendBody(body);
-    else {
-      // A store may send 100 more than once, and it may come after the timer.
-      this.#request.on('continue', () => this.#sendBody(body));
-      this.#request.flushHeaders();
-    }
+  get method(): string {
+    return this.#options.method;
   }
 
-  #onSocket(socket: Socket): void {
+  start(): void {
+    const { connections, hostname, signal, idleMs } = this.#options;
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+    this.#waitNoLonger = connections.take(hostname, (connection) => this.#onConnection(connection));
+    if (this.#connection === undefined) this.#armConnectTimer(idleMs, 'no connection became free');
+  }
+
+  #onConnection(connection: Connection): void {
     clearTimeout(this.#connectTimer);
-    const connected = () => {
-      clearTimeout(this.#connectTimer);
-      this.#armContinueTimer();
-    };
-    if (!socket.connecting) {
-      connected();
-      return;
-    }
-    this.#armConnectTimer(this.#options.connectMs, 'the connection was not made in time');
-    socket.once(this.#request.protocol === 'https:' ? 'secureConnect' : 'connect', connected);
+    const { body, continueMs, connectMs, idleMs } = this.#options;
+    this.#connection = connection;
+    connection.begin(this);
+    connection.watch(idleMs);
+    if (!connection.isConnected) this.#armConnectTimer(connectMs, 'the connection was not made in time');
+    connection.write(this.#head);
+    if (continueMs !== undefined) {
+      if (connection.isConnected) this.#armContinueTimer();
+    } else if (body !== undefined) this.#sendBody(body);
+  }
+
+  onConnected(): void {
+    clearTimeout(this.#connectTimer);
+    this.#armContinueTimer();
   }
 
   #armConnectTimer(ms: number, reason: string): void {
@@ -93,80 +112,81 @@ class Exchange {
 
   #armContinueTimer(): void {
     const { body, continueMs } = this.#options;
-    if (continueMs === undefined || body === undefined || this.#bodyStarted || this.#failed) return;
+    if (continueMs === undefined || body === undefined || this.#bodyStarted || this.#failure !== undefined) return;
     this.#continueTimer = setTimeout(() => {
       this.#continueIgnored = true;
       this.#sendBody(body);
     }, continueMs);
   }
 
+  /** A store may send 100 more than once, unasked, and after the timer. */
+  onContinue(): void {
+    const { body } = this.#options;
+    if (body !== undefined) this.#sendBody(body);
+  }
+
   #sendBody(body: RequestBody): void {
     clearTimeout(this.#continueTimer);
-    if (this.#bodyStarted || this.#failed || this.#response !== undefined) return;
+    const connection = this.#connection;
+    if (connection === undefined || this.#bodyStarted || this.#failure !== undefined || this.#response !== undefined)
+      return;
     this.#bodyStarted = true;
-    body.send(this.#request).catch((error: unknown) => {
+    body.send(connection)?.catch((error: unknown) => {
       // Once the store has answered, or the exchange has failed, the source's complaints about being stopped are moot.
       if (this.#response === undefined) this.#fail(error);
     });
   }
 
-  #onIdle(): void {
-    const waitsForConsumer = this.#response !== undefined && this.#response.readableLength > 0;
-    if (waitsForConsumer || this.#options.body?.waitingForSource === true) {
-      this.#request.setTimeout(this.#options.idleMs);
-      return;
-    }
-    this.#fail(new BackendUnavailable(`nothing was heard for ${this.#options.idleMs / 1000} s`));
+  onDrain(): void {
+    this.#options.body?.drained();
   }
 
-  #onResponse(response: IncomingMessage): void {
-    if (this.#failed) return;
-    const { body, method } = this.#options;
-    const status = response.statusCode ?? 0;
-    const unusable = body !== undefined && !body.complete ? this.#unusableEarly(status) : undefined;
-    if (unusable !== undefined) {
-      this.#fail(unusable);
-      return;
-    }
+  onIdle(): void {
+    const { idleMs, body } = this.#options;
+    const waitsForConsumer = this.#response !== undefined && this.#response.readableLength > 0;
+    if (waitsForConsumer || body?.waitingForSource === true) this.#connection?.watch(idleMs);
+    else this.#fail(new BackendUnavailable(`nothing was heard for ${idleMs / 1000} s`));
+  }
+
+  onResponse({ status, headers }: ResponseHead, response: Readable): void {
+    const { body } = this.#options;
+    if (body !== undefined && !body.complete) this.#refuseEarly(status);
     this.#response = response;
     clearTimeout(this.#continueTimer);
     body?.stop();
-    // A connection with the rest of a request still unsent is of no further use.
-    response.once('close', () => {
-      if (!this.#request.writableFinished) this.#request.destroy();
-      this.#clear();
-    });
     response.on('error', ignore);
-    const empty = method === 'HEAD' || status === 204 || status === 304;
-    if (empty) response.resume();
-    this.#resolve({
-      response: { status, headers: headersOf(response), body: empty ? emptyBody() : response },
-      continueIgnored: this.#continueIgnored,
-    });
+    this.#resolve({ response: { status, headers, body: response }, continueIgnored: this.#continueIgnored });
   }
 
-  /** An answer before the end of the body can only refuse it. */
-  #unusableEarly(status: number): BackendUnavailable | undefined {
-    if (status === 417 && !this.#bodyStarted) return new ExpectationRefused('it refuses Expect');
-    return status < 300 ? new BackendUnavailable('it confirmed a body that it had not yet got') : undefined;
+  /** An answer before the end of the body can only refuse it. @throws BackendUnavailable for any other */
+  #refuseEarly(status: number): void {
+    if (status === 417 && !this.#bodyStarted) throw new ExpectationRefused('it refuses Expect');
+    if (status < 300) throw new BackendUnavailable('it confirmed a body that it had not yet got');
+  }
+
+  onComplete(): void {
+    this.#clear();
+    // What was not sent of the request never will be: the connection is closed instead.
+    if (this.#options.body?.complete === false) this.#connection?.destroy();
+  }
+
+  onClosed(error: NodeJS.ErrnoException | undefined): void {
+    this.#clear();
+    this.#options.body?.stop();
+    const reason = this.#failure === undefined ? this.#transportFailure(error) : this.#failure.reason;
+    if (this.#response === undefined) this.#reject(reason);
+    else this.#response.destroy(reason instanceof Error ? reason : new Error(String(reason)));
   }
 
   /** Ends everything. Before the response the promise rejects, once the connection is closed; after it, the body errors. */
   #fail(reason: unknown): void {
-    if (this.#failed) return;
-    this.#failed = true;
+    if (this.#failure !== undefined) return;
+    this.#failure = { reason };
     this.#clear();
     this.#options.body?.stop();
-    if (this.#response !== undefined) {
-      this.#response.destroy(errorOf(reason));
-      this.#request.destroy();
-      return;
-    }
-    const { socket } = this.#request;
-    this.#request.destroy();
-    // A request still waiting for a connection would emit 'close' only once it got one.
-    if (socket === null || socket.closed) this.#reject(reason);
-    else socket.once('close', () => this.#reject(reason));
+    this.#waitNoLonger?.();
+    if (this.#connection === undefined) this.#reject(reason);
+    else this.#connection.destroy();
   }
 
   #clear(): void {
@@ -175,23 +195,23 @@ class Exchange {
     this.#options.signal.removeEventListener('abort', this.#onAbort);
   }
 
-  #transportFailure(error: NodeJS.ErrnoException): BackendUnavailable {
-    const reason = error.code ?? error.message;
+  #transportFailure(error: NodeJS.ErrnoException | undefined): BackendUnavailable {
+    if (error instanceof BackendUnavailable) return error;
+    const reason = error instanceof MalformedResponse ? error.message : (error?.code ?? error?.message ?? 'ECONNRESET');
     const { body, continueMs } = this.#options;
     const harmless = continueMs === undefined ? body === undefined || body.repeatable : !this.#bodyStarted;
-    const stale = isReset(error) && this.#request.reusedSocket && this.#response === undefined && harmless;
+    const wasReused = (this.#connection?.uses ?? 0) > 1;
+    const stale = isReset(error) && wasReused && this.#response === undefined && harmless;
     return stale ? new StaleConnection(reason) : new BackendUnavailable(reason);
   }
 }
 
-function emptyBody(): Readable {
-  const body = new Readable({ read: ignore });
-  body.push(null);
-  return body;
-}
+/** Error codes with which a peer's close of a kept connection shows. */
+const RESET_CODES: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);
 
-function errorOf(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
+/** Was the connection closed under the request by the other side? Without an error it was ended. */
+function isReset(error: NodeJS.ErrnoException | undefined): boolean {
+  return error === undefined || (error.code !== undefined && RESET_CODES.has(error.code));
 }
 
 function ignore(): void {}

@@ -3,9 +3,9 @@
  * complete Content-Length leaves only after the source has ended without an error. Until then a store has nothing that
  * it could commit, whatever verification the source still had to do.
  */
-import type { ClientRequest } from 'node:http';
 import { WRITE_AHEAD_BYTES } from '../../limits.ts';
 import type { BackendBody } from '../backend.ts';
+import type { Connection } from './connection.ts';
 
 export class RequestBody {
   readonly length: number;
@@ -39,23 +39,21 @@ export class RequestBody {
   }
 
   /**
-   * Sends the body and ends the request. Resolves early, with the request unfinished, once `stop` was called.
+   * Sends the body: at once if it is at hand, else for as long as the promise is pending. It resolves early, with the body
+   * unfinished, once `stop` was called.
    * @throws what the source throws; a TypeError when the source's length is not the one announced.
    */
-  async send(request: ClientRequest): Promise<void> {
+  send(connection: Connection): Promise<void> | undefined {
     this.#stopped = false;
-    if (this.#whole !== undefined) {
-      this.#complete = true;
-      request.end(this.#whole);
-      return;
-    }
-    const onDrain = () => this.#wake?.();
-    request.on('drain', onDrain);
-    try {
-      await this.#pump(request);
-    } finally {
-      request.off('drain', onDrain);
-    }
+    if (this.#whole === undefined) return this.#pump(connection);
+    this.#complete = true;
+    if (this.#whole.length > 0) connection.write(this.#whole);
+    return undefined;
+  }
+
+  /** The connection takes more. */
+  drained(): void {
+    this.#wake?.();
   }
 
   /** Stops sending; tells the source that no more will be read. */
@@ -67,7 +65,7 @@ export class RequestBody {
     this.#iterator?.return?.().then(undefined, () => undefined);
   }
 
-  async #pump(request: ClientRequest): Promise<void> {
+  async #pump(connection: Connection): Promise<void> {
     let left = this.length;
     let last: Buffer | undefined;
     for (;;) {
@@ -79,12 +77,12 @@ export class RequestBody {
       if (left < 0) throw new TypeError(`A request body is longer than the ${this.length} bytes announced`);
       if (left === 0) last = step.value;
       // Pieces that are at hand together leave in one system call; node's own mark would send each by itself.
-      else if (!request.write(step.value) && request.writableLength >= WRITE_AHEAD_BYTES) await this.#drained();
+      else if (!connection.write(step.value) && connection.unsentBytes >= WRITE_AHEAD_BYTES) await this.#untilDrained();
       if (this.#stopped) return;
     }
     if (left !== 0) throw new TypeError(`A request body is ${left} bytes shorter than the ${this.length} announced`);
     this.#complete = true;
-    request.end(last);
+    if (last !== undefined) connection.write(last);
   }
 
   async #next(): Promise<IteratorResult<Buffer>> {
@@ -97,7 +95,7 @@ export class RequestBody {
     }
   }
 
-  #drained(): Promise<void> {
+  #untilDrained(): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = () => {
         this.#wake = undefined;

@@ -1,7 +1,7 @@
 /**
  * The backend for any S3-compatible endpoint: builds the target, signs it with the proxy's own credentials, and sends it
- * over node:http, whose streams are faster on this path than fetch-style clients. It retries only what cannot have
- * happened: a request on a kept connection that the store had closed meanwhile. Statuses are never retried here.
+ * over connections of its own. It retries only what cannot have happened: a request on a kept connection that the store had
+ * closed meanwhile. Statuses are never retried here.
  */
 import {
   BACKEND_CONNECT_TIMEOUT_MS,
@@ -10,7 +10,7 @@ import {
   BACKEND_IDLE_TIMEOUT_MS,
 } from '../../limits.ts';
 import type { Backend, BackendRequest, BackendResponse } from '../backend.ts';
-import { openAgents } from './agents.ts';
+import { Connections } from './connections.ts';
 import { ExpectationRefused, exchange, StaleConnection } from './exchange.ts';
 import { RequestBody } from './request-body.ts';
 import { type Credentials, signRequest } from './sign.ts';
@@ -37,8 +37,9 @@ export interface S3BackendOptions {
 export function openS3Backend(o: S3BackendOptions): Backend {
   const { endpoint } = o;
   assertEndpoint(endpoint);
-  const agents = openAgents({ endpoint, tls: o.tls, sockets: o.sockets });
-  const port = Number(endpoint.port) || (endpoint.protocol === 'https:' ? 443 : 80);
+  const shared = { endpoint, ca: o.tls?.ca, most: o.sockets };
+  const kept = new Connections({ ...shared, keeps: true });
+  const own = new Connections({ ...shared, keeps: false });
   const credentials = credentialsOf(o);
   const connectMs = o.timeouts?.connectMs ?? BACKEND_CONNECT_TIMEOUT_MS;
   const continueMs = o.timeouts?.continueMs ?? BACKEND_CONTINUE_MS;
@@ -56,14 +57,11 @@ export function openS3Backend(o: S3BackendOptions): Backend {
       { credentials, region: o.region },
     );
     const { response, continueIgnored } = await exchange({
-      open: agents.request,
-      agent: fresh ? agents.fresh : agents.kept,
-      close: fresh,
+      connections: fresh ? own : kept,
       hostname: target.hostname,
-      port,
       method: request.method,
       path: target.path,
-      headers,
+      headers: fresh ? { ...headers, connection: 'close' } : headers,
       body,
       connectMs,
       idleMs: movesDataInside(request) ? Math.max(idleMs, BACKEND_COPY_TIMEOUT_MS) : idleMs,
@@ -89,7 +87,8 @@ export function openS3Backend(o: S3BackendOptions): Backend {
     description: endpoint.origin,
     send,
     async close() {
-      agents.close();
+      kept.close();
+      own.close();
     },
   };
 }

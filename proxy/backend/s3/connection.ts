@@ -1,0 +1,249 @@
+/**
+ * One connection to the store: requests go out one after the other, and each response is read to its end before the next.
+ * It works on the socket itself: reads go into memory that is used again (heads, small bodies) or that becomes the body's own
+ * pieces (large ones), where node:http makes a buffer of every read and copies it (docs/performance.md has the figures).
+ */
+import { Buffer } from 'node:buffer';
+import { connect, isIP, type OnReadOpts, type Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { type ConnectionOptions as ConnectionOptionsOfTls, connect as connectTls, type TLSSocket } from 'node:tls';
+import { BACKEND_READ_BYTES, MAX_BACKEND_HEAD_BYTES } from '../../limits.ts';
+import { emptyBody, ResponseBody } from './response-body.ts';
+import { type Framing, framingOf } from './response-framing.ts';
+import { headLength, MalformedResponse, parseHead, type ResponseHead } from './response-head.ts';
+
+/** Whose request is under way. Calls come in this order; after `onClosed` none comes. */
+export interface ConnectionUser {
+  readonly method: string;
+  onConnected(): void;
+  onContinue(): void;
+  /** The head is there, and its body to be read. Throwing closes the connection. */
+  onResponse(head: ResponseHead, body: Readable): void;
+  /** The response is whole. The connection has another user, or none, from now on. */
+  onComplete(): void;
+  /** What was written has gone out. */
+  onDrain(): void;
+  /** Nothing was read or written for the time of `watch`. */
+  onIdle(): void;
+  /** It was closed before the response was whole. */
+  onClosed(error: NodeJS.ErrnoException | undefined): void;
+}
+
+export interface ConnectionOptions {
+  readonly secure: boolean;
+  readonly hostname: string;
+  readonly port: number;
+  /** PEM text of the certificates to trust instead of the built-in ones. */
+  readonly ca?: string | undefined;
+  /** A TLS session to resume. */
+  readonly session?: Buffer | undefined;
+}
+
+/** What a read goes into unless a large body is under way. Whatever is kept of it is copied, before the read returns. */
+const shared = Buffer.allocUnsafeSlow(BACKEND_READ_BYTES.shared);
+
+export class Connection {
+  readonly socket: Socket;
+  /** Requests begun on it. */
+  uses = 0;
+  readonly #onFree: (connection: Connection, head: ResponseHead) => void;
+  #user: ConnectionUser | undefined;
+  #error: NodeJS.ErrnoException | undefined;
+  #isCorked = false;
+  /** The beginning of a head that came in several reads. */
+  #partial: Buffer | undefined;
+  #head: ResponseHead | undefined;
+  #framing: Framing | undefined;
+  #body: ResponseBody | undefined;
+  /** Memory of the body's own, and where the next read goes. */
+  #memory: Buffer | undefined;
+  #filled = 0;
+  #isReaderBehind = false;
+
+  /** @param onFree called when a response is whole and the connection may carry another request */
+  constructor(o: ConnectionOptions, onFree: (connection: Connection, head: ResponseHead) => void) {
+    this.#onFree = onFree;
+    this.socket = open(o, {
+      buffer: () => this.#nextMemory(),
+      callback: (bytes, memory) => this.#onRead(bytes, memory),
+    });
+    this.socket.once(o.secure ? 'secureConnect' : 'connect', () => this.#user?.onConnected());
+    this.socket.on('drain', () => this.#user?.onDrain());
+    this.socket.on('timeout', () => (this.#user === undefined ? this.destroy() : this.#user.onIdle()));
+    this.socket.on('error', (error) => {
+      this.#error = error;
+    });
+    this.socket.on('end', () => this.#onEnd());
+    this.socket.on('close', () => this.#onClose());
+  }
+
+  get isConnected(): boolean {
+    return (
+      !this.socket.connecting && (!('encrypted' in this.socket) || (this.socket as TLSSocket).getProtocol() !== null)
+    );
+  }
+
+  /** Whether another request can be sent on it. */
+  get isUsable(): boolean {
+    return !this.socket.destroyed && this.socket.readable && this.socket.writable;
+  }
+
+  /** Bytes handed over and not yet taken by the kernel. */
+  get unsentBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  begin(user: ConnectionUser): void {
+    this.#user = user;
+    this.uses += 1;
+    if (this.uses > 1) this.socket.ref();
+  }
+
+  /** Milliseconds of silence after which the user is told, or an unused connection is closed. */
+  watch(ms: number): void {
+    this.socket.setTimeout(ms);
+  }
+
+  /** Pieces that are written together leave in one system call. False when the caller should wait for `onDrain`. */
+  write(piece: Buffer | string): boolean {
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      this.socket.cork();
+      process.nextTick(() => {
+        this.#isCorked = false;
+        this.socket.uncork();
+      });
+    }
+    return typeof piece === 'string' ? this.socket.write(piece, 'latin1') : this.socket.write(piece);
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  #nextMemory(): Buffer {
+    const { expected = 0, isComplete = true } = this.#framing ?? {};
+    if (isComplete || this.#body === undefined || (expected > 0 && expected <= shared.length)) {
+      this.#memory = undefined;
+      return shared;
+    }
+    if (this.#memory === undefined || this.#memory.length - this.#filled < BACKEND_READ_BYTES.least) {
+      this.#memory = Buffer.allocUnsafeSlow(BACKEND_READ_BYTES.body);
+      this.#filled = 0;
+    }
+    return this.#memory.subarray(this.#filled);
+  }
+
+  /** @returns whether to go on reading */
+  #onRead(length: number, memory: Uint8Array): boolean {
+    const owned = memory !== shared;
+    if (owned) this.#filled += length;
+    try {
+      this.#take(Buffer.from(memory.buffer, memory.byteOffset, length), owned);
+    } catch (error) {
+      this.#error = error instanceof Error ? error : new MalformedResponse(String(error));
+      this.destroy();
+    }
+    return !this.#isReaderBehind;
+  }
+
+  #take(bytes: Buffer, owned: boolean): void {
+    let at = 0;
+    while (at < bytes.length && !this.socket.destroyed) {
+      const rest = at === 0 ? bytes : bytes.subarray(at);
+      at += this.#framing === undefined ? this.#takeHead(rest) : this.#takeBody(this.#framing, rest, owned);
+    }
+  }
+
+  #takeBody(framing: Framing, bytes: Buffer, owned: boolean): number {
+    const body = this.#body;
+    const taken = framing.take(bytes, (piece) => {
+      if (body?.add(owned ? piece : Buffer.from(piece)) === false) this.#isReaderBehind = true;
+    });
+    if (framing.isComplete) this.#complete();
+    return taken;
+  }
+
+  #takeHead(bytes: Buffer): number {
+    const user = this.#user;
+    if (user === undefined) throw new MalformedResponse('it sent what nobody asked for');
+    const before = this.#partial?.length ?? 0;
+    const whole = this.#partial === undefined ? bytes : Buffer.concat([this.#partial, bytes]);
+    const length = headLength(whole);
+    if (length > MAX_BACKEND_HEAD_BYTES || (length < 0 && whole.length > MAX_BACKEND_HEAD_BYTES)) {
+      throw new MalformedResponse('the head of its answer is too long');
+    }
+    if (length < 0) {
+      this.#partial = before === 0 ? Buffer.from(whole) : whole;
+      return bytes.length;
+    }
+    this.#partial = undefined;
+    this.#onHead(user, parseHead(whole.toString('latin1', 0, length - 4)));
+    return length - before;
+  }
+
+  #onHead(user: ConnectionUser, head: ResponseHead): void {
+    if (head.status === 101) throw new MalformedResponse('it wants another protocol');
+    if (head.status === 100) user.onContinue();
+    if (head.status < 200) return;
+    const framing = framingOf(head, user.method);
+    this.#head = head;
+    this.#framing = framing;
+    if (framing.isComplete) {
+      user.onResponse(head, emptyBody());
+      this.#complete();
+      return;
+    }
+    const body = new ResponseBody({ wanted: () => this.#onWanted(), givenUp: () => this.destroy() });
+    this.#body = body;
+    user.onResponse(head, body);
+  }
+
+  #onWanted(): void {
+    if (!this.#isReaderBehind) return;
+    this.#isReaderBehind = false;
+    this.socket.resume();
+  }
+
+  #complete(): void {
+    const [user, head] = [this.#user, this.#head];
+    this.#body?.finish();
+    this.#user = this.#head = this.#framing = this.#body = this.#memory = undefined;
+    this.#onWanted();
+    user?.onComplete();
+    // With the rest of a request still unsent it is of no further use.
+    if (head === undefined || !head.keepsAlive || !this.isUsable || this.unsentBytes > 0) this.destroy();
+    else {
+      this.socket.unref();
+      this.#onFree(this, head);
+    }
+  }
+
+  #onEnd(): void {
+    if (this.#framing?.endsWithConnection === true && this.#error === undefined) this.#complete();
+    this.destroy();
+  }
+
+  #onClose(): void {
+    const [user, body] = [this.#user, this.#body];
+    this.#user = this.#body = undefined;
+    user?.onClosed(this.#error);
+    body?.destroy(this.#error ?? new Error('the connection was closed'));
+  }
+}
+
+function open(o: ConnectionOptions, onread: OnReadOpts): Socket {
+  const { hostname: host, port } = o;
+  if (!o.secure) return connect({ host, port, noDelay: true, onread });
+  // `onread` goes on to the socket underneath, which the types do not know.
+  const options: ConnectionOptionsOfTls & { readonly onread: OnReadOpts } = {
+    host,
+    port,
+    onread,
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(o.ca === undefined ? {} : { ca: o.ca }),
+    ...(o.session === undefined ? {} : { session: o.session }),
+    ALPNProtocols: ['http/1.1'],
+  };
+  return connectTls(options).setNoDelay(true);
+}

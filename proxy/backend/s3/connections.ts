@@ -1,0 +1,116 @@
+/**
+ * Connections to the backend. Most requests share kept connections, the one used last first; a request that must not be
+ * repeated, or whose kept connection turned out to be dead, gets a connection of its own.
+ */
+import type { Buffer } from 'node:buffer';
+import type { TLSSocket } from 'node:tls';
+import { BACKEND_KEEP_ALIVE_MS, BACKEND_SOCKETS } from '../../limits.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
+import type { ResponseHead } from './response-head.ts';
+
+export type OnConnection = (connection: Connection) => void;
+
+/** The connections to one host name. */
+interface Host {
+  open: number;
+  readonly unused: Connection[];
+  readonly waiting: Set<OnConnection>;
+}
+
+export class Connections {
+  readonly #o: Omit<ConnectionOptions, 'hostname' | 'session'>;
+  readonly #most: number;
+  readonly #keeps: boolean;
+  readonly #hosts = new Map<string, Host>();
+  readonly #sessions = new Map<string, Buffer>();
+  readonly #all = new Set<Connection>();
+
+  /** `most`: to one host name, BACKEND_SOCKETS by default. `keeps`: whether they are used again. */
+  constructor(o: { endpoint: URL; ca?: string | undefined; most?: number | undefined; keeps: boolean }) {
+    const secure = o.endpoint.protocol === 'https:';
+    this.#o = { secure, port: Number(o.endpoint.port) || (secure ? 443 : 80), ca: o.ca };
+    this.#most = o.most ?? BACKEND_SOCKETS;
+    this.#keeps = o.keeps;
+  }
+
+  /** Gives a connection to `use`, at once or when one becomes free. @returns how to wait no longer */
+  take(hostname: string, use: OnConnection): () => void {
+    const host = this.#host(hostname);
+    for (let kept = host.unused.pop(); kept !== undefined; kept = host.unused.pop()) {
+      if (!kept.isUsable) continue;
+      use(kept);
+      return nothing;
+    }
+    if (host.open < this.#most) {
+      use(this.#connect(hostname, host));
+      return nothing;
+    }
+    host.waiting.add(use);
+    return () => host.waiting.delete(use);
+  }
+
+  /** Cuts all of them. */
+  close(): void {
+    for (const connection of this.#all) connection.destroy();
+  }
+
+  #host(hostname: string): Host {
+    const known = this.#hosts.get(hostname);
+    if (known !== undefined) return known;
+    const host = { open: 0, unused: [], waiting: new Set<OnConnection>() };
+    this.#hosts.set(hostname, host);
+    return host;
+  }
+
+  #connect(hostname: string, host: Host): Connection {
+    const session = this.#sessions.get(hostname);
+    const connection = new Connection({ ...this.#o, hostname, session }, (free, head) =>
+      this.#onFree(host, free, head),
+    );
+    host.open += 1;
+    this.#all.add(connection);
+    if (this.#o.secure) (connection.socket as TLSSocket).on('session', (next) => this.#sessions.set(hostname, next));
+    connection.socket.once('close', () => {
+      host.open -= 1;
+      this.#all.delete(connection);
+      const at = host.unused.indexOf(connection);
+      if (at >= 0) host.unused.splice(at, 1);
+      const next = first(host.waiting);
+      if (next !== undefined) next(this.#connect(hostname, host));
+      else if (host.open === 0) this.#hosts.delete(hostname);
+    });
+    return connection;
+  }
+
+  #onFree(host: Host, connection: Connection, head: ResponseHead): void {
+    const ms = keptFor(head);
+    if (!this.#keeps || ms <= 0) {
+      connection.destroy();
+      return;
+    }
+    const next = first(host.waiting);
+    if (next !== undefined) {
+      next(connection);
+      return;
+    }
+    connection.watch(ms);
+    host.unused.push(connection);
+  }
+}
+
+/** Milliseconds: less than the store says that it waits for another request. */
+function keptFor(head: ResponseHead): number {
+  const seconds = /(?:^|[\s,;])timeout=(\d{1,6})/i.exec(head.headers['keep-alive'] ?? '')?.[1];
+  if (seconds === undefined) return BACKEND_KEEP_ALIVE_MS;
+  return Math.min(BACKEND_KEEP_ALIVE_MS, 1000 * (Number(seconds) - 1));
+}
+
+function first(waiting: Set<OnConnection>): OnConnection | undefined {
+  for (const next of waiting) {
+    waiting.delete(next);
+    return next;
+  }
+  return undefined;
+}
+
+function nothing(): void {}

@@ -1,0 +1,131 @@
+/**
+ * Where the body of a response ends: after its Content-Length, with its last chunk, or with the connection (RFC 9112,
+ * section 6.3). Pieces are handed on as they lie in what was read.
+ */
+import type { Buffer } from 'node:buffer';
+import { MAX_BACKEND_HEAD_BYTES } from '../../limits.ts';
+import { MalformedResponse, type ResponseHead } from './response-head.ts';
+
+export interface Framing {
+  /** Gives the body's own bytes at the front of `bytes` to `emit`. @returns how many bytes were used. @throws MalformedResponse */
+  take(bytes: Buffer, emit: (piece: Buffer) => void): number;
+  readonly isComplete: boolean;
+  /** Bytes that are certain to follow: a hint for how much memory a read may use. */
+  readonly expected: number;
+  /** The connection's end is the body's. */
+  readonly endsWithConnection: boolean;
+}
+
+/** @throws MalformedResponse when the headers do not say it, or say it twice. */
+export function framingOf(head: ResponseHead, method: string): Framing {
+  const { status, headers } = head;
+  if (method === 'HEAD' || status === 204 || status === 304) return new Sized(0);
+  const coding = headers['transfer-encoding'];
+  const length = headers['content-length'];
+  if (coding !== undefined) {
+    if (coding.toLowerCase() !== 'chunked' || length !== undefined)
+      throw new MalformedResponse('its length is ambiguous');
+    return new Chunked();
+  }
+  if (length === undefined) return new UntilClosed();
+  if (!/^[0-9]{1,15}$/.test(length)) throw new MalformedResponse('its Content-Length is not a number');
+  return new Sized(Number(length));
+}
+
+class Sized implements Framing {
+  readonly endsWithConnection = false;
+  #left: number;
+
+  constructor(length: number) {
+    this.#left = length;
+  }
+
+  get isComplete(): boolean {
+    return this.#left === 0;
+  }
+
+  get expected(): number {
+    return this.#left;
+  }
+
+  take(bytes: Buffer, emit: (piece: Buffer) => void): number {
+    const taken = Math.min(bytes.length, this.#left);
+    this.#left -= taken;
+    if (taken > 0) emit(taken === bytes.length ? bytes : bytes.subarray(0, taken));
+    return taken;
+  }
+}
+
+class UntilClosed implements Framing {
+  readonly endsWithConnection = true;
+  readonly isComplete = false;
+  readonly expected = 0;
+
+  take(bytes: Buffer, emit: (piece: Buffer) => void): number {
+    emit(bytes);
+    return bytes.length;
+  }
+}
+
+const CHUNK_SIZE = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i;
+const LF = 0x0a;
+
+class Chunked implements Framing {
+  readonly endsWithConnection = false;
+  #state: 'size' | 'data' | 'after-data' | 'trailer' | 'done' = 'size';
+  /** Bytes of the chunk that are still to come. */
+  #left = 0;
+  #line = '';
+  #trailerBytes = 0;
+
+  get isComplete(): boolean {
+    return this.#state === 'done';
+  }
+
+  get expected(): number {
+    return this.#left;
+  }
+
+  take(bytes: Buffer, emit: (piece: Buffer) => void): number {
+    let at = 0;
+    while (at < bytes.length && this.#state !== 'done') {
+      if (this.#state === 'data') {
+        const end = Math.min(bytes.length, at + this.#left);
+        emit(bytes.subarray(at, end));
+        this.#left -= end - at;
+        at = end;
+        if (this.#left === 0) this.#state = 'after-data';
+      } else at = this.#readLine(bytes, at);
+    }
+    return at;
+  }
+
+  #readLine(bytes: Buffer, at: number): number {
+    const end = bytes.indexOf(LF, at);
+    const stop = end < 0 ? bytes.length : end + 1;
+    this.#line += bytes.toString('latin1', at, stop);
+    if (this.#line.length > MAX_BACKEND_HEAD_BYTES) throw new MalformedResponse('a line of its chunks is too long');
+    if (end < 0) return stop;
+    const line = this.#line;
+    this.#line = '';
+    if (!line.endsWith('\r\n')) throw new MalformedResponse('a line of its chunks does not end as it must');
+    this.#onLine(line.slice(0, -2));
+    return stop;
+  }
+
+  #onLine(line: string): void {
+    if (this.#state === 'size') {
+      const size = CHUNK_SIZE.exec(line)?.[1];
+      if (size === undefined) throw new MalformedResponse('a chunk has no size');
+      this.#left = Number.parseInt(size, 16);
+      this.#state = this.#left === 0 ? 'trailer' : 'data';
+    } else if (this.#state === 'after-data') {
+      if (line !== '') throw new MalformedResponse('a chunk is longer than it said');
+      this.#state = 'size';
+    } else {
+      this.#trailerBytes += line.length + 2;
+      if (this.#trailerBytes > MAX_BACKEND_HEAD_BYTES) throw new MalformedResponse('its trailer is too long');
+      if (line === '') this.#state = 'done';
+    }
+  }
+}
