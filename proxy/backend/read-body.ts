@@ -43,7 +43,9 @@ function collect(body: Readable, maxBytes: number): Promise<Buffer> {
     });
     body.once('end', ended);
     body.once('error', reject);
-    body.once('close', () => reject(body.errored ?? new Error('the connection was closed')));
+    body.once('close', () => {
+      if (!body.readableEnded) reject(body.errored ?? new Error('the connection was closed'));
+    });
     return undefined;
   });
 }

@@ -1,0 +1,178 @@
+// Protects: each request gets its own response, byte for byte, however the store's writes are cut and however many responses
+// come at once, although reads share memory; what is no HTTP or belongs to nobody ends the connection.
+import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type Backend, BackendUnavailable } from '../../../../proxy/backend/backend.ts';
+import { discard, readBody } from '../../../../proxy/backend/read-body.ts';
+import { BACKEND_READ_BYTES } from '../../../../proxy/limits.ts';
+import { type RawRequest, type RawServer, rawServer } from '../../../helpers/raw-server.ts';
+import { never, openTestBackend } from './open.ts';
+
+let server: RawServer | undefined;
+let backend: Backend | undefined;
+const get = { method: 'GET', bucket: 'data' } as const;
+
+async function start(script: (request: RawRequest) => unknown): Promise<{ backend: Backend; server: RawServer }> {
+  server = await rawServer(script);
+  backend = openTestBackend(server.endpoint);
+  return { backend, server };
+}
+
+afterEach(async () => {
+  await backend?.close();
+  await server?.close();
+});
+
+async function text(of: Backend, key: string): Promise<string> {
+  return (await readBody(await of.send({ ...get, key, signal: never() }), { maxBytes: 1 << 20 })).toString();
+}
+
+test('a response that comes byte by byte', async () => {
+  const wire =
+    'HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 5\r\n\r\nhello';
+  const { backend, server } = await start(async ({ socket }) => {
+    for (const byte of wire) await new Promise((resolve) => socket.write(byte, resolve));
+  });
+  for (let i = 0; i < 3; i++) expect(await text(backend, 'k')).toBe('hello');
+  expect(server.accepted()).toBe(1);
+});
+
+test('bodies of every size around the memory of reads, many at once, whole and in order', async () => {
+  const { shared, body, least } = BACKEND_READ_BYTES;
+  const edges = [1, shared, body - least, body, 4 * body];
+  const sizes = edges.flatMap((size) => [size - 1, size, size + 1]).filter((size) => size > 0);
+  const bodies = sizes.map((size) => randomBytes(size));
+  const { backend, server } = await start((request) => {
+    const content = bodies[Number(request.requestLine.split(/[ /]/)[3])] ?? Buffer.alloc(0);
+    if (request.index % 2 === 0) request.respond(200, { body: content });
+    else {
+      request.socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+      for (let at = 0; at < content.length; at += 50_000) {
+        const piece = content.subarray(at, at + 50_000);
+        request.socket.write(
+          Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from('\r\n')]),
+        );
+      }
+      request.socket.write('0\r\n\r\n');
+    }
+  });
+  for (let round = 0; round < 3; round++) {
+    const read = await Promise.all(
+      bodies.map(async (_, key) => {
+        const response = await backend.send({ ...get, key: String(key), signal: never() });
+        const hash = createHash('sha256');
+        for await (const piece of response.body as AsyncIterable<Buffer>) {
+          // What was handed out must not change while others are read.
+          if (round === 1) await setTimeout(1);
+          hash.update(piece);
+        }
+        return hash.digest('hex');
+      }),
+    );
+    expect(read).toEqual(bodies.map((content) => createHash('sha256').update(content).digest('hex')));
+  }
+  expect(sizes).toHaveLength(14);
+  expect(server.requests).toHaveLength(42);
+});
+
+test('pieces that were handed out stay as they are while the connection reads on', async () => {
+  const { backend } = await start((request) =>
+    request.respond(200, { body: request.requestLine.slice(10, 18).repeat(100) }),
+  );
+  const kept: Buffer[] = [];
+  for (let i = 0; i < 30; i++) {
+    const response = await backend.send({ ...get, key: `key-${String(i).padStart(4, '0')}`, signal: never() });
+    for await (const piece of response.body as AsyncIterable<Buffer>) kept.push(piece);
+  }
+  const seen = new Set(kept.map((piece) => piece.toString()));
+  expect(seen.size).toBe(30);
+});
+
+test('a reader that stops holds the store back', async () => {
+  const size = 256 << 20;
+  let written = 0;
+  const { backend } = await start(({ socket }) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
+    const piece = Buffer.alloc(1 << 20);
+    const more = () => {
+      while (written < size) {
+        written += piece.length;
+        if (!socket.write(piece)) return void socket.once('drain', more);
+      }
+      return undefined;
+    };
+    more();
+  });
+  const response = await backend.send({ ...get, key: 'k', signal: never() });
+  let settled = -1;
+  while (settled !== written) {
+    settled = written;
+    await setTimeout(100);
+  }
+  // What the kernel holds for both ends, and a few reads.
+  expect(written).toBeLessThan(64 << 20);
+  let read = 0;
+  for await (const piece of response.body as AsyncIterable<Buffer>) read += piece.length;
+  expect(read).toBe(size);
+});
+
+test('a body without a length ends with the connection, which is not used again', async () => {
+  const { backend, server } = await start(({ socket }) => socket.end('HTTP/1.1 200 OK\r\n\r\nall of it'));
+  for (let i = 0; i < 2; i++) expect(await text(backend, 'k')).toBe('all of it');
+  expect(server.accepted()).toBe(2);
+});
+
+test.each([
+  ['Connection: close', 3],
+  ['Keep-Alive: timeout=1', 3],
+  ['Keep-Alive: timeout=60, max=100', 1],
+])('%s: three requests take %i connections', async (header, connections) => {
+  const { backend, server } = await start(({ socket }) =>
+    socket.write(`HTTP/1.1 200 OK\r\n${header}\r\nContent-Length: 2\r\n\r\nok`),
+  );
+  for (let i = 0; i < 3; i++) expect(await text(backend, 'k')).toBe('ok');
+  expect(server.accepted()).toBe(connections);
+});
+
+test("an answer that nobody asked for is nobody's", async () => {
+  const { backend, server } = await start(({ socket, index }) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nr${index}`);
+    if (index === 0) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged');
+  });
+  expect(await text(backend, 'first')).toBe('r0');
+  expect(await text(backend, 'second')).toBe('r1');
+  expect(server.accepted()).toBe(2);
+});
+
+describe('no HTTP is BackendUnavailable, and the connection is closed', () => {
+  const cases: [string, string][] = [
+    ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc'],
+    ['length and chunks', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+    ['a folded header', 'HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n'],
+    ['bare line feeds', 'HTTP/1.1 200 OK\nContent-Length: 0\n\n\r\n\r\n'],
+    ['another protocol', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'],
+    ['a bad chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
+    ['an endless head', `HTTP/1.1 200 OK\r\n${'a: b\r\n'.repeat(20_000)}`],
+  ];
+  test.each(cases)('%s', async (_, wire) => {
+    const { backend, server } = await start(({ socket }) => void socket.write(wire));
+    const outcome = await backend
+      .send({ ...get, key: 'k', signal: never() })
+      .then((response) => readBody(response, { maxBytes: 100 }))
+      .catch((error: unknown) => error);
+    expect(outcome).toBeInstanceOf(BackendUnavailable);
+    await server.idle();
+    expect(server.requests).toHaveLength(1);
+  });
+  test('all of them', () => expect(cases).toHaveLength(7));
+});
+
+test('a head that would end its own line is never sent', async () => {
+  const { backend, server } = await start((request) => request.respond(200));
+  for (const value of ['a\r\nx: y', 'a\nb', 'a\0b', 'a\u0100b']) {
+    await expect(backend.send({ ...get, key: 'k', headers: { 'x-amz-a': value }, signal: never() })).rejects.toThrow();
+  }
+  expect(server.accepted()).toBe(0);
+  discard(await backend.send({ ...get, key: 'k', signal: never() }));
+});
