@@ -31,7 +31,8 @@ export interface ChildOptions {
 }
 
 /**
- * `undefined` when the program is not installed. Resolves once the endpoint answers HTTP, whatever the status.
+ * `undefined` when the program is not installed. Resolves once the endpoint answers HTTP, whatever the status but 503: a
+ * server says so while it is still starting.
  * @throws Error when it exits or stays silent.
  */
 export async function startChild(o: ChildOptions): Promise<{ stop(): Promise<void> } | undefined> {
@@ -73,7 +74,10 @@ async function answers(endpoint: URL, o: { ms: number; child: ChildProcess }): P
   while (Date.now() < deadline) {
     if (o.child.exitCode !== null) throw new Error(`The server at ${endpoint.origin} exited at its start`);
     const answered = await fetch(endpoint, { signal: AbortSignal.timeout(2_000) }).then(
-      (response) => response.body?.cancel().then(() => true) ?? true,
+      async (response) => {
+        await response.body?.cancel();
+        return response.status !== 503;
+      },
       () => false,
     );
     if (answered) return;
