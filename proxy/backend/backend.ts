@@ -33,6 +33,17 @@ export interface BackendRequest {
   readonly signal: AbortSignal;
 }
 
+/** Bytes of a body's pieces. */
+export interface PieceSizes {
+  readonly first: number;
+  readonly others: number;
+}
+
+/** A body that may be asked to come in pieces of these sizes, where it can; each is valid only until the next is asked for. */
+export interface CuttableBody {
+  cutInto?(sizes: PieceSizes): void;
+}
+
 export interface BackendResponse {
   readonly status: number;
   /** Lower-case names. Set-Cookie and the like do not occur in S3; duplicates are joined with ', '. */
@@ -41,7 +52,7 @@ export interface BackendResponse {
    * The body, at most once. A consumer that stops early must destroy it. It errors (never ends cleanly) when fewer bytes
    * arrive than Content-Length announced.
    */
-  readonly body: Readable;
+  readonly body: Readable & CuttableBody;
 }
 
 export interface Backend {

@@ -4,7 +4,7 @@ import { BackendUnavailable } from '../backend/backend.ts';
 import { S3Error } from '../errors.ts';
 
 /** A body that waits to be read may fail meanwhile: that is for its reader to meet, and must not end the process. */
-export function awaitingReader(body: Readable): Readable {
+export function awaitingReader<Body extends Readable>(body: Body): Body {
   return body.on('error', () => undefined);
 }
 

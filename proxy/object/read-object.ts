@@ -3,7 +3,9 @@
  * and every segment opens before a byte of it is released.
  */
 import type { Readable } from 'node:stream';
+import { PART_HEADER_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES } from '../../crypto/layout.ts';
 import { openStream, PartOpener } from '../../crypto/open.ts';
+import type { CuttableBody } from '../backend/backend.ts';
 import { BATCH_BYTES } from '../limits.ts';
 import type { Call } from '../operation.ts';
 import { fetchVersion } from './fetch-version.ts';
@@ -42,18 +44,23 @@ export async function fetchStretch(
   call: Call,
   object: Pick<StoredObject, 'address' | 'facts'>,
   range: ByteRange,
-): Promise<Readable> {
+): Promise<Readable & CuttableBody> {
   const response = await fetchVersion(call, object.address, object.facts, range);
   return awaitingReader(response.body);
 }
+
+const SEALED_BATCH_BYTES = (BATCH_BYTES / SEGMENT_BYTES) * SEALED_SEGMENT_BYTES;
 
 /** Opens a stretch of stored bytes that may go on past the plan (a footer): the rest is read and dropped. */
 export async function* openPlan(
   call: Call,
   object: SealedObject,
   plan: ReadPlan,
-  sealed: AsyncIterable<Buffer>,
+  sealed: AsyncIterable<Buffer> & CuttableBody,
 ): AsyncGenerator<Buffer> {
+  // In the batches that are opened, they need not be gathered.
+  const header = plan.pieces[0]?.withHeader === true ? PART_HEADER_BYTES : 0;
+  sealed.cutInto?.({ first: header + SEALED_BATCH_BYTES, others: SEALED_BATCH_BYTES });
   const source = new SplitSource(fromStore(sealed));
   try {
     for (const piece of plan.pieces) {

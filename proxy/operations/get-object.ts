@@ -3,6 +3,7 @@
  * conditions the object is inspected first, since which stored bytes are wanted depends on its sealed sizes.
  */
 
+import type { CuttableBody } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { accountHeaders } from '../object/client-headers.ts';
@@ -73,7 +74,7 @@ async function getWhole(call: Call, address: ObjectAddress): Promise<Reply> {
 async function openWhole(
   call: Call,
   object: StoredObject,
-  stored: AsyncIterable<Buffer>,
+  stored: AsyncIterable<Buffer> & CuttableBody,
 ): Promise<AsyncIterable<Buffer>> {
   if (object.kind === 'legacy') return refuseDisguised(call, object, stored);
   const plan = planRead(await partsOf(call, object), { start: 0, end: object.size });

@@ -7,8 +7,8 @@ import { Buffer } from 'node:buffer';
 import { connect, isIP, type OnReadOpts, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { type ConnectionOptions as ConnectionOptionsOfTls, connect as connectTls, type TLSSocket } from 'node:tls';
-import { BACKEND_READ_BYTES, MAX_BACKEND_HEAD_BYTES } from '../../limits.ts';
-import { emptyBody, ResponseBody } from './response-body.ts';
+import { MAX_BACKEND_HEAD_BYTES } from '../../limits.ts';
+import { emptyBody, ResponseBody, sharedMemory } from './response-body.ts';
 import { type Framing, framingOf } from './response-framing.ts';
 import { headLength, MalformedResponse, parseHead, type ResponseHead } from './response-head.ts';
 
@@ -39,9 +39,6 @@ export interface ConnectionOptions {
   readonly session?: Buffer | undefined;
 }
 
-/** What a read goes into unless a large body is under way. Whatever is kept of it is copied, before the read returns. */
-const shared = Buffer.allocUnsafeSlow(BACKEND_READ_BYTES.shared);
-
 export class Connection {
   readonly socket: Socket;
   /** Requests begun on it. */
@@ -55,9 +52,6 @@ export class Connection {
   #head: ResponseHead | undefined;
   #framing: Framing | undefined;
   #body: ResponseBody | undefined;
-  /** Memory of the body's own, and where the next read goes. */
-  #memory: Buffer | undefined;
-  #filled = 0;
   #isReaderBehind = false;
 
   /** @param onFree called when a response is whole and the connection may carry another request */
@@ -122,24 +116,14 @@ export class Connection {
   }
 
   #nextMemory(): Buffer {
-    const { expected = 0, isComplete = true } = this.#framing ?? {};
-    if (isComplete || this.#body === undefined || (expected > 0 && expected <= shared.length)) {
-      this.#memory = undefined;
-      return shared;
-    }
-    if (this.#memory === undefined || this.#memory.length - this.#filled < BACKEND_READ_BYTES.least) {
-      this.#memory = Buffer.allocUnsafeSlow(BACKEND_READ_BYTES.body);
-      this.#filled = 0;
-    }
-    return this.#memory.subarray(this.#filled);
+    return this.#body === undefined ? sharedMemory : this.#body.memory(this.#framing?.expected ?? 0);
   }
 
   /** @returns whether to go on reading */
   #onRead(length: number, memory: Uint8Array): boolean {
-    const owned = memory !== shared;
-    if (owned) this.#filled += length;
+    if (memory !== sharedMemory) this.#body?.advance(length);
     try {
-      this.#take(Buffer.from(memory.buffer, memory.byteOffset, length), owned);
+      this.#take(Buffer.from(memory.buffer, memory.byteOffset, length));
     } catch (error) {
       this.#error = error instanceof Error ? error : new MalformedResponse(String(error));
       this.destroy();
@@ -147,18 +131,18 @@ export class Connection {
     return !this.#isReaderBehind;
   }
 
-  #take(bytes: Buffer, owned: boolean): void {
+  #take(bytes: Buffer): void {
     let at = 0;
     while (at < bytes.length && !this.socket.destroyed) {
       const rest = at === 0 ? bytes : bytes.subarray(at);
-      at += this.#framing === undefined ? this.#takeHead(rest) : this.#takeBody(this.#framing, rest, owned);
+      at += this.#framing === undefined ? this.#takeHead(rest) : this.#takeBody(this.#framing, rest);
     }
   }
 
-  #takeBody(framing: Framing, bytes: Buffer, owned: boolean): number {
+  #takeBody(framing: Framing, bytes: Buffer): number {
     const body = this.#body;
     const taken = framing.take(bytes, (piece) => {
-      if (body?.add(owned ? piece : Buffer.from(piece)) === false) this.#isReaderBehind = true;
+      if (body?.add(piece) === false) this.#isReaderBehind = true;
     });
     if (framing.isComplete) this.#complete();
     return taken;
@@ -194,7 +178,11 @@ export class Connection {
       this.#complete();
       return;
     }
-    const body = new ResponseBody({ wanted: () => this.#onWanted(), givenUp: () => this.destroy() });
+    const body = new ResponseBody({
+      isContiguous: framing.isContiguous,
+      wanted: () => this.#onWanted(),
+      givenUp: () => this.destroy(),
+    });
     this.#body = body;
     user.onResponse(head, body);
   }
@@ -208,7 +196,7 @@ export class Connection {
   #complete(): void {
     const [user, head] = [this.#user, this.#head];
     this.#body?.finish();
-    this.#user = this.#head = this.#framing = this.#body = this.#memory = undefined;
+    this.#user = this.#head = this.#framing = this.#body = undefined;
     this.#onWanted();
     user?.onComplete();
     // With the rest of a request still unsent it is of no further use.

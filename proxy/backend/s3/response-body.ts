@@ -1,27 +1,77 @@
 /**
- * The body of one response as a stream of the pieces that were read, none of them copied or joined. Reading it is what moves
- * the connection on; giving it up early cuts the connection.
+ * The body of one response as a stream of the pieces that were read, and the memory that they are read into: none of them is
+ * copied or joined but those of small bodies. Reading it is what moves the connection on; giving it up early cuts the connection.
  */
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { Readable } from 'node:stream';
+import { BACKEND_READ_BYTES } from '../../limits.ts';
+import type { PieceSizes } from '../backend.ts';
 
-/** Pieces that may wait for the reader; each is at most one read. */
-const PIECES_AHEAD = 2;
+/** What reads go into, of all connections, unless a large body is under way. Whatever is kept of it is copied at once. */
+export const sharedMemory = Buffer.allocUnsafeSlow(BACKEND_READ_BYTES.shared);
+
+/** Bytes that may wait for the reader: more than one block never does, so that two are enough to cut into. */
+const READ_AHEAD_BYTES = BACKEND_READ_BYTES.shared;
 
 export class ResponseBody extends Readable {
   readonly #wanted: () => void;
   readonly #givenUp: () => void;
+  readonly #isContiguous: boolean;
   #isWhole = false;
+  /** Bytes of the body so far. */
+  #received = 0;
+  /** What is being filled, and how far. */
+  #memory: Buffer | undefined;
+  #filled = 0;
+  #sizes: PieceSizes | undefined;
+  /** Filled in turn; the one before belongs to the reader. */
+  #blocks: readonly [Buffer | undefined, Buffer | undefined] = [undefined, undefined];
+  #block: Buffer | undefined;
 
-  constructor(o: { wanted: () => void; givenUp: () => void }) {
-    super({ objectMode: true, highWaterMark: PIECES_AHEAD });
+  /** `isContiguous`: nothing stands between the bytes of the body. */
+  constructor(o: { isContiguous: boolean; wanted: () => void; givenUp: () => void }) {
+    super({ highWaterMark: READ_AHEAD_BYTES });
+    this.#isContiguous = o.isContiguous;
     this.#wanted = o.wanted;
     this.#givenUp = o.givenUp;
   }
 
-  /** False when the reader has enough for now. */
-  add(piece: Buffer): boolean {
-    return this.push(piece);
+  /** From the next read on, if the sizes are worth it. The piece that the reader has is overwritten when it asks for another. */
+  cutInto(sizes: PieceSizes): void {
+    if (this.#isContiguous && sizes.others >= READ_AHEAD_BYTES) this.#sizes = sizes;
+  }
+
+  /** Memory for the next read. `expected`: bytes that are certain to follow, or 0. */
+  memory(expected: number): Buffer {
+    if (this.#block !== undefined) return this.#block.subarray(this.#filled);
+    if (this.#sizes !== undefined && expected > 0) {
+      this.#memory = undefined;
+      this.#filled = 0;
+      this.#block = this.#nextBlock(this.#sizes, expected);
+      return this.#block;
+    }
+    if (expected > 0 && expected <= sharedMemory.length) return sharedMemory;
+    if (this.#memory === undefined || this.#memory.length - this.#filled < BACKEND_READ_BYTES.least) {
+      this.#memory = Buffer.allocUnsafeSlow(BACKEND_READ_BYTES.body);
+      this.#filled = 0;
+    }
+    return this.#memory.subarray(this.#filled);
+  }
+
+  /** So many bytes were read into what `memory` gave. */
+  advance(length: number): void {
+    this.#filled += length;
+  }
+
+  /** Bytes of the body, as they lie in the memory of the read. False when the reader has enough for now. */
+  add(bytes: Buffer): boolean {
+    this.#received += bytes.length;
+    if (bytes.buffer === sharedMemory.buffer) return this.push(Buffer.from(bytes));
+    const block = this.#block;
+    if (block === undefined) return this.push(bytes);
+    if (this.#filled < block.length) return true;
+    this.#block = undefined;
+    return this.push(block);
   }
 
   /** Nothing more will come. */
@@ -37,6 +87,16 @@ export class ResponseBody extends Readable {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     if (!this.#isWhole) this.#givenUp();
     done(error);
+  }
+
+  /** From where the body is now to where the next piece is to end. */
+  #nextBlock({ first, others }: PieceSizes, expected: number): Buffer {
+    const at = this.#received;
+    const size = Math.min(expected, at < first ? first - at : others - ((at - first) % others));
+    const [spare] = this.#blocks;
+    const block = spare === undefined || spare.length < size ? Buffer.allocUnsafeSlow(size) : spare;
+    this.#blocks = [this.#blocks[1], block];
+    return block.length === size ? block : block.subarray(0, size);
   }
 }
 

@@ -12,6 +12,8 @@ export interface Framing {
   readonly isComplete: boolean;
   /** Bytes that are certain to follow: a hint for how much memory a read may use. */
   readonly expected: number;
+  /** Nothing but the body's bytes comes until its end. */
+  readonly isContiguous: boolean;
   /** The connection's end is the body's. */
   readonly endsWithConnection: boolean;
 }
@@ -33,6 +35,7 @@ export function framingOf(head: ResponseHead, method: string): Framing {
 }
 
 class Sized implements Framing {
+  readonly isContiguous = true;
   readonly endsWithConnection = false;
   #left: number;
 
@@ -57,6 +60,7 @@ class Sized implements Framing {
 }
 
 class UntilClosed implements Framing {
+  readonly isContiguous = true;
   readonly endsWithConnection = true;
   readonly isComplete = false;
   readonly expected = 0;
@@ -71,6 +75,7 @@ const CHUNK_SIZE = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i;
 const LF = 0x0a;
 
 class Chunked implements Framing {
+  readonly isContiguous = false;
   readonly endsWithConnection = false;
   #state: 'size' | 'data' | 'after-data' | 'trailer' | 'done' = 'size';
   /** Bytes of the chunk that are still to come. */

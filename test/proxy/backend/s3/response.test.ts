@@ -89,6 +89,56 @@ test('pieces that were handed out stay as they are while the connection reads on
   expect(seen.size).toBe(30);
 });
 
+describe('a body that is cut into pieces of given sizes', () => {
+  const sizes = { first: 150_036, others: 150_000 };
+  /** Hashes the body as its reader gets it, now and then after a pause in which more may arrive. */
+  async function read(of: Backend, key: string): Promise<{ sha256: string; lengths: number[]; memories: number }> {
+    const { body } = await of.send({ ...get, key, signal: never() });
+    body.cutInto?.(sizes);
+    const [hash, lengths, memories] = [createHash('sha256'), [] as number[], new Set<ArrayBufferLike>()];
+    for await (const piece of body as AsyncIterable<Buffer>) {
+      if (lengths.length % 3 === 1) await setTimeout(2);
+      lengths.push(piece.length);
+      if (piece.length === sizes.others) memories.add(piece.buffer);
+      hash.update(piece);
+    }
+    return { sha256: hash.digest('hex'), lengths, memories: memories.size };
+  }
+
+  test.each([1, 65_536, 150_035, 150_036, 150_037, 300_036, 1_000_000, 5_000_003])('%i bytes', async (size) => {
+    const content = randomBytes(size);
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const { backend } = await start(async ({ socket, index }) => {
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
+      // At once, or in strokes that end anywhere.
+      const stroke = index % 2 === 0 ? size : 70_001;
+      for (let at = 0; at < size; at += stroke) {
+        socket.write(content.subarray(at, at + stroke));
+        if (index % 2 === 1) await setTimeout(1);
+      }
+    });
+    for (let i = 0; i < 4; i++) {
+      const found = await read(backend, String(i));
+      expect(found.sha256).toBe(sha256);
+      // Two blocks, in turn.
+      expect(found.memories).toBeLessThanOrEqual(2);
+      // What had come before the sizes were said ends anywhere.
+      const cut = found.lengths.filter((length) => length === sizes.others).length;
+      expect(cut).toBeGreaterThanOrEqual(Math.floor(size / sizes.others) - 6);
+    }
+  });
+
+  test('chunked, it comes as it comes', async () => {
+    const { backend } = await start(({ socket }) =>
+      socket.write(
+        `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${'30d40\r\n'}${'x'.repeat(200_000)}\r\n0\r\n\r\n`,
+      ),
+    );
+    const found = await read(backend, 'k');
+    expect(found.sha256).toBe(createHash('sha256').update('x'.repeat(200_000)).digest('hex'));
+  });
+});
+
 test('a reader that stops holds the store back', async () => {
   const size = 256 << 20;
   let written = 0;
