@@ -110,9 +110,10 @@ export const BACKEND_COPY_TIMEOUT_MS = 600_000;
 export const BACKEND_KEEP_ALIVE_MS = 4_000;
 /**
  * Bytes of memory for reads from the backend. `shared`: one for the whole process, copied out of; a body beyond it gets memory
- * of its own, `body` at a time, and a new piece when less than `least` of it is left.
+ * of its own, `body` at a time, and a new piece when less than `least` of it is left. Bodies that are opened take turns with two
+ * blocks of one batch (BATCH_BYTES) each, of which `spares` are kept for later bodies: 8 MiB.
  */
-export const BACKEND_READ_BYTES = { shared: 64 * KiB, body: 256 * KiB, least: 32 * KiB };
+export const BACKEND_READ_BYTES = { shared: 64 * KiB, body: 256 * KiB, least: 32 * KiB, spares: 16 };
 /** Error documents of a backend, bytes. */
 export const MAX_BACKEND_ERROR_BYTES = 256 * KiB;
 /** All response headers of a backend, bytes. */

@@ -39,9 +39,13 @@ export interface PieceSizes {
   readonly others: number;
 }
 
-/** A body that may be asked to come in pieces of these sizes, where it can; each is valid only until the next is asked for. */
+/** A body that may be asked to come in pieces of these sizes, where it can. */
 export interface CuttableBody {
-  cutInto?(sizes: PieceSizes): void;
+  /**
+   * Each piece is valid only until the next one is asked for.
+   * @returns what to call when the body was read to its end and no piece is in use any more: its memory serves others then
+   */
+  cutInto?(sizes: PieceSizes): () => void;
 }
 
 export interface BackendResponse {

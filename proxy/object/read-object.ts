@@ -60,7 +60,7 @@ export async function* openPlan(
 ): AsyncGenerator<Buffer> {
   // In the batches that are opened, they need not be gathered.
   const header = plan.pieces[0]?.withHeader === true ? PART_HEADER_BYTES : 0;
-  sealed.cutInto?.({ first: header + SEALED_BATCH_BYTES, others: SEALED_BATCH_BYTES });
+  const isDone = sealed.cutInto?.({ first: header + SEALED_BATCH_BYTES, others: SEALED_BATCH_BYTES });
   const source = new SplitSource(fromStore(sealed));
   try {
     for (const piece of plan.pieces) {
@@ -78,6 +78,7 @@ export async function* openPlan(
     }
     // The footer, after all of an object. A store may send more, without end.
     await source.drain({ maxBytes: object.footerBytes });
+    isDone?.();
   } catch (error) {
     throw asObjectFailure(call, object.address, error);
   } finally {

@@ -37,8 +37,9 @@ export class ResponseBody extends Readable {
   }
 
   /** From the next read on, if the sizes are worth it. The piece that the reader has is overwritten when it asks for another. */
-  cutInto(sizes: PieceSizes): void {
+  cutInto(sizes: PieceSizes): () => void {
     if (this.#isContiguous && sizes.others >= READ_AHEAD_BYTES) this.#sizes = sizes;
+    return () => this.#giveBack();
   }
 
   /** Memory for the next read. `expected`: bytes that are certain to follow, or 0. */
@@ -93,11 +94,26 @@ export class ResponseBody extends Readable {
   #nextBlock({ first, others }: PieceSizes, expected: number): Buffer {
     const at = this.#received;
     const size = Math.min(expected, at < first ? first - at : others - ((at - first) % others));
-    const [spare] = this.#blocks;
-    const block = spare === undefined || spare.length < size ? Buffer.allocUnsafeSlow(size) : spare;
+    const [idle] = this.#blocks;
+    const block = idle ?? takeSpare(size) ?? Buffer.allocUnsafeSlow(Math.max(first, others));
     this.#blocks = [this.#blocks[1], block];
-    return block.length === size ? block : block.subarray(0, size);
+    return block.subarray(0, size);
   }
+
+  #giveBack(): void {
+    if (!this.#isWhole || this.#block !== undefined) return;
+    for (const block of this.#blocks)
+      if (block !== undefined && spares.length < BACKEND_READ_BYTES.spares) spares.push(block);
+    this.#blocks = [undefined, undefined];
+  }
+}
+
+/** Blocks that bodies left behind. */
+const spares: Buffer[] = [];
+
+function takeSpare(size: number): Buffer | undefined {
+  const last = spares.at(-1);
+  return last !== undefined && last.length >= size ? spares.pop() : undefined;
 }
 
 /** That of a HEAD, a 204, a 304. */

@@ -94,7 +94,7 @@ describe('a body that is cut into pieces of given sizes', () => {
   /** Hashes the body as its reader gets it, now and then after a pause in which more may arrive. */
   async function read(of: Backend, key: string): Promise<{ sha256: string; lengths: number[]; memories: number }> {
     const { body } = await of.send({ ...get, key, signal: never() });
-    body.cutInto?.(sizes);
+    const isDone = body.cutInto?.(sizes);
     const [hash, lengths, memories] = [createHash('sha256'), [] as number[], new Set<ArrayBufferLike>()];
     for await (const piece of body as AsyncIterable<Buffer>) {
       if (lengths.length % 3 === 1) await setTimeout(2);
@@ -102,6 +102,7 @@ describe('a body that is cut into pieces of given sizes', () => {
       if (piece.length === sizes.others) memories.add(piece.buffer);
       hash.update(piece);
     }
+    isDone?.();
     return { sha256: hash.digest('hex'), lengths, memories: memories.size };
   }
 
@@ -125,6 +126,19 @@ describe('a body that is cut into pieces of given sizes', () => {
       // What had come before the sizes were said ends anywhere.
       const cut = found.lengths.filter((length) => length === sizes.others).length;
       expect(cut).toBeGreaterThanOrEqual(Math.floor(size / sizes.others) - 6);
+    }
+  });
+
+  test('many at once, with memory that others gave back: each gets its own', async () => {
+    const contents = Array.from({ length: 12 }, (_, i) => randomBytes(900_000 + 50_000 * i));
+    const { backend } = await start((request) =>
+      request.respond(200, { body: contents[Number(request.requestLine.split(/[ /]/)[3])] ?? '' }),
+    );
+    for (let round = 0; round < 4; round++) {
+      const found = await Promise.all(contents.map((_, i) => read(backend, String(i))));
+      expect(found.map(({ sha256 }) => sha256)).toEqual(
+        contents.map((content) => createHash('sha256').update(content).digest('hex')),
+      );
     }
   });
 
