@@ -108,12 +108,13 @@ export const BACKEND_CONTINUE_MS = 1_000;
 export const BACKEND_COPY_TIMEOUT_MS = 600_000;
 /** Milliseconds for which an unused connection to the backend is kept; stores close theirs after 5 to 60 s. */
 export const BACKEND_KEEP_ALIVE_MS = 4_000;
-/**
- * Bytes of memory for reads from the backend. `shared`: one for the whole process, copied out of; a body beyond it gets memory
- * of its own, `body` at a time, and a new piece when less than `least` of it is left. Bodies that are opened take turns with two
- * blocks of one batch (BATCH_BYTES) each, of which `spares` are kept for later bodies: 8 MiB.
- */
-export const BACKEND_READ_BYTES = { shared: 64 * KiB, body: 256 * KiB, least: 32 * KiB, spares: 16 };
+/** Bytes of memory that heads and small bodies of all connections to the backend are read into; what is kept is copied. */
+export const BACKEND_SHARED_READ_BYTES = 64 * KiB;
+/** Bytes of memory that a larger body is read into, its pieces handed on as they lie; and how much of it a read must find. */
+export const BACKEND_READ_BYTES = 256 * KiB;
+export const BACKEND_LEAST_READ_BYTES = 32 * KiB;
+/** Blocks of a batch (BATCH_BYTES) kept for later bodies that are opened, which take turns with two of them: 8 MiB. */
+export const BACKEND_SPARE_BLOCKS = 16;
 /** Error documents of a backend, bytes. */
 export const MAX_BACKEND_ERROR_BYTES = 256 * KiB;
 /** All response headers of a backend, bytes. */

@@ -95,6 +95,7 @@ export async function handleRequest(
     progress.form?.close();
     body.settle();
     if (!signal.aborted) logFailure(pipeline, progress, error);
+    reportBodySignature(pipeline, progress, error);
     sendFailure(incoming, outgoing, progress, { error: asS3Error(error), headers: forPages });
   }
   record(pipeline, outgoing, progress, failure ?? progress.lateFailure);
@@ -176,6 +177,19 @@ function late(pipeline: Pipeline, progress: Progress, work: Promise<Reply>): Pro
     return String(errorReply(asS3Error(error), { method: 'POST', resource, requestId: progress.id }).body);
   };
   return lateReply(work, { silenceMs: LATE_REPLY_SILENCE_MS, failed });
+}
+
+/** The head was signed well, and then a chunk or the trailer was not. */
+function reportBodySignature(pipeline: Pipeline, { id, caller }: Progress, error: unknown): void {
+  if (caller === undefined || !(error instanceof S3Error) || error.code !== 'SignatureDoesNotMatch') return;
+  const { tenant, accessKey } = caller;
+  pipeline.services.emit({
+    kind: 'signature-refused',
+    detail: `${error.code}: in the body`,
+    requestId: id,
+    tenant: tenant.id,
+    accessKey: accessKey.fingerprint,
+  });
 }
 
 /** A refusal by the caller's grants is one security event. */

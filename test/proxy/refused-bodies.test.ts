@@ -157,11 +157,15 @@ describe('signed chunks', () => {
     expect((await bench.send({ method: 'DELETE', path, date: NOW })).status).toBe(204);
   });
 
-  test('data of the first, a middle and the last chunk', async () => {
+  test('data of the first, a middle and the last chunk: each refused, and each a security event', async () => {
+    const before = bench.events('signature-refused').length;
     for (const at of [200, 65536 + 500, 3 * 65536 + 700]) {
       const { headers, body } = build({ trailer: false });
       await expectRefused(await send({ headers, body: flipped(body, at) }), 403, 'SignatureDoesNotMatch');
     }
+    const events = bench.events('signature-refused').slice(before);
+    expect(events).toHaveLength(3);
+    expect(events.every(({ tenant }) => tenant === bench.tenant.tenant)).toBe(true);
   });
 
   test('the signature of the final, empty chunk', async () => {

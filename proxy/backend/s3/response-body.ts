@@ -4,14 +4,19 @@
  */
 import { Buffer } from 'node:buffer';
 import { Readable } from 'node:stream';
-import { BACKEND_READ_BYTES } from '../../limits.ts';
+import {
+  BACKEND_LEAST_READ_BYTES,
+  BACKEND_READ_BYTES,
+  BACKEND_SHARED_READ_BYTES,
+  BACKEND_SPARE_BLOCKS,
+} from '../../limits.ts';
 import type { PieceSizes } from '../backend.ts';
 
 /** What reads go into, of all connections, unless a large body is under way. Whatever is kept of it is copied at once. */
-export const sharedMemory = Buffer.allocUnsafeSlow(BACKEND_READ_BYTES.shared);
+export const sharedMemory = Buffer.allocUnsafeSlow(BACKEND_SHARED_READ_BYTES);
 
 /** Bytes that may wait for the reader: more than one block never does, so that two are enough to cut into. */
-const READ_AHEAD_BYTES = BACKEND_READ_BYTES.shared;
+const READ_AHEAD_BYTES = BACKEND_SHARED_READ_BYTES;
 
 export class ResponseBody extends Readable {
   readonly #wanted: () => void;
@@ -52,8 +57,8 @@ export class ResponseBody extends Readable {
       return this.#block;
     }
     if (expected > 0 && expected <= sharedMemory.length) return sharedMemory;
-    if (this.#memory === undefined || this.#memory.length - this.#filled < BACKEND_READ_BYTES.least) {
-      this.#memory = Buffer.allocUnsafeSlow(BACKEND_READ_BYTES.body);
+    if (this.#memory === undefined || this.#memory.length - this.#filled < BACKEND_LEAST_READ_BYTES) {
+      this.#memory = Buffer.allocUnsafeSlow(BACKEND_READ_BYTES);
       this.#filled = 0;
     }
     return this.#memory.subarray(this.#filled);
@@ -103,7 +108,7 @@ export class ResponseBody extends Readable {
   #giveBack(): void {
     if (!this.#isWhole || this.#block !== undefined) return;
     for (const block of this.#blocks)
-      if (block !== undefined && spares.length < BACKEND_READ_BYTES.spares) spares.push(block);
+      if (block !== undefined && spares.length < BACKEND_SPARE_BLOCKS) spares.push(block);
     this.#blocks = [undefined, undefined];
   }
 }

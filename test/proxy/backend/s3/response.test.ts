@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Backend, BackendUnavailable } from '../../../../proxy/backend/backend.ts';
 import { discard, readBody } from '../../../../proxy/backend/read-body.ts';
-import { BACKEND_READ_BYTES } from '../../../../proxy/limits.ts';
+import { BACKEND_LEAST_READ_BYTES, BACKEND_READ_BYTES, BACKEND_SHARED_READ_BYTES } from '../../../../proxy/limits.ts';
 import { type RawRequest, type RawServer, rawServer } from '../../../helpers/raw-server.ts';
 import { never, openTestBackend } from './open.ts';
 
@@ -39,7 +39,7 @@ test('a response that comes byte by byte', async () => {
 });
 
 test('bodies of every size around the memory of reads, many at once, whole and in order', async () => {
-  const { shared, body, least } = BACKEND_READ_BYTES;
+  const [shared, body, least] = [BACKEND_SHARED_READ_BYTES, BACKEND_READ_BYTES, BACKEND_LEAST_READ_BYTES];
   const edges = [1, shared, body - least, body, 4 * body];
   const sizes = edges.flatMap((size) => [size - 1, size, size + 1]).filter((size) => size > 0);
   const bodies = sizes.map((size) => randomBytes(size));
