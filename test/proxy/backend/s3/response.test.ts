@@ -2,6 +2,7 @@
 // come at once, although reads share memory; what is no HTTP or belongs to nobody ends the connection.
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
+import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Backend, BackendUnavailable } from '../../../../proxy/backend/backend.ts';
 import { discard, readBody } from '../../../../proxy/backend/read-body.ts';
@@ -230,6 +231,58 @@ describe('no HTTP is BackendUnavailable, and the connection is closed', () => {
     expect(server.requests).toHaveLength(1);
   });
   test('all of them', () => expect(cases).toHaveLength(7));
+});
+
+test('whatever bytes come: a response, or BackendUnavailable, and the next request is served', async () => {
+  const good = [
+    'HTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 5\r\n\r\nhello',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\na: b\r\n\r\n',
+    'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\nno',
+  ];
+  const at = fc.nat({ max: 200 });
+  const bytes = fc.uint8Array({ maxLength: 6 }).map((some) => Buffer.from(some).toString('latin1'));
+  const strokes = fc.constantFrom(
+    '\r\n',
+    '\n',
+    ':',
+    ' ',
+    '\0',
+    'Content-Length: 7\r\n',
+    '0\r\n\r\n',
+    'HTTP/1.1 200 OK\r\n',
+  );
+  const change = fc.record({ at, drop: fc.nat({ max: 9 }), add: fc.oneof(bytes, strokes) });
+  const wires = fc
+    .sample(fc.tuple(fc.constantFrom(...good), fc.array(change, { maxLength: 2 })), 400)
+    .map(([wire, changes]) =>
+      changes.reduce((text, { at: from, drop, add }) => {
+        const cut = from % (text.length + 1);
+        return text.slice(0, cut) + add + text.slice(cut + drop);
+      }, wire),
+    );
+  server = await rawServer(({ socket, requestLine }) => {
+    const wire = wires[Number(requestLine.split(/[ /]/)[3])];
+    // Half of them end there, the others wait for what the client does.
+    const sent = Buffer.from(wire ?? good[0] ?? '', 'latin1');
+    if (wire !== undefined && wire.length % 2 === 0) socket.end(sent);
+    else socket.write(sent);
+  });
+  backend = openTestBackend(server.endpoint, { timeouts: { idleMs: 200 } });
+  const from = backend;
+  const outcomes = await Promise.all(
+    wires.map((_, key) =>
+      text(from, String(key)).then(
+        () => 'response',
+        (error: unknown) => error,
+      ),
+    ),
+  );
+  const failures = outcomes.filter((outcome) => outcome !== 'response');
+  expect(failures.every((error) => error instanceof BackendUnavailable)).toBe(true);
+  // Both happen, or the changes were of no use.
+  expect(failures.length).toBeGreaterThan(20);
+  expect(outcomes.length - failures.length).toBeGreaterThan(20);
+  expect(await text(from, 'good')).toBe('hello');
 });
 
 test('a head that would end its own line is never sent', async () => {
