@@ -137,10 +137,12 @@ function isAllowed(rule: Allowed, difference: Difference, exchange: Exchange): b
   return (rule.stores?.includes(exchange.store) ?? true) && rule.allows(difference, exchange);
 }
 
+const PART_REPEATS = 3;
+
 async function ask(request: TwinRequest, side: Side, values: Map<string, string>): Promise<TwinReply> {
   let reply = await sendWire(side.endpoint, wireRequest(request, side, values));
   // A store that is busy may reset a connection on which megabytes arrive. Sending a part again changes nothing.
-  if (reply.failure === 'ECONNRESET' && isPart(request)) {
+  for (let again = 0; reply.failure === 'ECONNRESET' && isPart(request) && again < PART_REPEATS; again++) {
     reply = await sendWire(side.endpoint, wireRequest(request, side, values));
   }
   for (const [name, where] of Object.entries(request.save ?? {})) {
