@@ -117,7 +117,9 @@ export const BACKEND_LEAST_READ_BYTES = 32 * KiB;
 export const BACKEND_SPARE_BLOCKS = 16;
 /** Error documents of a backend, bytes. */
 export const MAX_BACKEND_ERROR_BYTES = 256 * KiB;
-/** All response headers of a backend, bytes. */
+/** TLS sessions with the backend that are kept to be resumed, by host name: a virtual-host style bucket has its own. */
+export const BACKEND_TLS_SESSIONS = 100;
+/** All headers of a backend's response, those of interim responses before it included, bytes. */
 export const MAX_BACKEND_HEAD_BYTES = 32 * KiB;
 /** A keyring, bytes. It is fetched on a tenant's first request and checked in memory. */
 export const MAX_KEYRING_BYTES = 256 * KiB;

@@ -6,11 +6,11 @@
 import { Buffer } from 'node:buffer';
 import { connect, isIP, type OnReadOpts, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { type ConnectionOptions as ConnectionOptionsOfTls, connect as connectTls, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions as ConnectionOptionsOfTls, connect as connectTls } from 'node:tls';
 import { MAX_BACKEND_HEAD_BYTES } from '../../limits.ts';
 import { emptyBody, ResponseBody, sharedMemory } from './response-body.ts';
 import { type Framing, framingOf } from './response-framing.ts';
-import { headLength, MalformedResponse, parseHead, type ResponseHead } from './response-head.ts';
+import { HEAD_END, headLength, MalformedResponse, parseHead, type ResponseHead } from './response-head.ts';
 
 /** Whose request is under way. Calls come in this order; after `onClosed` none comes. */
 export interface ConnectionUser {
@@ -46,9 +46,12 @@ export class Connection {
   readonly #onFree: (connection: Connection, head: ResponseHead) => void;
   #user: ConnectionUser | undefined;
   #error: NodeJS.ErrnoException | undefined;
+  #isConnected = false;
   #isCorked = false;
   /** The beginning of a head that came in several reads. */
   #partial: Buffer | undefined;
+  /** Of the interim responses before the one that is waited for. */
+  #interimBytes = 0;
   #head: ResponseHead | undefined;
   #framing: Framing | undefined;
   #body: ResponseBody | undefined;
@@ -61,7 +64,10 @@ export class Connection {
       buffer: () => this.#nextMemory(),
       callback: (bytes, memory) => this.#onRead(bytes, memory),
     });
-    this.socket.once(o.secure ? 'secureConnect' : 'connect', () => this.#user?.onConnected());
+    this.socket.once(o.secure ? 'secureConnect' : 'connect', () => {
+      this.#isConnected = true;
+      this.#user?.onConnected();
+    });
     this.socket.on('drain', () => this.#user?.onDrain());
     this.socket.on('timeout', () => (this.#user === undefined ? this.destroy() : this.#user.onIdle()));
     this.socket.on('error', (error) => {
@@ -71,10 +77,9 @@ export class Connection {
     this.socket.on('close', () => this.#onClose());
   }
 
+  /** TLS handshake included. */
   get isConnected(): boolean {
-    return (
-      !this.socket.connecting && (!('encrypted' in this.socket) || (this.socket as TLSSocket).getProtocol() !== null)
-    );
+    return this.#isConnected;
   }
 
   /** Whether another request can be sent on it. */
@@ -136,16 +141,17 @@ export class Connection {
     while (at < bytes.length && !this.socket.destroyed) {
       const rest = at === 0 ? bytes : bytes.subarray(at);
       at += this.#framing === undefined ? this.#takeHead(rest) : this.#takeBody(this.#framing, rest);
+      if (this.#framing?.isComplete !== true) continue;
+      // What follows belongs to no request: the next one must not take it for its answer.
+      this.#complete({ isAlone: at === bytes.length });
+      return;
     }
   }
 
   #takeBody(framing: Framing, bytes: Buffer): number {
-    const body = this.#body;
-    const taken = framing.take(bytes, (piece) => {
-      if (body?.add(piece) === false) this.#isReaderBehind = true;
+    return framing.take(bytes, (piece) => {
+      if (this.#body?.add(piece) === false) this.#isReaderBehind = true;
     });
-    if (framing.isComplete) this.#complete();
-    return taken;
   }
 
   #takeHead(bytes: Buffer): number {
@@ -154,7 +160,7 @@ export class Connection {
     const before = this.#partial?.length ?? 0;
     const whole = this.#partial === undefined ? bytes : Buffer.concat([this.#partial, bytes]);
     const length = headLength(whole);
-    if (length > MAX_BACKEND_HEAD_BYTES || (length < 0 && whole.length > MAX_BACKEND_HEAD_BYTES)) {
+    if (this.#interimBytes + (length < 0 ? whole.length : length) > MAX_BACKEND_HEAD_BYTES) {
       throw new MalformedResponse('the head of its answer is too long');
     }
     if (length < 0) {
@@ -162,20 +168,22 @@ export class Connection {
       return bytes.length;
     }
     this.#partial = undefined;
-    this.#onHead(user, parseHead(whole.toString('latin1', 0, length - 4)));
+    const head = parseHead(whole.toString('latin1', 0, length - HEAD_END.length));
+    if (head.status >= 200) this.#onHead(user, head);
+    else {
+      this.#interimBytes += length;
+      if (head.status === 101) throw new MalformedResponse('it wants another protocol');
+      if (head.status === 100) user.onContinue();
+    }
     return length - before;
   }
 
   #onHead(user: ConnectionUser, head: ResponseHead): void {
-    if (head.status === 101) throw new MalformedResponse('it wants another protocol');
-    if (head.status === 100) user.onContinue();
-    if (head.status < 200) return;
     const framing = framingOf(head, user.method);
     this.#head = head;
     this.#framing = framing;
     if (framing.isComplete) {
       user.onResponse(head, emptyBody());
-      this.#complete();
       return;
     }
     const body = new ResponseBody({
@@ -193,14 +201,16 @@ export class Connection {
     this.socket.resume();
   }
 
-  #complete(): void {
+  /** `isAlone`: nothing was read behind the response. */
+  #complete({ isAlone }: { isAlone: boolean }): void {
     const [user, head] = [this.#user, this.#head];
     this.#body?.finish();
     this.#user = this.#head = this.#framing = this.#body = undefined;
+    this.#interimBytes = 0;
     this.#onWanted();
     user?.onComplete();
     // With the rest of a request still unsent it is of no further use.
-    if (head === undefined || !head.keepsAlive || !this.isUsable || this.unsentBytes > 0) this.destroy();
+    if (!isAlone || head?.keepsAlive !== true || !this.isUsable || this.unsentBytes > 0) this.destroy();
     else {
       this.socket.unref();
       this.#onFree(this, head);
@@ -208,7 +218,7 @@ export class Connection {
   }
 
   #onEnd(): void {
-    if (this.#framing?.endsWithConnection === true && this.#error === undefined) this.#complete();
+    if (this.#framing?.endsWithConnection === true && this.#error === undefined) this.#complete({ isAlone: true });
     this.destroy();
   }
 

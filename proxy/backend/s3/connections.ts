@@ -4,7 +4,8 @@
  */
 import type { Buffer } from 'node:buffer';
 import type { TLSSocket } from 'node:tls';
-import { BACKEND_KEEP_ALIVE_MS, BACKEND_SOCKETS } from '../../limits.ts';
+import { LRUCache } from 'lru-cache';
+import { BACKEND_KEEP_ALIVE_MS, BACKEND_SOCKETS, BACKEND_TLS_SESSIONS } from '../../limits.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import type { ResponseHead } from './response-head.ts';
 
@@ -22,7 +23,8 @@ export class Connections {
   readonly #most: number;
   readonly #keeps: boolean;
   readonly #hosts = new Map<string, Host>();
-  readonly #sessions = new Map<string, Buffer>();
+  /** TLS sessions to resume, by host name. */
+  readonly #sessions = new LRUCache<string, Buffer>({ max: BACKEND_TLS_SESSIONS });
   readonly #all = new Set<Connection>();
 
   /** `most`: to one host name, BACKEND_SOCKETS by default. `keeps`: whether they are used again. */
@@ -49,8 +51,9 @@ export class Connections {
     return () => host.waiting.delete(use);
   }
 
-  /** Cuts all of them. */
+  /** Cuts all of them. Who waits for one gets none. */
   close(): void {
+    for (const host of this.#hosts.values()) host.waiting.clear();
     for (const connection of this.#all) connection.destroy();
   }
 

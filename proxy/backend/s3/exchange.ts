@@ -150,11 +150,12 @@ class Exchange implements ConnectionUser {
 
   onResponse({ status, headers }: ResponseHead, response: Readable): void {
     const { body } = this.#options;
+    // It may fail while nobody reads it, or never be read.
+    response.on('error', ignore);
     if (body !== undefined && !body.complete) this.#refuseEarly(status);
     this.#response = response;
     clearTimeout(this.#continueTimer);
     body?.stop();
-    response.on('error', ignore);
     this.#resolve({ response: { status, headers, body: response }, continueIgnored: this.#continueIgnored });
   }
 

@@ -21,7 +21,8 @@ const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what it looks for
 const NOT_IN_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]/;
-const HEAD_END = Buffer.from('\r\n\r\n');
+/** The line end of the last header, and the empty line. */
+export const HEAD_END = Buffer.from('\r\n\r\n');
 
 /** Where the head ends that begins at 0, its empty line included; -1 while it is not whole. */
 export function headLength(bytes: Buffer): number {

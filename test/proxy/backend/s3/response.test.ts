@@ -14,9 +14,12 @@ let server: RawServer | undefined;
 let backend: Backend | undefined;
 const get = { method: 'GET', bucket: 'data' } as const;
 
-async function start(script: (request: RawRequest) => unknown): Promise<{ backend: Backend; server: RawServer }> {
+async function start(
+  script: (request: RawRequest) => unknown,
+  o: { sockets?: number } = {},
+): Promise<{ backend: Backend; server: RawServer }> {
   server = await rawServer(script);
-  backend = openTestBackend(server.endpoint);
+  backend = openTestBackend(server.endpoint, o);
   return { backend, server };
 }
 
@@ -200,13 +203,50 @@ test.each([
   expect(server.accepted()).toBe(connections);
 });
 
-test("an answer that nobody asked for is nobody's", async () => {
-  const { backend, server } = await start(({ socket, index }) => {
-    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nr${index}`);
-    if (index === 0) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged');
+describe("an answer that nobody asked for is nobody's", () => {
+  test('on a connection that is kept', async () => {
+    const { backend, server } = await start(({ socket, index }) => {
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nr${index}`);
+      if (index === 0) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged');
+    });
+    expect(await text(backend, 'first')).toBe('r0');
+    expect(await text(backend, 'second')).toBe('r1');
+    expect(server.accepted()).toBe(2);
   });
-  expect(await text(backend, 'first')).toBe('r0');
-  expect(await text(backend, 'second')).toBe('r1');
+
+  test.each([
+    ['a body', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nr0'],
+    ['chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nr0\r\n0\r\n\r\n'],
+    ['no body', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
+  ])('read together with %s, while another request waits for the connection', async (_, wire) => {
+    const { backend, server } = await start(
+      ({ socket, index }) =>
+        void socket.write(
+          index === 0
+            ? `${wire}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged`
+            : `HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nr${index}`,
+        ),
+      { sockets: 1 },
+    );
+    const [first, second] = await Promise.all([text(backend, 'first'), text(backend, 'second')]);
+    expect(['', 'r0']).toContain(first);
+    expect(second).toBe('r1');
+    expect(server.accepted()).toBe(2);
+  });
+});
+
+test('an answer with a body that comes before the request is whole fails it, and nothing else', async () => {
+  const { backend, server } = await start(({ socket, index }) =>
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n${index === 0 ? 'early' : 'after'}`),
+  );
+  async function* chunks() {
+    yield Buffer.from('a');
+    await setTimeout(200);
+    yield Buffer.from('b');
+  }
+  const put = { method: 'PUT', bucket: 'data', key: 'k', body: { length: 2, chunks: chunks() } } as const;
+  await expect(backend.send({ ...put, signal: never() })).rejects.toBeInstanceOf(BackendUnavailable);
+  expect(await text(backend, 'k')).toBe('after');
   expect(server.accepted()).toBe(2);
 });
 
@@ -219,6 +259,7 @@ describe('no HTTP is BackendUnavailable, and the connection is closed', () => {
     ['another protocol', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'],
     ['a bad chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
     ['an endless head', `HTTP/1.1 200 OK\r\n${'a: b\r\n'.repeat(20_000)}`],
+    ['endless interim responses', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(20_000)],
   ];
   test.each(cases)('%s', async (_, wire) => {
     const { backend, server } = await start(({ socket }) => void socket.write(wire));
@@ -230,7 +271,7 @@ describe('no HTTP is BackendUnavailable, and the connection is closed', () => {
     await server.idle();
     expect(server.requests).toHaveLength(1);
   });
-  test('all of them', () => expect(cases).toHaveLength(7));
+  test('all of them', () => expect(cases).toHaveLength(8));
 });
 
 test('whatever bytes come: a response, or BackendUnavailable, and the next request is served', async () => {
