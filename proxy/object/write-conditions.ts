@@ -63,7 +63,8 @@ async function matching(
 /**
  * The error for a write that the backend refused. Its 412 after the plaintext's ETag had matched means that the stored
  * version changed in between: looked at once more, the client's own condition may fail now, or hold still, as after a
- * change of metadata alone. The latter is a conflict that the client may try again, as S3 has it.
+ * change of metadata alone. The latter is a conflict that the client may try again, as S3 has it. A version that was named
+ * never changes: a store that refuses it compares the current version instead, as S3 does.
  */
 export async function lateFailure(
   call: Call,
@@ -72,6 +73,7 @@ export async function lateFailure(
 ): Promise<S3Error> {
   const wanted = o.conditions?.ifMatch;
   if (wanted === undefined || o.failure.code !== 'PreconditionFailed') return o.failure;
+  if (address.versionId !== undefined && address.versionId !== 'null') return o.failure;
   try {
     await matching(call, address, wanted, o.kind);
   } catch (error) {

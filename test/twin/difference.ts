@@ -23,6 +23,8 @@ export interface Exchange {
   readonly operation: string;
   readonly bare: TwinReply;
   readonly proxy: TwinReply;
+  /** ETags, unquoted, that earlier replies of the bare store named where the proxy named others. */
+  readonly otherEtags: ReadonlySet<string>;
 }
 
 /** Query parameters that make another operation of a request. */

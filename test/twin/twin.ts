@@ -95,6 +95,7 @@ export function twinOf(o: TwinOptions & { bare: Side; proxy: Side; close(): Prom
     const bucket = `${o.buckets ?? 'twin'}-${runs}`;
     const values = { bare: new Map([['bucket', bucket]]), proxy: new Map([['bucket', bucket]]) };
     const names = new Names();
+    const otherEtags = new Set<string>();
     const exchanges: Exchange[] = [];
     const unexplained: Unexplained[] = [];
     let isApart = false;
@@ -109,11 +110,13 @@ export function twinOf(o: TwinOptions & { bare: Side; proxy: Side; close(): Prom
       for (const [i, request] of requests.entries()) {
         const [one, other] = [fromBare[i], fromProxy[i]];
         if (one === undefined || other === undefined) throw new Error('a reply is missing');
-        const exchange: Exchange = { store, request, operation: operationOf(request), bare: one, proxy: other };
+        const sides = { bare: one, proxy: other };
+        const exchange: Exchange = { store, request, operation: operationOf(request), ...sides, otherEtags };
         exchanges.push(exchange);
         if (!quietly) ledger.compared(exchange);
         isApart ||= wroteApart(exchange);
         for (const difference of compareReplies(exchange, { names, hosts })) {
+          if (/etag$/i.test(difference.at)) otherEtags.add((difference.bare ?? '').replaceAll('"', ''));
           const rule = (o.allowed ?? ALLOWED).find((allowed) => isAllowed(allowed, difference, exchange));
           if (rule === undefined) unexplained.push({ step: index - made.length, request, difference });
           else if (!quietly) ledger.allow(rule.name);

@@ -102,11 +102,12 @@ const OUTCOMES: readonly OutcomeRule[] = [
   {
     name: 'a condition beside another refusal',
     reason:
-      'what is replaced does not fit the condition, and besides the upload, a part or the version is not there, or the copy changes nothing: the store looks at the condition first, the proxy at the request',
+      'what is replaced does not fit the condition, and besides the upload, a part or the version is not there, a part is too small, or the copy changes nothing: the store looks at the condition first, the proxy at the request',
     stores: [...MOTO, ...MINIO, ...EMBEDDED],
     operation: /^(DELETE object|POST object\?uploadId|PUT object\+copy)$/,
     bare: /^(404 NoSuchKey|412 PreconditionFailed)$/,
-    proxy: /^(404 NoSuchUpload|404 NoSuchVersion|400 InvalidRequest|400 InvalidPart|400 InvalidPartOrder)$/,
+    proxy:
+      /^(404 NoSuchUpload|404 NoSuchVersion|400 InvalidRequest|400 InvalidPart|400 InvalidPartOrder|400 EntityTooSmall)$/,
     when: isConditional,
   },
   {
@@ -326,4 +327,17 @@ const byPlace: readonly Allowed[] = [
   },
 ];
 
-export const LAX: readonly Allowed[] = [...byOutcome, ...byPlace];
+const byHistory: readonly Allowed[] = [
+  {
+    name: 'a condition on the ETag of such a copy',
+    reason: 'it holds for one of the two ETags that the sides gave the copy of a multipart object before',
+    stores: [...MOTO, ...MINIO],
+    allows: ({ at }, { request, otherEtags }) =>
+      at === 'outcome' &&
+      ['if-match', 'if-none-match', 'x-amz-copy-source-if-match', 'x-amz-copy-source-if-none-match'].some((name) =>
+        otherEtags.has((header(request, name) ?? '').replaceAll('"', '')),
+      ),
+  },
+];
+
+export const LAX: readonly Allowed[] = [...byOutcome, ...byPlace, ...byHistory];

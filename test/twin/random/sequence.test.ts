@@ -27,7 +27,12 @@ describe('sequences', () => {
 
 describe('coverage', () => {
   const reply = (status: number) => ({ status, headers: [], body: Buffer.alloc(0) });
-  const put = { store: 'minio', request: { method: 'PUT', key: 'k' }, operation: 'PUT object' } as const;
+  const put = {
+    store: 'minio',
+    request: { method: 'PUT', key: 'k' },
+    operation: 'PUT object',
+    otherEtags: new Set<string>(),
+  } as const;
 
   it('says what was not reached with success, and what not with an error', () => {
     const coverage = new Coverage('minio');
@@ -60,6 +65,7 @@ describe('coverage', () => {
           operation: operationOf(request),
           bare: reply(500),
           proxy,
+          otherEtags: new Set<string>(),
         } as const;
         coverage.add({ unexplained: [], exchanges: [exchange] });
       }
@@ -77,7 +83,7 @@ describe('coverage', () => {
               const replies = { bare: reply(status), proxy: reply(status) };
               coverage.add({
                 unexplained: [],
-                exchanges: [{ store, request, operation: operationOf(request), ...replies }],
+                exchanges: [{ store, request, operation: operationOf(request), ...replies, otherEtags: new Set() }],
               });
             }
           }
