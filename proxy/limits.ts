@@ -132,8 +132,10 @@ export const MAX_SLOT_GRANTS = 100;
 export const KEPT_REMOVED_SLOTS = 20;
 /** Registered access key ids of one slot: the one in use, and older ones while clients change over. */
 export const MAX_REGISTERED_IDS = 4;
-/** Registered access key ids kept per process with their API keys: about 500 bytes each. */
+/** Registered access key ids kept per process with their sealed records: about 1 KiB each. */
 export const REGISTERED_IDS_CACHED = 10_000;
+/** Sealed access key ids kept per process with the tenant and slot that they name: about 1 KiB each. */
+export const SEALED_IDS_CACHED = 10_000;
 /** Characters of an API key brought along, at least: 22 random ones of base64 hold 2^128. */
 export const MIN_IMPORTED_CHARACTERS = 22;
 /** log2 of the guesses that it must be estimated to withstand; HMAC runs at 2^34 a second on one graphics card. */

@@ -6,7 +6,7 @@ import { ALGORITHM, SERVICE } from './constants.ts';
 import { malformed, parseCredential } from './credential.ts';
 import { parseBasicDate } from './date.ts';
 import { SigV4Error, signatureMismatch } from './errors.ts';
-import { sameSignature, sign, signingKey } from './signing-key.ts';
+import { type SigningSecret, sameSignature, sign, signingKey } from './signing-key.ts';
 import type { CredentialScope } from './string-to-sign.ts';
 
 /** What a form says of its own authority; nothing of it is verified. */
@@ -42,7 +42,7 @@ function required(field: (name: string) => string | undefined, name: string): st
 }
 
 /** @throws SigV4Error SignatureDoesNotMatch, AuthorizationQueryParametersError */
-export function verifyPolicy(claim: PolicyClaim, o: { signingSecret: Buffer; region?: string | undefined }): void {
+export function verifyPolicy(claim: PolicyClaim, o: { signingSecret: SigningSecret; region?: string | undefined }): void {
   const { scope } = claim;
   if (scope.service !== SERVICE) throw malformed('presigned', 'The service of the credential scope must be s3.');
   if (o.region !== undefined && scope.region !== o.region) {

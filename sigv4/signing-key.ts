@@ -16,19 +16,28 @@ const cacheSecret = createSecretKey(randomBytes(32));
 /** In order of last use, oldest first. */
 const cache = new Map<string, KeyObject>();
 
-/**
- * The signing key of a scope.
- * @param signingSecret the HMAC key of the first step: `AWS4` and the secret access key, or its SHA-256 when over 64 bytes
- */
-export function signingKey(o: { signingSecret: Buffer; scope: CredentialScope }): KeyObject {
-  const id = cacheId(o.signingSecret, o.scope);
+/** A signing secret that is not at hand, while the keys that were derived of it may be. */
+export interface KnownSecret {
+  /** As `secretId` gives it. */
+  readonly id: string;
+  bytes(): Buffer;
+}
+
+/** The HMAC key of the first step: `AWS4` and the secret access key, or its SHA-256 when over 64 bytes. */
+export type SigningSecret = Buffer | KnownSecret;
+
+/** The signing key of a scope. */
+export function signingKey(o: { signingSecret: SigningSecret; scope: CredentialScope }): KeyObject {
+  const { signingSecret, scope } = o;
+  const secret = Buffer.isBuffer(signingSecret) ? secretId(signingSecret) : signingSecret.id;
+  const id = `${secret}/${scope.date.length}:${scope.date}${scope.region.length}:${scope.region}${scope.service}`;
   const kept = cache.get(id);
   if (kept !== undefined) {
     cache.delete(id);
     cache.set(id, kept);
     return kept;
   }
-  const key = deriveSigningKey(o);
+  const key = deriveSigningKey(Buffer.isBuffer(signingSecret) ? signingSecret : signingSecret.bytes(), scope);
   cache.set(id, key);
   if (cache.size > SIGNING_KEY_CACHE_ENTRIES) {
     for (const oldest of cache.keys()) {
@@ -44,11 +53,11 @@ export function signingKeysKept(): number {
   return cache.size;
 }
 
-function deriveSigningKey(o: { signingSecret: Buffer; scope: CredentialScope }): KeyObject {
-  let key: Buffer = o.signingSecret;
-  for (const step of [o.scope.date, o.scope.region, o.scope.service, TERMINATOR]) {
+function deriveSigningKey(signingSecret: Buffer, scope: CredentialScope): KeyObject {
+  let key: Buffer = signingSecret;
+  for (const step of [scope.date, scope.region, scope.service, TERMINATOR]) {
     const next = createHmac('sha256', key).update(step, 'latin1').digest();
-    if (key !== o.signingSecret) key.fill(0);
+    if (key !== signingSecret) key.fill(0);
     key = next;
   }
   const signing = createSecretKey(key);
@@ -56,12 +65,9 @@ function deriveSigningKey(o: { signingSecret: Buffer; scope: CredentialScope }):
   return signing;
 }
 
-/** Length-prefixed, so that no two (secret, scope) pairs hash the same text. */
-function cacheId(signingSecret: Buffer, scope: CredentialScope): string {
-  const hmac = createHmac('sha256', cacheSecret);
-  hmac.update(`${scope.date.length}:${scope.date}${scope.region.length}:${scope.region}`, 'latin1');
-  hmac.update(`${scope.service.length}:${scope.service}${signingSecret.length}:`, 'latin1');
-  return hmac.update(signingSecret).digest('base64');
+/** Stands for a secret in the caches of this process, and shows nothing of it. */
+export function secretId(secret: Buffer): string {
+  return createHmac('sha256', cacheSecret).update(secret).digest('base64');
 }
 
 /** Hex signature of a string to sign. */

@@ -4,7 +4,6 @@
  * Source: AWS documentation, "Authenticating Requests (AWS Signature Version 4)". A valid signature says who signed; what
  * they may do, and whether their key still stands, is decided elsewhere.
  */
-import type { Buffer } from 'node:buffer';
 import { canonicalRequest } from './canonical-request.ts';
 import { ChunkChain } from './chunk.ts';
 import { MAX_SKEW_MS } from './constants.ts';
@@ -14,7 +13,7 @@ import { canonicalHeaderValues } from './headers.ts';
 import type { SignedRequest, UnverifiedClaim } from './parse.ts';
 import { type PayloadMode, parsePayloadMode, payloadLine } from './payload.ts';
 import { parseQuery } from './query.ts';
-import { sameSignature, sign, signingKey } from './signing-key.ts';
+import { type SigningSecret, sameSignature, sign, signingKey } from './signing-key.ts';
 import { requestStringToSign } from './string-to-sign.ts';
 
 export interface Verified {
@@ -26,8 +25,7 @@ export interface Verified {
 }
 
 export interface VerifyOptions {
-  /** The HMAC key of the first step: `AWS4` and the secret access key, or its SHA-256 when over 64 bytes. */
-  readonly signingSecret: Buffer;
+  readonly signingSecret: SigningSecret;
   readonly now: Date;
   /** The region the scope must name; any when left out. */
   readonly region?: string;

@@ -48,6 +48,12 @@ export interface CuttableBody {
   cutInto?(sizes: PieceSizes): () => void;
 }
 
+/** A body that may be at hand. */
+export interface HandyBody {
+  /** All of it, when it came in one piece and nobody has begun to read it; it is read with that. */
+  takeWhole?(): Buffer | undefined;
+}
+
 export interface BackendResponse {
   readonly status: number;
   /** Lower-case names. Set-Cookie and the like do not occur in S3; duplicates are joined with ', '. */
@@ -56,7 +62,7 @@ export interface BackendResponse {
    * The body, at most once. A consumer that stops early must destroy it. It errors (never ends cleanly) when fewer bytes
    * arrive than Content-Length announced.
    */
-  readonly body: Readable & CuttableBody;
+  readonly body: Readable & CuttableBody & HandyBody;
 }
 
 export interface Backend {

@@ -15,6 +15,11 @@ export async function readBody(response: BackendResponse, o: { maxBytes: number 
     destroyQuietly(response.body);
     throw new BackendUnavailable(`its answer announces ${announced} bytes where at most ${o.maxBytes} are accepted`);
   }
+  const whole = response.body.takeWhole?.();
+  if (whole !== undefined) {
+    if (whole.length <= o.maxBytes) return whole;
+    throw tooLong(o.maxBytes);
+  }
   try {
     return await collect(response.body, o.maxBytes);
   } catch (cause) {
@@ -38,7 +43,7 @@ function collect(body: Readable, maxBytes: number): Promise<Buffer> {
     if (body.destroyed) return reject(new Error('the body was given up'));
     body.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (length > maxBytes) reject(new BackendUnavailable(`its answer is longer than ${maxBytes} bytes`));
+      if (length > maxBytes) reject(tooLong(maxBytes));
       else chunks.push(chunk);
     });
     body.once('end', ended);
@@ -50,12 +55,17 @@ function collect(body: Readable, maxBytes: number): Promise<Buffer> {
   });
 }
 
+function tooLong(maxBytes: number): BackendUnavailable {
+  return new BackendUnavailable(`its answer is longer than ${maxBytes} bytes`);
+}
+
 /** Bytes that are still worth reading, so that the connection can be used again, rather than closing it. */
 const WORTH_DRAINING_BYTES = 64 * 1024;
 
 /** Drops a body. A short one is read to its end, which keeps the connection; a longer or unbounded one is cut. */
 export function discard(response: BackendResponse): void {
   const { body, headers } = response;
+  if (body.takeWhole?.() !== undefined) return;
   const announced = headers['content-length'];
   body.on('error', ignore);
   if (announced === undefined || Number(announced) > WORTH_DRAINING_BYTES) body.destroy();

@@ -5,6 +5,7 @@
  */
 import { hash } from 'node:crypto';
 import { frame } from '../../crypto/keys.ts';
+import { type KnownSecret, secretId } from '../../sigv4/signing-key.ts';
 import { S3Error } from '../errors.ts';
 import { type ApiKey, kdfInput, MAX_RAW_BYTES, signingSecretOf } from './api-key.ts';
 import type { SealKeys } from './seal-keys.ts';
@@ -20,24 +21,63 @@ const USE: SealUse = {
   maxRawBytes: MAX_RAW_BYTES,
 };
 
-interface UnsealedKey {
+/**
+ * What an access key id stands for. It proves only that S once sealed this: the keyring decides whether it still counts. The
+ * API key is not kept: it is unsealed again for whoever needs it, which requests with what was derived of it do not.
+ */
+abstract class UnsealedKey {
   /** 24 hex digits. */
   readonly tenant: string;
   /** 8 hex digits. */
   readonly slot: string;
-  /** Key of SigV4's first HMAC: `"AWS4" || secret`, or its SHA-256 when that exceeds 64 bytes. */
-  readonly signingSecret: Buffer;
-  /** What the slot's KDF takes. */
-  readonly secret: Buffer;
-  /** The key in the form in which it is sealed. */
-  readonly apiKey: ApiKey;
   /** 12 hex digits of SHA-256(access key id), for logs. */
   readonly fingerprint: string;
+  /** Stands for the API key in caches. */
+  readonly secretId: string;
+  readonly #unseal: () => SealedContent | undefined;
+
+  /** @param unseal gives `content`, each time */
+  constructor(accessKeyId: string, content: SealedContent, unseal: () => SealedContent | undefined) {
+    this.tenant = content.tenant;
+    this.slot = content.slot;
+    this.fingerprint = fingerprintOf(accessKeyId);
+    this.secretId = `${content.apiKey.type}:${secretId(signingSecretOf(content.apiKey))}`;
+    this.#unseal = unseal;
+  }
+
+  /** The key in the form in which it is sealed. */
+  get apiKey(): ApiKey {
+    const content = this.#unseal();
+    if (content === undefined) throw new Error('An access key id opens no longer');
+    return content.apiKey;
+  }
+
+  /** What the slot's KDF takes. */
+  get secret(): Buffer {
+    return kdfInput(this.apiKey);
+  }
+
+  /** Key of SigV4's first HMAC: `"AWS4" || secret`, or its SHA-256 when that exceeds 64 bytes. */
+  get signingSecret(): KnownSecret {
+    return { id: this.secretId, bytes: () => signingSecretOf(this.apiKey) };
+  }
 }
 
-/** What an access key id stands for. It proves only that S once sealed this: the keyring decides whether it still counts. */
-export type AccessKey = UnsealedKey &
-  ({ readonly kind: 'sealed' } | { readonly kind: 'registered'; readonly registeredId: string });
+export class SealedKey extends UnsealedKey {
+  readonly kind = 'sealed';
+}
+
+export class RegisteredKey extends UnsealedKey {
+  readonly kind = 'registered';
+  readonly registeredId: string;
+
+  constructor(registeredId: string, content: SealedContent, unseal: () => SealedContent | undefined) {
+    super(registeredId, content, unseal);
+    this.registeredId = registeredId;
+  }
+}
+
+export type AccessKey = SealedKey | RegisteredKey;
 
 /** Seals under the active key. `tenant`: 24 hex digits; `slot`: 8. 107 characters for a generated key, at most 127. */
 export function sealAccessKeyId(o: { sealKeys: SealKeys; tenant: string; slot: string; apiKey: ApiKey }): string {
@@ -51,16 +91,13 @@ export function sealAccessKeyId(o: { sealKeys: SealKeys; tenant: string; slot: s
  * @throws S3Error InvalidAccessKeyId, the same for every reason.
  */
 export function unsealAccessKeyId(accessKeyId: string, sealKeys: SealKeys): AccessKey {
-  const bytes = decode(accessKeyId);
-  const opened = bytes && openApiKey(bytes, sealKeys, USE);
-  if (opened === undefined) throw new S3Error('InvalidAccessKeyId');
-  return { ...unsealed(opened, accessKeyId), kind: 'sealed' };
-}
-
-/** What signing and deriving need of an API key that was sealed. */
-export function unsealed({ tenant, slot, apiKey }: SealedContent, accessKeyId: string): UnsealedKey {
-  const [signingSecret, secret] = [signingSecretOf(apiKey), kdfInput(apiKey)];
-  return { tenant, slot, apiKey, signingSecret, secret, fingerprint: fingerprintOf(accessKeyId) };
+  const unseal = () => {
+    const bytes = decode(accessKeyId);
+    return bytes && openApiKey(bytes, sealKeys, USE);
+  };
+  const content = unseal();
+  if (content === undefined) throw new S3Error('InvalidAccessKeyId');
+  return new SealedKey(accessKeyId, content, unseal);
 }
 
 /** 12 hex digits that tell ids apart in logs without being usable as one. */

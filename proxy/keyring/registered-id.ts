@@ -7,7 +7,7 @@
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { frame } from '../../crypto/keys.ts';
-import { type AccessKey, unsealed } from './access-key-id.ts';
+import { type AccessKey, RegisteredKey } from './access-key-id.ts';
 import type { ApiKey } from './api-key.ts';
 import { MAX_REGISTERED_RAW_BYTES } from './api-key.ts';
 import type { SealKey, SealKeys } from './seal-keys.ts';
@@ -60,8 +60,9 @@ export function sealRegistered(o: {
 
 /** `undefined`: the record is not one of this id, under none of the seal keys. */
 export function openRegistered(body: Buffer, id: string, sealKeys: SealKeys): AccessKey | undefined {
-  const opened = openApiKey(body, sealKeys, useFor(id));
-  return opened && { ...unsealed(opened, id), kind: 'registered', registeredId: id };
+  const unseal = () => openApiKey(body, sealKeys, useFor(id));
+  const content = unseal();
+  return content && new RegisteredKey(id, content, unseal);
 }
 
 function useFor(id: string): SealUse {

@@ -6,12 +6,12 @@
  * A keyring is believed for a fixed time since its last check, then asked for again by ETag. When the state cannot be
  * reached after that, requests fail: an old answer might be a revoked key's.
  */
-import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { S3Error } from '../errors.ts';
 import type { EmitSecurityEvent } from '../events.ts';
-import { KEYRING_CACHE_ENTRIES, KEYRING_TTL_SECONDS, UNKNOWN_SLOT_RECHECK_MS } from '../limits.ts';
+import { KEYRING_CACHE_ENTRIES, KEYRING_TTL_SECONDS, SEALED_IDS_CACHED, UNKNOWN_SLOT_RECHECK_MS } from '../limits.ts';
 import { type AccessKey, unsealAccessKeyId } from './access-key-id.ts';
 import { currentEpoch, type Keyring, type Slot } from './document.ts';
 import { Generations } from './generations.ts';
@@ -80,10 +80,10 @@ export class Tenancy {
   readonly #keyrings: LRUCache<string, CheckedKeyring>;
   readonly #loads = new SharedCalls<CheckedKeyring>();
   readonly #registered: RegisteredIds;
+  /** Sealed ids that opened: what one stands for never changes. */
+  readonly #sealed = new LRUCache<string, AccessKey>({ max: SEALED_IDS_CACHED });
   /** Shared with what changes keyrings in this process. */
   readonly generations = new Generations();
-  /** Cache keys show nothing about an API key outside this process. */
-  readonly #cacheKeySecret = createSecretKey(randomBytes(32));
 
   constructor(o: {
     state: StateStore;
@@ -117,7 +117,11 @@ export class Tenancy {
    */
   async resolve(accessKeyId: string, signal: AbortSignal): Promise<AccessKey> {
     if (isRegisteredId(accessKeyId)) return this.#registered.resolve(accessKeyId, signal);
-    return unsealAccessKeyId(accessKeyId, this.#sealKeys);
+    const known = this.#sealed.get(accessKeyId);
+    if (known !== undefined) return known;
+    const key = unsealAccessKeyId(accessKeyId, this.#sealKeys);
+    this.#sealed.set(accessKeyId, key);
+    return key;
   }
 
   /**
@@ -220,7 +224,7 @@ export class Tenancy {
   }
 
   async #roots(checked: CheckedKeyring, slot: Slot, key: AccessKey, signal: AbortSignal): Promise<RootKeys> {
-    const cacheKey = `${slot.id}:${createHmac('sha256', this.#cacheKeySecret).update(key.secret).digest('base64')}`;
+    const cacheKey = `${slot.id}:${key.secretId}`;
     const opened = checked.opened.get(cacheKey);
     if (opened !== undefined) return opened;
     return checked.opening.run(cacheKey, signal, async (run) => {

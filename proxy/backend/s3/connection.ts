@@ -5,7 +5,6 @@
  */
 import { Buffer } from 'node:buffer';
 import { connect, isIP, type OnReadOpts, type Socket } from 'node:net';
-import type { Readable } from 'node:stream';
 import { type ConnectionOptions as ConnectionOptionsOfTls, connect as connectTls } from 'node:tls';
 import { MAX_BACKEND_HEAD_BYTES } from '../../limits.ts';
 import { emptyBody, ResponseBody, sharedMemory } from './response-body.ts';
@@ -18,7 +17,7 @@ export interface ConnectionUser {
   onConnected(): void;
   onContinue(): void;
   /** The head is there, and its body to be read. Throwing closes the connection. */
-  onResponse(head: ResponseHead, body: Readable): void;
+  onResponse(head: ResponseHead, body: ResponseBody): void;
   /** The response is whole. The connection has another user, or none, from now on. */
   onComplete(): void;
   /** What was written has gone out. */
@@ -43,10 +42,13 @@ export class Connection {
   readonly socket: Socket;
   /** Requests begun on it. */
   uses = 0;
+  /** While it has no user: by the clock of `performance.now`, when to close it. */
+  keptUntil = 0;
   readonly #onFree: (connection: Connection, head: ResponseHead) => void;
   #user: ConnectionUser | undefined;
   #error: NodeJS.ErrnoException | undefined;
   #isConnected = false;
+  #watchedMs = 0;
   #isCorked = false;
   /** The beginning of a head that came in several reads. */
   #partial: Buffer | undefined;
@@ -69,7 +71,11 @@ export class Connection {
       this.#user?.onConnected();
     });
     this.socket.on('drain', () => this.#user?.onDrain());
-    this.socket.on('timeout', () => (this.#user === undefined ? this.destroy() : this.#user.onIdle()));
+    this.socket.on('timeout', () => {
+      this.#watchedMs = 0;
+      if (this.#user === undefined) this.destroy();
+      else this.#user.onIdle();
+    });
     this.socket.on('error', (error) => {
       this.#error = error;
     });
@@ -98,9 +104,11 @@ export class Connection {
     if (this.uses > 1) this.socket.ref();
   }
 
-  /** Milliseconds of silence after which the user is told, or an unused connection is closed. */
+  /** Milliseconds of silence after which the user is told, or a connection without one is closed. Reads and writes begin it anew. */
   watch(ms: number): void {
-    this.socket.setTimeout(ms);
+    // Setting it makes a timer: most requests find the one that they want.
+    if (this.#watchedMs !== ms) this.socket.setTimeout(ms);
+    this.#watchedMs = ms;
   }
 
   /** Pieces that are written together leave in one system call. False when the caller should wait for `onDrain`. */
@@ -114,6 +122,11 @@ export class Connection {
       });
     }
     return typeof piece === 'string' ? this.socket.write(piece, 'latin1') : this.socket.write(piece);
+  }
+
+  /** A request that is all of this. */
+  writeAlone(head: string): void {
+    this.socket.write(head, 'latin1');
   }
 
   destroy(): void {

@@ -3,6 +3,7 @@
  * repeated, or whose kept connection turned out to be dead, gets a connection of its own.
  */
 import type { Buffer } from 'node:buffer';
+import { performance } from 'node:perf_hooks';
 import type { TLSSocket } from 'node:tls';
 import { LRUCache } from 'lru-cache';
 import { BACKEND_KEEP_ALIVE_MS, BACKEND_SOCKETS, BACKEND_TLS_SESSIONS } from '../../limits.ts';
@@ -26,6 +27,8 @@ export class Connections {
   /** TLS sessions to resume, by host name. */
   readonly #sessions = new LRUCache<string, Buffer>({ max: BACKEND_TLS_SESSIONS });
   readonly #all = new Set<Connection>();
+  /** Runs while there are unused connections. */
+  #sweep: NodeJS.Timeout | undefined;
 
   /** `most`: to one host name, BACKEND_SOCKETS by default. `keeps`: whether they are used again. */
   constructor(o: { endpoint: URL; ca?: string | undefined; most?: number | undefined; keeps: boolean }) {
@@ -40,8 +43,11 @@ export class Connections {
     const host = this.#host(hostname);
     for (let kept = host.unused.pop(); kept !== undefined; kept = host.unused.pop()) {
       if (!kept.isUsable) continue;
-      use(kept);
-      return nothing;
+      if (kept.keptUntil > performance.now()) {
+        use(kept);
+        return nothing;
+      }
+      kept.destroy();
     }
     if (host.open < this.#most) {
       use(this.#connect(hostname, host));
@@ -53,6 +59,7 @@ export class Connections {
 
   /** Cuts all of them. Who waits for one gets none. */
   close(): void {
+    clearTimeout(this.#sweep);
     for (const host of this.#hosts.values()) host.waiting.clear();
     for (const connection of this.#all) connection.destroy();
   }
@@ -96,8 +103,23 @@ export class Connections {
       next(connection);
       return;
     }
-    connection.watch(ms);
+    connection.keptUntil = performance.now() + ms;
     host.unused.push(connection);
+    this.#sweep ??= setTimeout(() => this.#closeOld(), BACKEND_KEEP_ALIVE_MS).unref();
+  }
+
+  /** A timer for all of them: one for each would be set and cleared with every request. */
+  #closeOld(): void {
+    this.#sweep = undefined;
+    const now = performance.now();
+    let kept = 0;
+    for (const { unused } of this.#hosts.values()) {
+      for (const connection of unused) {
+        if (connection.keptUntil <= now) connection.destroy();
+        else kept += 1;
+      }
+    }
+    if (kept > 0) this.#sweep = setTimeout(() => this.#closeOld(), BACKEND_KEEP_ALIVE_MS / 4).unref();
   }
 }
 

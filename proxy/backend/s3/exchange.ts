@@ -3,12 +3,12 @@
  * failing body, an abort) meets here, and exactly one of them settles it; afterwards no timer, listener or half-used
  * connection remains.
  */
-import type { Readable } from 'node:stream';
 import { type BackendResponse, BackendUnavailable } from '../backend.ts';
 import type { Connection, ConnectionUser } from './connection.ts';
 import type { Connections } from './connections.ts';
 import type { RequestBody } from './request-body.ts';
 import { renderHead } from './request-head.ts';
+import type { ResponseBody } from './response-body.ts';
 import { MalformedResponse, type ResponseHead } from './response-head.ts';
 
 /** A kept connection was dead, most likely closed by the store while unused; and sending again can do no harm. */
@@ -60,7 +60,7 @@ class Exchange implements ConnectionUser {
   readonly #head: string;
   #connection: Connection | undefined;
   #waitNoLonger: (() => void) | undefined;
-  #response: Readable | undefined;
+  #response: ResponseBody | undefined;
   #connectTimer: NodeJS.Timeout | undefined;
   #continueTimer: NodeJS.Timeout | undefined;
   #continueIgnored = false;
@@ -95,7 +95,8 @@ class Exchange implements ConnectionUser {
     connection.begin(this);
     connection.watch(idleMs);
     if (!connection.isConnected) this.#armConnectTimer(connectMs, 'the connection was not made in time');
-    connection.write(this.#head);
+    if (body === undefined) connection.writeAlone(this.#head);
+    else connection.write(this.#head);
     if (continueMs !== undefined) {
       if (connection.isConnected) this.#armContinueTimer();
     } else if (body !== undefined) this.#sendBody(body);
@@ -143,12 +144,11 @@ class Exchange implements ConnectionUser {
 
   onIdle(): void {
     const { idleMs, body } = this.#options;
-    const waitsForConsumer = this.#response !== undefined && this.#response.readableLength > 0;
-    if (waitsForConsumer || body?.waitingForSource === true) this.#connection?.watch(idleMs);
+    if (this.#response?.isUnread === true || body?.waitingForSource === true) this.#connection?.watch(idleMs);
     else this.#fail(new BackendUnavailable(`nothing was heard for ${idleMs / 1000} s`));
   }
 
-  onResponse({ status, headers }: ResponseHead, response: Readable): void {
+  onResponse({ status, headers }: ResponseHead, response: ResponseBody): void {
     const { body } = this.#options;
     // It may fail while nobody reads it, or never be read.
     response.on('error', ignore);

@@ -1,6 +1,7 @@
 /**
  * The body of one response as a stream of the pieces that were read, and the memory that they are read into: none of them is
  * copied or joined but those of small bodies. Reading it is what moves the connection on; giving it up early cuts the connection.
+ * A body that came in one piece is handed over as that, which costs far less than a stream of it.
  */
 import { Buffer } from 'node:buffer';
 import { Readable } from 'node:stream';
@@ -23,6 +24,9 @@ export class ResponseBody extends Readable {
   readonly #givenUp: () => void;
   readonly #isContiguous: boolean;
   #isWhole = false;
+  /** The first piece, until the stream is read or another one comes. */
+  #only: Buffer | undefined;
+  #isStream = false;
   /** Bytes of the body so far. */
   #received = 0;
   /** What is being filled, and how far. */
@@ -45,6 +49,19 @@ export class ResponseBody extends Readable {
   cutInto(sizes: PieceSizes): () => void {
     if (this.#isContiguous && sizes.others >= READ_AHEAD_BYTES) this.#sizes = sizes;
     return () => this.#giveBack();
+  }
+
+  /** Bytes wait for the reader. */
+  get isUnread(): boolean {
+    return this.#only !== undefined || this.readableLength > 0;
+  }
+
+  takeWhole(): Buffer | undefined {
+    if (!this.#isWhole || this.#isStream) return undefined;
+    const whole = this.#only ?? NOTHING;
+    this.#only = undefined;
+    this.#isStream = true;
+    return whole;
   }
 
   /** Memory for the next read. `expected`: bytes that are certain to follow, or 0. */
@@ -72,22 +89,42 @@ export class ResponseBody extends Readable {
   /** Bytes of the body, as they lie in the memory of the read. False when the reader has enough for now. */
   add(bytes: Buffer): boolean {
     this.#received += bytes.length;
-    if (bytes.buffer === sharedMemory.buffer) return this.push(Buffer.from(bytes));
+    if (bytes.buffer === sharedMemory.buffer) return this.#emit(Buffer.from(bytes));
     const block = this.#block;
-    if (block === undefined) return this.push(bytes);
+    if (block === undefined) return this.#emit(bytes);
     if (this.#filled < block.length) return true;
     this.#block = undefined;
-    return this.push(block);
+    return this.#emit(block);
   }
 
   /** Nothing more will come. */
   finish(): void {
     this.#isWhole = true;
-    this.push(null);
+    if (this.#isStream) this.push(null);
   }
 
   override _read(): void {
+    this.#beStream();
     if (!this.#isWhole) this.#wanted();
+  }
+
+  #emit(piece: Buffer): boolean {
+    if (this.#isStream) return this.push(piece);
+    if (this.#received === piece.length) {
+      this.#only = piece;
+      return piece.length < READ_AHEAD_BYTES;
+    }
+    this.#beStream();
+    return this.push(piece);
+  }
+
+  #beStream(): void {
+    if (this.#isStream) return;
+    this.#isStream = true;
+    const first = this.#only;
+    this.#only = undefined;
+    if (first !== undefined) this.push(first);
+    if (this.#isWhole) this.push(null);
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
@@ -121,9 +158,13 @@ function takeSpare(size: number): Buffer | undefined {
   return last !== undefined && last.length >= size ? spares.pop() : undefined;
 }
 
+const NOTHING = Buffer.alloc(0);
+
 /** That of a HEAD, a 204, a 304. */
-export function emptyBody(): Readable {
-  const body = new Readable({ read() {} });
-  body.push(null);
+export function emptyBody(): ResponseBody {
+  const body = new ResponseBody({ isContiguous: true, wanted: nothing, givenUp: nothing });
+  body.finish();
   return body;
 }
+
+function nothing(): void {}

@@ -30,7 +30,7 @@ describe('create', () => {
     expect((await harness.open(made.accessKeyId)).grants).toEqual([
       { bucket: 'data', prefix: '', access: 'read-write' },
     ]);
-    expect(harness.unseal(made.accessKeyId).signingSecret.toString()).toBe(`AWS4${made.secretAccessKey}`);
+    expect(harness.unseal(made.accessKeyId).signingSecret.bytes().toString()).toBe(`AWS4${made.secretAccessKey}`);
   });
 
   it('takes every option, a bucket more than once', async () => {
@@ -79,7 +79,7 @@ describe('create', () => {
     expect(made.accessKeyId).toMatch(/^SGRK[A-Z2-7]{16}$/);
     const signal = new AbortController().signal;
     const key = await harness.tenancy.resolve(made.accessKeyId, signal);
-    expect([key.tenant, key.signingSecret.toString()]).toEqual([made.tenant, `AWS4${made.secretAccessKey}`]);
+    expect([key.tenant, key.signingSecret.bytes().toString()]).toEqual([made.tenant, `AWS4${made.secretAccessKey}`]);
     expect((await harness.tenancy.open(key, signal)).grants).toMatchObject([{ bucket: 'data' }]);
     const shown = [await run('list'), await run('show', made.tenant)];
     for (const { out } of shown) expect(out[0]).toMatch(/server-managed$/);

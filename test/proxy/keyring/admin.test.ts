@@ -39,7 +39,7 @@ describe('create', () => {
     expect(made.secretAccessKey).toHaveLength(43);
     const open = await harness.open(made.accessKeyId);
     expect(open).toMatchObject({ id: made.tenant, grants, epoch: 1 });
-    expect(harness.unseal(made.accessKeyId).signingSecret.toString()).toBe(`AWS4${made.secretAccessKey}`);
+    expect(harness.unseal(made.accessKeyId).signingSecret.bytes().toString()).toBe(`AWS4${made.secretAccessKey}`);
     expect(harness.events).toEqual([
       { kind: 'tenant-created', tenant: made.tenant, detail: expect.stringContaining(kdf) },
     ]);

@@ -1,5 +1,6 @@
 // Protects: a response that breaks off is an error and never a short success; aborting ends everything and leaks nothing.
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Backend, BackendUnavailable } from '../../../../proxy/backend/backend.ts';
 import { discard, readBody } from '../../../../proxy/backend/read-body.ts';
@@ -210,10 +211,54 @@ test('a body that is discarded frees its connection, a long one by closing it', 
   for (let i = 0; i < 5; i++) {
     const response = await backend.send({ ...get, signal: never() });
     discard(response);
-    await new Promise<void>((resolve) => response.body.once('close', resolve));
+    // One that had not come whole is being read.
+    if (response.body.readableFlowing === true) await once(response.body, 'close');
   }
   expect(server.accepted()).toBe(1);
   const response = await backend.send({ ...get, key: 'long', signal: never() });
   discard(response);
   await server.idle();
+});
+
+describe('a body that came whole', () => {
+  const whole = { body: 'all of it' };
+
+  test('is handed over once, and then no stream of it', async () => {
+    const { backend } = await start((request) => request.respond(200, whole));
+    const { body } = await backend.send({ ...get, signal: never() });
+    expect(body.takeWhole?.()?.toString()).toBe('all of it');
+    expect(body.takeWhole?.()).toBeUndefined();
+  });
+
+  test('is a stream as well, and is not handed over once that was begun', async () => {
+    const { backend, server } = await start((request) => request.respond(200, whole));
+    const { body } = await backend.send({ ...get, signal: never() });
+    const pieces: Buffer[] = [];
+    for await (const piece of body as AsyncIterable<Buffer>) {
+      expect(body.takeWhole?.()).toBeUndefined();
+      pieces.push(piece);
+    }
+    expect(Buffer.concat(pieces).toString()).toBe('all of it');
+    expect(body.takeWhole?.()).toBeUndefined();
+    discard(await backend.send({ ...get, signal: never() }));
+    expect(server.accepted()).toBe(1);
+  });
+
+  test('is not handed over before its last byte came', async () => {
+    const { backend } = await start(async ({ socket }) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc');
+      await pause(50);
+      socket.write('def');
+    });
+    const response = await backend.send({ ...get, signal: never() });
+    expect(response.body.takeWhole?.()).toBeUndefined();
+    expect((await readBody(response, { maxBytes: 6 })).toString()).toBe('abcdef');
+  });
+
+  test('is refused when it is longer than its reader takes', async () => {
+    const chunks = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n';
+    const { backend } = await start(({ socket }) => void socket.write(chunks));
+    const response = await backend.send({ ...get, signal: never() });
+    await expect(readBody(response, { maxBytes: 3 })).rejects.toThrow('longer than 3 bytes');
+  });
 });
