@@ -17,7 +17,13 @@ export function lp(data: Buffer): Buffer {
 
 /** LP(a) || LP(b) || ...: no two lists of fields give the same bytes. */
 export function frame(...fields: readonly Buffer[]): Buffer {
-  return Buffer.concat(fields.map(lp));
+  const out = Buffer.allocUnsafe(fields.reduce((sum, field) => sum + 4 + field.length, 0));
+  let at = 0;
+  for (const field of fields) {
+    at = out.writeUInt32BE(field.length, at);
+    at += field.copy(out, at);
+  }
+  return out;
 }
 
 /** SHA-256 of the framed fields, 32 bytes. */
@@ -34,8 +40,20 @@ export interface Derivation {
   readonly context?: readonly Buffer[];
 }
 
+const NO_CONTEXT = context();
+/** Purposes are few and fixed: their framed bytes are kept. */
+const purposes = new Map<string, Buffer>();
+
+function purpose(label: string): Buffer {
+  const known = purposes.get(label);
+  if (known !== undefined) return known;
+  const framed = lp(Buffer.from(label, 'utf8'));
+  purposes.set(label, framed);
+  return framed;
+}
+
 /** 32 bytes: HKDF-SHA256(secret, salt, info = LP(label) || context(...)). A `Buffer` secret is not wiped. */
 export function deriveKey(secret: KeyObject | Buffer, o: Derivation): Buffer {
-  const info = Buffer.concat([lp(Buffer.from(o.label, 'utf8')), context(...(o.context ?? []))]);
+  const info = Buffer.concat([purpose(o.label), o.context === undefined ? NO_CONTEXT : context(...o.context)]);
   return Buffer.from(hkdfSync('sha256', secret, o.salt, info, KEY_BYTES));
 }

@@ -10,7 +10,6 @@ import type { CorsConfigurations } from './cors/configurations.ts';
 import type { EmitSecurityEvent } from './events.ts';
 import type { FairLimit } from './fair-limit.ts';
 import type { UploadForm } from './form/read-form.ts';
-import type { SharedCalls } from './keyring/shared-calls.ts';
 import type { StateStore } from './keyring/state.ts';
 import type { OpenTenant } from './keyring/tenancy.ts';
 import type { UploadCache } from './multipart/upload-cache.ts';
@@ -18,6 +17,7 @@ import type { AttributesCache, ListedAttributes } from './object/attributes-cach
 import type { ListedPages } from './object/listed-pages.ts';
 import type { OpenedHeaders } from './object/opened-headers.ts';
 import type { RecentObjects } from './object/recent-objects.ts';
+import type { SharedLookUps } from './object/shared-look-ups.ts';
 import type { Reply } from './reply.ts';
 import type { S3Request } from './request.ts';
 
@@ -61,13 +61,13 @@ export interface Services {
   readonly backend: Backend;
   readonly capabilities: Capabilities;
   readonly cache: AttributesCache;
-  readonly headers: OpenedHeaders;
+  readonly headers: Pick<OpenedHeaders, 'open'>;
   /** Look-ups of listed objects under way, by version, and how many there may be. */
-  readonly listing: SharedCalls<ListedAttributes>;
+  readonly listing: SharedLookUps<ListedAttributes>;
   readonly lookUps: FairLimit;
   /** Pages of listings as they were sent. */
   readonly pages: ListedPages;
-  readonly recent: RecentObjects;
+  readonly recent: Pick<RecentObjects, 'get' | 'remember' | 'forget'>;
   readonly emit: EmitSecurityEvent;
   readonly legacy: LegacyPolicy;
   /** Region that clients are told, and that CreateBucket may name. */

@@ -14,7 +14,6 @@ import { EscrowUpkeep } from './keyring/escrow-upkeep.ts';
 import { processKdfRunner } from './keyring/kdf.ts';
 import type { TenantSlot } from './keyring/last-used.ts';
 import { UseNotes } from './keyring/note-uses.ts';
-import { SharedCalls } from './keyring/shared-calls.ts';
 import { StateStore } from './keyring/state.ts';
 import { type SignIn, Tenancy } from './keyring/tenancy.ts';
 import { upgradeKdf } from './keyring/upgrade-kdf.ts';
@@ -34,6 +33,7 @@ import { AttributesCache } from './object/attributes-cache.ts';
 import { ListedPages } from './object/listed-pages.ts';
 import { OpenedHeaders } from './object/opened-headers.ts';
 import { RecentObjects } from './object/recent-objects.ts';
+import { SharedLookUps } from './object/shared-look-ups.ts';
 import { OPERATIONS } from './operations/table.ts';
 import { opsApp, startOpsServer } from './ops-server.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -148,7 +148,7 @@ function createPipeline(o: {
       cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES }),
       headers: new OpenedHeaders({ bytes: OPENED_HEADERS_BYTES }),
       recent: new RecentObjects(),
-      listing: new SharedCalls(),
+      listing: new SharedLookUps(),
       lookUps: new FairLimit({ atOnce: LOOKUPS_AT_ONCE }),
       pages: new ListedPages({ bytes: LISTED_PAGES_BYTES }),
       emit,

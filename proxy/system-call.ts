@@ -8,12 +8,12 @@ import type { Capabilities } from './backend/probe.ts';
 import type { LegacyPolicy } from './config.ts';
 import type { EmitSecurityEvent } from './events.ts';
 import { FairLimit } from './fair-limit.ts';
-import { SharedCalls } from './keyring/shared-calls.ts';
 import type { OpenTenant } from './keyring/tenancy.ts';
 import { ATTRIBUTES_CACHE_BYTES, LOOKUPS_AT_ONCE, OPENED_HEADERS_BYTES } from './limits.ts';
 import { AttributesCache } from './object/attributes-cache.ts';
 import { OpenedHeaders } from './object/opened-headers.ts';
 import { RecentObjects } from './object/recent-objects.ts';
+import { SharedLookUps } from './object/shared-look-ups.ts';
 import type { Call, Services } from './operation.ts';
 import { Query, type S3Request } from './request.ts';
 
@@ -56,7 +56,7 @@ export function systemCall(o: {
     cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES }),
     headers: new OpenedHeaders({ bytes: OPENED_HEADERS_BYTES }),
     recent: new RecentObjects(),
-    listing: new SharedCalls(),
+    listing: new SharedLookUps(),
     lookUps: new FairLimit({ atOnce: LOOKUPS_AT_ONCE }),
     now: () => new Date(),
     bestEffortConditions: false,

@@ -106,7 +106,7 @@ class Reader {
       case '/':
         return this.#takeEndTag(open);
       case '?':
-        return this.#end(open, '?>', 2);
+        return this.#takeInstruction(open);
       case '!':
         return this.#takeDeclaration(open);
       default:
@@ -135,6 +135,14 @@ class Reader {
     const tag = this.#text.slice(open + 2, end - 1).trimEnd();
     if (this.#open.pop()?.tag !== tag) throw malformed();
     this.#current = this.#open.at(-1)?.node ?? this.#document;
+    return end;
+  }
+
+  /** The XML declaration, or an instruction to somebody else: passed over, if it says to whom. */
+  #takeInstruction(open: number): number {
+    const end = this.#end(open, '?>', 2);
+    const [target = ''] = this.#text.slice(open + 2, end - 2).split(/\s/, 1);
+    if (!NAME.test(target)) throw malformed();
     return end;
   }
 

@@ -42,7 +42,10 @@ function required(field: (name: string) => string | undefined, name: string): st
 }
 
 /** @throws SigV4Error SignatureDoesNotMatch, AuthorizationQueryParametersError */
-export function verifyPolicy(claim: PolicyClaim, o: { signingSecret: SigningSecret; region?: string | undefined }): void {
+export function verifyPolicy(
+  claim: PolicyClaim,
+  o: { signingSecret: SigningSecret; region?: string | undefined },
+): void {
   const { scope } = claim;
   if (scope.service !== SERVICE) throw malformed('presigned', 'The service of the credential scope must be s3.');
   if (o.region !== undefined && scope.region !== o.region) {

@@ -54,13 +54,22 @@ export class AttributesCache {
   }
 
   get(version: VersionIdentity): Readonly<Entry> | undefined {
-    return this.#entries.get(identity(version));
+    return this.#entries.get(versionName(version));
   }
 
   /** Adds what is given to what is known of the version. */
   add(version: VersionIdentity, known: Readonly<Entry>): void {
-    const id = identity(version);
-    this.#entries.set(id, { ...this.#entries.get(id), ...known });
+    const name = versionName(version);
+    this.#entries.set(name, { ...this.#entries.get(name), ...known });
+  }
+
+  /** The same for what a listing shows, unless it is known. */
+  addListed(version: VersionIdentity, { size, etag, checksums }: ListedAttributes): void {
+    const name = versionName(version);
+    const entry = this.#entries.get(name);
+    if (entry?.listed?.etag === etag) return;
+    const kept = checksums.map(({ algorithm, type }) => ({ algorithm, type }));
+    this.#entries.set(name, { ...entry, listed: { size, etag, checksums: kept } });
   }
 }
 
@@ -74,7 +83,8 @@ const ENTRY_BYTES = 700;
 const FOOTER_ENTRY_BYTES = 1_500;
 const TABLE_ROW_BYTES = 500;
 
-function identity(version: VersionIdentity): string {
+/** One text for each version. */
+export function versionName(version: VersionIdentity): string {
   const { tenant, bucket, key, lastModified, size } = version;
   const time = typeof lastModified === 'string' ? Date.parse(lastModified) : lastModified.getTime();
   const etag = version.etag.replaceAll('"', '');

@@ -11,8 +11,10 @@ import { LIST_LOOKUPS_AT_ONCE } from '../limits.ts';
 import { mapBounded } from '../map-bounded.ts';
 import type { Call } from '../operation.ts';
 import type { XmlElement } from '../xml.ts';
-import type { ListedAttributes, VersionIdentity } from './attributes-cache.ts';
+import { type ListedAttributes, type VersionIdentity, versionName } from './attributes-cache.ts';
 import { encodeListed } from './list-encoding.ts';
+import { unkeptHeaders } from './opened-headers.ts';
+import { nothingRecent } from './recent-objects.ts';
 import { ForeignObject, inspectObject } from './stored-object.ts';
 
 /** The stored bytes of a sealed empty object: anything shorter is legacy. */
@@ -38,7 +40,7 @@ export async function plainRows<Row extends ListedObject>(
     if (known === undefined) unknown.push(index);
     else plain[index] = plainRow(row, known);
   });
-  const quiet = withoutForeignEvents(call);
+  const quiet = forLookUps(call);
   const lane = call.services.lookUps.lane();
   await mapBounded(unknown, LIST_LOOKUPS_AT_ONCE, async (index) => {
     const row = rows[index] as Row;
@@ -76,9 +78,8 @@ function identityOf(call: Call, bucket: string, { key, etag, lastModified, size 
 /** Two listings at once look up a version once. One that is given up leaves the other's look-ups alone. */
 function lookUpOnce(call: Call, lane: Lane, bucket: string, row: ListedRow): Promise<ListedAttributes> {
   const identity = identityOf(call, bucket, row);
-  return call.services.listing.run(JSON.stringify([identity, row.versionId]), call.signal, (run) =>
-    lane(() => lookUp({ ...call, signal: run.signal }, identity, row)),
-  );
+  const name = `${row.versionId ?? ''}\0${versionName(identity)}`;
+  return call.services.listing.run(name, call.signal, () => lane(() => lookUp(call, identity, row)));
 }
 
 async function lookUp(call: Call, identity: VersionIdentity, row: ListedRow): Promise<ListedAttributes> {
@@ -129,11 +130,16 @@ function isOutage(error: unknown): boolean {
   return error instanceof BackendUnavailable || (error instanceof S3Error && error.status === 503);
 }
 
-/** Seeing the names of other tenants' objects is not an attempt to read them. */
-function withoutForeignEvents(call: Call): Call {
+/**
+ * Seeing the names of other tenants' objects is not an attempt to read them. And what a listing looks at is seldom read next:
+ * a thousand of its objects are not to take the places of those that are.
+ */
+function forLookUps(call: Call): Call {
   const { emit } = call.services;
   const services = {
     ...call.services,
+    headers: unkeptHeaders,
+    recent: nothingRecent,
     emit: (event: Parameters<typeof emit>[0]) => (event.kind === 'foreign-object' ? undefined : emit(event)),
   };
   return { ...call, services };

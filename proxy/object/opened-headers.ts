@@ -40,8 +40,7 @@ export class OpenedHeaders {
     const kept = this.#entries.get(id);
     const known = kept?.root.deref();
     if (kept !== undefined && known !== undefined && known === tenant.root(kept.header.epoch)) return kept.header;
-    const name = { tenant: tenant.idBytes, bucket: address.bucket, key: address.key };
-    const header = openHeader({ root: (epoch) => tenant.root(epoch), name, header: stored });
+    const header = openAnew(tenant, address, stored);
     const root = tenant.root(header.epoch);
     if (root !== undefined) this.#entries.set(id, { header, root: new WeakRef(root) });
     return header;
@@ -51,6 +50,17 @@ export class OpenedHeaders {
   get size(): number {
     return this.#entries.size;
   }
+}
+
+/** Opens headers and keeps nothing of them: for who looks at many objects, each of them once. */
+export const unkeptHeaders: Pick<OpenedHeaders, 'open'> = { open: openAnew };
+
+function openAnew(tenant: OpenTenant, { bucket, key }: ObjectAddress, stored: StoredHeader): OpenedHeader {
+  return openHeader({
+    root: (epoch) => tenant.root(epoch),
+    name: { tenant: tenant.idBytes, bucket, key },
+    header: stored,
+  });
 }
 
 /** Everything that opening takes but the root; no part of it can hold the separator but the key, which stands last. */

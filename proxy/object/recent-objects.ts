@@ -29,6 +29,13 @@ export class RecentObjects {
   }
 }
 
+/** Remembers nothing. */
+export const nothingRecent: Pick<RecentObjects, 'get' | 'remember' | 'forget'> = {
+  get: () => undefined,
+  remember: () => undefined,
+  forget: () => undefined,
+};
+
 function identity(tenant: string, { bucket, key, versionId }: ObjectAddress): string {
   return [tenant, versionId ?? '', bucket, key].join('\0');
 }

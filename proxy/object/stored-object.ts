@@ -207,6 +207,8 @@ async function openSealed(
   const attributes = joinAttributes(header, footer);
   checkBody({ layout, attributes, locator: footer?.locator, bodyBytes: facts.size });
   const { early, late, size } = attributes;
+  const md5 = late.md5.toString('hex');
+  const etag = late.partCount === 0 ? md5 : `${md5}-${late.partCount}`;
   const object: SealedObject = {
     kind: 'sealed',
     address,
@@ -215,24 +217,15 @@ async function openSealed(
     layout,
     epoch,
     size,
-    etag: late.partCount === 0 ? late.md5.toString('hex') : `${late.md5.toString('hex')}-${late.partCount}`,
+    etag,
     early,
     late,
     tableBytes: footer?.locator.tableBytes ?? 0,
     footerBytes: footer?.locator.footerBytes ?? 0,
   };
-  rememberListed(call, object);
+  call.services.cache.addListed(identityOf(call, address, facts), { size, etag, checksums: late.checksums });
   call.services.recent.remember(tenant.id, address, facts);
   return object;
-}
-
-/** What a listing will ask for. */
-function rememberListed(call: Call, { address, facts, size, etag, late }: SealedObject): void {
-  const { cache } = call.services;
-  const identity = identityOf(call, address, facts);
-  if (cache.get(identity)?.listed?.etag === etag) return;
-  const checksums = late.checksums.map(({ algorithm, type }) => ({ algorithm, type }));
-  cache.add(identity, { listed: { size, etag, checksums } });
 }
 
 export function identityOf(call: Call, address: ObjectAddress, facts: BackendFacts): VersionIdentity {

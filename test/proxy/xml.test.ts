@@ -82,6 +82,7 @@ describe('reading', () => {
     ['an unknown entity', '<Delete><Key>&nbsp;</Key></Delete>'],
     ['no character', '<Delete><Key>&#x110000;</Key></Delete>'],
     ['CDATA without an end', `<Delete><Key>${'<![CDATA['.repeat(200_000)}`],
+    ['an instruction to nobody', '<Delete><?><Key><?a?></Delete>'],
     ['JSON', '{"Delete":{}}'],
   ];
   test.each(refused)('%s is MalformedXML', (_, document) => {
