@@ -45,7 +45,7 @@ export const MAX_LIST_KEYS = 1000;
 export const LIST_LOOKUPS_AT_ONCE = 64;
 /** And for all listings of a process: half of BACKEND_SOCKETS, so that reads and writes go on beside them. */
 export const LOOKUPS_AT_ONCE = 256;
-/** Bytes of memory for the attributes cache: about 700 for a listed object, 5 MB for a part table of 10,000 parts. */
+/** Bytes of memory for the attributes cache: about 800 for a listed object, 5 MB for a part table of 10,000 parts. */
 export const ATTRIBUTES_CACHE_BYTES = 48 * MiB;
 /** Bytes of memory for pages of listings as they were sent: about 350 KB for 1,000 keys of usual length. */
 export const LISTED_PAGES_BYTES = 16 * MiB;

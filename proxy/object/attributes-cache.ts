@@ -68,18 +68,32 @@ export class AttributesCache {
     const name = versionName(version);
     const entry = this.#entries.get(name);
     if (entry?.listed?.etag === etag) return;
-    const kept = checksums.map(({ algorithm, type }) => ({ algorithm, type }));
-    this.#entries.set(name, { ...entry, listed: { size, etag, checksums: kept } });
+    this.#entries.set(name, { ...entry, listed: { size, etag, checksums: sharedKinds(checksums) } });
   }
 }
 
-/** Roughly what an entry costs; a part table is what makes one large. */
-function estimatedBytes(entry: Entry): number {
-  const footer = entry.footer === undefined ? 0 : FOOTER_ENTRY_BYTES;
-  return ENTRY_BYTES + footer + (entry.table?.length ?? 0) * TABLE_ROW_BYTES;
+/** Objects of few kinds are many: those of one kind share what says so. */
+const kinds = new Map<string, ListedAttributes['checksums']>();
+
+function sharedKinds(checksums: ListedAttributes['checksums']): ListedAttributes['checksums'] {
+  const name = checksums.map(({ algorithm, type }) => `${algorithm} ${type}`).join();
+  const known = kinds.get(name);
+  if (known !== undefined) return known;
+  const kind = checksums.map(({ algorithm, type }) => ({ algorithm, type }));
+  if (kinds.size < MOST_KINDS) kinds.set(name, kind);
+  return kind;
 }
 
-const ENTRY_BYTES = 700;
+/** More than there are algorithms and types; what a damaged object names must not fill the memory. */
+const MOST_KINDS = 100;
+
+/** Roughly what an entry costs, as the heap shows it; a part table is what makes one large. */
+function estimatedBytes(entry: Entry, name: string): number {
+  const footer = entry.footer === undefined ? 0 : FOOTER_ENTRY_BYTES;
+  return ENTRY_BYTES + name.length + footer + (entry.table?.length ?? 0) * TABLE_ROW_BYTES;
+}
+
+const ENTRY_BYTES = 680;
 const FOOTER_ENTRY_BYTES = 1_500;
 const TABLE_ROW_BYTES = 500;
 
