@@ -52,8 +52,7 @@ async function recover(args: readonly string[], o: RecoverOptions): Promise<numb
   const signal = AbortSignal.timeout(KEY_COMMAND_TIMEOUT_MS);
   await handOut({ path, overwrite: false, json, kept: {}, output: o }, (keep) =>
     recoverTenant(o.deps, { tenant, key, grants, label, expires, keep }, signal),
-  );
-  key.secret.fill(0);
+  ).finally(() => key.secret.fill(0));
   if (!json) o.err('The keys that the tenant had are as they were: revoke those that are lost.');
   return 0;
 }

@@ -1,6 +1,8 @@
 /** An S3 backend towards a local test server, with credentials that must never be seen in an error. */
+import { onTestFinished } from 'vitest';
 import type { Backend, BackendBody } from '../../../../proxy/backend/backend.ts';
 import { openS3Backend, type S3BackendOptions } from '../../../../proxy/backend/s3/s3.ts';
+import { type RawServer, rawServer } from '../../../helpers/raw-server.ts';
 
 export const ACCESS_KEY_ID = 'AKIDTESTONLY0000';
 export const SECRET = 'never-shown-secret';
@@ -14,6 +16,20 @@ export function openTestBackend(endpoint: URL, o: Partial<S3BackendOptions> = {}
     pathStyle: true,
     ...o,
   });
+}
+
+/** A server that answers by hand and a backend towards it, until the test ends. */
+export async function startRaw(
+  script: Parameters<typeof rawServer>[0],
+  o: Partial<S3BackendOptions> = {},
+): Promise<{ backend: Backend; server: RawServer }> {
+  const server = await rawServer(script);
+  const backend = openTestBackend(server.endpoint, o);
+  onTestFinished(async () => {
+    await backend.close();
+    await server.close();
+  });
+  return { backend, server };
 }
 
 export function never(): AbortSignal {

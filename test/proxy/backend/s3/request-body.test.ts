@@ -1,40 +1,24 @@
 // Protects: a body is sent once, exactly as long as announced, with back-pressure; and a body that fails, at whatever
 // point, never reaches the store whole.
 import { once } from 'node:events';
-import { afterEach, describe, expect, test } from 'vitest';
-import { type Backend, BackendUnavailable } from '../../../../proxy/backend/backend.ts';
+import { describe, expect, test } from 'vitest';
+import { BackendUnavailable } from '../../../../proxy/backend/backend.ts';
 import { discard, readBody } from '../../../../proxy/backend/read-body.ts';
 import { S3Error } from '../../../../proxy/errors.ts';
-import { type RawRequest, type RawServer, rawServer } from '../../../helpers/raw-server.ts';
-import { never, openTestBackend, streamOf } from './open.ts';
+import type { RawRequest } from '../../../helpers/raw-server.ts';
+import { never, startRaw, streamOf } from './open.ts';
 
-let server: RawServer | undefined;
-let backend: Backend | undefined;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 const to = { method: 'PUT', bucket: 'data', key: 'k' } as const;
-
-async function start(
-  script: (request: RawRequest) => unknown,
-  o: { continueMs?: number } = {},
-): Promise<{ backend: Backend; server: RawServer }> {
-  server = await rawServer(script);
-  backend = openTestBackend(server.endpoint, { timeouts: o });
-  return { backend, server };
-}
 
 async function accept(request: RawRequest): Promise<void> {
   if (request.header('expect') !== undefined) request.socket.write(CONTINUE);
   if (await request.received()) request.respond(200, { headers: { etag: '"e"' } });
 }
 
-afterEach(async () => {
-  await backend?.close();
-  await server?.close();
-});
-
 describe('a streamed body', () => {
   test('arrives whole, in order, after 100 Continue', async () => {
-    const { backend, server } = await start(accept);
+    const { backend, server } = await startRaw(accept);
     const chunks = [Buffer.from('first '), Buffer.alloc(0), Buffer.alloc(3_000_000, 'x'), Buffer.from(' last')];
     const response = await backend.send({ ...to, body: streamOf(chunks), signal: never() });
     discard(response);
@@ -45,7 +29,7 @@ describe('a streamed body', () => {
   });
 
   test('of no bytes is sent without Expect', async () => {
-    const { backend, server } = await start(accept);
+    const { backend, server } = await startRaw(accept);
     discard(await backend.send({ ...to, body: streamOf([]), signal: never() }));
     expect(server.requests[0]?.header('content-length')).toBe('0');
     expect(server.requests[0]?.header('expect')).toBeUndefined();
@@ -53,7 +37,7 @@ describe('a streamed body', () => {
 
   test('is read only as fast as the store reads', async () => {
     const MiB = 1 << 20;
-    const { backend, server } = await start(accept);
+    const { backend, server } = await startRaw(accept);
     let produced = 0;
     let lead = 0;
     async function* chunks() {
@@ -71,7 +55,7 @@ describe('a streamed body', () => {
   });
 
   test('is sent once though the store says 100 twice', async () => {
-    const { backend, server } = await start(async (request) => {
+    const { backend, server } = await startRaw(async (request) => {
       request.socket.write(CONTINUE + CONTINUE);
       await request.received(3);
       request.socket.write(CONTINUE);
@@ -87,7 +71,7 @@ describe('a streamed body', () => {
     const silent = async (request: RawRequest) => {
       if (await request.received()) request.respond(200);
     };
-    const { backend, server } = await start(silent, { continueMs: 20 });
+    const { backend, server } = await startRaw(silent, { timeouts: { continueMs: 20 } });
     for (let i = 0; i < 3; i++) {
       discard(await backend.send({ ...to, body: streamOf([Buffer.from('abc')]), signal: never() }));
     }
@@ -98,7 +82,7 @@ describe('a streamed body', () => {
   });
 
   test('is sent again, untouched, to a store that refuses Expect', async () => {
-    const { backend, server } = await start(async (request) => {
+    const { backend, server } = await startRaw(async (request) => {
       if (request.header('expect') !== undefined) request.respond(417);
       else if (await request.received()) request.respond(200);
     });
@@ -121,7 +105,7 @@ describe('a body that fails leaves the store short of its length, and its own er
   ])('%s', async (_, chunks) => {
     const whole: boolean[] = [];
     const done = Promise.withResolvers<void>();
-    const { backend, server } = await start(async (request) => {
+    const { backend, server } = await startRaw(async (request) => {
       request.socket.write(CONTINUE);
       whole.push(await request.received());
       done.resolve();
@@ -145,7 +129,7 @@ describe('a body that fails leaves the store short of its length, and its own er
     ['shorter', [piece], 1001],
   ])('%s than announced', async (_, chunks, length) => {
     const whole: boolean[] = [];
-    const { backend, server } = await start(async (request) => {
+    const { backend, server } = await startRaw(async (request) => {
       request.socket.write(CONTINUE);
       whole.push(await request.received());
     });
@@ -161,7 +145,7 @@ describe('an answer before the body was sent', () => {
   test.each([403, 412, 503])('%i comes back, the rest is not sent, the connection is closed', async (status) => {
     let ended = 0;
     let produced = 0;
-    const { backend, server } = await start(async (request) => {
+    const { backend, server } = await startRaw(async (request) => {
       request.socket.write(CONTINUE);
       await request.received(1000);
       request.respond(status, { body: '<Error><Code>X</Code></Error>' });
@@ -187,7 +171,7 @@ describe('an answer before the body was sent', () => {
 
   test('to Expect: the source is never touched', async () => {
     let touched = false;
-    const { backend, server } = await start((request) => request.respond(403, { body: 'no' }));
+    const { backend, server } = await startRaw((request) => request.respond(403, { body: 'no' }));
     async function* chunks() {
       touched = true;
       yield Buffer.alloc(10);
@@ -200,7 +184,7 @@ describe('an answer before the body was sent', () => {
   });
 
   test('that claims success is not believed', async () => {
-    const { backend } = await start((request) => {
+    const { backend } = await startRaw((request) => {
       request.socket.write(CONTINUE);
       request.respond(200);
     });
@@ -210,9 +194,7 @@ describe('an answer before the body was sent', () => {
 });
 
 test('a source that waits is not the store being idle', async () => {
-  const { backend } = await start(accept);
-  await backend.close();
-  const patient = openTestBackend(server?.endpoint ?? new URL('http://x'), { timeouts: { idleMs: 400 } });
+  const { backend: patient } = await startRaw(accept, { timeouts: { idleMs: 400 } });
   async function* chunks() {
     yield Buffer.from('a');
     await new Promise((resolve) => setTimeout(resolve, 900));

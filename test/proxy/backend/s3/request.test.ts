@@ -1,29 +1,15 @@
 // Protects: what goes over the wire (raw path, headers, lengths), what comes back, and that no error shows a secret.
-import { afterEach, describe, expect, test } from 'vitest';
-import { type Backend, BackendUnavailable } from '../../../../proxy/backend/backend.ts';
+import { describe, expect, test } from 'vitest';
+import { BackendUnavailable } from '../../../../proxy/backend/backend.ts';
 import { discard, readBody } from '../../../../proxy/backend/read-body.ts';
 import { openS3Backend } from '../../../../proxy/backend/s3/s3.ts';
 import { freePort } from '../../../helpers/child-server.ts';
-import { type RawRequest, type RawServer, rawServer } from '../../../helpers/raw-server.ts';
+import { type RawRequest, rawServer } from '../../../helpers/raw-server.ts';
 import { AWKWARD_KEYS } from './awkward-keys.ts';
-import { ACCESS_KEY_ID, never, openTestBackend, SECRET } from './open.ts';
-
-let server: RawServer | undefined;
-let backend: Backend | undefined;
-
-async function start(script: (request: RawRequest) => unknown): Promise<{ backend: Backend; server: RawServer }> {
-  server = await rawServer(script);
-  backend = openTestBackend(server.endpoint);
-  return { backend, server };
-}
-
-afterEach(async () => {
-  await backend?.close();
-  await server?.close();
-});
+import { ACCESS_KEY_ID, never, openTestBackend, SECRET, startRaw } from './open.ts';
 
 test('the path arrives byte for byte as it was built', async () => {
-  const { backend, server } = await start((request) => request.respond(200));
+  const { backend, server } = await startRaw((request) => request.respond(200));
   let cases = 0;
   for (const key of AWKWARD_KEYS) {
     discard(await backend.send({ method: 'GET', bucket: 'data', key, signal: never() }));
@@ -44,7 +30,7 @@ test.each([
   ['HEAD', undefined, undefined],
   ['DELETE', undefined, undefined],
 ] as const)('%s with body %s carries Content-Length %s', async (method, body, length) => {
-  const { backend, server } = await start(async (request) => {
+  const { backend, server } = await startRaw(async (request) => {
     await request.received();
     request.respond(200);
   });
@@ -59,7 +45,7 @@ test.each([
 });
 
 test('duplicate response headers are joined, and names are lower case', async () => {
-  const { backend } = await start(({ socket }) =>
+  const { backend } = await startRaw(({ socket }) =>
     socket.write('HTTP/1.1 200 OK\r\nX-Amz-Meta-A: 1\r\nx-amz-meta-a: 2\r\nETag: "e"\r\nContent-Length: 2\r\n\r\nok'),
   );
   const response = await backend.send({ method: 'GET', bucket: 'data', key: 'k', signal: never() });
@@ -72,7 +58,7 @@ test.each([
   ['GET', 304],
   ['DELETE', 204],
 ] as const)('%s answered %i has an empty body, and frees its connection without being read', async (method, status) => {
-  const { backend, server } = await start(({ socket }) =>
+  const { backend, server } = await startRaw(({ socket }) =>
     socket.write(`HTTP/1.1 ${status} X\r\n${status === 204 ? '' : 'Content-Length: 1000\r\n'}\r\n`),
   );
   for (let i = 0; i < 5; i++) {
@@ -84,7 +70,7 @@ test.each([
 });
 
 test('any status is a response', async () => {
-  const { backend } = await start((request) => request.respond(503, { body: '<Error/>' }));
+  const { backend } = await startRaw((request) => request.respond(503, { body: '<Error/>' }));
   const response = await backend.send({ method: 'GET', bucket: 'data', key: 'k', signal: never() });
   expect(response.status).toBe(503);
   expect((await readBody(response, { maxBytes: 100 })).toString()).toBe('<Error/>');
@@ -98,7 +84,7 @@ describe('no answer is BackendUnavailable, without secrets', () => {
     ['a head that breaks off', ({ socket }) => socket.end('HTTP/1.1 200 OK\r\nContent-Le')],
     ['a head too large', ({ socket }) => socket.end(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`)],
   ])('%s', async (_, script) => {
-    const { backend } = await start(script);
+    const { backend } = await startRaw(script);
     const error = await backend.send({ method: 'PUT', bucket: 'b', key: 'k', signal: never() }).catch((e) => e);
     expect(error).toBeInstanceOf(BackendUnavailable);
     expectNoSecrets(error);

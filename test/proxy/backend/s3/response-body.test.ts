@@ -1,29 +1,12 @@
 // Protects: a response that breaks off is an error and never a short success; aborting ends everything and leaks nothing.
 import { getEventListeners, once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from 'vitest';
-import { type Backend, BackendUnavailable } from '../../../../proxy/backend/backend.ts';
+import { describe, expect, test } from 'vitest';
+import { BackendUnavailable } from '../../../../proxy/backend/backend.ts';
 import { discard, readBody } from '../../../../proxy/backend/read-body.ts';
-import { type RawRequest, type RawServer, rawServer } from '../../../helpers/raw-server.ts';
-import { never, openTestBackend, streamOf } from './open.ts';
+import { never, startRaw, streamOf } from './open.ts';
 
-let server: RawServer | undefined;
-let backend: Backend | undefined;
 const get = { method: 'GET', bucket: 'data', key: 'k' } as const;
-
-async function start(
-  script: (request: RawRequest) => unknown,
-  o: { idleMs?: number } = {},
-): Promise<{ backend: Backend; server: RawServer }> {
-  server = await rawServer(script);
-  backend = openTestBackend(server.endpoint, { timeouts: o });
-  return { backend, server };
-}
-
-afterEach(async () => {
-  await backend?.close();
-  await server?.close();
-});
 
 describe('a response that is cut', () => {
   const cuts: [string, string, number][] = [
@@ -34,7 +17,7 @@ describe('a response that is cut', () => {
   ];
   for (const how of ['end', 'resetAndDestroy'] as const) {
     test.each(cuts)(`%s (${how})`, async (_, head, bytes) => {
-      const { backend, server } = await start(({ socket }) => {
+      const { backend, server } = await startRaw(({ socket }) => {
         socket.write(`HTTP/1.1 200 OK\r\n${head}${'x'.repeat(bytes)}`, () => socket[how]());
       });
       // A reset may overtake what was written before it: then there is no response at all, which is an error as well.
@@ -48,7 +31,7 @@ describe('a response that is cut', () => {
   }
 
   test('errors for a consumer that comes late', async () => {
-    const { backend, server } = await start(({ socket }) =>
+    const { backend, server } = await startRaw(({ socket }) =>
       socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc'),
     );
     const response = await backend.send({ ...get, signal: never() });
@@ -58,7 +41,7 @@ describe('a response that is cut', () => {
   });
 
   test('bytes beyond Content-Length are no part of the body, nor of the next response', async () => {
-    const { backend, server } = await start((request) => {
+    const { backend, server } = await startRaw((request) => {
       request.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nrightEXTRA');
     });
     const outcomes: string[] = [];
@@ -77,9 +60,9 @@ describe('a response that is cut', () => {
 
 describe('idle', () => {
   test('a store that stops in the middle of a body is an error', async () => {
-    const { backend, server } = await start(
+    const { backend, server } = await startRaw(
       ({ socket }) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc'),
-      { idleMs: 50 },
+      { timeouts: { idleMs: 50 } },
     );
     const response = await backend.send({ ...get, signal: never() });
     await expect(readBody(response, { maxBytes: 100 })).rejects.toThrowError(/nothing was heard/);
@@ -88,7 +71,9 @@ describe('idle', () => {
 
   test('a consumer that waits is not', async () => {
     const size = 8 << 20;
-    const { backend } = await start((request) => request.respond(200, { body: Buffer.alloc(size) }), { idleMs: 400 });
+    const { backend } = await startRaw((request) => request.respond(200, { body: Buffer.alloc(size) }), {
+      timeouts: { idleMs: 400 },
+    });
     const response = await backend.send({ ...get, signal: never() });
     await new Promise((resolve) => setTimeout(resolve, 900));
     expect(await readBody(response, { maxBytes: size })).toHaveLength(size);
@@ -99,22 +84,21 @@ describe('abort', () => {
   const reason = new Error('the client went away');
 
   test('before it is sent: nothing is', async () => {
-    const { backend, server } = await start((request) => request.respond(200));
+    const { backend, server } = await startRaw((request) => request.respond(200));
     await expect(backend.send({ ...get, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     expect(server.accepted()).toBe(0);
   });
 
   test('while the store is silent', async () => {
     const abort = new AbortController();
-    const { backend, server } = await start(() => abort.abort(reason));
+    const { backend, server } = await startRaw(() => abort.abort(reason));
     await expect(backend.send({ ...get, signal: abort.signal })).rejects.toBe(reason);
     await server.idle();
     expect(getEventListeners(abort.signal, 'abort')).toHaveLength(0);
   });
 
   test('while no connection is free', async () => {
-    server = await rawServer(() => undefined);
-    backend = openTestBackend(server.endpoint, { sockets: 1 });
+    const { backend, server } = await startRaw(() => undefined, { sockets: 1 });
     const [first, second] = [new AbortController(), new AbortController()];
     const outcomes: string[] = [];
     const holding = backend.send({ ...get, signal: first.signal }).catch(() => outcomes.push('first'));
@@ -131,7 +115,7 @@ describe('abort', () => {
     const abort = new AbortController();
     const ended = Promise.withResolvers<void>();
     const whole: boolean[] = [];
-    const { backend, server } = await start(async (request) => {
+    const { backend, server } = await startRaw(async (request) => {
       request.socket.write('HTTP/1.1 100 Continue\r\n\r\n');
       await request.received(1000);
       abort.abort(reason);
@@ -146,7 +130,7 @@ describe('abort', () => {
 
   test('in the middle of a response body', async () => {
     const abort = new AbortController();
-    const { backend, server } = await start(
+    const { backend, server } = await startRaw(
       ({ socket }) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc'),
     );
     const response = await backend.send({ ...get, signal: abort.signal });
@@ -158,7 +142,7 @@ describe('abort', () => {
 
   test('1,000 times in every state leaves no connection, listener or timer', async () => {
     const abort = new Map<string, AbortController>();
-    const { backend, server } = await start(async (request) => {
+    const { backend, server } = await startRaw(async (request) => {
       const kind = request.index % 4;
       const controller = abort.get(request.requestLine.split(' ')[1] ?? '');
       if (kind === 1) request.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc');
@@ -205,7 +189,7 @@ describe('abort', () => {
 });
 
 test('a body that is discarded frees its connection, a long one by closing it', async () => {
-  const { backend, server } = await start((request) =>
+  const { backend, server } = await startRaw((request) =>
     request.respond(200, { body: Buffer.alloc(request.requestLine.includes('long') ? 10_000_000 : 100) }),
   );
   for (let i = 0; i < 5; i++) {
@@ -224,14 +208,14 @@ describe('a body that came whole', () => {
   const whole = { body: 'all of it' };
 
   test('is handed over once, and then no stream of it', async () => {
-    const { backend } = await start((request) => request.respond(200, whole));
+    const { backend } = await startRaw((request) => request.respond(200, whole));
     const { body } = await backend.send({ ...get, signal: never() });
     expect(body.takeWhole?.()?.toString()).toBe('all of it');
     expect(body.takeWhole?.()).toBeUndefined();
   });
 
   test('is a stream as well, and is not handed over once that was begun', async () => {
-    const { backend, server } = await start((request) => request.respond(200, whole));
+    const { backend, server } = await startRaw((request) => request.respond(200, whole));
     const { body } = await backend.send({ ...get, signal: never() });
     const pieces: Buffer[] = [];
     for await (const piece of body as AsyncIterable<Buffer>) {
@@ -245,7 +229,7 @@ describe('a body that came whole', () => {
   });
 
   test('is not handed over before its last byte came', async () => {
-    const { backend } = await start(async ({ socket }) => {
+    const { backend } = await startRaw(async ({ socket }) => {
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc');
       await pause(50);
       socket.write('def');
@@ -257,7 +241,7 @@ describe('a body that came whole', () => {
 
   test('is refused when it is longer than its reader takes', async () => {
     const chunks = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n';
-    const { backend } = await start(({ socket }) => void socket.write(chunks));
+    const { backend } = await startRaw(({ socket }) => void socket.write(chunks));
     const response = await backend.send({ ...get, signal: never() });
     await expect(readBody(response, { maxBytes: 3 })).rejects.toThrow('longer than 3 bytes');
   });

@@ -3,30 +3,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Backend, BackendUnavailable } from '../../../../proxy/backend/backend.ts';
 import { discard, readBody } from '../../../../proxy/backend/read-body.ts';
 import { BACKEND_LEAST_READ_BYTES, BACKEND_READ_BYTES, BACKEND_SHARED_READ_BYTES } from '../../../../proxy/limits.ts';
-import { type RawRequest, type RawServer, rawServer } from '../../../helpers/raw-server.ts';
-import { never, openTestBackend } from './open.ts';
+import type { RawRequest } from '../../../helpers/raw-server.ts';
+import { never, startRaw } from './open.ts';
 
-let server: RawServer | undefined;
-let backend: Backend | undefined;
 const get = { method: 'GET', bucket: 'data' } as const;
-
-async function start(
-  script: (request: RawRequest) => unknown,
-  o: { sockets?: number } = {},
-): Promise<{ backend: Backend; server: RawServer }> {
-  server = await rawServer(script);
-  backend = openTestBackend(server.endpoint, o);
-  return { backend, server };
-}
-
-afterEach(async () => {
-  await backend?.close();
-  await server?.close();
-});
 
 async function text(of: Backend, key: string): Promise<string> {
   return (await readBody(await of.send({ ...get, key, signal: never() }), { maxBytes: 1 << 20 })).toString();
@@ -35,7 +19,7 @@ async function text(of: Backend, key: string): Promise<string> {
 test('a response that comes byte by byte', async () => {
   const wire =
     'HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 5\r\n\r\nhello';
-  const { backend, server } = await start(async ({ socket }) => {
+  const { backend, server } = await startRaw(async ({ socket }) => {
     for (const byte of wire) await new Promise((resolve) => socket.write(byte, resolve));
   });
   for (let i = 0; i < 3; i++) expect(await text(backend, 'k')).toBe('hello');
@@ -47,7 +31,7 @@ test('bodies of every size around the memory of reads, many at once, whole and i
   const edges = [1, shared, body - least, body, 4 * body];
   const sizes = edges.flatMap((size) => [size - 1, size, size + 1]).filter((size) => size > 0);
   const bodies = sizes.map((size) => randomBytes(size));
-  const { backend, server } = await start((request) => {
+  const { backend, server } = await startRaw((request) => {
     const content = bodies[Number(request.requestLine.split(/[ /]/)[3])] ?? Buffer.alloc(0);
     if (request.index % 2 === 0) request.respond(200, { body: content });
     else {
@@ -81,7 +65,7 @@ test('bodies of every size around the memory of reads, many at once, whole and i
 });
 
 test('pieces that were handed out stay as they are while the connection reads on', async () => {
-  const { backend } = await start((request) =>
+  const { backend } = await startRaw((request) =>
     request.respond(200, { body: request.requestLine.slice(10, 18).repeat(100) }),
   );
   const kept: Buffer[] = [];
@@ -113,7 +97,7 @@ describe('a body that is cut into pieces of given sizes', () => {
   test.each([1, 65_536, 150_035, 150_036, 150_037, 300_036, 1_000_000, 5_000_003])('%i bytes', async (size) => {
     const content = randomBytes(size);
     const sha256 = createHash('sha256').update(content).digest('hex');
-    const { backend } = await start(async ({ socket, index }) => {
+    const { backend } = await startRaw(async ({ socket, index }) => {
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
       // At once, or in strokes that end anywhere.
       const stroke = index % 2 === 0 ? size : 70_001;
@@ -135,7 +119,7 @@ describe('a body that is cut into pieces of given sizes', () => {
 
   test('many at once, with memory that others gave back: each gets its own', async () => {
     const contents = Array.from({ length: 12 }, (_, i) => randomBytes(900_000 + 50_000 * i));
-    const { backend } = await start((request) =>
+    const { backend } = await startRaw((request) =>
       request.respond(200, { body: contents[Number(request.requestLine.split(/[ /]/)[3])] ?? '' }),
     );
     for (let round = 0; round < 4; round++) {
@@ -147,7 +131,7 @@ describe('a body that is cut into pieces of given sizes', () => {
   });
 
   test('chunked, it comes as it comes', async () => {
-    const { backend } = await start(({ socket }) =>
+    const { backend } = await startRaw(({ socket }) =>
       socket.write(
         `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${'30d40\r\n'}${'x'.repeat(200_000)}\r\n0\r\n\r\n`,
       ),
@@ -160,7 +144,7 @@ describe('a body that is cut into pieces of given sizes', () => {
 test('a reader that stops holds the store back', async () => {
   const size = 256 << 20;
   let written = 0;
-  const { backend } = await start(({ socket }) => {
+  const { backend } = await startRaw(({ socket }) => {
     socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
     const piece = Buffer.alloc(1 << 20);
     const more = () => {
@@ -186,7 +170,7 @@ test('a reader that stops holds the store back', async () => {
 });
 
 test('a body without a length ends with the connection, which is not used again', async () => {
-  const { backend, server } = await start(({ socket }) => socket.end('HTTP/1.1 200 OK\r\n\r\nall of it'));
+  const { backend, server } = await startRaw(({ socket }) => socket.end('HTTP/1.1 200 OK\r\n\r\nall of it'));
   for (let i = 0; i < 2; i++) expect(await text(backend, 'k')).toBe('all of it');
   expect(server.accepted()).toBe(2);
 });
@@ -196,7 +180,7 @@ test.each([
   ['Keep-Alive: timeout=1', 3],
   ['Keep-Alive: timeout=60, max=100', 1],
 ])('%s: three requests take %i connections', async (header, connections) => {
-  const { backend, server } = await start(({ socket }) =>
+  const { backend, server } = await startRaw(({ socket }) =>
     socket.write(`HTTP/1.1 200 OK\r\n${header}\r\nContent-Length: 2\r\n\r\nok`),
   );
   for (let i = 0; i < 3; i++) expect(await text(backend, 'k')).toBe('ok');
@@ -205,7 +189,7 @@ test.each([
 
 describe("an answer that nobody asked for is nobody's", () => {
   test('on a connection that is kept', async () => {
-    const { backend, server } = await start(({ socket, index }) => {
+    const { backend, server } = await startRaw(({ socket, index }) => {
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nr${index}`);
       if (index === 0) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged');
     });
@@ -219,7 +203,7 @@ describe("an answer that nobody asked for is nobody's", () => {
     ['chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nr0\r\n0\r\n\r\n'],
     ['no body', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
   ])('read together with %s, while another request waits for the connection', async (_, wire) => {
-    const { backend, server } = await start(
+    const { backend, server } = await startRaw(
       ({ socket, index }) =>
         void socket.write(
           index === 0
@@ -236,7 +220,7 @@ describe("an answer that nobody asked for is nobody's", () => {
 });
 
 test('an answer with a body that comes before the request is whole fails it, and nothing else', async () => {
-  const { backend, server } = await start(({ socket, index }) =>
+  const { backend, server } = await startRaw(({ socket, index }) =>
     socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n${index === 0 ? 'early' : 'after'}`),
   );
   async function* chunks() {
@@ -262,7 +246,7 @@ describe('no HTTP is BackendUnavailable, and the connection is closed', () => {
     ['endless interim responses', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(20_000)],
   ];
   test.each(cases)('%s', async (_, wire) => {
-    const { backend, server } = await start(({ socket }) => void socket.write(wire));
+    const { backend, server } = await startRaw(({ socket }) => void socket.write(wire));
     const outcome = await backend
       .send({ ...get, key: 'k', signal: never() })
       .then((response) => readBody(response, { maxBytes: 100 }))
@@ -301,15 +285,14 @@ test('whatever bytes come: a response, or BackendUnavailable, and the next reque
         return text.slice(0, cut) + add + text.slice(cut + drop);
       }, wire),
     );
-  server = await rawServer(({ socket, requestLine }) => {
+  const answer = ({ socket, requestLine }: RawRequest) => {
     const wire = wires[Number(requestLine.split(/[ /]/)[3])];
     // Half of them end there, the others wait for what the client does.
     const sent = Buffer.from(wire ?? good[0] ?? '', 'latin1');
     if (wire !== undefined && wire.length % 2 === 0) socket.end(sent);
     else socket.write(sent);
-  });
-  backend = openTestBackend(server.endpoint, { timeouts: { idleMs: 200 } });
-  const from = backend;
+  };
+  const { backend: from } = await startRaw(answer, { timeouts: { idleMs: 200 } });
   const outcomes = await Promise.all(
     wires.map((_, key) =>
       text(from, String(key)).then(
@@ -327,7 +310,7 @@ test('whatever bytes come: a response, or BackendUnavailable, and the next reque
 });
 
 test('a head that would end its own line is never sent', async () => {
-  const { backend, server } = await start((request) => request.respond(200));
+  const { backend, server } = await startRaw((request) => request.respond(200));
   for (const value of ['a\r\nx: y', 'a\nb', 'a\0b', 'a\u0100b']) {
     await expect(backend.send({ ...get, key: 'k', headers: { 'x-amz-a': value }, signal: never() })).rejects.toThrow();
   }

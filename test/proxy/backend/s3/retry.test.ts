@@ -1,36 +1,27 @@
 // Protects: a connection that the store closed while it was unused costs no request, and nothing is ever sent twice that
 // may have been acted upon.
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Backend, type BackendRequest, BackendUnavailable } from '../../../../proxy/backend/backend.ts';
 import { discard, readBody } from '../../../../proxy/backend/read-body.ts';
-import { type RawRequest, type RawServer, rawServer } from '../../../helpers/raw-server.ts';
-import { never, openTestBackend, streamOf } from './open.ts';
+import type { RawRequest, RawServer } from '../../../helpers/raw-server.ts';
+import { never, startRaw, streamOf } from './open.ts';
 
-let server: RawServer | undefined;
-let backend: Backend | undefined;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 /** Every second request of a kept connection meets `onStale`; all others are answered. */
-async function start(onStale: (request: RawRequest) => unknown): Promise<{ backend: Backend; server: RawServer }> {
-  server = await rawServer(async (request) => {
+function start(onStale: (request: RawRequest) => unknown): Promise<{ backend: Backend; server: RawServer }> {
+  return startRaw(async (request) => {
     if (request.indexOnConnection > 0) return onStale(request);
     if (request.header('expect') !== undefined) request.socket.write(CONTINUE);
     if (await request.received()) request.respond(200);
     return undefined;
   });
-  backend = openTestBackend(server.endpoint);
-  return { backend, server };
 }
 
 /** Leaves one kept connection behind. */
 async function warmUp(backend: Backend): Promise<void> {
   await readBody(await backend.send({ method: 'GET', bucket: 'data', signal: never() }), { maxBytes: 10 });
 }
-
-afterEach(async () => {
-  await backend?.close();
-  await server?.close();
-});
 
 const reset = ({ socket }: RawRequest) => void socket.resetAndDestroy();
 const close = ({ socket }: RawRequest) => void socket.end();
@@ -119,8 +110,7 @@ describe('never repeated', () => {
   });
 
   test('a request on a new connection that is reset', async () => {
-    server = await rawServer(reset);
-    backend = openTestBackend(server.endpoint);
+    const { backend, server } = await startRaw(reset);
     await expect(backend.send({ method: 'GET', bucket: 'data', signal: never() })).rejects.toThrowError(
       BackendUnavailable,
     );
@@ -128,11 +118,10 @@ describe('never repeated', () => {
   });
 
   test('a second time', async () => {
-    server = await rawServer((request) => {
+    const { backend, server } = await startRaw((request) => {
       if (request.index === 0) request.respond(200);
       else reset(request);
     });
-    backend = openTestBackend(server.endpoint);
     await warmUp(backend);
     await expect(backend.send({ method: 'GET', bucket: 'data', signal: never() })).rejects.toThrowError(
       BackendUnavailable,
@@ -141,8 +130,7 @@ describe('never repeated', () => {
   });
 
   test('because of a status', async () => {
-    server = await rawServer((request) => request.respond(503));
-    backend = openTestBackend(server.endpoint);
+    const { backend, server } = await startRaw((request) => request.respond(503));
     discard(await backend.send({ method: 'GET', bucket: 'data', signal: never() }));
     expect(server.requests).toHaveLength(1);
   });
@@ -160,8 +148,7 @@ describe('never repeated', () => {
 });
 
 test('kept connections are used again', async () => {
-  server = await rawServer((request) => request.respond(200, { body: 'x' }));
-  backend = openTestBackend(server.endpoint);
+  const { backend, server } = await startRaw((request) => request.respond(200, { body: 'x' }));
   for (let i = 0; i < 20; i++) await warmUp(backend);
   expect(server.accepted()).toBe(1);
 });
