@@ -93,6 +93,24 @@ describe('dates', () => {
     for (const text of ['24 May 2013', 'yesterday', '1369353600', '']) expect(parseDateHeader(text)).toBeUndefined();
     expect(basicDate(new Date('2013-05-24T01:02:03.999Z'))).toBe('20130524T010203Z');
   });
+
+  it('reads and writes each time as its own, in whatever order they come', () => {
+    const times = [
+      '2013-05-24T01:02:03.999Z',
+      '2013-05-24T01:02:04.000Z',
+      '2013-05-24T01:02:03.000Z',
+      '1969-12-31T23:59:59.500Z',
+    ];
+    for (const [i, text] of [...times, ...times.toReversed(), ...times].entries()) {
+      const written = basicDate(new Date(text));
+      expect(written).toBe(text.replace(/[-:]|\.\d{3}/g, ''));
+      const read = parseBasicDate(written);
+      expect(read?.toISOString()).toBe(text.replace(/\.\d{3}/, '.000'));
+      // What one caller does with its date is nothing to the next.
+      read?.setTime(i);
+      expect(() => basicDate(new Date(Number.NaN))).toThrow(RangeError);
+    }
+  });
 });
 
 describe('signing keys', () => {

@@ -1,5 +1,6 @@
 // Protects: an access key id opens only in its one form, under its own seal key, and says nothing about why it does not.
 import { randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { S3Error } from '../../../proxy/errors.ts';
 import { sealAccessKeyId, unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
@@ -60,6 +61,40 @@ describe('round trip', () => {
   it('seals the same key differently each time', () => {
     const apiKey = generateApiKey();
     expect(seal(apiKey)).not.toBe(seal(apiKey));
+  });
+});
+
+describe('what is kept of an opened id', () => {
+  it('holds no API key: that is unsealed again for who asks', () => {
+    for (const apiKey of [
+      generateApiKey(),
+      apiKeyFromText('a secret of some length'),
+      apiKeyFromText('y'.repeat(61)),
+    ]) {
+      const key = unsealAccessKeyId(seal(apiKey), sealKeys);
+      const shown = inspect(key, { depth: null, showHidden: true }) + JSON.stringify(key);
+      expect(shown).toContain(tenant);
+      for (const form of ['utf8', 'hex', 'base64', 'base64url'] as const) {
+        for (const bytes of [apiKey.bytes, kdfInput(apiKey)]) expect(shown).not.toContain(bytes.toString(form));
+      }
+      key.secret.fill(0);
+      key.signingSecret.bytes().fill(0);
+      expect([key.secret, key.signingSecret.bytes()]).toEqual([kdfInput(apiKey), signingSecretOf(apiKey)]);
+    }
+  });
+
+  it('names the API key for caches: one name for each key, whatever id it came in', () => {
+    const bytes = randomBytes(32);
+    const keys: ApiKey[] = [
+      { type: 'generated', bytes },
+      { type: 'raw', bytes },
+      { type: 'digest', bytes },
+      { type: 'raw', bytes: Buffer.from(bytes.toString('base64url')) },
+      generateApiKey(),
+    ];
+    const nameOf = (apiKey: ApiKey) => unsealAccessKeyId(seal(apiKey), sealKeys).secretId;
+    expect(new Set(keys.map(nameOf)).size).toBe(5);
+    for (const key of keys) expect(nameOf(key)).toBe(nameOf(key));
   });
 });
 
