@@ -123,6 +123,9 @@ export const BACKEND_TLS_SESSIONS = 100;
 export const MAX_BACKEND_HEAD_BYTES = 32 * KiB;
 /** A keyring, bytes. It is fetched on a tenant's first request and checked in memory. */
 export const MAX_KEYRING_BYTES = 256 * KiB;
+/** Bytes read of a file that holds a key, and of one with the headers of an object, which commands are given. */
+export const MAX_SECRET_FILE_BYTES = 64 * KiB;
+export const MAX_HEADERS_FILE_BYTES = MiB;
 /** Slots in use, epochs listed, removed slots remembered in one keyring; grants of one slot. */
 export const MAX_KEYRING_SLOTS = 64;
 export const MAX_KEYRING_EPOCHS = 64;

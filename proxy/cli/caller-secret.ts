@@ -2,8 +2,9 @@
  * The caller's own API key for a command: from a file in the form of the quickstart's credentials.json, from standard input,
  * or from the environment under the names that S3 tools use. Never an argument, which every process of the machine can read.
  */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { MAX_SECRET_FILE_BYTES } from '../limits.ts';
+import { readBounded } from '../read-bounded.ts';
 
 export interface CallerSecret {
   /** Absent when only the secret was given. */
@@ -54,7 +55,7 @@ function parse(text: string, where: string): CallerSecret {
 export async function readSecretText(file: string, stdin: AsyncIterable<Buffer>): Promise<string> {
   if (file === '-') return readStandardInput(stdin);
   try {
-    return await readFile(file, 'utf8');
+    return (await readBounded(file, MAX_SECRET_FILE_BYTES)).toString('utf8');
   } catch (cause) {
     throw new NoCallerSecret(`${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown failure'}).`);
   }

@@ -1,10 +1,11 @@
 /** `sealgate decrypt`: the way out without a server, and without seal keys. See docs/offline-decrypt.md. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import type { Backend } from '../backend/backend.ts';
 import type { Capabilities } from '../backend/probe.ts';
 import { readSettings } from '../config.ts';
 import { KeyError } from '../keyring/key-errors.ts';
+import { MAX_HEADERS_FILE_BYTES } from '../limits.ts';
 import { retryWhenChanged } from '../object/stored-object.ts';
 import { DESCRIPTION_SUFFIX, decryptMany, type Outcome } from '../offline/decrypt-many.ts';
 import { type OpenedObject, openObject, reasonOf, writeDescription, writeObject } from '../offline/decrypt-object.ts';
@@ -14,6 +15,7 @@ import { KeyringUnopened, type OfflineTenant, openOffline, openOfflineByEscrow }
 import { parseStoredHeaders } from '../offline/stored-headers.ts';
 import { FileExists } from '../offline/write-aside.ts';
 import type { Call } from '../operation.ts';
+import { readBounded } from '../read-bounded.ts';
 import { openStorage, type Storage } from '../runtime.ts';
 import { parseStoreConfig, type StoreConfig } from '../store-config.ts';
 import { systemCall } from '../system-call.ts';
@@ -112,7 +114,7 @@ function storeConfig(command: DecryptCommand, environment: NodeJS.ProcessEnv): S
 }
 
 async function openDownloaded(source: { input: string; head: string }): Promise<Backend> {
-  const headers = parseStoredHeaders(await readFile(source.head, 'utf8'));
+  const headers = parseStoredHeaders((await readBounded(source.head, MAX_HEADERS_FILE_BYTES)).toString('utf8'));
   return openFileBackend({ path: source.input, headers });
 }
 

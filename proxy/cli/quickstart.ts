@@ -7,7 +7,12 @@ import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { type Config, ConfigError, parseConfig, readSettings, type Settings } from '../config.ts';
+import { S3Error } from '../errors.ts';
 import { TenantAdmin } from '../keyring/admin.ts';
+import { type KeyringDeps, openKeyring } from '../keyring/change-keyring.ts';
+import { processKdfRunner } from '../keyring/kdf.ts';
+import { UnknownTenant } from '../keyring/records.ts';
+import { resolveAccessKey } from '../keyring/registered-ids.ts';
 import { SealKeys } from '../keyring/seal-keys.ts';
 import { createLogger, securityEventsTo } from '../log.ts';
 import { openStorage } from '../runtime.ts';
@@ -56,12 +61,12 @@ export async function quickstart(environment: NodeJS.ProcessEnv): Promise<number
     throw new ConfigError('SEALGATE_WORKERS', 'is for `sealgate serve`; the quickstart runs one process');
   }
   const config = parseConfig({ SEALGATE_LOG_LEVEL: 'warn', ...settings });
-  const credentials = await ensureTenant(config);
+  const { credentials, inForce } = await ensureTenant(config);
   const log = createLogger({ level: config.logLevel });
   return serveAlone(config, log, async (endpoint) => {
     const current = { ...credentials, endpoint };
     await writeSecret(join(DIRECTORY, 'credentials.json'), `${JSON.stringify(current, null, 2)}\n`);
-    process.stdout.write(banner(current));
+    process.stdout.write(inForce ? banner(current) : bannerWithoutKey(endpoint));
   });
 }
 
@@ -70,8 +75,8 @@ async function makeSealKeys(path: string): Promise<void> {
   await writeSecret(path, `${SealKeys.generate()}\n`);
 }
 
-/** The tenant of credentials.json, or a new one; the demo bucket exists afterwards. */
-async function ensureTenant(config: Config): Promise<Credentials> {
+/** The tenant of credentials.json, or a new one; the demo bucket exists afterwards. `inForce`: the key opens its tenant still. */
+async function ensureTenant(config: Config): Promise<{ credentials: Credentials; inForce: boolean }> {
   const storage = await openStorage(config);
   try {
     const signal = AbortSignal.timeout(30_000);
@@ -81,18 +86,30 @@ async function ensureTenant(config: Config): Promise<Credentials> {
     if (created.status !== 200 && created.status !== 409) {
       throw new Error(`the bucket ${BUCKET} cannot be created: the backend answered ${created.status}`);
     }
-    const kept = await readCredentials();
-    if (kept !== undefined) return kept;
     const emit = securityEventsTo(createLogger({ level: 'error' }));
     const { sealKeys, escrowPublicKey } = config;
-    const admin = new TenantAdmin({ state: storage.state, sealKeys, escrowPublicKey, emit });
+    const deps = { state: storage.state, sealKeys, emit, now: () => new Date(), runner: processKdfRunner };
+    const kept = await readCredentials();
+    if (kept !== undefined) return { credentials: kept, inForce: await opens(deps, kept, signal) };
+    const admin = new TenantAdmin({ ...deps, escrowPublicKey });
     const grants = [{ bucket: '*', prefix: '', access: 'read-write' as const }];
     const { accessKeyId, secretAccessKey } = await admin.create({ grants, label: 'quickstart' });
     const credentials = { endpoint: '', accessKeyId, secretAccessKey, bucket: BUCKET };
     await writeSecret(join(DIRECTORY, 'credentials.json'), `${JSON.stringify(credentials, null, 2)}\n`);
-    return credentials;
+    return { credentials, inForce: true };
   } finally {
     await storage.backend.close();
+  }
+}
+
+/** Whatever else stands in its way is for the first request to say. */
+async function opens(deps: KeyringDeps, { accessKeyId }: Credentials, signal: AbortSignal): Promise<boolean> {
+  try {
+    await openKeyring(deps, await resolveAccessKey(deps, accessKeyId, signal), signal);
+    return true;
+  } catch (error) {
+    const isGone = error instanceof UnknownTenant || (error instanceof S3Error && error.code === 'InvalidAccessKeyId');
+    return !isGone;
   }
 }
 
@@ -112,6 +129,16 @@ async function writeSecret(path: string, content: string): Promise<void> {
   await writeFile(aside, content, { mode: 0o600, flush: true });
   await chmod(aside, 0o600);
   await rename(aside, path);
+}
+
+/** The key was rotated into another file, revoked, or has expired. */
+function bannerWithoutKey(endpoint: string): string {
+  return `
+Sealgate is serving S3 at ${endpoint}
+
+The key in ${resolve(DIRECTORY, 'credentials.json')} is in force no longer: it was rotated, revoked, or has
+expired, or its tenant was deleted. Use the one that took its place; 'npx sealgate tenant list' shows the tenants, 'npx sealgate key list TENANT' their keys.
+`;
 }
 
 function banner(credentials: Credentials): string {

@@ -1,11 +1,11 @@
 /** Where the keyring comes from: a file, or the state bucket, by whatever tells the tenant. */
-import { readFile } from 'node:fs/promises';
 import { S3Error } from '../errors.ts';
 import { unsealAccessKeyId } from '../keyring/access-key-id.ts';
 import { KEYRING_NAMES, keyringName, tenantOfName } from '../keyring/records.ts';
 import type { SealKeys } from '../keyring/seal-keys.ts';
 import type { StateStore } from '../keyring/state.ts';
 import { MAX_KEYRING_BYTES } from '../limits.ts';
+import { readBounded } from '../read-bounded.ts';
 import { KeyringUnopened } from './open-keyring.ts';
 
 export interface KeyringSource {
@@ -33,7 +33,8 @@ export async function findKeyring(o: KeyringSource, signal: AbortSignal): Promis
 async function readKeyringFile(path: string): Promise<Buffer> {
   let body: Buffer;
   try {
-    body = await readFile(path);
+    // A line feed more than a keyring may have, and a byte that says that it is too long.
+    body = await readBounded(path, MAX_KEYRING_BYTES + 2);
   } catch (cause) {
     throw new KeyringUnopened(
       `${path} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown failure'}).`,

@@ -106,6 +106,23 @@ test('tenants made on the command line beside the running program work at once, 
   expect(listed.stdout).not.toContain(tenant.secretAccessKey);
 });
 
+test('a key that was rotated into another file is not shown as one that works', async () => {
+  const own = await mkdtemp(join(tmpdir(), 'sealgate-e2e-'));
+  const first = await startQuickstart({ directory: own, settings: {} });
+  await first.stop();
+  const rotate = ['key', 'rotate', '--credentials', 'sealgate-data/credentials.json', '--out', 'other.json'];
+  expect((await runProgram(rotate, { directory: own, settings: {} })).code).toBe(0);
+  const second = await startQuickstart({ directory: own, settings: {} });
+  try {
+    await expect.poll(() => second.output()).toContain('in force no longer');
+    expect(second.output()).not.toContain('secret access key');
+    expect((await fetch(second.endpoint)).status).toBe(403);
+  } finally {
+    await second.stop();
+    await rm(own, { recursive: true, force: true });
+  }
+});
+
 test('the store holds no word of what was uploaded', async () => {
   const store = join(directory, 'sealgate-data/store');
   const { findings, bytes } = await findSecrets(filesOf(store), secretsOfText('the sentence', CLEAR));
