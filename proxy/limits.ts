@@ -234,6 +234,9 @@ export const MAX_XML_MARKUP_CHARACTERS = 8 * KiB;
 export const MAX_CREATE_BUCKET_BYTES = 64 * KiB;
 /** Fetches of CORS rules under way at once per process: the only backend requests that nobody has to sign for. */
 export const CORS_FETCHES_AT_ONCE = 8;
+/** Milliseconds for which a start waits for a store that does not answer yet, and after which it asks again. */
+export const STORE_WAIT_MS = 30_000;
+export const STORE_WAIT_STEP_MS = 1_000;
 /** Milliseconds before a worker process that ended is replaced: one that cannot start must not be started in a tight loop. */
 export const WORKER_RESTART_MS = 1_000;
 /** A request of the query API (IAM, STS), bytes: the longest has an access key id, a tenant id and some 100 more. */

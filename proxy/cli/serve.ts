@@ -7,6 +7,7 @@ import { WORKER_RESTART_MS } from '../limits.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { workersMetrics } from '../metrics.ts';
 import { openStorage, probeStorage, startOps, startProxy } from '../runtime.ts';
+import { waitForStore } from './wait-for-store.ts';
 
 export async function serve(environment: NodeJS.ProcessEnv): Promise<number> {
   const config = parseConfig(readSettings(environment));
@@ -21,6 +22,7 @@ export async function serveAlone(
   onReady?: (address: string) => Promise<void>,
 ): Promise<number> {
   const storage = await openStorage(config);
+  await waitForStore(storage, log);
   const capabilities = await probeStorage(storage, config);
   refuseUnsafe(config, capabilities);
   const proxy = await startProxy({ config, storage, capabilities, log, ops: true });
@@ -87,6 +89,7 @@ function stopSignal(): Promise<void> {
 async function serveWithWorkers(config: Config, log: Logger): Promise<number> {
   if (!cluster.isPrimary) return serveAsWorker(config, log);
   const storage = await openStorage(config);
+  await waitForStore(storage, log);
   const capabilities = await probeStorage(storage, config);
   refuseUnsafe(config, capabilities);
   relayKeyringChanges();

@@ -1,0 +1,38 @@
+/**
+ * A store that is started at the same time as Sealgate (a sidecar, a compose file) is waited for. One that answers is not,
+ * whatever it says: a wrong setting is to be told at once.
+ */
+import { performance } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
+import { BackendUnavailable } from '../backend/backend.ts';
+import { discard } from '../backend/read-body.ts';
+import { STORE_WAIT_MS, STORE_WAIT_STEP_MS } from '../limits.ts';
+import type { Logger } from '../log.ts';
+import type { Storage } from '../runtime.ts';
+
+/** Resolves when the store answers, and no later than after `waitMs`: what is asked of it next then says what is wrong. */
+export async function waitForStore(
+  { backend, state }: Storage,
+  log: Pick<Logger, 'warn'>,
+  waitMs = STORE_WAIT_MS,
+): Promise<void> {
+  const end = performance.now() + waitMs;
+  for (let isTold = false; ; isTold = true) {
+    const reason = await silence(backend, state.bucket);
+    if (reason === undefined || performance.now() + STORE_WAIT_STEP_MS > end) return;
+    if (!isTold) log.warn({ backend: backend.description, reason }, 'waiting for the backend');
+    await setTimeout(STORE_WAIT_STEP_MS);
+  }
+}
+
+/** Why nothing can be asked of the store yet. */
+async function silence(backend: Storage['backend'], bucket: string): Promise<string | undefined> {
+  try {
+    const response = await backend.send({ method: 'HEAD', bucket, signal: new AbortController().signal });
+    discard(response);
+    return response.status >= 500 ? `it answers with status ${response.status}` : undefined;
+  } catch (error) {
+    if (error instanceof BackendUnavailable) return error.message;
+    throw error;
+  }
+}
