@@ -3,7 +3,8 @@
  * the answer is decoded here, once, and only where it says that it is encoded: some stores ignore the parameter.
  * Source: Amazon S3 API reference, ListObjectsV2, ListObjects, ListObjectVersions, ListBuckets.
  */
-import { parseXml, type XmlNode } from '../xml.ts';
+import type { XmlNode } from '../xml.ts';
+import { parseAnswer } from './answer-xml.ts';
 import { BackendUnavailable, type QueryParameter } from './backend.ts';
 
 /** To be part of the query of every listing. */
@@ -66,18 +67,18 @@ export interface BucketsPage {
 
 type Decode = (text: string) => string;
 
-/** @throws S3Error MalformedXML; BackendUnavailable for a row without what every row has. */
+/** @throws BackendUnavailable for what is no such document, or a row without what every row has. */
 export function parseListV2(xml: string | Buffer): ListPage {
   return parseList(xml);
 }
 
-/** @throws S3Error MalformedXML; BackendUnavailable for a row without what every row has. */
+/** @throws BackendUnavailable for what is no such document, or a row without what every row has. */
 export function parseListV1(xml: string | Buffer): ListPage {
   return parseList(xml);
 }
 
 function parseList(xml: string | Buffer): ListPage {
-  const root = parseXml(textOf(xml), 'ListBucketResult');
+  const root = parseAnswer(textOf(xml), 'ListBucketResult');
   const decode = decoderOf(root);
   const objects = root.children('Contents').map((row) => objectOf(row, decode));
   const commonPrefixes = prefixesOf(root, decode);
@@ -92,12 +93,12 @@ function parseList(xml: string | Buffer): ListPage {
   };
 }
 
-/** @throws S3Error MalformedXML; BackendUnavailable for a row without what every row has. */
+/** @throws BackendUnavailable for what is no such document, or a row without what every row has. */
 export function parseListVersions(xml: string | Buffer): VersionsPage {
   // The parser groups rows by name. Order between versions and delete markers is restored from the text, which the
   // store writes row by row.
   const text = textOf(xml);
-  const root = parseXml(text, 'ListVersionsResult');
+  const root = parseAnswer(text, 'ListVersionsResult');
   const decode = decoderOf(root);
   const versions = root.children('Version').values();
   const markers = root.children('DeleteMarker').values();
@@ -117,9 +118,9 @@ export function parseListVersions(xml: string | Buffer): VersionsPage {
   };
 }
 
-/** @throws S3Error MalformedXML; BackendUnavailable for a row without what every row has. */
+/** @throws BackendUnavailable for what is no such document, or a row without what every row has. */
 export function parseListBuckets(xml: string | Buffer): BucketsPage {
-  const root = parseXml(textOf(xml), 'ListAllMyBucketsResult');
+  const root = parseAnswer(textOf(xml), 'ListAllMyBucketsResult');
   const rows = root.child('Buckets')?.children('Bucket') ?? [];
   return {
     buckets: rows.map((row) => ({

@@ -1,8 +1,9 @@
 /** An object's tags as the header that sets them, for copies that the backend does not make itself. */
+
+import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { S3Error } from '../errors.ts';
 import type { Call } from '../operation.ts';
-import { parseXml } from '../xml.ts';
 import { accountHeaders } from './client-headers.ts';
 import { callAboutSource } from './copy-source.ts';
 import type { CopyWishes } from './copy-wishes.ts';
@@ -24,7 +25,7 @@ export async function tagsOf(
       query: [['tagging', ''], ...version],
       headers: accountHeaders(callAboutSource(call).request),
     });
-    const tags = parseXml(document.trim(), 'Tagging').child('TagSet')?.children('Tag') ?? [];
+    const tags = parseAnswer(document, 'Tagging').child('TagSet')?.children('Tag') ?? [];
     if (tags.length === 0) return {};
     const pairs = tags.map((tag) =>
       [tag.value('Key') ?? '', tag.value('Value') ?? ''].map(encodeURIComponent).join('='),

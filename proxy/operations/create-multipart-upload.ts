@@ -1,4 +1,6 @@
 /** CreateMultipartUpload: the DEK and the sealed attributes go to the backend as the future object's metadata. */
+
+import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
@@ -8,7 +10,7 @@ import { clientAttributes, storageHeaders } from '../object/client-headers.ts';
 import { toBackendHeaders } from '../object/stored-metadata.ts';
 import { type Call, type Operation, objectOf } from '../operation.ts';
 import { xmlReply } from '../reply.ts';
-import { parseXml, renderXml } from '../xml.ts';
+import { renderXml } from '../xml.ts';
 
 export const createMultipartUpload: Operation = {
   name: 'CreateMultipartUpload',
@@ -30,7 +32,7 @@ export const createMultipartUpload: Operation = {
       headers: { ...storage, ...toBackendHeaders(draft.header) },
       body: Buffer.alloc(0),
     });
-    const uploadId = parseXml(document, 'InitiateMultipartUploadResult').value('UploadId');
+    const uploadId = parseAnswer(document, 'InitiateMultipartUploadResult').value('UploadId');
     if (uploadId === undefined || uploadId === '') throw new BackendUnavailable('it gave no upload id');
     const address = { bucket, key, uploadId };
     try {

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { mayAccess } from '../authorise.ts';
+import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { CHECKSUM_NAMES, checksumHeader } from '../body/checksums.ts';
 import { collectBody } from '../body/verified-body.ts';
@@ -110,7 +111,7 @@ async function deletePlain(call: Call, bucket: string, named: readonly Named[]):
     },
     body,
   });
-  const result = parseXml(document, 'DeleteResult');
+  const result = parseAnswer(document, 'DeleteResult');
   return {
     deleted: result
       .children('Deleted')

@@ -1,9 +1,11 @@
 /** GetBucketLocation. An empty answer means us-east-1. */
+
+import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 import { xmlReply } from '../reply.ts';
-import { escapeXml, parseXml, S3_NAMESPACE } from '../xml.ts';
+import { escapeXml, S3_NAMESPACE } from '../xml.ts';
 
 export const getBucketLocation: Operation = {
   name: 'GetBucketLocation',
@@ -19,7 +21,7 @@ export const getBucketLocation: Operation = {
       query: [['location', '']],
       headers: accountHeaders(call.request),
     });
-    const region = parseXml(document, 'LocationConstraint').text.trim();
+    const region = parseAnswer(document, 'LocationConstraint').text.trim();
     const declaration = '<?xml version="1.0" encoding="UTF-8"?>\n';
     return xmlReply(
       `${declaration}<LocationConstraint xmlns="${S3_NAMESPACE}">${escapeXml(region)}</LocationConstraint>`,

@@ -1,4 +1,6 @@
 /** ListMultipartUploads, passed on: it names keys, upload ids and times, none of which is sealed. */
+
+import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { decodeListedName, LIST_ENCODING } from '../backend/list.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
@@ -6,7 +8,7 @@ import { accountHeaders } from '../object/client-headers.ts';
 import { encodeListed, pageSize, wantsEncoding } from '../object/list-encoding.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 import { xmlReply } from '../reply.ts';
-import { parseXml, renderXml } from '../xml.ts';
+import { renderXml } from '../xml.ts';
 import { encodedParameter, forwarded } from './list-objects-v2.ts';
 
 const FORWARDED = ['prefix', 'delimiter', 'key-marker', 'upload-id-marker'] as const;
@@ -28,7 +30,7 @@ export const listMultipartUploads: Operation = {
       query: [['uploads', ''], ...forwarded(request, FORWARDED), ['max-uploads', String(maxUploads)], LIST_ENCODING],
       headers: accountHeaders(request),
     });
-    const root = parseXml(document, 'ListMultipartUploadsResult');
+    const root = parseAnswer(document, 'ListMultipartUploadsResult');
     const encoded = root.value('EncodingType')?.trim() === 'url';
     const name = (text: string | undefined) =>
       text === undefined ? undefined : encodeListed(encoded ? decodeListedName(text) : text, { encode });

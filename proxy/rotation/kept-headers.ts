@@ -3,12 +3,13 @@
  * class, locks, redirect, the store's own encryption, and grants of an ACL. Tags are taken along by a copy (S3 API reference,
  * CopyObject).
  */
+
+import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { S3Error } from '../errors.ts';
 import { type BackendHeaders, META_PREFIX } from '../object/stored-metadata.ts';
 import { type ObjectAddress, versionQuery } from '../object/stored-object.ts';
 import type { Call } from '../operation.ts';
-import { parseXml } from '../xml.ts';
 
 const NAMED_AGAIN = [
   'x-amz-storage-class',
@@ -78,7 +79,7 @@ const WITHOUT_ACLS: ReadonlySet<string> = new Set([
 ]);
 
 function grantHeaders(document: string): Record<string, string> {
-  const root = parseXml(document.trim(), 'AccessControlPolicy');
+  const root = parseAnswer(document, 'AccessControlPolicy');
   const owner = root.child('Owner')?.value('ID') ?? '';
   const grantees: Record<string, string[]> = {};
   for (const grant of root.child('AccessControlList')?.children('Grant') ?? []) {

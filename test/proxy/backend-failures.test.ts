@@ -4,8 +4,10 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { SEGMENT_BYTES } from '../../crypto/layout.ts';
+import { discard } from '../../proxy/backend/read-body.ts';
 import { type Bench, openBench, temporaryStore } from '../helpers/bench.ts';
 import { type FaultyBackend, faultyBackend } from '../helpers/faulty-backend.ts';
 import {
@@ -191,6 +193,21 @@ describe('reads', () => {
     });
     const reply = await bench.send({ method: 'GET', path: `/${bench.bucket}`, query: 'list-type=2' });
     expect([reply.status, reply.code]).toEqual([503, 'ServiceUnavailable']);
+  });
+
+  test('a document that is none is the failure of the backend, and not of the request', async () => {
+    bench.backend.intercept = async (request, next) => {
+      const response = await next(request);
+      const isAsked = request.query?.some(([name]) => name === 'list-type' || name === 'uploads') === true;
+      if (!isAsked || request.bucket !== bench.bucket) return response;
+      discard(response);
+      return { ...response, headers: {}, body: Readable.from([Buffer.from('<html>Under maintenance</html>')]) };
+    };
+    for (const query of ['list-type=2', 'uploads']) {
+      const reply = await bench.send({ method: 'GET', path: `/${bench.bucket}`, query });
+      expect([query, reply.status, reply.code]).toEqual([query, 503, 'ServiceUnavailable']);
+    }
+    bench.backend.intercept = (request, next) => next(request);
   });
 
   test.each([
