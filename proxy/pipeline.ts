@@ -281,10 +281,10 @@ function asS3Error(error: unknown): S3Error {
 function record(pipeline: Pipeline, outgoing: ServerResponse, progress: Progress, failure: unknown): void {
   const { request, caller, operation } = progress;
   const seconds = Number(process.hrtime.bigint() - progress.started) / 1e9;
-  const code = failure === undefined ? progress.refused?.code : asS3Error(failure).code;
   const name = operation?.name ?? 'none';
-  // The client went away before any reply: 499, as nginx calls it.
+  // The client went away before any reply: 499, as nginx calls it. That is no error of ours.
   const status = outgoing.headersSent ? outgoing.statusCode : 499;
+  const refusal = failure === undefined || status === 499 ? progress.refused : asS3Error(failure);
   pipeline.metrics.request({ operation: name, status, seconds });
   pipeline.log.info(
     {
@@ -294,7 +294,7 @@ function record(pipeline: Pipeline, outgoing: ServerResponse, progress: Progress
       bucket: request?.bucket,
       key: request?.key,
       status,
-      code,
+      code: refusal?.code,
       cut: outgoing.headersSent && !outgoing.writableFinished && outgoing.destroyed,
       tenant: caller?.tenant.id,
       accessKey: caller?.accessKey.fingerprint,

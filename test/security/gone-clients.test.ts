@@ -141,6 +141,12 @@ describe('a client that goes away', () => {
     expect(memory?.waiting).toBe(0);
   });
 
+  test('is no error of ours in the log: 499, without a code', () => {
+    const gone = bench.proxy.log.filter(({ msg, status }) => msg === 'request' && status === 499);
+    expect(gone.length).toBeGreaterThan(ROUNDS);
+    expect(gone.map(({ code }) => code).filter((code) => code !== undefined)).toEqual([]);
+  });
+
   test('leaves nothing stored', async () => {
     for (const key of ['gone', 'form', 'copy']) {
       expect((await bench.send({ method: 'HEAD', path: objectPath(bench.bucket, key) })).status, key).toBe(404);
