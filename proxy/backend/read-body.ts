@@ -17,11 +17,11 @@ export async function readBody(response: BackendResponse, o: { maxBytes: number 
   }
   const whole = response.body.takeWhole?.();
   if (whole !== undefined) {
-    if (whole.length <= o.maxBytes) return whole;
+    if (whole.length <= o.maxBytes) return alone(whole);
     throw tooLong(o.maxBytes);
   }
   try {
-    return await collect(response.body, o.maxBytes);
+    return alone(await collect(response.body, o.maxBytes));
   } catch (cause) {
     destroyQuietly(response.body);
     if (cause instanceof BackendUnavailable || isAbort(cause)) throw cause;
@@ -53,6 +53,12 @@ function collect(body: Readable, maxBytes: number): Promise<Buffer> {
     });
     return undefined;
   });
+}
+
+/** Without the memory around it: a few bytes that are kept must not hold what a whole read went into. */
+function alone(body: Buffer): Buffer {
+  const around = body.buffer.byteLength;
+  return around > Buffer.poolSize && around > 2 * body.length ? Buffer.from(body) : body;
 }
 
 function tooLong(maxBytes: number): BackendUnavailable {

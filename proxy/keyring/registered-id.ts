@@ -60,7 +60,10 @@ export function sealRegistered(o: {
 
 /** `undefined`: the record is not one of this id, under none of the seal keys. */
 export function openRegistered(body: Buffer, id: string, sealKeys: SealKeys): AccessKey | undefined {
-  const unseal = () => openApiKey(body, sealKeys, useFor(id));
+  // It is kept for as long as the key is: without the memory that it came in.
+  const record = Buffer.allocUnsafeSlow(body.length);
+  body.copy(record);
+  const unseal = () => openApiKey(record, sealKeys, useFor(id));
   const content = unseal();
   return content && new RegisteredKey(id, content, unseal);
 }

@@ -47,6 +47,7 @@ export class Connection {
   readonly #onFree: (connection: Connection, head: ResponseHead) => void;
   #user: ConnectionUser | undefined;
   #error: NodeJS.ErrnoException | undefined;
+  readonly #isSecure: boolean;
   #isConnected = false;
   #watchedMs = 0;
   #isCorked = false;
@@ -58,10 +59,13 @@ export class Connection {
   #framing: Framing | undefined;
   #body: ResponseBody | undefined;
   #isReaderBehind = false;
+  /** The last read filled its memory: what more there was is read next, before anything else happens. */
+  #mayHaveMore = false;
 
   /** @param onFree called when a response is whole and the connection may carry another request */
   constructor(o: ConnectionOptions, onFree: (connection: Connection, head: ResponseHead) => void) {
     this.#onFree = onFree;
+    this.#isSecure = o.secure;
     this.socket = open(o, {
       buffer: () => this.#nextMemory(),
       callback: (bytes, memory) => this.#onRead(bytes, memory),
@@ -91,6 +95,11 @@ export class Connection {
   /** Whether another request can be sent on it. */
   get isUsable(): boolean {
     return !this.socket.destroyed && this.socket.readable && this.socket.writable;
+  }
+
+  /** A part of an answer has come, though no head that is whole. */
+  get hasHeard(): boolean {
+    return this.#partial !== undefined || this.#interimBytes > 0;
   }
 
   /** Bytes handed over and not yet taken by the kernel. */
@@ -140,6 +149,7 @@ export class Connection {
   /** @returns whether to go on reading */
   #onRead(length: number, memory: Uint8Array): boolean {
     if (memory !== sharedMemory) this.#body?.advance(length);
+    this.#mayHaveMore = length === memory.length;
     try {
       this.#take(Buffer.from(memory.buffer, memory.byteOffset, length));
     } catch (error) {
@@ -200,7 +210,8 @@ export class Connection {
       return;
     }
     const body = new ResponseBody({
-      isContiguous: framing.isContiguous,
+      // TLS delivers what it has decrypted although reading was stopped: into a block that the reader has still.
+      canBeCut: framing.isContiguous && !this.#isSecure,
       wanted: () => this.#onWanted(),
       givenUp: () => this.destroy(),
     });
@@ -211,6 +222,8 @@ export class Connection {
   #onWanted(): void {
     if (!this.#isReaderBehind) return;
     this.#isReaderBehind = false;
+    // The silence so far was the reader's.
+    if (this.#watchedMs > 0) this.socket.setTimeout(this.#watchedMs);
     this.socket.resume();
   }
 
@@ -226,8 +239,14 @@ export class Connection {
     if (!isAlone || head?.keepsAlive !== true || !this.isUsable || this.unsentBytes > 0) this.destroy();
     else {
       this.socket.unref();
-      this.#onFree(this, head);
+      // Whether the response was alone shows with the next read.
+      if (this.#mayHaveMore) setImmediate(() => this.#becomeFree(head));
+      else this.#onFree(this, head);
     }
+  }
+
+  #becomeFree(head: ResponseHead): void {
+    if (this.isUsable) this.#onFree(this, head);
   }
 
   #onEnd(): void {

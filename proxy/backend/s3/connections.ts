@@ -7,16 +7,20 @@ import { performance } from 'node:perf_hooks';
 import type { TLSSocket } from 'node:tls';
 import { LRUCache } from 'lru-cache';
 import { BACKEND_KEEP_ALIVE_MS, BACKEND_SOCKETS, BACKEND_TLS_SESSIONS } from '../../limits.ts';
+import { BackendUnavailable } from '../backend.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import type { ResponseHead } from './response-head.ts';
 
-export type OnConnection = (connection: Connection) => void;
+interface Waiting {
+  readonly use: (connection: Connection) => void;
+  readonly giveUp: (reason: BackendUnavailable) => void;
+}
 
 /** The connections to one host name. */
 interface Host {
   open: number;
   readonly unused: Connection[];
-  readonly waiting: Set<OnConnection>;
+  readonly waiting: Set<Waiting>;
 }
 
 export class Connections {
@@ -27,6 +31,7 @@ export class Connections {
   /** TLS sessions to resume, by host name. */
   readonly #sessions = new LRUCache<string, Buffer>({ max: BACKEND_TLS_SESSIONS });
   readonly #all = new Set<Connection>();
+  isClosed = false;
   /** Runs while there are unused connections. */
   #sweep: NodeJS.Timeout | undefined;
 
@@ -38,8 +43,12 @@ export class Connections {
     this.#keeps = o.keeps;
   }
 
-  /** Gives a connection to `use`, at once or when one becomes free. @returns how to wait no longer */
-  take(hostname: string, use: OnConnection): () => void {
+  /** Gives a connection to `use`, at once or when one becomes free; `giveUp`: none ever will. @returns how to wait no longer */
+  take(hostname: string, use: Waiting['use'], giveUp: Waiting['giveUp']): () => void {
+    if (this.isClosed) {
+      giveUp(closed());
+      return nothing;
+    }
     const host = this.#host(hostname);
     for (let kept = host.unused.pop(); kept !== undefined; kept = host.unused.pop()) {
       if (!kept.isUsable) continue;
@@ -53,21 +62,24 @@ export class Connections {
       use(this.#connect(hostname, host));
       return nothing;
     }
-    host.waiting.add(use);
-    return () => host.waiting.delete(use);
+    const waiting = { use, giveUp };
+    host.waiting.add(waiting);
+    return () => host.waiting.delete(waiting);
   }
 
-  /** Cuts all of them. Who waits for one gets none. */
+  /** Cuts all of them, and gives none any more. */
   close(): void {
+    this.isClosed = true;
     clearTimeout(this.#sweep);
-    for (const host of this.#hosts.values()) host.waiting.clear();
+    for (const { waiting } of this.#hosts.values())
+      for (let next = first(waiting); next !== undefined; next = first(waiting)) next.giveUp(closed());
     for (const connection of this.#all) connection.destroy();
   }
 
   #host(hostname: string): Host {
     const known = this.#hosts.get(hostname);
     if (known !== undefined) return known;
-    const host = { open: 0, unused: [], waiting: new Set<OnConnection>() };
+    const host = { open: 0, unused: [], waiting: new Set<Waiting>() };
     this.#hosts.set(hostname, host);
     return host;
   }
@@ -86,7 +98,7 @@ export class Connections {
       const at = host.unused.indexOf(connection);
       if (at >= 0) host.unused.splice(at, 1);
       const next = first(host.waiting);
-      if (next !== undefined) next(this.#connect(hostname, host));
+      if (next !== undefined) next.use(this.#connect(hostname, host));
       else if (host.open === 0) this.#hosts.delete(hostname);
     });
     return connection;
@@ -100,7 +112,7 @@ export class Connections {
     }
     const next = first(host.waiting);
     if (next !== undefined) {
-      next(connection);
+      next.use(connection);
       return;
     }
     connection.keptUntil = performance.now() + ms;
@@ -130,7 +142,11 @@ function keptFor(head: ResponseHead): number {
   return Math.min(BACKEND_KEEP_ALIVE_MS, 1000 * (Number(seconds) - 1));
 }
 
-function first(waiting: Set<OnConnection>): OnConnection | undefined {
+function closed(): BackendUnavailable {
+  return new BackendUnavailable('its connections were closed');
+}
+
+function first(waiting: Set<Waiting>): Waiting | undefined {
   for (const next of waiting) {
     waiting.delete(next);
     return next;

@@ -84,7 +84,13 @@ class Exchange implements ConnectionUser {
   start(): void {
     const { connections, hostname, signal, idleMs } = this.#options;
     signal.addEventListener('abort', this.#onAbort, { once: true });
-    this.#waitNoLonger = connections.take(hostname, (connection) => this.#onConnection(connection));
+    try {
+      const given = (connection: Connection) => this.#onConnection(connection);
+      this.#waitNoLonger = connections.take(hostname, given, (reason) => this.#fail(reason));
+    } catch (error) {
+      this.#fail(error);
+    }
+    if (this.#failure !== undefined) return;
     if (this.#connection === undefined) this.#armConnectTimer(idleMs, 'no connection became free');
   }
 
@@ -202,7 +208,8 @@ class Exchange implements ConnectionUser {
     const { body, continueMs } = this.#options;
     const harmless = continueMs === undefined ? body === undefined || body.repeatable : !this.#bodyStarted;
     const wasReused = (this.#connection?.uses ?? 0) > 1;
-    const stale = isReset(error) && wasReused && this.#response === undefined && harmless;
+    const isSilent = this.#response === undefined && this.#connection?.hasHeard === false;
+    const stale = isReset(error) && wasReused && isSilent && harmless;
     return stale ? new StaleConnection(reason) : new BackendUnavailable(reason);
   }
 }

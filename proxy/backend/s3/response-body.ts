@@ -22,7 +22,7 @@ const READ_AHEAD_BYTES = BACKEND_SHARED_READ_BYTES;
 export class ResponseBody extends Readable {
   readonly #wanted: () => void;
   readonly #givenUp: () => void;
-  readonly #isContiguous: boolean;
+  readonly #canBeCut: boolean;
   #isWhole = false;
   /** The first piece, until the stream is read or another one comes. */
   #only: Buffer | undefined;
@@ -37,17 +37,17 @@ export class ResponseBody extends Readable {
   #blocks: readonly [Buffer | undefined, Buffer | undefined] = [undefined, undefined];
   #block: Buffer | undefined;
 
-  /** `isContiguous`: nothing stands between the bytes of the body. */
-  constructor(o: { isContiguous: boolean; wanted: () => void; givenUp: () => void }) {
+  /** `canBeCut`: nothing stands between the bytes of the body, and none comes after `add` said that it is enough. */
+  constructor(o: { canBeCut: boolean; wanted: () => void; givenUp: () => void }) {
     super({ highWaterMark: READ_AHEAD_BYTES });
-    this.#isContiguous = o.isContiguous;
+    this.#canBeCut = o.canBeCut;
     this.#wanted = o.wanted;
     this.#givenUp = o.givenUp;
   }
 
   /** From the next read on, if the sizes are worth it. The piece that the reader has is overwritten when it asks for another. */
   cutInto(sizes: PieceSizes): () => void {
-    if (this.#isContiguous && sizes.others >= READ_AHEAD_BYTES) this.#sizes = sizes;
+    if (this.#canBeCut && sizes.others >= READ_AHEAD_BYTES) this.#sizes = sizes;
     return () => this.#giveBack();
   }
 
@@ -137,7 +137,8 @@ export class ResponseBody extends Readable {
     const at = this.#received;
     const size = Math.min(expected, at < first ? first - at : others - ((at - first) % others));
     const [idle] = this.#blocks;
-    const block = idle ?? takeSpare(size) ?? Buffer.allocUnsafeSlow(Math.max(first, others));
+    const whole = Math.max(first, others);
+    const block = idle ?? takeSpare(whole) ?? Buffer.allocUnsafeSlow(whole);
     this.#blocks = [this.#blocks[1], block];
     return block.subarray(0, size);
   }
@@ -153,6 +154,7 @@ export class ResponseBody extends Readable {
 /** Blocks that bodies left behind. */
 const spares: Buffer[] = [];
 
+/** Of a shorter one each piece would be shorter: then more than one waits for the reader, and two blocks are not enough. */
 function takeSpare(size: number): Buffer | undefined {
   const last = spares.at(-1);
   return last !== undefined && last.length >= size ? spares.pop() : undefined;
@@ -162,7 +164,7 @@ const NOTHING = Buffer.alloc(0);
 
 /** That of a HEAD, a 204, a 304. */
 export function emptyBody(): ResponseBody {
-  const body = new ResponseBody({ isContiguous: true, wanted: nothing, givenUp: nothing });
+  const body = new ResponseBody({ canBeCut: false, wanted: nothing, givenUp: nothing });
   body.finish();
   return body;
 }

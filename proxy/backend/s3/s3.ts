@@ -78,7 +78,7 @@ export function openS3Backend(o: S3BackendOptions): Backend {
       return await attempt(request, body, { fresh: false });
     } catch (error) {
       if (error instanceof ExpectationRefused) expects = false;
-      else if (!(error instanceof StaleConnection)) throw error;
+      else if (!(error instanceof StaleConnection) || own.isClosed) throw error;
       return await attempt(request, body, { fresh: true });
     }
   }

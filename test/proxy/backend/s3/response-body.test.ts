@@ -239,6 +239,17 @@ describe('a body that came whole', () => {
     expect((await readBody(response, { maxBytes: 6 })).toString()).toBe('abcdef');
   });
 
+  test('does not hold the memory of a large read, when it is small', async () => {
+    const { backend } = await startRaw(async ({ socket }) => {
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+      await pause(20);
+      socket.write('5\r\nhello\r\n0\r\n\r\n');
+    });
+    const body = await readBody(await backend.send({ ...get, signal: never() }), { maxBytes: 10 });
+    expect(body.toString()).toBe('hello');
+    expect(body.buffer.byteLength).toBeLessThanOrEqual(Buffer.poolSize);
+  });
+
   test('is refused when it is longer than its reader takes', async () => {
     const chunks = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n';
     const { backend } = await startRaw(({ socket }) => void socket.write(chunks));

@@ -130,6 +130,49 @@ describe('a body that is cut into pieces of given sizes', () => {
     }
   });
 
+  test('many at once with pieces of other sizes than those whose memory they get', async () => {
+    const content = randomBytes(2_000_000);
+    const { backend } = await startRaw((request) => request.respond(200, { body: content }));
+    for (let round = 0; round < 6; round++) {
+      const others = [70_000, 100_000, 150_000][round % 3] ?? 0;
+      await Promise.all(
+        Array.from({ length: 24 }, async () => {
+          const { body } = await backend.send({ ...get, key: 'k', signal: never() });
+          const isDone = body.cutInto?.({ first: others + 36, others });
+          let at = 0;
+          for await (const piece of body as AsyncIterable<Buffer>) {
+            await setTimeout(1);
+            expect(piece.equals(content.subarray(at, at + piece.length))).toBe(true);
+            at += piece.length;
+          }
+          isDone?.();
+        }),
+      );
+    }
+  });
+
+  test.each([
+    ['another request waits for the connection', true],
+    ['the next one follows at once', false],
+  ])('what comes behind it answers nobody: %s', async (_, waits) => {
+    const size = 300_000;
+    const head = `HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`;
+    const forged = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged';
+    const { backend, server } = await startRaw(
+      async (request) => {
+        if (request.index > 0) return request.respond(200, { body: 'good' });
+        return request.socket.write(Buffer.concat([Buffer.from(head), Buffer.alloc(size), Buffer.from(forged)]));
+      },
+      { sockets: 1 },
+    );
+    const { body } = await backend.send({ ...get, key: 'large', signal: never() });
+    body.cutInto?.({ first: 100_048, others: 100_000 });
+    const waiting = waits ? text(backend, 'next') : undefined;
+    for await (const piece of body) expect(piece.length).toBeGreaterThan(0);
+    expect(await (waiting ?? text(backend, 'next'))).toBe('good');
+    expect(server.accepted()).toBe(2);
+  });
+
   test('chunked, it comes as it comes', async () => {
     const { backend } = await startRaw(({ socket }) =>
       socket.write(
@@ -217,6 +260,20 @@ describe("an answer that nobody asked for is nobody's", () => {
     expect(second).toBe('r1');
     expect(server.accepted()).toBe(2);
   });
+});
+
+test('closing ends what is under way and what waits, and sends nothing again', async () => {
+  const { backend, server } = await startRaw((request) => (request.index === 0 ? request.respond(200) : undefined), {
+    sockets: 1,
+  });
+  await text(backend, 'first');
+  const outcomes = ['kept', 'waiting'].map((key) => text(backend, key).catch((error: unknown) => error));
+  await expect.poll(() => server.requests.length).toBe(2);
+  await backend.close();
+  for (const outcome of await Promise.all(outcomes)) expect(outcome).toBeInstanceOf(BackendUnavailable);
+  await expect(text(backend, 'later')).rejects.toBeInstanceOf(BackendUnavailable);
+  await server.idle();
+  expect([server.requests.length, server.accepted()]).toEqual([2, 1]);
 });
 
 test('an answer with a body that comes before the request is whole fails it, and nothing else', async () => {

@@ -135,6 +135,20 @@ describe('never repeated', () => {
     expect(server.requests).toHaveLength(1);
   });
 
+  test.each([
+    ['a part of a head', 'HTTP/1.1 200 OK\r\nETag: "ab'],
+    ['an interim response', 'HTTP/1.1 102 Processing\r\n\r\n'],
+  ])('when %s has come', async (_, begun) => {
+    const { backend, server } = await start(({ socket }) => {
+      socket.end(begun);
+    });
+    await warmUp(backend);
+    await expect(backend.send({ method: 'GET', bucket: 'data', signal: never() })).rejects.toThrowError(
+      BackendUnavailable,
+    );
+    expect(server.requests).toHaveLength(2);
+  });
+
   test('when the response has begun', async () => {
     const { backend, server } = await start(({ socket }) => {
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc');

@@ -1,16 +1,19 @@
 // Protects: over https the store's certificate is checked, against the given authority only, and bodies stream as over http.
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BackendUnavailable } from '../../../../proxy/backend/backend.ts';
 import { readBody } from '../../../../proxy/backend/read-body.ts';
 import { never, openTestBackend, streamOf } from './open.ts';
 
 const OPENSSL = 'openssl';
+const LARGE = randomBytes(8 << 20);
 
 /** A key and a certificate for 127.0.0.1, made for this run; `undefined` without openssl. */
 function selfSigned(): { key: string; cert: string } | undefined {
@@ -41,7 +44,7 @@ describe.skipIf(pair === undefined)('https', () => {
       request.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
       });
-      request.on('end', () => response.end(request.headers.host));
+      request.on('end', () => response.end(request.method === 'GET' ? LARGE : request.headers.host));
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();
@@ -61,6 +64,23 @@ describe.skipIf(pair === undefined)('https', () => {
       const response = await backend.send(request);
       expect((await readBody(response, { maxBytes: 100 })).toString()).toBe(endpoint.host);
       expect(bytes).toBe(i * 2_000_000);
+    }
+    await backend.close();
+  });
+
+  test('a large body whose reader is slow is what the store sent, in whatever pieces it was asked for', async () => {
+    const backend = openTestBackend(endpoint, { tls: { ca: pair?.cert ?? '' } });
+    for (const sizes of [undefined, { first: 528_448 + 48, others: 528_448 }]) {
+      const { body } = await backend.send({ method: 'GET', bucket: 'data', key: 'k', signal: never() });
+      const isDone = sizes && body.cutInto?.(sizes);
+      let at = 0;
+      for await (const piece of body as AsyncIterable<Buffer>) {
+        await setTimeout(1);
+        expect(piece.equals(LARGE.subarray(at, at + piece.length))).toBe(true);
+        at += piece.length;
+      }
+      isDone?.();
+      expect(at).toBe(LARGE.length);
     }
     await backend.close();
   });
