@@ -108,6 +108,8 @@ export const BACKEND_CONTINUE_MS = 1_000;
 export const BACKEND_COPY_TIMEOUT_MS = 600_000;
 /** Milliseconds for which an unused connection to the backend is kept; stores close theirs after 5 to 60 s. */
 export const BACKEND_KEEP_ALIVE_MS = 4_000;
+/** Milliseconds within which a kept connection that the store had closed shows that it is dead; later it is an answer that is lost. */
+export const BACKEND_STALE_MS = 5_000;
 /** Bytes of memory that heads and small bodies of all connections to the backend are read into; what is kept is copied. */
 export const BACKEND_SHARED_READ_BYTES = 64 * KiB;
 /** Bytes of memory that a larger body is read into, its pieces handed on as they lie; and how much of it a read must find. */

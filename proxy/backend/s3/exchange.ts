@@ -3,6 +3,7 @@
  * failing body, an abort) meets here, and exactly one of them settles it; afterwards no timer, listener or half-used
  * connection remains.
  */
+import { performance } from 'node:perf_hooks';
 import { type BackendResponse, BackendUnavailable } from '../backend.ts';
 import type { Connection, ConnectionUser } from './connection.ts';
 import type { Connections } from './connections.ts';
@@ -36,6 +37,8 @@ export interface ExchangeOptions {
   readonly connectMs: number;
   /** Milliseconds without a byte, while it is the store's turn; also for a connection to become free. */
   readonly idleMs: number;
+  /** Milliseconds within which a dead connection shows. */
+  readonly staleMs: number;
   /** Milliseconds to wait for 100 Continue before the body is sent; `undefined` to send it at once. */
   readonly continueMs: number | undefined;
   readonly signal: AbortSignal;
@@ -64,6 +67,8 @@ class Exchange implements ConnectionUser {
   #connectTimer: NodeJS.Timeout | undefined;
   #continueTimer: NodeJS.Timeout | undefined;
   #continueIgnored = false;
+  /** When it got its connection, by the clock of `performance.now`. */
+  #begun = 0;
   #bodyStarted = false;
   /** Why it failed, if it did. */
   #failure: { readonly reason: unknown } | undefined;
@@ -98,6 +103,7 @@ class Exchange implements ConnectionUser {
     clearTimeout(this.#connectTimer);
     const { body, continueMs, connectMs, idleMs } = this.#options;
     this.#connection = connection;
+    this.#begun = performance.now();
     connection.begin(this);
     connection.watch(idleMs);
     if (!connection.isConnected) this.#armConnectTimer(connectMs, 'the connection was not made in time');
@@ -205,11 +211,13 @@ class Exchange implements ConnectionUser {
   #transportFailure(error: NodeJS.ErrnoException | undefined): BackendUnavailable {
     if (error instanceof BackendUnavailable) return error;
     const reason = error instanceof MalformedResponse ? error.message : (error?.code ?? error?.message ?? 'ECONNRESET');
-    const { body, continueMs } = this.#options;
+    const { body, continueMs, staleMs } = this.#options;
     const harmless = continueMs === undefined ? body === undefined || body.repeatable : !this.#bodyStarted;
     const wasReused = (this.#connection?.uses ?? 0) > 1;
     const isSilent = this.#response === undefined && this.#connection?.hasHeard === false;
-    const stale = isReset(error) && wasReused && isSilent && harmless;
+    // A store that worked on it for long may have done it.
+    const isSoon = performance.now() - this.#begun < staleMs;
+    const stale = isReset(error) && wasReused && isSilent && isSoon && harmless;
     return stale ? new StaleConnection(reason) : new BackendUnavailable(reason);
   }
 }

@@ -8,6 +8,7 @@ import {
   BACKEND_CONTINUE_MS,
   BACKEND_COPY_TIMEOUT_MS,
   BACKEND_IDLE_TIMEOUT_MS,
+  BACKEND_STALE_MS,
 } from '../../limits.ts';
 import type { Backend, BackendRequest, BackendResponse } from '../backend.ts';
 import { Connections } from './connections.ts';
@@ -30,7 +31,12 @@ export interface S3BackendOptions {
   /** Connections at most; BACKEND_SOCKETS by default. */
   readonly sockets?: number;
   /** Other waits than those of limits.ts, in milliseconds. */
-  readonly timeouts?: { readonly connectMs?: number; readonly continueMs?: number; readonly idleMs?: number };
+  readonly timeouts?: {
+    readonly connectMs?: number;
+    readonly continueMs?: number;
+    readonly idleMs?: number;
+    readonly staleMs?: number;
+  };
 }
 
 /** @throws TypeError for an endpoint that is not http(s), or has a path, a query or credentials. */
@@ -44,6 +50,7 @@ export function openS3Backend(o: S3BackendOptions): Backend {
   const connectMs = o.timeouts?.connectMs ?? BACKEND_CONNECT_TIMEOUT_MS;
   const continueMs = o.timeouts?.continueMs ?? BACKEND_CONTINUE_MS;
   const idleMs = o.timeouts?.idleMs ?? BACKEND_IDLE_TIMEOUT_MS;
+  const staleMs = o.timeouts?.staleMs ?? BACKEND_STALE_MS;
   // Some stores never answer Expect. Asking them again would cost every upload the full wait.
   let expects = true;
 
@@ -65,6 +72,7 @@ export function openS3Backend(o: S3BackendOptions): Backend {
       body,
       connectMs,
       idleMs: movesDataInside(request) ? Math.max(idleMs, BACKEND_COPY_TIMEOUT_MS) : idleMs,
+      staleMs,
       continueMs: asks ? continueMs : undefined,
       signal: request.signal,
     });

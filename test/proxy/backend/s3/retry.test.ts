@@ -1,5 +1,6 @@
 // Protects: a connection that the store closed while it was unused costs no request, and nothing is ever sent twice that
 // may have been acted upon.
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { type Backend, type BackendRequest, BackendUnavailable } from '../../../../proxy/backend/backend.ts';
 import { discard, readBody } from '../../../../proxy/backend/read-body.ts';
@@ -144,6 +145,23 @@ describe('never repeated', () => {
     });
     await warmUp(backend);
     await expect(backend.send({ method: 'GET', bucket: 'data', signal: never() })).rejects.toThrowError(
+      BackendUnavailable,
+    );
+    expect(server.requests).toHaveLength(2);
+  });
+
+  test('that the store worked on for a while: it may have done it', async () => {
+    const { backend, server } = await startRaw(
+      async (request) => {
+        if (request.index === 0) return request.respond(200);
+        await setTimeout(200);
+        return request.socket.end();
+      },
+      { timeouts: { staleMs: 100 } },
+    );
+    await warmUp(backend);
+    const complete = { method: 'POST', key: 'k', query: [['uploadId', 'u']], body: Buffer.from('<parts/>') } as const;
+    await expect(backend.send({ ...complete, bucket: 'data', signal: never() })).rejects.toThrowError(
       BackendUnavailable,
     );
     expect(server.requests).toHaveLength(2);
