@@ -1,5 +1,4 @@
 /** One backend request whose answer is a document, as operations on buckets and listings make it. */
-
 import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
 import type { Call } from '../operation.ts';
 import type { BackendRequest, BackendResponse } from './backend.ts';

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { MAX_SECRET_FILE_BYTES } from '../limits.ts';
-import { readBounded } from '../read-bounded.ts';
+import { readSmallFile, readSmallStream } from '../small-file.ts';
 
 export interface CallerSecret {
   /** Absent when only the secret was given. */
@@ -53,16 +53,8 @@ function parse(text: string, where: string): CallerSecret {
 
 /** `file`: a path, or `-` for standard input. @throws NoCallerSecret when it cannot be read */
 export async function readSecretText(file: string, stdin: AsyncIterable<Buffer>): Promise<string> {
-  if (file === '-') return readStandardInput(stdin);
-  try {
-    return (await readBounded(file, MAX_SECRET_FILE_BYTES)).toString('utf8');
-  } catch (cause) {
-    throw new NoCallerSecret(`${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown failure'}).`);
-  }
-}
-
-async function readStandardInput(stdin: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stdin) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
+  const o = { maxBytes: MAX_SECRET_FILE_BYTES, Failure: NoCallerSecret };
+  const content =
+    file === '-' ? await readSmallStream(stdin, { ...o, name: 'standard input' }) : await readSmallFile(file, o);
+  return content.toString('utf8');
 }

@@ -15,8 +15,8 @@ import { KeyringUnopened, type OfflineTenant, openOffline, openOfflineByEscrow }
 import { parseStoredHeaders } from '../offline/stored-headers.ts';
 import { FileExists } from '../offline/write-aside.ts';
 import type { Call } from '../operation.ts';
-import { readBounded } from '../read-bounded.ts';
 import { openStorage, type Storage } from '../runtime.ts';
+import { readSmallFile } from '../small-file.ts';
 import { parseStoreConfig, type StoreConfig } from '../store-config.ts';
 import { systemCall } from '../system-call.ts';
 import { NoCallerSecret, readCallerSecret } from './caller-secret.ts';
@@ -114,8 +114,8 @@ function storeConfig(command: DecryptCommand, environment: NodeJS.ProcessEnv): S
 }
 
 async function openDownloaded(source: { input: string; head: string }): Promise<Backend> {
-  const headers = parseStoredHeaders((await readBounded(source.head, MAX_HEADERS_FILE_BYTES)).toString('utf8'));
-  return openFileBackend({ path: source.input, headers });
+  const head = await readSmallFile(source.head, { maxBytes: MAX_HEADERS_FILE_BYTES, Failure: Error });
+  return openFileBackend({ path: source.input, headers: parseStoredHeaders(head.toString('utf8')) });
 }
 
 async function openTenant(

@@ -131,7 +131,7 @@ async function writeSecret(path: string, content: string): Promise<void> {
   await rename(aside, path);
 }
 
-/** The key was rotated into another file, revoked, or has expired. */
+/** The key was rotated into another file, revoked, or has expired, or its tenant was deleted. */
 function bannerWithoutKey(endpoint: string): string {
   return `
 Sealgate is serving S3 at ${endpoint}

@@ -5,7 +5,6 @@
  * A change without the root keys is the operator's: it may take slots away and alter their terms, and the root MAC must hold
  * as it stands. With the root keys at hand the root MAC is made anew.
  */
-
 import { S3Error } from '../errors.ts';
 import type { EmitSecurityEvent } from '../events.ts';
 import { KEPT_REMOVED_SLOTS, KEYRING_CHANGE_ATTEMPTS, KEYRING_LOOK_AFTER_MS } from '../limits.ts';

@@ -3,7 +3,6 @@
  * in takes one of the tenant's own keys; the rest the operator does alone. Each is one compare-and-swap of the keyring, so
  * it is safe beside running servers and beside others who do the same.
  */
-
 import { MAX_REGISTERED_IDS } from '../limits.ts';
 import type { AccessKey } from './access-key-id.ts';
 import { type ApiKey, generateApiKey, secretAccessKeyOf } from './api-key.ts';

@@ -2,7 +2,8 @@
  * Reading what a backend answers about state records: error codes, listings, bounded bodies. An answer that cannot be used is
  * a 503, never an absent record (docs/architecture.md, state).
  */
-import { type BackendResponse, BackendUnavailable } from '../backend/backend.ts';
+import type { BackendResponse } from '../backend/backend.ts';
+import { readBody } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_BACKEND_ERROR_BYTES } from '../limits.ts';
 import { parseAnyXml, type XmlNode } from '../xml.ts';
@@ -20,7 +21,7 @@ export function isVersioned(response: BackendResponse): boolean {
 
 /** The `<Code>` of an error document; '' when there is none. */
 export async function errorCode(response: BackendResponse): Promise<string> {
-  const text = (await readBounded(response, MAX_BACKEND_ERROR_BYTES)).toString('utf8');
+  const text = (await readReply(response, MAX_BACKEND_ERROR_BYTES)).toString('utf8');
   try {
     return parseAnyXml(text).child('Error')?.value('Code') ?? '';
   } catch {
@@ -29,19 +30,12 @@ export async function errorCode(response: BackendResponse): Promise<string> {
 }
 
 /** A body that breaks off is an answer that never came. */
-export async function readBounded(response: BackendResponse, limit: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
+export async function readReply(response: BackendResponse, maxBytes: number): Promise<Buffer> {
   try {
-    for await (const chunk of response.body as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      if (length > limit) throw new BackendUnavailable(`a state record or reply over ${limit} bytes`);
-      chunks.push(chunk);
-    }
+    return await readBody(response, { maxBytes });
   } catch (cause) {
     throw new S3Error('ServiceUnavailable', undefined, { cause });
   }
-  return Buffer.concat(chunks);
 }
 
 /** The backend answered, but not so that it could be used. */

@@ -3,12 +3,13 @@
  * number of proxies share nothing but the backend (docs/architecture.md, state). Records are sealed or signed by their
  * owners; nothing here trusts or reads them.
  */
+import { parseAnswer } from '../backend/answer-xml.ts';
 import { type Backend, type BackendRequest, type BackendResponse, BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_BACKEND_XML_BYTES, MAX_STATE_RECORD_BYTES } from '../limits.ts';
-import { parseXml, type XmlNode } from '../xml.ts';
-import { errorCode, isVersioned, keyOf, readBounded, unusable } from './state-replies.ts';
+import type { XmlNode } from '../xml.ts';
+import { errorCode, isVersioned, keyOf, readReply, unusable } from './state-replies.ts';
 
 export interface StateRecord {
   readonly body: Buffer;
@@ -156,7 +157,7 @@ export class StateStore {
       if (code === 'NoSuchKey') return undefined;
       throw unusable('GET', response.status);
     }
-    const body = await readBounded(response, MAX_STATE_RECORD_BYTES);
+    const body = await readReply(response, MAX_STATE_RECORD_BYTES);
     const { etag, 'last-modified': lastModified = '' } = response.headers;
     if (etag === undefined) throw unusable('GET without an ETag', response.status);
     const modified = new Date(lastModified);
@@ -197,9 +198,9 @@ export class StateStore {
       response.body.destroy();
       throw unusable('LIST', response.status);
     }
-    const text = (await readBounded(response, MAX_BACKEND_XML_BYTES)).toString('utf8');
+    const text = (await readReply(response, MAX_BACKEND_XML_BYTES)).toString('utf8');
     try {
-      return parseXml(text, root);
+      return parseAnswer(text, root);
     } catch (cause) {
       throw new S3Error('ServiceUnavailable', undefined, { cause });
     }

@@ -3,7 +3,6 @@
  * client part as one more backend part, joined with that part when it is staged. A backend that wants equal parts gets the end
  * in pieces as long as the first part.
  */
-
 import { PART_HEADER_BYTES, sealedPartBytes } from '../../crypto/layout.ts';
 import { type BackendBody, BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';

@@ -3,7 +3,6 @@
  * repeats a (key, nonce) pair, and acknowledged by a receipt. A part that may turn out not to be the backend's last, yet is
  * below its minimum size, is staged in the state bucket; Complete sends it on together with the footer.
  */
-
 import { sealedPartBytes } from '../../crypto/layout.ts';
 import { PartSealer, sealStream } from '../../crypto/seal.ts';
 import type { BackendRequest } from '../backend/backend.ts';

@@ -2,7 +2,6 @@
  * A stored object, understood: what the backend says of it, and what its sealed attributes say once opened. Everything a
  * client is told (size, ETag, headers) comes from here, never from the backend's own numbers.
  */
-
 import type { EarlyAttributes, LateAttributes } from '../../crypto/attributes.ts';
 import { checkBody, joinAttributes } from '../../crypto/body.ts';
 import type { Dek } from '../../crypto/dek.ts';

@@ -1,5 +1,4 @@
 /** An object's tags as the header that sets them, for copies that the backend does not make itself. */
-
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { S3Error } from '../errors.ts';

@@ -5,7 +5,7 @@ import { KEYRING_NAMES, keyringName, tenantOfName } from '../keyring/records.ts'
 import type { SealKeys } from '../keyring/seal-keys.ts';
 import type { StateStore } from '../keyring/state.ts';
 import { MAX_KEYRING_BYTES } from '../limits.ts';
-import { readBounded } from '../read-bounded.ts';
+import { readSmallFile } from '../small-file.ts';
 import { KeyringUnopened } from './open-keyring.ts';
 
 export interface KeyringSource {
@@ -31,19 +31,9 @@ export async function findKeyring(o: KeyringSource, signal: AbortSignal): Promis
 }
 
 async function readKeyringFile(path: string): Promise<Buffer> {
-  let body: Buffer;
-  try {
-    // A line feed more than a keyring may have, and a byte that says that it is too long.
-    body = await readBounded(path, MAX_KEYRING_BYTES + 2);
-  } catch (cause) {
-    throw new KeyringUnopened(
-      `${path} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown failure'}).`,
-    );
-  }
+  const body = await readSmallFile(path, { maxBytes: MAX_KEYRING_BYTES + 1, Failure: KeyringUnopened });
   // Editors and shells end a file with a line feed, which no keyring has.
-  const bytes = body.at(-1) === 0x0a ? body.subarray(0, -1) : body;
-  if (bytes.length > MAX_KEYRING_BYTES) throw new KeyringUnopened(`${path} is too long for a keyring.`);
-  return bytes;
+  return body.at(-1) === 0x0a ? body.subarray(0, -1) : body;
 }
 
 /** With a seal key the access key id tells. */

@@ -1,5 +1,4 @@
 /** CreateMultipartUpload: the DEK and the sealed attributes go to the backend as the future object's metadata. */
-
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { BackendUnavailable } from '../backend/backend.ts';

@@ -1,5 +1,4 @@
 /** GetBucketLocation. An empty answer means us-east-1. */
-
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { accountHeaders } from '../object/client-headers.ts';

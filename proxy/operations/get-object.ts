@@ -2,7 +2,6 @@
  * GetObject. A plain GET is one backend request: the reply's metadata says how its body opens. With a range, a part number or
  * conditions the object is inspected first, since which stored bytes are wanted depends on its sealed sizes.
  */
-
 import type { CuttableBody } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';

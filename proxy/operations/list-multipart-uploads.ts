@@ -1,5 +1,4 @@
 /** ListMultipartUploads, passed on: it names keys, upload ids and times, none of which is sealed. */
-
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { decodeListedName, LIST_ENCODING } from '../backend/list.ts';

@@ -2,7 +2,6 @@
  * POST Object: a browser's form upload, allowed by the policy that its signer signed. The file is sealed like a PUT's body; its
  * length is known only at the closing boundary.
  */
-
 import { mayAccess } from '../authorise.ts';
 import { CHECKSUM_NAMES, checksumHeader, checksumName, decodeChecksum } from '../body/checksums.ts';
 import type { BodyResult } from '../body/digests.ts';

@@ -1,5 +1,4 @@
 /** PutObject: verify, seal, store. A condition that another writer made false in between is reported as S3 does. */
-
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_PUT_BYTES } from '../limits.ts';

@@ -3,7 +3,6 @@
  * whose API key is at hand sealed again for all of them, the others gone, the caller's own replaced by a new key unless it is to
  * stay. From then on servers wrap new objects under the new root key.
  */
-
 import type { AccessKey } from '../keyring/access-key-id.ts';
 import { generateApiKey, secretAccessKeyOf } from '../keyring/api-key.ts';
 import { changeKeyring, KeyringConflict, type KeyringDeps, type OpenedKeyring } from '../keyring/change-keyring.ts';

@@ -3,7 +3,6 @@
  * class, locks, redirect, the store's own encryption, and grants of an ACL. Tags are taken along by a copy (S3 API reference,
  * CopyObject).
  */
-
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { S3Error } from '../errors.ts';

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { S3Client } from '@aws-sdk/client-s3';
+import { PutBucketVersioningCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { Backend } from '../../proxy/backend/backend.ts';
 import { openLocalBackend } from '../../proxy/backend/local/local.ts';
 import { type Capabilities, probeCapabilities } from '../../proxy/backend/probe.ts';
@@ -97,6 +97,11 @@ function capabilitiesOf(backend: Backend, bucket: string, isEmbedded: boolean): 
   if (!isEmbedded) return probe();
   embedded ??= probe();
   return embedded;
+}
+
+/** Asked for as a client does. */
+export async function setVersioning({ s3, bucket }: Bench, Status: 'Enabled' | 'Suspended'): Promise<void> {
+  await s3.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration: { Status } }));
 }
 
 /** At the backend itself, whatever the proxy's clock says. */

@@ -6,7 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { errorReply } from '../helpers/backend-reply.ts';
-import { type Bench, openBench } from '../helpers/bench.ts';
+import { type Bench, openBench, setVersioning } from '../helpers/bench.ts';
 import { type Header, objectPath, type RawRequest } from '../helpers/raw-client.ts';
 
 const SMALL = randomBytes(1000);
@@ -62,14 +62,7 @@ describe('a condition that the backend finds false after the proxy found it true
   );
 
   test('DELETE of a version whose condition the store decides by the current version, as S3 does, is 412', async () => {
-    const versioning = (status: string) =>
-      bench.send({
-        method: 'PUT',
-        path: `/${bench.bucket}`,
-        query: 'versioning',
-        body: `<VersioningConfiguration><Status>${status}</Status></VersioningConfiguration>`,
-      });
-    await versioning('Enabled');
+    await setVersioning(bench, 'Enabled');
     const older = (await bench.send(put('small', SMALL))).headers['x-amz-version-id'];
     await bench.send(put('small', OTHER));
     bench.backend.intercept = async (request, next) =>
@@ -80,7 +73,7 @@ describe('a condition that the backend finds false after the proxy found it true
     const headers: Header[] = [['if-match', etag(SMALL)]];
     const reply = await bench.send({ method: 'DELETE', path, query: `versionId=${older}`, headers });
     bench.backend.intercept = (request, next) => next(request);
-    await versioning('Suspended');
+    await setVersioning(bench, 'Suspended');
     expect([reply.status, reply.code]).toEqual([412, 'PreconditionFailed']);
   });
 

@@ -2,7 +2,6 @@
  * Protects: a request that is not rightly signed stores nothing, and is refused over the wire with S3's own code: wrong
  * signatures, clocks, scopes, presigned URLs, keys that are gone.
  */
-
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { sealAccessKeyId, unsealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
 import { generateApiKey, secretAccessKeyOf } from '../../proxy/keyring/api-key.ts';

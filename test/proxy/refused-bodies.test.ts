@@ -2,7 +2,6 @@
  * Protects: a body that is not what was signed or promised stores nothing, and is refused over the wire with S3's own code: tampered
  * bodies, chunks and trailers, digests that do not fit, bodies that break off.
  */
-
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Bench, openBench } from '../helpers/bench.ts';
 import {

@@ -1,6 +1,5 @@
 // Protects the twin harness itself: two sides that are alike compare as alike, each kind of difference that is planted in one of
 // them is found at its place, values that differ by nature are bound, and the printed sequence is the shortest one.
-
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -31,7 +31,7 @@ export class Connections {
   /** TLS sessions to resume, by host name. */
   readonly #sessions = new LRUCache<string, Buffer>({ max: BACKEND_TLS_SESSIONS });
   readonly #all = new Set<Connection>();
-  isClosed = false;
+  #isClosed = false;
   /** Runs while there are unused connections. */
   #sweep: NodeJS.Timeout | undefined;
 
@@ -45,7 +45,7 @@ export class Connections {
 
   /** Gives a connection to `use`, at once or when one becomes free; `giveUp`: none ever will. @returns how to wait no longer */
   take(hostname: string, use: Waiting['use'], giveUp: Waiting['giveUp']): () => void {
-    if (this.isClosed) {
+    if (this.#isClosed) {
       giveUp(closed());
       return nothing;
     }
@@ -67,9 +67,13 @@ export class Connections {
     return () => host.waiting.delete(waiting);
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Cuts all of them, and gives none any more. */
   close(): void {
-    this.isClosed = true;
+    this.#isClosed = true;
     clearTimeout(this.#sweep);
     for (const { waiting } of this.#hosts.values())
       for (let next = first(waiting); next !== undefined; next = first(waiting)) next.giveUp(closed());

@@ -26,7 +26,8 @@ export class ResponseBody extends Readable {
   #isWhole = false;
   /** The first piece, until the stream is read or another one comes. */
   #only: Buffer | undefined;
-  #isStream = false;
+  /** As a stream, or whole. */
+  #isHandedOut = false;
   /** Bytes of the body so far. */
   #received = 0;
   /** What is being filled, and how far. */
@@ -57,10 +58,10 @@ export class ResponseBody extends Readable {
   }
 
   takeWhole(): Buffer | undefined {
-    if (!this.#isWhole || this.#isStream) return undefined;
+    if (!this.#isWhole || this.#isHandedOut) return undefined;
     const whole = this.#only ?? NOTHING;
     this.#only = undefined;
-    this.#isStream = true;
+    this.#isHandedOut = true;
     return whole;
   }
 
@@ -100,27 +101,27 @@ export class ResponseBody extends Readable {
   /** Nothing more will come. */
   finish(): void {
     this.#isWhole = true;
-    if (this.#isStream) this.push(null);
+    if (this.#isHandedOut) this.push(null);
   }
 
   override _read(): void {
-    this.#beStream();
+    this.#handOut();
     if (!this.#isWhole) this.#wanted();
   }
 
   #emit(piece: Buffer): boolean {
-    if (this.#isStream) return this.push(piece);
+    if (this.#isHandedOut) return this.push(piece);
     if (this.#received === piece.length) {
       this.#only = piece;
       return piece.length < READ_AHEAD_BYTES;
     }
-    this.#beStream();
+    this.#handOut();
     return this.push(piece);
   }
 
-  #beStream(): void {
-    if (this.#isStream) return;
-    this.#isStream = true;
+  #handOut(): void {
+    if (this.#isHandedOut) return;
+    this.#isHandedOut = true;
     const first = this.#only;
     this.#only = undefined;
     if (first !== undefined) this.push(first);

@@ -1,5 +1,4 @@
 /** A tenant with its keys, the state it stands in, and the commands about keys as they are run, with what they print. */
-
 import type { HandingOutput } from '../../../proxy/cli/command-line.ts';
 import { keyCommand } from '../../../proxy/cli/key.ts';
 import { secretAccessKeyOf } from '../../../proxy/keyring/api-key.ts';

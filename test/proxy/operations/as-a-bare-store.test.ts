@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Backend } from '../../../proxy/backend/backend.ts';
-import { type Bench, openBench, temporaryStore } from '../../helpers/bench.ts';
+import { type Bench, openBench, setVersioning, temporaryStore } from '../../helpers/bench.ts';
 import { BOUNDARY, FORM_TYPE, formBody, signedFields } from '../../helpers/form.ts';
 import type { Header } from '../../helpers/raw-client.ts';
 import { crc32Text } from '../../twin/request.ts';
@@ -208,17 +208,10 @@ describe('an error names what it is about', () => {
 
   test('a delete marker read by its version says what is allowed', async () => {
     const path = `/${bench.bucket}/marked`;
-    const versioning = (status: string) =>
-      bench.send({
-        method: 'PUT',
-        path: `/${bench.bucket}`,
-        query: 'versioning',
-        body: `<VersioningConfiguration><Status>${status}</Status></VersioningConfiguration>`,
-      });
-    await versioning('Enabled');
+    await setVersioning(bench, 'Enabled');
     const marker = await ask('DELETE', path);
     const reply = await ask('GET', path, [], `versionId=${marker.headers['x-amz-version-id']}`);
-    await versioning('Suspended');
+    await setVersioning(bench, 'Suspended');
     expect([reply.status, reply.code, reply.headers['allow']]).toEqual([405, 'MethodNotAllowed', 'DELETE']);
   });
 });

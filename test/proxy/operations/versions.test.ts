@@ -12,12 +12,11 @@ import {
   HeadObjectCommand,
   ListObjectVersionsCommand,
   type ListObjectVersionsCommandInput,
-  PutBucketVersioningCommand,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseListVersions } from '../../../proxy/backend/list.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { type Bench, openBench, setVersioning } from '../../helpers/bench.ts';
 import { copied, copySourceOf, md5 } from './copy-suite.ts';
 
 let bench: Bench;
@@ -27,8 +26,6 @@ beforeAll(async () => {
 afterAll(() => bench.close());
 
 const at = (Key: string) => ({ Bucket: bench.bucket, Key });
-const setVersioning = (Status: 'Enabled' | 'Suspended') =>
-  bench.s3.send(new PutBucketVersioningCommand({ Bucket: bench.bucket, VersioningConfiguration: { Status } }));
 const put = async (key: string, body: Buffer) =>
   (await bench.s3.send(new PutObjectCommand({ ...at(key), Body: body }))).VersionId ?? '';
 const get = async (key: string, VersionId?: string) => {
@@ -47,7 +44,7 @@ describe('versions', () => {
     const before = await bench.s3.send(new GetBucketVersioningCommand({ Bucket: bench.bucket }));
     expect(before.Status).toBeUndefined();
     await put('null version', Buffer.from('null'));
-    await setVersioning('Enabled');
+    await setVersioning(bench, 'Enabled');
     const after = await bench.s3.send(new GetBucketVersioningCommand({ Bucket: bench.bucket }));
     expect(after.Status).toBe('Enabled');
     const first = await put('doc', old);
@@ -137,7 +134,7 @@ describe('ListObjectVersions', () => {
   const keys = ['p/a', 'p/b c+d&', 'p/sub/x', 'p/sub/y', 'p/z'];
 
   beforeAll(async () => {
-    await setVersioning('Enabled');
+    await setVersioning(bench, 'Enabled');
     for (const key of keys) {
       await put(key, Buffer.from(key));
       await put(key, randomBytes(100));
@@ -210,9 +207,9 @@ describe('ListObjectVersions', () => {
 });
 
 it('a suspended bucket keeps its versions and stores null ones', async () => {
-  await setVersioning('Enabled');
+  await setVersioning(bench, 'Enabled');
   const kept = await put('suspended', Buffer.from('kept'));
-  await setVersioning('Suspended');
+  await setVersioning(bench, 'Suspended');
   await put('suspended', Buffer.from('null one'));
   await put('suspended', Buffer.from('null two'));
   expect((await get('suspended')).bytes.toString()).toBe('null two');

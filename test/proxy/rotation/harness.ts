@@ -1,5 +1,4 @@
 /** A tenant to rotate: a running proxy, its caller's key as commands see it, and the steps of a deep rotation. */
-
 import { unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
 import { type KeyringDeps, type OpenedKeyring, openKeyring } from '../../../proxy/keyring/change-keyring.ts';
 import { processKdfRunner } from '../../../proxy/keyring/kdf.ts';

@@ -1,5 +1,4 @@
 /** What is passed through: tags, ACLs, locks, CORS, policies, lifecycles and the like, set, read and taken away again. */
-
 import type { TwinRequest } from '../request.ts';
 import { md5Text } from '../request.ts';
 import type { Sequence } from '../twin.ts';

@@ -1,5 +1,6 @@
 /** An S3 backend towards a local test server, with credentials that must never be seen in an error. */
-import { onTestFinished } from 'vitest';
+import { setTimeout } from 'node:timers/promises';
+import { expect, onTestFinished } from 'vitest';
 import type { Backend, BackendBody } from '../../../../proxy/backend/backend.ts';
 import { openS3Backend, type S3BackendOptions } from '../../../../proxy/backend/s3/s3.ts';
 import { type RawServer, rawServer } from '../../../helpers/raw-server.ts';
@@ -53,4 +54,15 @@ export function streamOf(
     }
   }
   return { length: o.length ?? total, chunks: generate() };
+}
+
+/** Reads with pauses, in which more may arrive: every piece must be what belongs at its place when it is looked at. */
+export async function expectSlowly(body: AsyncIterable<Buffer>, content: Buffer): Promise<void> {
+  let at = 0;
+  for await (const piece of body) {
+    await setTimeout(1);
+    expect(piece.equals(content.subarray(at, at + piece.length))).toBe(true);
+    at += piece.length;
+  }
+  expect(at).toBe(content.length);
 }
