@@ -45,8 +45,10 @@ export const MAX_LIST_KEYS = 1000;
 export const LIST_LOOKUPS_AT_ONCE = 64;
 /** And for all listings of a process: half of BACKEND_SOCKETS, so that reads and writes go on beside them. */
 export const LOOKUPS_AT_ONCE = 256;
-/** Bytes of memory for the attributes cache: about 800 for a listed object, 5 MB for a part table of 10,000 parts. */
-export const ATTRIBUTES_CACHE_BYTES = 48 * MiB;
+/** Bytes of memory for footers and part tables that were opened: about 2 KB for a footer, 5 MB for a table of 10,000 parts. */
+export const ATTRIBUTES_CACHE_BYTES = 16 * MiB;
+/** Bytes of memory for what listings show of objects: about 200 for each. */
+export const LISTED_ATTRIBUTES_BYTES = 12 * MiB;
 /** Bytes of memory for pages of listings as they were sent: about 350 KB for 1,000 keys of usual length. */
 export const LISTED_PAGES_BYTES = 16 * MiB;
 /** Bytes of memory for opened object headers, about 4,000 each: HEAD and ranged GETs of one object open it once. */

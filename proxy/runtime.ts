@@ -20,6 +20,7 @@ import { upgradeKdf } from './keyring/upgrade-kdf.ts';
 import { onWorkersChange, tellWorkers } from './keyring/worker-changes.ts';
 import {
   ATTRIBUTES_CACHE_BYTES,
+  LISTED_ATTRIBUTES_BYTES,
   LISTED_PAGES_BYTES,
   LONGEST_WRITE_SECONDS,
   LOOKUPS_AT_ONCE,
@@ -145,7 +146,7 @@ function createPipeline(o: {
     services: {
       backend: storage.backend,
       capabilities: o.capabilities,
-      cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES }),
+      cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES, listedBytes: LISTED_ATTRIBUTES_BYTES }),
       headers: new OpenedHeaders({ bytes: OPENED_HEADERS_BYTES }),
       recent: new RecentObjects(),
       listing: new SharedLookUps(),

@@ -9,7 +9,7 @@ import type { LegacyPolicy } from './config.ts';
 import type { EmitSecurityEvent } from './events.ts';
 import { FairLimit } from './fair-limit.ts';
 import type { OpenTenant } from './keyring/tenancy.ts';
-import { ATTRIBUTES_CACHE_BYTES, LOOKUPS_AT_ONCE, OPENED_HEADERS_BYTES } from './limits.ts';
+import { ATTRIBUTES_CACHE_BYTES, LISTED_ATTRIBUTES_BYTES, LOOKUPS_AT_ONCE, OPENED_HEADERS_BYTES } from './limits.ts';
 import { AttributesCache } from './object/attributes-cache.ts';
 import { OpenedHeaders } from './object/opened-headers.ts';
 import { RecentObjects } from './object/recent-objects.ts';
@@ -53,7 +53,7 @@ export function systemCall(o: {
     capabilities,
     emit,
     legacy,
-    cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES }),
+    cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES, listedBytes: LISTED_ATTRIBUTES_BYTES }),
     headers: new OpenedHeaders({ bytes: OPENED_HEADERS_BYTES }),
     recent: new RecentObjects(),
     listing: new SharedLookUps(),

@@ -3,6 +3,7 @@
  * tenant and everything the backend says of the version. User metadata and content headers are never cached: a copy of an
  * object onto itself changes them and keeps the backend's ETag.
  */
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { EarlyAttributes, LateAttributes } from '../../crypto/attributes.ts';
 import type { Locator, PartEntry } from '../../crypto/footer.ts';
@@ -39,7 +40,6 @@ export interface FooterAttributes {
 }
 
 interface Entry {
-  listed?: ListedAttributes | undefined;
   footer?: FooterAttributes | undefined;
   table?: readonly PartEntry[] | undefined;
   /** A legacy object that was looked at and does not begin like a sealed one. */
@@ -48,9 +48,16 @@ interface Entry {
 
 export class AttributesCache {
   readonly #entries: LRUCache<string, Entry>;
+  /** What listings show is kept apart and packed: of that there are many, and each is small. */
+  readonly #listed: LRUCache<string, string>;
 
-  constructor(o: { bytes: number }) {
+  /** `bytes`: of memory for footers and part tables; `listedBytes`: for what listings show. */
+  constructor(o: { bytes: number; listedBytes: number }) {
     this.#entries = new LRUCache({ maxSize: o.bytes, sizeCalculation: estimatedBytes });
+    this.#listed = new LRUCache({
+      maxSize: o.listedBytes,
+      sizeCalculation: (packed) => LISTED_ENTRY_BYTES + packed.length,
+    });
   }
 
   get(version: VersionIdentity): Readonly<Entry> | undefined {
@@ -63,44 +70,54 @@ export class AttributesCache {
     this.#entries.set(name, { ...this.#entries.get(name), ...known });
   }
 
-  /** The same for what a listing shows, unless it is known. */
-  addListed(version: VersionIdentity, { size, etag, checksums }: ListedAttributes): void {
-    const name = versionName(version);
-    const entry = this.#entries.get(name);
-    if (entry?.listed?.etag === etag) return;
-    this.#entries.set(name, { ...entry, listed: { size, etag, checksums: sharedKinds(checksums) } });
+  listed(version: VersionIdentity): ListedAttributes | undefined {
+    const packed = this.#listed.get(versionName(version));
+    return packed === undefined ? undefined : unpack(packed);
+  }
+
+  addListed(version: VersionIdentity, attributes: ListedAttributes): void {
+    this.#listed.set(versionName(version), pack(attributes));
   }
 }
 
-/** Objects of few kinds are many: those of one kind share what says so. */
-const kinds = new Map<string, ListedAttributes['checksums']>();
-
-function sharedKinds(checksums: ListedAttributes['checksums']): ListedAttributes['checksums'] {
-  const name = checksums.map(({ algorithm, type }) => `${algorithm} ${type}`).join();
-  const known = kinds.get(name);
-  if (known !== undefined) return known;
-  const kind = checksums.map(({ algorithm, type }) => ({ algorithm, type }));
-  if (kinds.size < MOST_KINDS) kinds.set(name, kind);
-  return kind;
-}
-
-/** More than there are algorithms and types; what a damaged object names must not fill the memory. */
-const MOST_KINDS = 100;
-
 /** Roughly what an entry costs, as the heap shows it; a part table is what makes one large. */
-function estimatedBytes(entry: Entry, name: string): number {
+function estimatedBytes(entry: Entry): number {
   const footer = entry.footer === undefined ? 0 : FOOTER_ENTRY_BYTES;
-  return ENTRY_BYTES + name.length + footer + (entry.table?.length ?? 0) * TABLE_ROW_BYTES;
+  return ENTRY_BYTES + footer + (entry.table?.length ?? 0) * TABLE_ROW_BYTES;
 }
 
-const ENTRY_BYTES = 680;
+const ENTRY_BYTES = 300;
+const LISTED_ENTRY_BYTES = 150;
 const FOOTER_ENTRY_BYTES = 1_500;
 const TABLE_ROW_BYTES = 500;
 
-/** One text for each version. */
+/** Size, kinds of checksums, ETag: the last may hold anything. */
+function pack({ size, etag, checksums }: ListedAttributes): string {
+  const kinds = checksums.map(({ algorithm, type }) => `${algorithm}:${type}`).join();
+  // Through bytes: a text that was put together would hold on to its pieces.
+  return Buffer.from(`${size} ${kinds} ${etag}`).toString();
+}
+
+function unpack(packed: string): ListedAttributes {
+  const [afterSize, afterKinds] = [packed.indexOf(' '), packed.indexOf(' ', packed.indexOf(' ') + 1)];
+  const kinds = packed.slice(afterSize + 1, afterKinds);
+  return {
+    size: Number(packed.slice(0, afterSize)),
+    etag: packed.slice(afterKinds + 1),
+    checksums: kinds === '' ? [] : kinds.split(',').map(kindOf),
+  };
+}
+
+function kindOf(text: string): ListedAttributes['checksums'][number] {
+  const [algorithm = '', type = ''] = text.split(':');
+  return { algorithm, type };
+}
+
+/** A short text for each version, and no two have the same. */
 export function versionName(version: VersionIdentity): string {
   const { tenant, bucket, key, lastModified, size } = version;
   const time = typeof lastModified === 'string' ? Date.parse(lastModified) : lastModified.getTime();
   const etag = version.etag.replaceAll('"', '');
-  return `${tenant}\0${bucket}\0${key}\0${etag}\0${Math.floor(time / 1000)}\0${size}`;
+  const name = `${tenant}\0${bucket}\0${key}\0${etag}\0${Math.floor(time / 1000)}\0${size}`;
+  return hash('sha256', name, 'binary');
 }

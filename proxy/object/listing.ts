@@ -63,7 +63,7 @@ function plainRow<Row extends ListedObject>(row: Row, { size, etag, checksums }:
 function knownOf(call: Call, bucket: string, row: ListedRow): ListedAttributes | undefined {
   if (row.size < MIN_SEALED_BYTES) return asListed(row);
   if (!isAskedFor(call, row)) return withoutDigest(row);
-  return call.services.cache.get(identityOf(call, bucket, row))?.listed;
+  return call.services.cache.listed(identityOf(call, bucket, row));
 }
 
 /** The grants cover the prefix that was asked for. What a store lists beside it may be what the key is not to see. */
@@ -112,7 +112,7 @@ function withoutDigest(row: ListedRow): ListedAttributes {
 
 /** What it is under this version it stays. */
 function remembered(call: Call, identity: VersionIdentity, attributes: ListedAttributes): ListedAttributes {
-  call.services.cache.add(identity, { listed: attributes });
+  call.services.cache.addListed(identity, attributes);
   return attributes;
 }
 

@@ -5,7 +5,11 @@
  */
 import { describe, expect, test } from 'vitest';
 import { S3Error } from '../../../proxy/errors.ts';
-import { AttributesCache, type VersionIdentity } from '../../../proxy/object/attributes-cache.ts';
+import {
+  AttributesCache,
+  type ListedAttributes,
+  type VersionIdentity,
+} from '../../../proxy/object/attributes-cache.ts';
 import { clientAttributes, storageHeaders } from '../../../proxy/object/client-headers.ts';
 import { etagListed, unquote, writeConditions } from '../../../proxy/object/conditions.ts';
 import { encodeListed } from '../../../proxy/object/list-encoding.ts';
@@ -122,11 +126,26 @@ describe('the cache of attributes', () => {
     size: 5,
   };
   const listed = { size: 1, etag: 'x', checksums: [] };
+  const open = (bytes = 100_000) => new AttributesCache({ bytes, listedBytes: bytes });
 
   test('knows a version again from a listing and from a HEAD', () => {
-    const cache = new AttributesCache({ bytes: 100_000 });
-    cache.add(version, { listed });
-    expect(cache.get({ ...version, etag: 'e', lastModified: '2026-03-01T12:00:00.000Z' })?.listed).toEqual(listed);
+    const cache = open();
+    cache.addListed(version, listed);
+    cache.add(version, { isPlain: true });
+    const again = { ...version, etag: 'e', lastModified: '2026-03-01T12:00:00.000Z' };
+    expect([cache.listed(again), cache.get(again)]).toEqual([listed, { isPlain: true }]);
+  });
+
+  const kinds = (...names: string[]) =>
+    names.map((name) => ({ algorithm: name.split(' ')[0] ?? '', type: name.split(' ')[1] ?? '' }));
+  test.each<ListedAttributes>([
+    { size: 0, etag: '', checksums: [] },
+    { size: 5 * 1024 ** 4, etag: `${'a'.repeat(32)}-10000`, checksums: kinds('CRC64NVME FULL_OBJECT') },
+    { size: 7, etag: 'any, thing: at all\u20ac ', checksums: kinds('SHA256 COMPOSITE', 'CRC32 FULL_OBJECT') },
+  ])('gives back what a listing shows: %o', (attributes) => {
+    const cache = open();
+    cache.addListed(version, attributes);
+    expect(cache.listed(version)).toEqual(attributes);
   });
 
   const other: readonly Partial<VersionIdentity>[] = [
@@ -139,18 +158,26 @@ describe('the cache of attributes', () => {
     { bucket: 'b\0k', key: '' },
   ];
   test.each(other)('takes %o for another one', (change) => {
-    const cache = new AttributesCache({ bytes: 100_000 });
-    cache.add(version, { listed });
-    expect(cache.get({ ...version, ...change })).toBeUndefined();
+    const cache = open();
+    cache.addListed(version, listed);
+    cache.add(version, { isPlain: true });
+    const changed = { ...version, ...change };
+    expect([cache.listed(changed), cache.get(changed)]).toEqual([undefined, undefined]);
   });
 
   test('adds to what is known, and forgets the oldest beyond its bound', () => {
-    const cache = new AttributesCache({ bytes: 1_500 });
-    cache.add(version, { listed });
+    const cache = open(700);
+    cache.add(version, { isPlain: true });
     cache.add(version, { table: [] });
-    expect(cache.get(version)).toEqual({ listed, table: [] });
-    for (const key of ['2', '3', '4']) cache.add({ ...version, key }, { listed });
-    expect([cache.get(version), cache.get({ ...version, key: '4' })]).toEqual([undefined, { listed }]);
+    cache.addListed(version, listed);
+    expect(cache.get(version)).toEqual({ isPlain: true, table: [] });
+    for (const key of ['2', '3', '4', '5']) {
+      cache.add({ ...version, key }, { table: [] });
+      cache.addListed({ ...version, key }, listed);
+    }
+    const newest = { ...version, key: '5' };
+    expect([cache.get(version), cache.get(newest)]).toEqual([undefined, { table: [] }]);
+    expect([cache.listed(version), cache.listed(newest)]).toEqual([undefined, listed]);
   });
 });
 
