@@ -3,7 +3,13 @@ import { defineConfig } from 'vitest/config';
 
 // Three suites: `fast` (npm test, under two minutes), `slow` (large bodies, soak, long property runs) and `e2e`
 // (real clients against a running proxy). A slow test is named *.slow.test.ts wherever it lives.
-const shared = { testTimeout: 30_000, hookTimeout: 60_000, teardownTimeout: 10_000 };
+const shared = {
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+  teardownTimeout: 10_000,
+  // A busy machine takes its time; what comes at once is seen at once.
+  expect: { poll: { timeout: 15_000, interval: 10 } },
+};
 
 /** A file for a machine-readable report, beside the usual one. */
 const report = process.env['TEST_REPORT_FILE'];

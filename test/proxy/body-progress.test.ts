@@ -51,20 +51,20 @@ test('a body that drips is cut', async () => {
 
 test('a slow body that brings its minimum arrives whole', async () => {
   const { incoming, outgoing } = await upload(40_000);
-  new BodyProgress({ bytes: 1_000, windowMs: 500, checkMs: 10 }).watch(incoming);
+  new BodyProgress({ bytes: 1_000, windowMs: 1_000, checkMs: 10 }).watch(incoming);
   let left = 40;
   const feed = setInterval(() => {
     client.write(Buffer.alloc(1_000));
     if (--left === 0) clearInterval(feed);
-  }, 15);
+  }, 30);
   expect(await readAll(incoming)).toEqual({ bytes: 40_000, cut: false });
   outgoing.end();
 });
 
 test("a body that nobody reads yet is not the client's fault", async () => {
   const { incoming, outgoing } = await upload(10);
-  new BodyProgress({ bytes: 1_000, windowMs: 30, checkMs: 5 }).watch(incoming);
-  await new Promise((resolve) => setTimeout(resolve, 120));
+  new BodyProgress({ bytes: 1_000, windowMs: 400, checkMs: 5 }).watch(incoming);
+  await new Promise((resolve) => setTimeout(resolve, 900));
   expect(incoming.destroyed).toBe(false);
   client.write('0123456789');
   expect(await readAll(incoming)).toEqual({ bytes: 10, cut: false });

@@ -1,8 +1,7 @@
-/** Sealgate from this tree, as `sealgate serve` runs it, with a state, a tenant and a seal key of its own. */
+/** Sealgate from this tree, as `sealgate serve` runs it once it is installed, with a state, a tenant and a seal key of its own. */
 import { execFile } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
 import { freePort } from '../../helpers/child-server.ts';
@@ -10,13 +9,14 @@ import type { SigningCredentials } from '../../helpers/raw-client.ts';
 import type { Certificate } from '../tls.ts';
 import type { BackendUnderTest } from './backend.ts';
 import type { Children } from './children.ts';
+import { compileInto } from './compiled.ts';
 import { type Target, targetOnPort, untilAnswering } from './target.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../../bin/sealgate.js', import.meta.url));
 const BUCKET = 'bench-sealed';
 
-/** One tenant and one seal key for all processes of a run. */
+/** One program, one tenant and one seal key for all processes of a run. */
 export interface Installation {
+  readonly program: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly credentials: SigningCredentials;
 }
@@ -30,10 +30,11 @@ export async function installSealgate(backend: BackendUnderTest, directory: stri
     SEALGATE_SEAL_KEYS: SealKeys.generate(),
   };
   const env = { PATH: process.env['PATH'] ?? '', ...settings };
-  const args = [PROGRAM, 'tenant', 'create', '--bucket', '*', '--json'];
+  const program = await compileInto(directory);
+  const args = [program, 'tenant', 'create', '--bucket', '*', '--json'];
   const { stdout } = await promisify(execFile)(process.execPath, args, { env, cwd: directory });
   const { accessKeyId, secretAccessKey } = JSON.parse(stdout) as SigningCredentials;
-  return { settings, credentials: { accessKeyId, secretAccessKey } };
+  return { program, settings, credentials: { accessKeyId, secretAccessKey } };
 }
 
 export async function startSealgate(o: {
@@ -55,7 +56,7 @@ export async function startSealgate(o: {
   const tls = o.tls === undefined ? {} : { SEALGATE_TLS_CERT: o.tls.certificate, SEALGATE_TLS_KEY: o.tls.key };
   const child = await o.children.start({
     command: process.execPath,
-    args: [...profiling, PROGRAM, 'serve'],
+    args: [...profiling, o.installation.program, 'serve'],
     env: {
       ...o.installation.settings,
       SEALGATE_LISTEN: `127.0.0.1:${port}`,

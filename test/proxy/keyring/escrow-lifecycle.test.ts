@@ -139,7 +139,7 @@ describe('a tenant that was there before the setting', () => {
       withEscrow(key, async (two) => {
         const requests = [one, two, one, two, one, two].map((proxy, at) => put(proxy, tenant, `many-${at}`));
         expect((await Promise.all(requests)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
-        await vi.waitFor(async () => expect((await keyringOf(tenant.tenant)).escrow).not.toBeNull());
+        await expect.poll(async () => (await keyringOf(tenant.tenant)).escrow).not.toBeNull();
         await vi.waitFor(() =>
           expect([...eventsOf(one, 'escrow-sealed'), ...eventsOf(two, 'escrow-sealed')]).toHaveLength(1),
         );
@@ -177,7 +177,7 @@ describe('a tenant that was there before the setting', () => {
         return next(request);
       };
       expect(await get(proxy, tenant, 'held')).toBe('content of held');
-      await vi.waitFor(() => expect(reached).toBe(true));
+      await expect.poll(() => reached).toBe(true);
       expect(await get(proxy, tenant, 'held')).toBe('content of held');
       expect(eventsOf(proxy, 'escrow-sealed')).toEqual([]);
       gate.resolve();

@@ -192,16 +192,3 @@ describe('an answer before the body was sent', () => {
     await expect(backend.send({ ...to, body, signal: never() })).rejects.toThrowError(BackendUnavailable);
   });
 });
-
-test('a source that waits is not the store being idle', async () => {
-  const { backend: patient } = await startRaw(accept, { timeouts: { idleMs: 400 } });
-  async function* chunks() {
-    yield Buffer.from('a');
-    await new Promise((resolve) => setTimeout(resolve, 900));
-    yield Buffer.from('b');
-  }
-  const response = await patient.send({ ...to, body: { length: 2, chunks: chunks() }, signal: never() });
-  expect(response.status).toBe(200);
-  discard(response);
-  await patient.close();
-});

@@ -101,8 +101,7 @@ describe('no answer is BackendUnavailable, without secrets', () => {
 
   test('silence, and a TLS handshake that never comes', async () => {
     const silent = await rawServer(() => undefined);
-    const timeouts = { connectMs: 50, idleMs: 50 };
-    const plain = openTestBackend(silent.endpoint, { timeouts });
+    const plain = openTestBackend(silent.endpoint, { timeouts: { idleMs: 50 } });
     const secure = openTestBackend(new URL(silent.endpoint.href.replace('http:', 'https:')), {
       timeouts: { connectMs: 50 },
     });

@@ -62,21 +62,11 @@ describe('idle', () => {
   test('a store that stops in the middle of a body is an error', async () => {
     const { backend, server } = await startRaw(
       ({ socket }) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc'),
-      { timeouts: { idleMs: 50 } },
+      { timeouts: { idleMs: 200 } },
     );
-    const response = await backend.send({ ...get, signal: never() });
-    await expect(readBody(response, { maxBytes: 100 })).rejects.toThrowError(/nothing was heard/);
+    const reading = backend.send({ ...get, signal: never() }).then((response) => readBody(response, { maxBytes: 100 }));
+    await expect(reading).rejects.toThrowError(/nothing was heard/);
     await server.idle();
-  });
-
-  test('a consumer that waits is not', async () => {
-    const size = 8 << 20;
-    const { backend } = await startRaw((request) => request.respond(200, { body: Buffer.alloc(size) }), {
-      timeouts: { idleMs: 400 },
-    });
-    const response = await backend.send({ ...get, signal: never() });
-    await new Promise((resolve) => setTimeout(resolve, 900));
-    expect(await readBody(response, { maxBytes: size })).toHaveLength(size);
   });
 });
 
