@@ -1,10 +1,9 @@
 /**
- * The suites of what a client sees, on the embedded store: as it is, and behind a wrapper that enforces what stricter stores
- * do. On another store the same suites run in on-moto.test.ts.
+ * The suites of what a client sees, on the embedded store. On a strict one they run in on-strict.slow.test.ts, on other stores
+ * in on-moto.test.ts.
  */
-import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { type Bench, openBench, temporaryStore } from '../helpers/bench.ts';
-import { type StrictBackend, strictBackend } from '../helpers/strict-backend.ts';
+import { afterAll, beforeAll, describe } from 'vitest';
+import { type Bench, openBench } from '../helpers/bench.ts';
 import { runSuites } from './suites/all.ts';
 
 describe('on the embedded store', () => {
@@ -13,22 +12,5 @@ describe('on the embedded store', () => {
     bench = await openBench();
   });
   afterAll(() => bench.close());
-  runSuites(() => bench);
-});
-
-describe('on the embedded store, strictly', () => {
-  let bench: Bench;
-  let strict: StrictBackend;
-  beforeAll(async () => {
-    const store = await temporaryStore();
-    strict = strictBackend(store.backend);
-    bench = await openBench({ store: { ...store, backend: strict } });
-  });
-  afterAll(async () => {
-    await bench.close();
-    // Nothing of a client's own went to the store in all of the suites.
-    expect(strict.violations).toEqual([]);
-    expect(strict.overMinioMetadata).toEqual([]);
-  });
   runSuites(() => bench);
 });
