@@ -49,8 +49,10 @@ export const LOOKUPS_AT_ONCE = 256;
 export const ATTRIBUTES_CACHE_BYTES = 16 * MiB;
 /** Bytes of memory for what listings show of objects: about 200 for each. */
 export const LISTED_ATTRIBUTES_BYTES = 12 * MiB;
+/** Bytes of bodies after which what they left behind is collected. */
+export const YOUNG_BUFFER_BYTES = 16 * MiB;
 /** Bytes of memory for pages of listings as they were sent: about 350 KB for 1,000 keys of usual length. */
-export const LISTED_PAGES_BYTES = 16 * MiB;
+export const LISTED_PAGES_BYTES = 8 * MiB;
 /** Bytes of memory for opened object headers, about 4,000 each: HEAD and ranged GETs of one object open it once. */
 export const OPENED_HEADERS_BYTES = 8 * MiB;
 /** Bytes of memory for what the backend last said of objects, and milliseconds for which it is a good guess. */
