@@ -54,9 +54,9 @@ export const YOUNG_BUFFER_BYTES = 16 * MiB;
 /** Bytes of memory for pages of listings as they were sent: about 350 KB for 1,000 keys of usual length. */
 export const LISTED_PAGES_BYTES = 8 * MiB;
 /** Bytes of memory for opened object headers, about 4,000 each: HEAD and ranged GETs of one object open it once. */
-export const OPENED_HEADERS_BYTES = 8 * MiB;
+export const OPENED_HEADERS_BYTES = 4 * MiB;
 /** Bytes of memory for what the backend last said of objects, and milliseconds for which it is a good guess. */
-export const RECENT_OBJECTS_BYTES = 8 * MiB;
+export const RECENT_OBJECTS_BYTES = 4 * MiB;
 export const RECENT_OBJECT_TTL_MS = 60_000;
 /** Bytes that a request reserves whatever it does: its head, its reply's head, the objects around them. */
 export const REQUEST_MEMORY_BYTES = 64 * KiB;

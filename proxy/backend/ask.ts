@@ -7,6 +7,8 @@ import { readBody } from './read-body.ts';
 
 export interface Answer {
   readonly headers: BackendResponse['headers'];
+  readonly body: Buffer;
+  /** The body as text. */
   readonly document: string;
 }
 
@@ -18,5 +20,11 @@ export async function ask(call: Call, operation: string, request: Omit<BackendRe
     throw backendFailure(status, code, { operation, bucket: request.bucket, key: request.key });
   }
   const body = await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES });
-  return { headers: response.headers, document: body.toString('utf8') };
+  return {
+    headers: response.headers,
+    body,
+    get document() {
+      return body.toString('utf8');
+    },
+  };
 }

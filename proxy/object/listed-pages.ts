@@ -27,11 +27,11 @@ export class ListedPages {
   }
 }
 
-/** `document`: the store's page. Tenant, bucket and parameters are joined in a form that only they have. */
-export function pageId(call: Call, parameters: PageParameters, document: string): string {
+/** `page`: as the store sent it. Tenant, bucket and parameters are joined in a form that only they have. */
+export function pageId(call: Call, parameters: PageParameters, page: Buffer): string {
   const { query } = call.request;
   const asked = parameters.map((name) => query.get(name) ?? null);
-  return JSON.stringify([call.tenant.id, bucketOf(call), asked, hash('sha256', document, 'base64')]);
+  return JSON.stringify([call.tenant.id, bucketOf(call), asked, hash('sha256', page, 'base64')]);
 }
 
 const ENTRY_BYTES = 300;

@@ -27,16 +27,16 @@ export const listObjectsV2: Operation = {
     requireVersion2(request);
     const encode = wantsEncoding(request);
     const maxKeys = pageSize(request, 'max-keys', MAX_LIST_KEYS);
-    const { document } = await ask(call, 'ListObjectsV2', {
+    const { body } = await ask(call, 'ListObjectsV2', {
       method: 'GET',
       bucket,
       query: [['list-type', '2'], ...forwarded(request, FORWARDED), ['max-keys', String(maxKeys)], LIST_ENCODING],
       headers: accountHeaders(request),
     });
-    const id = pageId(call, listObjectsV2.parameters, document);
+    const id = pageId(call, listObjectsV2.parameters, body);
     const sent = call.services.pages.get(id);
     if (sent !== undefined) return xmlReply(sent);
-    const page = parseListV2(document);
+    const page = parseListV2(body);
     const isKnown = areKnown(call, bucket, page.objects);
     const rows = await plainRows(call, bucket, page.objects);
     const owner = request.query.get('fetch-owner') === 'true';
