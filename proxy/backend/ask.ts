@@ -3,28 +3,35 @@ import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
 import type { Call } from '../operation.ts';
 import type { BackendRequest, BackendResponse } from './backend.ts';
 import { backendFailure, readErrorResponse } from './errors.ts';
-import { readBody } from './read-body.ts';
+import { joined, readPieces } from './read-body.ts';
 
 export interface Answer {
   readonly headers: BackendResponse['headers'];
+  /** Put together, or read as text, only where that is asked for. */
   readonly body: Buffer;
-  /** The body as text. */
   readonly document: string;
 }
 
-/** @throws S3Error for any status that is not 2xx */
-export async function ask(call: Call, operation: string, request: Omit<BackendRequest, 'signal'>): Promise<Answer> {
+/** `onPiece` is told of the answer as it comes. @throws S3Error for any status that is not 2xx */
+export async function ask(
+  call: Call,
+  operation: string,
+  request: Omit<BackendRequest, 'signal'>,
+  onPiece?: (piece: Buffer) => void,
+): Promise<Answer> {
   const response = await call.services.backend.send({ ...request, signal: call.signal });
   if (response.status < 200 || response.status > 299) {
     const { status, code } = await readErrorResponse(response);
     throw backendFailure(status, code, { operation, bucket: request.bucket, key: request.key });
   }
-  const body = await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES });
+  const pieces = await readPieces(response, { maxBytes: MAX_BACKEND_XML_BYTES, onPiece });
   return {
     headers: response.headers,
-    body,
+    get body() {
+      return joined(pieces);
+    },
     get document() {
-      return body.toString('utf8');
+      return joined(pieces).toString('utf8');
     },
   };
 }

@@ -10,6 +10,14 @@ import { type BackendResponse, BackendUnavailable } from './backend.ts';
  * @throws BackendUnavailable when the body breaks off, or is longer than `maxBytes` (the rest is not read).
  */
 export async function readBody(response: BackendResponse, o: { maxBytes: number }): Promise<Buffer> {
+  return joined(await readPieces(response, o));
+}
+
+/** The same in the pieces in which it came, each of which `onPiece` is told of at once. */
+export async function readPieces(
+  response: BackendResponse,
+  o: { maxBytes: number; onPiece?: ((piece: Buffer) => void) | undefined },
+): Promise<readonly Buffer[]> {
   const announced = Number(response.headers['content-length'] ?? 0);
   if (announced > o.maxBytes) {
     destroyQuietly(response.body);
@@ -17,11 +25,12 @@ export async function readBody(response: BackendResponse, o: { maxBytes: number 
   }
   const whole = response.body.takeWhole?.();
   if (whole !== undefined) {
-    if (whole.length <= o.maxBytes) return alone(whole);
-    throw tooLong(o.maxBytes);
+    if (whole.length > o.maxBytes) throw tooLong(o.maxBytes);
+    o.onPiece?.(whole);
+    return [whole];
   }
   try {
-    return alone(await collect(response.body, o.maxBytes));
+    return await collect(response.body, o.maxBytes, o.onPiece);
   } catch (cause) {
     destroyQuietly(response.body);
     if (cause instanceof BackendUnavailable || isAbort(cause)) throw cause;
@@ -30,21 +39,19 @@ export async function readBody(response: BackendResponse, o: { maxBytes: number 
 }
 
 /** By events: for a short answer, iterating it would cost more than all the rest of reading it. */
-function collect(body: Readable, maxBytes: number): Promise<Buffer> {
+function collect(body: Readable, maxBytes: number, onPiece = ignore as (piece: Buffer) => void): Promise<Buffer[]> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    const pieces: Buffer[] = [];
     let length = 0;
-    const ended = () => {
-      const [only] = chunks;
-      resolve(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length));
-    };
+    const ended = () => resolve(pieces);
     if (body.errored !== null) return reject(body.errored);
     if (body.readableEnded) return ended();
     if (body.destroyed) return reject(new Error('the body was given up'));
-    body.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length > maxBytes) reject(tooLong(maxBytes));
-      else chunks.push(chunk);
+    body.on('data', (piece: Buffer) => {
+      length += piece.length;
+      if (length > maxBytes) return reject(tooLong(maxBytes));
+      pieces.push(piece);
+      onPiece(piece);
     });
     body.once('end', ended);
     body.once('error', reject);
@@ -53,6 +60,11 @@ function collect(body: Readable, maxBytes: number): Promise<Buffer> {
     });
     return undefined;
   });
+}
+
+export function joined(pieces: readonly Buffer[]): Buffer {
+  const [only] = pieces;
+  return alone(pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces));
 }
 
 /** Without the memory around it: a few bytes that are kept must not hold what a whole read went into. */

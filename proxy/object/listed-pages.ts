@@ -3,7 +3,7 @@
  * changed: the store's bytes hold name, ETag, time and size of every version, and what a listing shows of a version never
  * changes (attributes-cache.ts). So equal bytes, asked for by the same tenant with the same parameters, have one answer.
  */
-import { hash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Call } from '../operation.ts';
 import { bucketOf } from '../operation.ts';
@@ -27,11 +27,11 @@ export class ListedPages {
   }
 }
 
-/** `page`: as the store sent it. Tenant, bucket and parameters are joined in a form that only they have. */
-export function pageId(call: Call, parameters: PageParameters, page: Buffer): string {
+/** `page`: a hash of what the store sent. Tenant, bucket and parameters are joined in a form that only they have. */
+export function pageId(call: Call, parameters: PageParameters, page: Hash): string {
   const { query } = call.request;
   const asked = parameters.map((name) => query.get(name) ?? null);
-  return JSON.stringify([call.tenant.id, bucketOf(call), asked, hash('sha256', page, 'base64')]);
+  return JSON.stringify([call.tenant.id, bucketOf(call), asked, page.digest('base64')]);
 }
 
 const ENTRY_BYTES = 300;

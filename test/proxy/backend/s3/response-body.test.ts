@@ -1,9 +1,10 @@
 // Protects: a response that breaks off is an error and never a short success; aborting ends everything and leaks nothing.
+import { randomBytes } from 'node:crypto';
 import { getEventListeners, once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { BackendUnavailable } from '../../../../proxy/backend/backend.ts';
-import { discard, readBody } from '../../../../proxy/backend/read-body.ts';
+import { discard, joined, readBody, readPieces } from '../../../../proxy/backend/read-body.ts';
 import { never, startRaw, streamOf } from './open.ts';
 
 const get = { method: 'GET', bucket: 'data', key: 'k' } as const;
@@ -246,4 +247,20 @@ describe('a body that came whole', () => {
     const response = await backend.send({ ...get, signal: never() });
     await expect(readBody(response, { maxBytes: 3 })).rejects.toThrow('longer than 3 bytes');
   });
+});
+
+test.each([0, 9, 300_000])('a body of %i bytes in pieces: each is told of once, in order', async (size) => {
+  const content = randomBytes(size);
+  const { backend } = await startRaw(async ({ socket }) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
+    for (let at = 0; at < size; at += 100_000) {
+      socket.write(content.subarray(at, at + 100_000));
+      await pause(5);
+    }
+  });
+  const told: Buffer[] = [];
+  const response = await backend.send({ ...get, signal: never() });
+  const pieces = await readPieces(response, { maxBytes: size, onPiece: (piece) => void told.push(Buffer.from(piece)) });
+  expect(Buffer.concat(told).equals(content)).toBe(true);
+  expect(joined(pieces).equals(content)).toBe(true);
 });
