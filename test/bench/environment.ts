@@ -89,7 +89,7 @@ async function startTargets(o: StartOptions): Promise<{ http: Target[]; tls: Tar
   else http.push(nginx);
   const passThrough = o.floor ? await startPassThrough(children, backend) : undefined;
   if (passThrough !== undefined) http.push(passThrough);
-  const installation = await installSealgate(backend, directory);
+  const installation = await installSealgate(backend, { directory, children });
   const common = { children, installation, backend, directory, settings: options.settings };
   http.push(await startSealgate({ ...common, name: 'sealgate', profile: options.profile }));
   const others = options.targets.map(named);

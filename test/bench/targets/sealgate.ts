@@ -21,7 +21,10 @@ export interface Installation {
   readonly credentials: SigningCredentials;
 }
 
-export async function installSealgate(backend: BackendUnderTest, directory: string): Promise<Installation> {
+export async function installSealgate(
+  backend: BackendUnderTest,
+  o: { readonly directory: string; readonly children: Children },
+): Promise<Installation> {
   const settings = {
     SEALGATE_BACKEND: backend.url,
     SEALGATE_BACKEND_ACCESS_KEY_ID: backend.credentials.accessKeyId,
@@ -30,9 +33,9 @@ export async function installSealgate(backend: BackendUnderTest, directory: stri
     SEALGATE_SEAL_KEYS: SealKeys.generate(),
   };
   const env = { PATH: process.env['PATH'] ?? '', ...settings };
-  const program = await compileInto(directory);
+  const program = await compileInto(o.directory, o.children);
   const args = [program, 'tenant', 'create', '--bucket', '*', '--json'];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { env, cwd: directory });
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env, cwd: o.directory });
   const { accessKeyId, secretAccessKey } = JSON.parse(stdout) as SigningCredentials;
   return { program, settings, credentials: { accessKeyId, secretAccessKey } };
 }
