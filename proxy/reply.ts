@@ -7,7 +7,7 @@ import type { ServerResponse } from 'node:http';
 import type { S3Error } from './errors.ts';
 import { WRITE_AHEAD_BYTES } from './limits.ts';
 import { renderErrorXml } from './xml.ts';
-import { handedOn } from './young-buffers.ts';
+import { youngBuffers } from './young-buffers.ts';
 
 export interface Reply {
   readonly status: number;
@@ -90,7 +90,7 @@ async function pump(
     sent += step.value.length;
     if (sent > length) throw new Error('a reply is longer than its Content-Length');
     // Pieces that are at hand together leave in one system call; node's own mark would send each by itself.
-    handedOn(step.value.length);
+    youngBuffers.handedOn(step.value.length);
     const goesOn = outgoing.write(step.value) || outgoing.writableLength < WRITE_AHEAD_BYTES;
     if (!goesOn) await once(outgoing, 'drain', { signal });
   }

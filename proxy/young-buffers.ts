@@ -8,24 +8,39 @@ import v8 from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { YOUNG_BUFFER_BYTES } from './limits.ts';
 
-type Collect = (o: { type: 'minor' }) => void;
-
-let collect: Collect | undefined;
-let bytes = 0;
-
-/** To be told of every buffer of a body that was handed on. */
-export function handedOn(length: number): void {
-  bytes += length;
-  if (bytes < YOUNG_BUFFER_BYTES) return;
-  bytes = 0;
-  collect ??= collector();
-  // Not now: the one who hands it on has it still.
-  setImmediate(collect, { type: 'minor' });
+/** Collects the new space of this isolate. */
+export function collectYoung(): void {
+  collector ??= exposedCollector();
+  collector({ type: 'minor' });
 }
 
-function collector(): Collect {
+export class YoungBuffers {
+  readonly #collect: () => void;
+  #bytes = 0;
+
+  constructor(collect: () => void) {
+    this.#collect = collect;
+  }
+
+  /** To be told of every buffer of a body that was handed on. */
+  handedOn(length: number): void {
+    this.#bytes += length;
+    if (this.#bytes < YOUNG_BUFFER_BYTES) return;
+    this.#bytes = 0;
+    // Not now: the one who hands it on has it still.
+    setImmediate(this.#collect);
+  }
+}
+
+export const youngBuffers = new YoungBuffers(collectYoung);
+
+type Collector = (o: { type: 'minor' }) => void;
+
+let collector: Collector | undefined;
+
+function exposedCollector(): Collector {
   v8.setFlagsFromString('--expose-gc');
-  const found = runInNewContext('gc') as Collect;
+  const found = runInNewContext('gc') as Collector;
   v8.setFlagsFromString('--no-expose-gc');
   return found;
 }
