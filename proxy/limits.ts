@@ -119,7 +119,11 @@ export const BACKEND_SHARED_READ_BYTES = 64 * KiB;
 /** Bytes of memory that a larger body is read into, its pieces handed on as they lie; and how much of it a read must find. */
 export const BACKEND_READ_BYTES = 256 * KiB;
 export const BACKEND_LEAST_READ_BYTES = 32 * KiB;
-/** Blocks of a batch (BATCH_BYTES) kept for later bodies that are opened, which take turns with two of them: 8 MiB. */
+/**
+ * Bytes of the blocks that bodies are read into whose reader gives them back: a batch (BATCH_BYTES) as it is sealed, or a page
+ * of a listing; and how many of them are kept for later bodies.
+ */
+export const BACKEND_BLOCK_BYTES = 528 * KiB;
 export const BACKEND_SPARE_BLOCKS = 16;
 /** Error documents of a backend, bytes. */
 export const MAX_BACKEND_ERROR_BYTES = 256 * KiB;

@@ -29,6 +29,8 @@ export interface BackendRequest {
   /** Lower-case names. Without host, content-length, authorization and x-amz-date: those are the implementation's. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: BackendBody;
+  /** The response's body will be given back. */
+  readonly lendsBody?: boolean;
   /** Aborting it destroys the request and the response body. */
   readonly signal: AbortSignal;
 }
@@ -39,13 +41,12 @@ export interface PieceSizes {
   readonly others: number;
 }
 
-/** A body that may be asked to come in pieces of these sizes, where it can. */
-export interface CuttableBody {
-  /**
-   * Each piece is valid only until the next one is asked for.
-   * @returns what to call when the body was read to its end and no piece is in use any more: its memory serves others then
-   */
-  cutInto?(sizes: PieceSizes): () => void;
+/** A body whose memory may serve others afterwards. */
+export interface LentBody {
+  /** It is to come in pieces of these sizes, where it can. Each of them is valid only until the next one is asked for. */
+  cutInto?(sizes: PieceSizes): void;
+  /** To be called of one that was cut or asked for as lent, when it was read to its end and no piece is in use any more. */
+  giveBack?(): void;
 }
 
 /** A body that may be at hand. */
@@ -62,7 +63,7 @@ export interface BackendResponse {
    * The body, at most once. A consumer that stops early must destroy it. It errors (never ends cleanly) when fewer bytes
    * arrive than Content-Length announced.
    */
-  readonly body: Readable & CuttableBody & HandyBody;
+  readonly body: Readable & LentBody & HandyBody;
 }
 
 export interface Backend {

@@ -10,11 +10,21 @@ import { type BackendResponse, BackendUnavailable } from './backend.ts';
  * @throws BackendUnavailable when the body breaks off, or is longer than `maxBytes` (the rest is not read).
  */
 export async function readBody(response: BackendResponse, o: { maxBytes: number }): Promise<Buffer> {
-  return joined(await readPieces(response, o));
+  return alone(inOne(await readPieces(response, o)));
 }
 
-/** The same in the pieces in which it came, each of which `onPiece` is told of at once. */
-export async function readPieces(
+/**
+ * The same of a body that was asked for as lent: in one piece, which the caller gives back. `onPiece` is told of each piece as
+ * it comes.
+ */
+export async function readLent(
+  response: BackendResponse,
+  o: { maxBytes: number; onPiece?: ((piece: Buffer) => void) | undefined },
+): Promise<Buffer> {
+  return inOne(await readPieces(response, o));
+}
+
+async function readPieces(
   response: BackendResponse,
   o: { maxBytes: number; onPiece?: ((piece: Buffer) => void) | undefined },
 ): Promise<readonly Buffer[]> {
@@ -62,9 +72,17 @@ function collect(body: Readable, maxBytes: number, onPiece = ignore as (piece: B
   });
 }
 
-export function joined(pieces: readonly Buffer[]): Buffer {
-  const [only] = pieces;
-  return alone(pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces));
+/** Pieces that lie one behind the other in the same memory need not be joined. */
+function inOne(pieces: readonly Buffer[]): Buffer {
+  const [first] = pieces;
+  if (first === undefined) return NOTHING;
+  let end = first.byteOffset;
+  const areOne = pieces.every((piece) => {
+    const follows = piece.buffer === first.buffer && piece.byteOffset === end;
+    end += piece.length;
+    return follows;
+  });
+  return areOne ? Buffer.from(first.buffer, first.byteOffset, end - first.byteOffset) : Buffer.concat(pieces);
 }
 
 /** Without the memory around it: a few bytes that are kept must not hold what a whole read went into. */
@@ -72,6 +90,8 @@ function alone(body: Buffer): Buffer {
   const around = body.buffer.byteLength;
   return around > Buffer.poolSize && around > 2 * body.length ? Buffer.from(body) : body;
 }
+
+const NOTHING = Buffer.alloc(0);
 
 function tooLong(maxBytes: number): BackendUnavailable {
   return new BackendUnavailable(`its answer is longer than ${maxBytes} bytes`);

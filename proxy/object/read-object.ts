@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream';
 import { PART_HEADER_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES } from '../../crypto/layout.ts';
 import { openStream, PartOpener } from '../../crypto/open.ts';
-import type { CuttableBody } from '../backend/backend.ts';
+import type { LentBody } from '../backend/backend.ts';
 import { BATCH_BYTES } from '../limits.ts';
 import type { Call } from '../operation.ts';
 import { fetchVersion } from './fetch-version.ts';
@@ -44,7 +44,7 @@ export async function fetchStretch(
   call: Call,
   object: Pick<StoredObject, 'address' | 'facts'>,
   range: ByteRange,
-): Promise<Readable & CuttableBody> {
+): Promise<Readable & LentBody> {
   const response = await fetchVersion(call, object.address, object.facts, range);
   return awaitingReader(response.body);
 }
@@ -56,11 +56,11 @@ export async function* openPlan(
   call: Call,
   object: SealedObject,
   plan: ReadPlan,
-  sealed: AsyncIterable<Buffer> & CuttableBody,
+  sealed: AsyncIterable<Buffer> & LentBody,
 ): AsyncGenerator<Buffer> {
   // In the batches that are opened, they need not be gathered.
   const header = plan.pieces[0]?.withHeader === true ? PART_HEADER_BYTES : 0;
-  const isDone = sealed.cutInto?.({ first: header + SEALED_BATCH_BYTES, others: SEALED_BATCH_BYTES });
+  sealed.cutInto?.({ first: header + SEALED_BATCH_BYTES, others: SEALED_BATCH_BYTES });
   const source = new SplitSource(fromStore(sealed));
   try {
     for (const piece of plan.pieces) {
@@ -78,7 +78,7 @@ export async function* openPlan(
     }
     // The footer, after all of an object. A store may send more, without end.
     await source.drain({ maxBytes: object.footerBytes });
-    isDone?.();
+    sealed.giveBack?.();
   } catch (error) {
     throw asObjectFailure(call, object.address, error);
   } finally {

@@ -2,7 +2,7 @@
  * GetObject. A plain GET is one backend request: the reply's metadata says how its body opens. With a range, a part number or
  * conditions the object is inspected first, since which stored bytes are wanted depends on its sealed sizes.
  */
-import type { CuttableBody } from '../backend/backend.ts';
+import type { LentBody } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { accountHeaders } from '../object/client-headers.ts';
@@ -73,7 +73,7 @@ async function getWhole(call: Call, address: ObjectAddress): Promise<Reply> {
 async function openWhole(
   call: Call,
   object: StoredObject,
-  stored: AsyncIterable<Buffer> & CuttableBody,
+  stored: AsyncIterable<Buffer> & LentBody,
 ): Promise<AsyncIterable<Buffer>> {
   if (object.kind === 'legacy') return refuseDisguised(call, object, stored);
   const plan = planRead(await partsOf(call, object), { start: 0, end: object.size });

@@ -1,6 +1,6 @@
 /** ListObjectsV2: the backend's page, with each row as HEAD would describe it. */
 import { createHash } from 'node:crypto';
-import { ask } from '../backend/ask.ts';
+import { askFor } from '../backend/ask.ts';
 import type { QueryParameter } from '../backend/backend.ts';
 import { LIST_ENCODING, parseListV2 } from '../backend/list.ts';
 import { S3Error } from '../errors.ts';
@@ -36,14 +36,20 @@ export const listObjectsV2: Operation = {
       ['max-keys', String(maxKeys)],
       LIST_ENCODING,
     ];
-    const headers = accountHeaders(request);
-    const answer = await ask(call, 'ListObjectsV2', { method: 'GET', bucket, query, headers }, (piece) =>
-      digest.update(piece),
+    const found = await askFor(
+      call,
+      'ListObjectsV2',
+      { method: 'GET', bucket, query, headers: accountHeaders(request) },
+      {
+        onPiece: (piece) => digest.update(piece),
+        use: (document) => {
+          const id = pageId(call, listObjectsV2.parameters, digest);
+          return call.services.pages.get(id) ?? { id, page: parseListV2(document) };
+        },
+      },
     );
-    const id = pageId(call, listObjectsV2.parameters, digest);
-    const sent = call.services.pages.get(id);
-    if (sent !== undefined) return xmlReply(sent);
-    const page = parseListV2(answer.body);
+    if (Buffer.isBuffer(found)) return xmlReply(found);
+    const { id, page } = found;
     const isKnown = areKnown(call, bucket, page.objects);
     const rows = await plainRows(call, bucket, page.objects);
     const owner = request.query.get('fetch-owner') === 'true';

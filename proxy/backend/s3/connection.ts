@@ -14,6 +14,8 @@ import { HEAD_END, headLength, MalformedResponse, parseHead, type ResponseHead }
 /** Whose request is under way. Calls come in this order; after `onClosed` none comes. */
 export interface ConnectionUser {
   readonly method: string;
+  /** The body of the response will be given back. */
+  readonly lendsBody: boolean;
   onConnected(): void;
   onContinue(): void;
   /** The head is there, and its body to be read. Throwing closes the connection. */
@@ -212,6 +214,8 @@ export class Connection {
     const body = new ResponseBody({
       // TLS delivers what it has decrypted although reading was stopped: into a block that the reader has still.
       canBeCut: framing.isContiguous && !this.#isSecure,
+      isLent: user.lendsBody && head.status < 300,
+      announced: framing.expected,
       wanted: () => this.#onWanted(),
       givenUp: () => this.destroy(),
     });

@@ -33,6 +33,8 @@ export interface ExchangeOptions {
   /** Signed headers, with host and content-length. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: RequestBody | undefined;
+  /** The response's body will be given back. */
+  readonly lendsBody: boolean;
   /** Milliseconds for a connection to be made, TLS handshake included. */
   readonly connectMs: number;
   /** Milliseconds without a byte, while it is the store's turn; also for a connection to become free. */
@@ -84,6 +86,10 @@ class Exchange implements ConnectionUser {
 
   get method(): string {
     return this.#options.method;
+  }
+
+  get lendsBody(): boolean {
+    return this.#options.lendsBody;
   }
 
   start(): void {

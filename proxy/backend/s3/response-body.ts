@@ -6,6 +6,7 @@
 import { Buffer } from 'node:buffer';
 import { Readable } from 'node:stream';
 import {
+  BACKEND_BLOCK_BYTES,
   BACKEND_LEAST_READ_BYTES,
   BACKEND_READ_BYTES,
   BACKEND_SHARED_READ_BYTES,
@@ -23,6 +24,8 @@ export class ResponseBody extends Readable {
   readonly #wanted: () => void;
   readonly #givenUp: () => void;
   readonly #canBeCut: boolean;
+  readonly #isLent: boolean;
+  readonly #isLarge: boolean;
   #isWhole = false;
   /** The first piece, until the stream is read or another one comes. */
   #only: Buffer | undefined;
@@ -34,22 +37,44 @@ export class ResponseBody extends Readable {
   #memory: Buffer | undefined;
   #filled = 0;
   #sizes: PieceSizes | undefined;
-  /** Filled in turn; the one before belongs to the reader. */
-  #blocks: readonly [Buffer | undefined, Buffer | undefined] = [undefined, undefined];
+  /** To be given back. Of a body that is cut two, filled in turn: the one before belongs to the reader. */
+  readonly #blocks: Buffer[] = [];
+  /** The piece that is being filled, of a body that is cut. */
   #block: Buffer | undefined;
 
-  /** `canBeCut`: nothing stands between the bytes of the body, and none comes after `add` said that it is enough. */
-  constructor(o: { canBeCut: boolean; wanted: () => void; givenUp: () => void }) {
+  /**
+   * `canBeCut`: nothing stands between the bytes of the body, and none comes after `add` said that it is enough.
+   * `isLent`: it will be given back, and so may lie in blocks from the start. `announced`: its bytes, or 0 when that is not known.
+   */
+  constructor(o: {
+    canBeCut: boolean;
+    isLent: boolean;
+    announced: number;
+    wanted: () => void;
+    givenUp: () => void;
+  }) {
     super({ highWaterMark: READ_AHEAD_BYTES });
     this.#canBeCut = o.canBeCut;
+    this.#isLarge = o.announced > BACKEND_LEAST_READ_BYTES;
+    this.#isLent = o.isLent && (this.#isLarge || o.announced === 0);
     this.#wanted = o.wanted;
     this.#givenUp = o.givenUp;
   }
 
   /** From the next read on, if the sizes are worth it. The piece that the reader has is overwritten when it asks for another. */
-  cutInto(sizes: PieceSizes): () => void {
-    if (this.#canBeCut && sizes.others >= READ_AHEAD_BYTES) this.#sizes = sizes;
-    return () => this.#giveBack();
+  cutInto(sizes: PieceSizes): void {
+    const { first, others } = sizes;
+    // Of shorter pieces more than one waits for the reader, and two blocks are not enough.
+    const isWorthIt = others >= READ_AHEAD_BYTES && Math.max(first, others) <= BACKEND_BLOCK_BYTES;
+    if (this.#canBeCut && !this.#isLent && isWorthIt) this.#sizes = sizes;
+  }
+
+  /** Nothing of it while more is to come, which would go there. */
+  giveBack(): void {
+    if (!this.#isWhole || this.#block !== undefined) return;
+    for (const block of this.#blocks) if (spares.length < BACKEND_SPARE_BLOCKS) spares.push(block);
+    this.#blocks.length = 0;
+    this.#memory = undefined;
   }
 
   /** Bytes wait for the reader. */
@@ -74,9 +99,14 @@ export class ResponseBody extends Readable {
       this.#block = this.#nextBlock(this.#sizes, expected);
       return this.#block;
     }
-    if (expected > 0 && expected <= sharedMemory.length) return sharedMemory;
+    if (expected > 0 && expected <= sharedMemory.length && !this.#isLent) return sharedMemory;
+    return this.#room();
+  }
+
+  /** Where the bytes after those that were read so far may go. */
+  #room(): Buffer {
     if (this.#memory === undefined || this.#memory.length - this.#filled < BACKEND_LEAST_READ_BYTES) {
-      this.#memory = Buffer.allocUnsafeSlow(BACKEND_READ_BYTES);
+      this.#memory = this.#isLent ? this.#borrowed() : Buffer.allocUnsafeSlow(BACKEND_READ_BYTES);
       this.#filled = 0;
     }
     return this.#memory.subarray(this.#filled);
@@ -90,12 +120,22 @@ export class ResponseBody extends Readable {
   /** Bytes of the body, as they lie in the memory of the read. False when the reader has enough for now. */
   add(bytes: Buffer): boolean {
     this.#received += bytes.length;
-    if (bytes.buffer === sharedMemory.buffer) return this.#emit(Buffer.from(bytes));
+    if (bytes.buffer === sharedMemory.buffer) return this.#emit(this.#copied(bytes));
     const block = this.#block;
     if (block === undefined) return this.#emit(bytes);
     if (this.#filled < block.length) return true;
     this.#block = undefined;
     return this.#emit(block);
+  }
+
+  /** What came with the head: of a large body that is lent, into the block that the rest is read into, so that they are one. */
+  #copied(bytes: Buffer): Buffer {
+    const isLarge = this.#isLarge || bytes.length >= BACKEND_LEAST_READ_BYTES;
+    if (!this.#isLent || !isLarge) return Buffer.from(bytes);
+    const copy = this.#room().subarray(0, bytes.length);
+    bytes.copy(copy);
+    this.#filled += bytes.length;
+    return copy;
   }
 
   /** Nothing more will come. */
@@ -137,35 +177,33 @@ export class ResponseBody extends Readable {
   #nextBlock({ first, others }: PieceSizes, expected: number): Buffer {
     const at = this.#received;
     const size = Math.min(expected, at < first ? first - at : others - ((at - first) % others));
-    const [idle] = this.#blocks;
-    const whole = Math.max(first, others);
-    const block = idle ?? takeSpare(whole) ?? Buffer.allocUnsafeSlow(whole);
-    this.#blocks = [this.#blocks[1], block];
-    return block.subarray(0, size);
+    const idle = this.#blocks.length > 1 ? this.#blocks.shift() : undefined;
+    if (idle === undefined) return this.#borrowed().subarray(0, size);
+    this.#blocks.push(idle);
+    return idle.subarray(0, size);
   }
 
-  #giveBack(): void {
-    if (!this.#isWhole || this.#block !== undefined) return;
-    for (const block of this.#blocks)
-      if (block !== undefined && spares.length < BACKEND_SPARE_BLOCKS) spares.push(block);
-    this.#blocks = [undefined, undefined];
+  #borrowed(): Buffer {
+    const block = spares.pop() ?? Buffer.allocUnsafeSlow(BACKEND_BLOCK_BYTES);
+    this.#blocks.push(block);
+    return block;
   }
 }
 
-/** Blocks that bodies left behind. */
+/** Blocks that bodies gave back. */
 const spares: Buffer[] = [];
-
-/** Of a shorter one each piece would be shorter: then more than one waits for the reader, and two blocks are not enough. */
-function takeSpare(size: number): Buffer | undefined {
-  const last = spares.at(-1);
-  return last !== undefined && last.length >= size ? spares.pop() : undefined;
-}
 
 const NOTHING = Buffer.alloc(0);
 
 /** That of a HEAD, a 204, a 304. */
 export function emptyBody(): ResponseBody {
-  const body = new ResponseBody({ canBeCut: false, wanted: nothing, givenUp: nothing });
+  const body = new ResponseBody({
+    canBeCut: false,
+    isLent: false,
+    announced: 0,
+    wanted: nothing,
+    givenUp: nothing,
+  });
   body.finish();
   return body;
 }

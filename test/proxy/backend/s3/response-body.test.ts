@@ -3,11 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { getEventListeners, once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { BackendUnavailable } from '../../../../proxy/backend/backend.ts';
-import { discard, joined, readBody, readPieces } from '../../../../proxy/backend/read-body.ts';
+import { type Backend, BackendUnavailable } from '../../../../proxy/backend/backend.ts';
+import { discard, readBody, readLent } from '../../../../proxy/backend/read-body.ts';
 import { never, startRaw, streamOf } from './open.ts';
 
 const get = { method: 'GET', bucket: 'data', key: 'k' } as const;
+const NOTHING = Buffer.alloc(0);
 
 describe('a response that is cut', () => {
   const cuts: [string, string, number][] = [
@@ -251,18 +252,99 @@ describe('a body that came whole', () => {
   });
 });
 
-test.each([0, 9, 300_000])('a body of %i bytes in pieces: each is told of once, in order', async (size) => {
-  const content = randomBytes(size);
-  const { backend } = await startRaw(async ({ socket }) => {
-    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
-    for (let at = 0; at < size; at += 100_000) {
-      socket.write(content.subarray(at, at + 100_000));
-      await pause(5);
+describe('a body that is lent', () => {
+  const SIZES = [0, 9, 32_768, 32_769, 65_536, 65_537, 300_000, 540_672, 540_673, 1_200_000];
+  const stored = new Map(SIZES.map((size) => [size, randomBytes(size)]));
+  const lent = { ...get, lendsBody: true } as const;
+
+  /** A store that sends a body of the size that the key says, at once or in strokes, with its length or in chunks. */
+  function startStore() {
+    return startRaw(async ({ requestLine, socket, index }) => {
+      const content = stored.get(Number(requestLine.split(/[ /?]/)[3])) ?? NOTHING;
+      const stroke = [content.length + 1, 70_001, 5_003][index % 3] ?? 0;
+      const isChunked = requestLine.includes('chunked');
+      const framing = isChunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${content.length}`;
+      socket.write(`HTTP/1.1 200 OK\r\n${framing}\r\n\r\n`);
+      for (let at = 0; at < content.length; at += stroke) {
+        const piece = content.subarray(at, at + stroke);
+        if (isChunked) socket.write(`${piece.length.toString(16)}\r\n`);
+        socket.write(piece);
+        if (isChunked) socket.write('\r\n');
+        if (stroke < content.length && at % 3 === 0) await pause(1);
+      }
+      if (isChunked) socket.write('0\r\n\r\n');
+    });
+  }
+
+  async function read(backend: Backend, size: number, framing: string) {
+    const told: Buffer[] = [];
+    const query = [['as', framing]] as const;
+    const response = await backend.send({ ...lent, key: String(size), query, signal: never() });
+    const onPiece = (piece: Buffer) => void told.push(Buffer.from(piece));
+    const whole = await readLent(response, { maxBytes: size, onPiece });
+    return { told, whole, giveBack: () => response.body.giveBack?.() };
+  }
+
+  test.each(['sized', 'chunked'])('%s: each piece is told of once, in order, and all of it is one', async (framing) => {
+    const { backend } = await startStore();
+    for (const size of SIZES) {
+      for (let i = 0; i < 3; i++) {
+        const { told, whole, giveBack } = await read(backend, size, framing);
+        expect(Buffer.concat(told).equals(stored.get(size) ?? NOTHING)).toBe(true);
+        expect(whole.equals(stored.get(size) ?? NOTHING)).toBe(true);
+        giveBack();
+      }
     }
   });
-  const told: Buffer[] = [];
-  const response = await backend.send({ ...get, signal: never() });
-  const pieces = await readPieces(response, { maxBytes: size, onPiece: (piece) => void told.push(Buffer.from(piece)) });
-  expect(Buffer.concat(told).equals(content)).toBe(true);
-  expect(joined(pieces).equals(content)).toBe(true);
+
+  test('nobody else writes into it until it is given back', async () => {
+    const { backend } = await startStore();
+    const kept: { size: number; whole: Buffer; giveBack: () => void }[] = [];
+    let checked = 0;
+    for (let round = 0; round < 4; round++) {
+      const reads = SIZES.map(async (size, i) => ({
+        size,
+        ...(await read(backend, size, i % 2 ? 'sized' : 'chunked')),
+      }));
+      kept.push(...(await Promise.all(reads)));
+      // Half of them, so that the next round finds memory that is free.
+      for (const { size, whole, giveBack } of kept.splice(0, kept.length / 2)) {
+        expect(whole.equals(stored.get(size) ?? NOTHING)).toBe(true);
+        giveBack();
+        giveBack();
+        checked += 1;
+      }
+    }
+    expect(checked).toBeGreaterThan(20);
+    const memories = kept.filter(({ size }) => size > 65_536).map(({ whole }) => whole.buffer);
+    expect(new Set(memories).size).toBe(memories.length);
+  });
+
+  test('its memory is used again', async () => {
+    const { backend } = await startStore();
+    const memories = new Set<ArrayBufferLike>();
+    for (let i = 0; i < 40; i++) {
+      const { whole, giveBack } = await read(backend, 300_000, 'sized');
+      memories.add(whole.buffer);
+      giveBack();
+    }
+    expect(memories.size).toBeLessThan(8);
+  });
+
+  test('given back before its end, it keeps what the rest is read into', async () => {
+    const content = stored.get(300_000) ?? NOTHING;
+    const { backend } = await startRaw(async ({ socket }) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n');
+      socket.write(content.subarray(0, 100_000));
+      await pause(20);
+      socket.write(content.subarray(100_000));
+    });
+    const [first, second] = [0, 1].map(async (i) => {
+      const response = await backend.send({ ...lent, key: String(i), signal: never() });
+      response.body.giveBack?.();
+      return readLent(response, { maxBytes: 300_000 });
+    });
+    expect((await first)?.equals(content)).toBe(true);
+    expect((await second)?.equals(content)).toBe(true);
+  });
 });
