@@ -61,36 +61,73 @@ export function parsePartHeader(header: Buffer): Buffer {
   return header.subarray(PART_MAGIC.length);
 }
 
+/** A stretch of plaintext within whole segments. */
+export interface SegmentRange {
+  /** Stands at the first of the segments. */
+  readonly opener: PartOpener;
+  /** The sealed bytes start with the part header. */
+  readonly withHeader: boolean;
+  readonly segmentCount: number;
+  /** Bytes of plaintext to leave out at the front, and to give out after that. */
+  readonly skip: number;
+  readonly take: number;
+}
+
 /**
- * Streams the plaintext of `segmentCount` segments, from the opener's first one on, without its first `skip` bytes and at
- * most `take` bytes of it. All segments are opened and checked, whatever `take` is; the last batch is released only after
- * the source has ended. `withHeader`: the source starts with the part header.
+ * The plaintext of a stretch whose sealed bytes are at hand. All segments are opened and checked, whatever `take` is, before
+ * any is given out.
+ * @throws FormatError LENGTH_MISMATCH, PART_HEADER_REFUSED, SEGMENT_REFUSED. RangeError as `openStream`
+ */
+export function openSegments(o: SegmentRange & { readonly sealed: Buffer }): Buffer[] {
+  const totalBytes = sealedBytesOf(o);
+  const segments = o.withHeader ? o.sealed.subarray(PART_HEADER_BYTES) : o.sealed;
+  if (o.withHeader) o.opener.checkHeader(o.sealed.subarray(0, PART_HEADER_BYTES));
+  if (segments.length !== totalBytes) throw lengthMismatch();
+  return [...new Window(o).of(o.opener.openPieces(segments))];
+}
+
+/**
+ * The same as the sealed bytes come; the last batch is released only after the source has ended.
  * @throws FormatError LENGTH_MISMATCH (the source ends early or has extra bytes), PART_HEADER_REFUSED, SEGMENT_REFUSED.
  * RangeError when segments or bytes are asked for that the part does not have.
  */
-export async function* openStream(o: {
-  readonly opener: PartOpener;
-  readonly sealed: AsyncIterable<Buffer>;
-  readonly withHeader: boolean;
-  readonly segmentCount: number;
-  readonly skip: number;
-  readonly take: number;
-  readonly batchBytes: number;
-}): AsyncGenerator<Buffer> {
+export async function* openStream(
+  o: SegmentRange & { readonly sealed: AsyncIterable<Buffer>; readonly batchBytes: number },
+): AsyncGenerator<Buffer> {
   if (o.batchBytes <= 0 || o.batchBytes % SEGMENT_BYTES !== 0) throw new RangeError('A batch is whole segments.');
-  const totalBytes = o.opener.sealedBytes(o.segmentCount);
-  if (o.skip < 0 || o.take < 0 || o.skip + o.take > totalBytes - o.segmentCount * TAG_BYTES) {
-    throw new RangeError('The range is not inside the segments.');
-  }
+  const totalBytes = sealedBytesOf(o);
   const batchBytes = segmentsOf(o.batchBytes) * SEALED_SEGMENT_BYTES;
   const source = o.withHeader ? withoutHeader(o.sealed, o.opener) : o.sealed;
-  let skip = o.skip;
-  let take = o.take;
+  const wanted = new Window(o);
   for await (const { bytes } of regroup({ source, totalBytes, batchBytes, mismatch: lengthMismatch })) {
-    for (const plaintext of o.opener.openPieces(bytes)) {
-      const wanted = plaintext.subarray(skip, skip + take);
-      skip = Math.max(0, skip - plaintext.length);
-      take -= wanted.length;
+    yield* wanted.of(o.opener.openPieces(bytes));
+  }
+}
+
+/** Of the segments, without the part header. */
+function sealedBytesOf(o: SegmentRange): number {
+  const bytes = o.opener.sealedBytes(o.segmentCount);
+  if (o.skip < 0 || o.take < 0 || o.skip + o.take > bytes - o.segmentCount * TAG_BYTES) {
+    throw new RangeError('The range is not inside the segments.');
+  }
+  return bytes;
+}
+
+/** What is given out of plaintext that comes piece by piece. */
+class Window {
+  #skip: number;
+  #take: number;
+
+  constructor(o: Pick<SegmentRange, 'skip' | 'take'>) {
+    this.#skip = o.skip;
+    this.#take = o.take;
+  }
+
+  *of(pieces: readonly Buffer[]): Generator<Buffer> {
+    for (const piece of pieces) {
+      const wanted = piece.subarray(this.#skip, this.#skip + this.#take);
+      this.#skip = Math.max(0, this.#skip - piece.length);
+      this.#take -= wanted.length;
       if (wanted.length > 0) yield wanted;
     }
   }

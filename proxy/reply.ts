@@ -13,11 +13,12 @@ export interface Reply {
   readonly status: number;
   /** In order; names as S3 spells them. Undefined values are left out. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
-  readonly body?: string | Buffer | StreamBody | undefined;
+  readonly body?: string | Buffer | readonly Buffer[] | StreamBody | undefined;
 }
 
+/** One whose body is at hand, in one piece or several. */
 export interface WholeReply extends Reply {
-  readonly body?: string | Buffer | undefined;
+  readonly body?: string | Buffer | readonly Buffer[] | undefined;
 }
 
 /** A body of exactly `length` bytes, or of unknown length. Iterating it may throw: the connection is then cut. */
@@ -54,7 +55,7 @@ export async function sendReply(
   o: { requestId: string; signal: AbortSignal },
 ): Promise<void> {
   const { body } = reply;
-  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) {
+  if (body === undefined || typeof body === 'string' || !('chunks' in body)) {
     sendWhole(outgoing, { ...reply, body }, o.requestId);
     return;
   }
@@ -73,8 +74,18 @@ export async function sendReply(
 
 /** Sends a reply whose body, if any, is at hand. */
 export function sendWhole(outgoing: ServerResponse, reply: WholeReply, requestId: string): void {
-  writeHead(outgoing, reply, requestId, reply.body === undefined ? 0 : Buffer.byteLength(reply.body));
-  outgoing.end(reply.body);
+  const { body } = reply;
+  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) {
+    writeHead(outgoing, reply, requestId, body === undefined ? 0 : Buffer.byteLength(body));
+    outgoing.end(body);
+    return;
+  }
+  const length = body.reduce((sum, piece) => sum + piece.length, 0);
+  writeHead(outgoing, reply, requestId, length);
+  // What is written in one turn leaves in one system call. The last piece goes with the end, which is a write less.
+  for (let i = 0; i < body.length - 1; i++) outgoing.write(body[i]);
+  outgoing.end(body.at(-1));
+  youngBuffers.handedOn(length);
 }
 
 async function pump(

@@ -10,7 +10,7 @@ export interface Answer {
   readonly document: string;
 }
 
-type Question = Omit<BackendRequest, 'signal' | 'lendsBody'>;
+type Question = Omit<BackendRequest, 'signal' | 'lends'>;
 
 /** @throws S3Error for any status that is not 2xx */
 export function ask(call: Call, operation: string, request: Question): Promise<Answer> {
@@ -30,7 +30,7 @@ export async function askFor<T>(
   request: Question,
   o: { onPiece?: (piece: Buffer) => void; use: (document: Buffer, headers: BackendResponse['headers']) => T },
 ): Promise<T> {
-  const response = await call.services.backend.send({ ...request, lendsBody: true, signal: call.signal });
+  const response = await call.services.backend.send({ ...request, lends: () => true, signal: call.signal });
   if (response.status < 200 || response.status > 299) {
     const { status, code } = await readErrorResponse(response);
     throw backendFailure(status, code, { operation, bucket: request.bucket, key: request.key });

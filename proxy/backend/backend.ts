@@ -29,8 +29,8 @@ export interface BackendRequest {
   /** Lower-case names. Without host, content-length, authorization and x-amz-date: those are the implementation's. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: BackendBody;
-  /** The response's body will be given back. */
-  readonly lendsBody?: boolean;
+  /** Asked of a success whose head is there: whether its body is read to its end, not cut, and then given back. */
+  readonly lends?: (headers: Readonly<Record<string, string>>) => boolean;
   /** Aborting it destroys the request and the response body. */
   readonly signal: AbortSignal;
 }
@@ -45,7 +45,7 @@ export interface PieceSizes {
 export interface LentBody {
   /** It is to come in pieces of these sizes, where it can. Each of them is valid only until the next one is asked for. */
   cutInto?(sizes: PieceSizes): void;
-  /** To be called of one that was cut or asked for as lent, when it was read to its end and no piece is in use any more. */
+  /** To be called of one that was cut, or asked for as lent, when it was read to its end and no piece is in use any more. */
   giveBack?(): void;
 }
 

@@ -14,8 +14,8 @@ export async function readBody(response: BackendResponse, o: { maxBytes: number 
 }
 
 /**
- * The same of a body that was asked for as lent: in one piece, which the caller gives back. `onPiece` is told of each piece as
- * it comes.
+ * The same of a body that was asked for as lent, which the caller gives back when it has no more use for what this returns.
+ * `onPiece` is told of each piece as it comes.
  */
 export async function readLent(
   response: BackendResponse,

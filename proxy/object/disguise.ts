@@ -8,7 +8,7 @@ import { readBody } from '../backend/read-body.ts';
 import type { Call } from '../operation.ts';
 import { fromStore } from './from-store.ts';
 import type { ByteRange } from './range.ts';
-import { fetchStretch, readRange } from './read-object.ts';
+import { fetchStretch, type Plaintext, readRange } from './read-object.ts';
 import { MalformedSealedObject } from './stored-metadata.ts';
 import { asObjectFailure, identityOf, type LegacyObject, type StoredObject } from './stored-object.ts';
 
@@ -17,15 +17,12 @@ import { asObjectFailure, identityOf, type LegacyObject, type StoredObject } fro
  * request, once for each version of it.
  * @throws S3Error InternalError for a disguised object, and as `readRange`
  */
-export async function readUndisguised(
-  call: Call,
-  object: StoredObject,
-  range: ByteRange,
-): Promise<AsyncIterable<Buffer>> {
+export async function readUndisguised(call: Call, object: StoredObject, range: ByteRange): Promise<Plaintext> {
+  if (object.kind === 'sealed') return readRange(call, object, range);
   const showsStart = range.start === 0 && range.end >= Math.min(PART_MAGIC.length, object.size);
-  if (object.kind === 'legacy' && !showsStart) await checkStart(call, object);
-  const bytes = await readRange(call, object, range);
-  return showsStart ? refuseDisguised(call, object, bytes) : bytes;
+  if (!showsStart) await checkStart(call, object);
+  const stored = fromStore(await fetchStretch(call, object, range));
+  return showsStart ? refuseDisguised(call, object, stored) : stored;
 }
 
 async function checkStart(call: Call, object: LegacyObject): Promise<void> {
@@ -39,13 +36,9 @@ async function checkStart(call: Call, object: LegacyObject): Promise<void> {
 /** `stored` must begin at offset 0 of the object. */
 export async function* refuseDisguised(
   call: Call,
-  object: StoredObject,
+  object: LegacyObject,
   stored: AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer> {
-  if (object.kind === 'sealed') {
-    yield* stored;
-    return;
-  }
   let head: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of fromStore(stored)) {
     if (head === undefined) {
@@ -61,7 +54,7 @@ export async function* refuseDisguised(
   if (head !== undefined && head.length > 0) yield head;
 }
 
-function refuseMagic(call: Call, object: StoredObject, head: Buffer): void {
+function refuseMagic(call: Call, object: LegacyObject, head: Buffer): void {
   if (!head.subarray(0, PART_MAGIC.length).equals(PART_MAGIC)) return;
   throw asObjectFailure(call, object.address, new MalformedSealedObject('a sealed body without sealed metadata'));
 }

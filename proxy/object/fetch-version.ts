@@ -2,7 +2,7 @@
  * Stored bytes of exactly the version that was looked at: every read after the first look is pinned to its ETag, and compared,
  * since some backends ignore If-Match on reads.
  */
-import type { BackendResponse } from '../backend/backend.ts';
+import type { BackendRequest, BackendResponse } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import type { Call } from '../operation.ts';
 import type { ByteRange } from './range.ts';
@@ -14,11 +14,17 @@ export async function fetchVersion(
   address: ObjectAddress,
   facts: BackendFacts,
   range: ByteRange,
+  o: Pick<BackendRequest, 'lends'> = {},
 ): Promise<BackendResponse> {
   const whole = range.start === 0 && range.end === facts.size;
   const pin = { 'if-match': facts.etag, ...(whole ? {} : { range: `bytes=${range.start}-${range.end - 1}` }) };
   const { headers, ...request } = about(call, address);
-  const response = await call.services.backend.send({ ...request, method: 'GET', headers: { ...headers, ...pin } });
+  const response = await call.services.backend.send({
+    ...request,
+    method: 'GET',
+    headers: { ...headers, ...pin },
+    ...o,
+  });
   if (response.status === 412 || response.status === 404 || response.status === 416) {
     discard(response);
     throw new VersionChanged();

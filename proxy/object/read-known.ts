@@ -6,10 +6,8 @@
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import type { Call } from '../operation.ts';
-import { fetchVersion } from './fetch-version.ts';
-import { awaitingReader } from './from-store.ts';
 import type { ByteRange } from './range.ts';
-import { openPlan, partsOf } from './read-object.ts';
+import { fetchPlan, openPlan, type Plaintext, partsOf } from './read-object.ts';
 import { planRead, type ReadPlan } from './read-plan.ts';
 import { factsOf, type ObjectAddress, type SealedObject, understand, VersionChanged } from './stored-object.ts';
 
@@ -19,7 +17,7 @@ export type Select<T> = (object: SealedObject) => Promise<T & { readonly range: 
 export interface KnownRead<T> {
   readonly object: SealedObject;
   readonly selected: T;
-  readonly plaintext: AsyncIterable<Buffer>;
+  readonly plaintext: Plaintext;
 }
 
 /** `undefined` when nothing is known, or no longer true. @throws S3Error, BackendUnavailable for this very request */
@@ -30,15 +28,13 @@ export async function readKnown<T>(
 ): Promise<KnownRead<T> | undefined> {
   const guess = await guessed(call, address, select);
   if (guess === undefined) return undefined;
-  const stretch = { start: guess.plan.sealedStart, end: guess.plan.sealedEnd };
   try {
-    const response = await fetchVersion(call, address, guess.object.facts, stretch);
-    awaitingReader(response.body);
+    const response = await fetchPlan(call, guess.object, guess.plan);
     try {
       const object = await understand(call, address, factsOf(response.headers));
       const found = object.kind === 'sealed' ? await planned(call, object, select) : undefined;
-      if (found !== undefined && isSameStretch(found.plan, stretch)) {
-        const plaintext = openPlan(call, found.object, found.plan, response.body);
+      if (found !== undefined && isSameStretch(found.plan, guess.plan)) {
+        const plaintext = await openPlan(call, found.object, found.plan, response);
         return { object: found.object, selected: found.selected, plaintext };
       }
     } catch (error) {
@@ -71,6 +67,6 @@ async function planned<T>(call: Call, object: SealedObject, select: Select<T>) {
   return { object, selected, plan: planRead(await partsOf(call, object), selected.range) };
 }
 
-function isSameStretch(plan: ReadPlan, { start, end }: ByteRange): boolean {
-  return plan.sealedStart === start && plan.sealedEnd === end;
+function isSameStretch(plan: ReadPlan, guess: ReadPlan): boolean {
+  return plan.sealedStart === guess.sealedStart && plan.sealedEnd === guess.sealedEnd;
 }

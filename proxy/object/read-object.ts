@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream';
 import { PART_HEADER_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES } from '../../crypto/layout.ts';
 import { openStream, PartOpener } from '../../crypto/open.ts';
-import type { LentBody } from '../backend/backend.ts';
+import type { BackendResponse, LentBody } from '../backend/backend.ts';
 import { BATCH_BYTES } from '../limits.ts';
 import type { Call } from '../operation.ts';
 import { fetchVersion } from './fetch-version.ts';
@@ -13,6 +13,7 @@ import { partTable } from './footer.ts';
 import { awaitingReader, fromStore } from './from-store.ts';
 import type { ByteRange } from './range.ts';
 import { type PlannedPart, planRead, type ReadPlan } from './read-plan.ts';
+import { isSmall, readSmall } from './read-small.ts';
 import { SplitSource } from './split-source.ts';
 import { MalformedSealedObject } from './stored-metadata.ts';
 import { asObjectFailure, type SealedObject, type StoredObject } from './stored-object.ts';
@@ -28,15 +29,26 @@ export async function partsOf(call: Call, object: SealedObject): Promise<readonl
   return [{ partNumber: 0, salt: partSalt, plainBytes: object.size }];
 }
 
+/** Bytes of an object: all at hand where they are few, else as they come. */
+export type Plaintext = readonly Buffer[] | AsyncIterable<Buffer>;
+
 /**
  * Plaintext bytes of `range`. Resolves once the backend has begun to answer with the right version.
- * @throws VersionChanged, S3Error; the iteration throws S3Error InternalError at the first segment that does not open
+ * @throws VersionChanged, S3Error; InternalError for a segment that does not open is thrown here or by the iteration
  */
-export async function readRange(call: Call, object: StoredObject, range: ByteRange): Promise<AsyncIterable<Buffer>> {
+export async function readRange(call: Call, object: StoredObject, range: ByteRange): Promise<Plaintext> {
   if (object.kind === 'legacy') return fromStore(await fetchStretch(call, object, range));
   const plan = planRead(await partsOf(call, object), range);
-  const sealed = await fetchStretch(call, object, { start: plan.sealedStart, end: plan.sealedEnd });
-  return openPlan(call, object, plan, sealed);
+  return openPlan(call, object, plan, await fetchPlan(call, object, plan));
+}
+
+/** The answer with the stored bytes of a plan. @throws VersionChanged, S3Error */
+export async function fetchPlan(call: Call, object: SealedObject, plan: ReadPlan): Promise<BackendResponse> {
+  const { address, facts } = object;
+  const stretch = { start: plan.sealedStart, end: plan.sealedEnd };
+  const response = await fetchVersion(call, address, facts, stretch, { lends: () => isSmall(object, plan) });
+  awaitingReader(response.body);
+  return response;
 }
 
 /** Stored bytes of exactly the version that was inspected. */
@@ -44,15 +56,22 @@ export async function fetchStretch(
   call: Call,
   object: Pick<StoredObject, 'address' | 'facts'>,
   range: ByteRange,
-): Promise<Readable & LentBody> {
+): Promise<Readable> {
   const response = await fetchVersion(call, object.address, object.facts, range);
   return awaitingReader(response.body);
 }
 
-const SEALED_BATCH_BYTES = (BATCH_BYTES / SEGMENT_BYTES) * SEALED_SEGMENT_BYTES;
+/** Opens an answer with the stored bytes of a plan, which may go on past it (a footer): the rest is read and dropped. */
+export async function openPlan(
+  call: Call,
+  object: SealedObject,
+  plan: ReadPlan,
+  response: BackendResponse,
+): Promise<Plaintext> {
+  return isSmall(object, plan) ? readSmall(call, object, plan, response) : openLarge(call, object, plan, response.body);
+}
 
-/** Opens a stretch of stored bytes that may go on past the plan (a footer): the rest is read and dropped. */
-export async function* openPlan(
+async function* openLarge(
   call: Call,
   object: SealedObject,
   plan: ReadPlan,
@@ -62,17 +81,13 @@ export async function* openPlan(
   const header = plan.pieces[0]?.withHeader === true ? PART_HEADER_BYTES : 0;
   sealed.cutInto?.({ first: header + SEALED_BATCH_BYTES, others: SEALED_BATCH_BYTES });
   const source = new SplitSource(fromStore(sealed));
+  const { dek, layout } = object;
   try {
-    for (const piece of plan.pieces) {
-      const { dek, layout } = object;
-      const { partNumber, salt, plainBytes, firstSegment } = piece;
+    for (const { sealedBytes, ...piece } of plan.pieces) {
       yield* openStream({
-        opener: new PartOpener({ dek, layout, partNumber, salt, plainBytes, firstSegment }),
-        sealed: source.take(piece.sealedBytes),
-        withHeader: piece.withHeader,
-        segmentCount: piece.segmentCount,
-        skip: piece.skip,
-        take: piece.take,
+        ...piece,
+        opener: new PartOpener({ dek, layout, ...piece }),
+        sealed: source.take(sealedBytes),
         batchBytes: BATCH_BYTES,
       });
     }
@@ -85,3 +100,5 @@ export async function* openPlan(
     await source.close();
   }
 }
+
+const SEALED_BATCH_BYTES = (BATCH_BYTES / SEGMENT_BYTES) * SEALED_SEGMENT_BYTES;

@@ -1,41 +1,57 @@
 /**
- * A small object in one piece: up to one segment of plaintext is read whole, opened in one call and sent in one write. A
- * stream of one chunk would cost a small GET more than everything else that is done for it.
+ * Few stored bytes in one piece: they are read whole, opened in one call and sent in one write. A stream of a few chunks would
+ * cost more than everything else that is done for them.
  */
 import { FormatError } from '../../crypto/errors.ts';
-import { PART_HEADER_BYTES, SEGMENT_BYTES, sealedPartBytes } from '../../crypto/layout.ts';
-import { PartOpener } from '../../crypto/open.ts';
+import { openSegments, PartOpener } from '../../crypto/open.ts';
 import type { BackendResponse } from '../backend/backend.ts';
-import { readBody } from '../backend/read-body.ts';
+import { readLent } from '../backend/read-body.ts';
+import { BACKEND_BLOCK_BYTES } from '../limits.ts';
 import type { Call } from '../operation.ts';
-import { MalformedSealedObject } from './stored-metadata.ts';
-import { asObjectFailure, type SealedObject, type StoredObject } from './stored-object.ts';
+import type { ReadPlan } from './read-plan.ts';
+import { META_PREFIX } from './stored-metadata.ts';
+import { asObjectFailure, type SealedObject } from './stored-object.ts';
 
-/** Stored bytes of a sealed object of one segment, without a footer. */
-const ONE_SEGMENT_BYTES = sealedPartBytes(SEGMENT_BYTES);
+/** What one block of the backend's memory holds, which is as much as is opened in one go. */
+export function isSmall(object: SealedObject, plan: ReadPlan): boolean {
+  return plan.sealedEnd - plan.sealedStart + object.footerBytes <= BACKEND_BLOCK_BYTES;
+}
 
-export function isSmall(object: StoredObject): object is SealedObject {
-  return object.kind === 'sealed' && object.layout === 0 && object.facts.size <= ONE_SEGMENT_BYTES;
+/** The same of the answer to a GET of a whole object, from its headers alone. */
+export function seemsSmall(headers: BackendResponse['headers']): boolean {
+  return headers[`${META_PREFIX}enc-algo`] !== undefined && Number(headers['content-length']) <= BACKEND_BLOCK_BYTES;
 }
 
 /**
- * The plaintext of a small object, from the answer to a GET of all its stored bytes.
- * @throws S3Error InternalError for bytes that do not open; BackendUnavailable for an answer that breaks off
+ * Plaintext of a small plan, from an answer with its stored bytes, which may go on with the footer. The answer's body is given
+ * back.
+ * @throws S3Error InternalError for bytes that do not open; BackendUnavailable for an answer that breaks off, or is too long
  */
-export async function readSmall(call: Call, object: SealedObject, response: BackendResponse): Promise<Buffer> {
-  const stored = await readBody(response, { maxBytes: object.facts.size });
+export async function readSmall(
+  call: Call,
+  object: SealedObject,
+  plan: ReadPlan,
+  response: BackendResponse,
+): Promise<readonly Buffer[]> {
+  const maxBytes = plan.sealedEnd - plan.sealedStart + object.footerBytes;
+  const stored = await readLent(response, { maxBytes });
   try {
-    return openWhole(object, stored);
+    return openAll(object, plan, stored);
   } catch (error) {
     throw asObjectFailure(call, object.address, error);
+  } finally {
+    response.body.giveBack?.();
   }
 }
 
-function openWhole(object: SealedObject, stored: Buffer): Buffer {
-  const { dek, layout, size, early, facts } = object;
-  if (early.partSalt === undefined) throw new MalformedSealedObject('the part salt is missing');
-  if (stored.length !== facts.size) throw new FormatError('LENGTH_MISMATCH');
-  const opener = new PartOpener({ dek, layout, partNumber: 0, salt: early.partSalt, plainBytes: size });
-  opener.checkHeader(stored.subarray(0, PART_HEADER_BYTES));
-  return opener.open(stored.subarray(PART_HEADER_BYTES));
+function openAll({ dek, layout }: SealedObject, plan: ReadPlan, stored: Buffer): Buffer[] {
+  const opened: Buffer[] = [];
+  let at = 0;
+  for (const { sealedBytes, ...piece } of plan.pieces) {
+    const sealed = stored.subarray(at, at + sealedBytes);
+    at += sealedBytes;
+    if (sealed.length < sealedBytes) throw new FormatError('LENGTH_MISMATCH');
+    opened.push(...openSegments({ ...piece, opener: new PartOpener({ dek, layout, ...piece }), sealed }));
+  }
+  return opened;
 }

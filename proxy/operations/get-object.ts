@@ -2,7 +2,7 @@
  * GetObject. A plain GET is one backend request: the reply's metadata says how its body opens. With a range, a part number or
  * conditions the object is inspected first, since which stored bytes are wanted depends on its sealed sizes.
  */
-import type { LentBody } from '../backend/backend.ts';
+import type { BackendResponse } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { accountHeaders } from '../object/client-headers.ts';
@@ -12,9 +12,9 @@ import { awaitingReader } from '../object/from-store.ts';
 import { namingTheMissing } from '../object/missing.ts';
 import type { ByteRange } from '../object/range.ts';
 import { readKnown } from '../object/read-known.ts';
-import { openPlan, partsOf } from '../object/read-object.ts';
+import { openPlan, type Plaintext, partsOf } from '../object/read-object.ts';
 import { planRead } from '../object/read-plan.ts';
-import { isSmall, readSmall } from '../object/read-small.ts';
+import { seemsSmall } from '../object/read-small.ts';
 import { objectHeaders, RESPONSE_OVERRIDES, readValidators, responseOverrides } from '../object/reply-headers.ts';
 import { type Selection, selectBytes, wantsChecksums } from '../object/selection.ts';
 import {
@@ -55,6 +55,7 @@ async function getWhole(call: Call, address: ObjectAddress): Promise<Reply> {
     key,
     query: versionQuery(address),
     headers: accountHeaders(call.request),
+    lends: seemsSmall,
     signal: call.signal,
   });
   if (response.status !== 200) throw await getFailure(address, response);
@@ -62,22 +63,17 @@ async function getWhole(call: Call, address: ObjectAddress): Promise<Reply> {
   awaitingReader(response.body);
   try {
     const object = await understand(call, address, factsOf(response.headers));
-    if (isSmall(object)) return replyWhole(call, object, await readSmall(call, object, response));
-    return reply(call, object, { kind: 'whole' }, await openWhole(call, object, response.body));
+    return reply(call, object, { kind: 'whole' }, await openWhole(call, object, response));
   } catch (error) {
     discard(response);
     throw error;
   }
 }
 
-async function openWhole(
-  call: Call,
-  object: StoredObject,
-  stored: AsyncIterable<Buffer> & LentBody,
-): Promise<AsyncIterable<Buffer>> {
-  if (object.kind === 'legacy') return refuseDisguised(call, object, stored);
+async function openWhole(call: Call, object: StoredObject, response: BackendResponse): Promise<Plaintext> {
+  if (object.kind === 'legacy') return refuseDisguised(call, object, response.body);
   const plan = planRead(await partsOf(call, object), { start: 0, end: object.size });
-  return openPlan(call, object, plan, stored);
+  return openPlan(call, object, plan, response);
 }
 
 async function getSelected(call: Call, address: ObjectAddress): Promise<Reply> {
@@ -102,7 +98,7 @@ function rangeOf(selection: Selection, object: StoredObject): ByteRange {
   return selection.kind === 'whole' ? { start: 0, end: object.size } : selection.range;
 }
 
-function reply(call: Call, object: StoredObject, selection: Selection, plaintext: AsyncIterable<Buffer>): Reply {
+function reply(call: Call, object: StoredObject, selection: Selection, plaintext: Plaintext): Reply {
   const headers = objectHeaders(object, call.request, {
     checksums: wantsChecksums(call.request) && selection.kind === 'whole',
   });
@@ -110,15 +106,7 @@ function reply(call: Call, object: StoredObject, selection: Selection, plaintext
   return {
     status: selection.kind === 'whole' ? 200 : 206,
     headers: { ...headers, ...selection.headers },
-    body: { length, chunks: plaintext },
-  };
-}
-
-function replyWhole(call: Call, object: StoredObject, body: Buffer): Reply {
-  return {
-    status: 200,
-    headers: objectHeaders(object, call.request, { checksums: wantsChecksums(call.request) }),
-    body,
+    body: Symbol.asyncIterator in plaintext ? { length, chunks: plaintext } : plaintext,
   };
 }
 

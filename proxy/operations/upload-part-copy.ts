@@ -13,6 +13,7 @@ import { authorisedSource, callAboutSource, requireSourceConditions } from '../o
 import { readUndisguised } from '../object/disguise.ts';
 import { namingTheMissing } from '../object/missing.ts';
 import type { ByteRange } from '../object/range.ts';
+import type { Plaintext } from '../object/read-object.ts';
 import { parsePartNumber } from '../object/selection.ts';
 import { inspectObject, type ObjectAddress, retryWhenChanged, type StoredObject } from '../object/stored-object.ts';
 import type { Call, Operation } from '../operation.ts';
@@ -73,7 +74,7 @@ async function openSource(call: Call, address: ObjectAddress): Promise<Opened> {
   return { source, size: range.end - range.start, chunks };
 }
 
-async function* asGenerator(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* asGenerator(chunks: Plaintext): AsyncGenerator<Buffer> {
   yield* chunks;
 }
 

@@ -14,10 +14,10 @@ import { HEAD_END, headLength, MalformedResponse, parseHead, type ResponseHead }
 /** Whose request is under way. Calls come in this order; after `onClosed` none comes. */
 export interface ConnectionUser {
   readonly method: string;
-  /** The body of the response will be given back. */
-  readonly lendsBody: boolean;
   onConnected(): void;
   onContinue(): void;
+  /** Whether the body after this head will be given back. */
+  lends(head: ResponseHead): boolean;
   /** The head is there, and its body to be read. Throwing closes the connection. */
   onResponse(head: ResponseHead, body: ResponseBody): void;
   /** The response is whole. The connection has another user, or none, from now on. */
@@ -214,7 +214,7 @@ export class Connection {
     const body = new ResponseBody({
       // TLS delivers what it has decrypted although reading was stopped: into a block that the reader has still.
       canBeCut: framing.isContiguous && !this.#isSecure,
-      isLent: user.lendsBody && head.status < 300,
+      isLent: user.lends(head),
       announced: framing.expected,
       wanted: () => this.#onWanted(),
       givenUp: () => this.destroy(),

@@ -4,7 +4,7 @@
  * connection remains.
  */
 import { performance } from 'node:perf_hooks';
-import { type BackendResponse, BackendUnavailable } from '../backend.ts';
+import { type BackendRequest, type BackendResponse, BackendUnavailable } from '../backend.ts';
 import type { Connection, ConnectionUser } from './connection.ts';
 import type { Connections } from './connections.ts';
 import type { RequestBody } from './request-body.ts';
@@ -33,8 +33,7 @@ export interface ExchangeOptions {
   /** Signed headers, with host and content-length. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: RequestBody | undefined;
-  /** The response's body will be given back. */
-  readonly lendsBody: boolean;
+  readonly lends: BackendRequest['lends'];
   /** Milliseconds for a connection to be made, TLS handshake included. */
   readonly connectMs: number;
   /** Milliseconds without a byte, while it is the store's turn; also for a connection to become free. */
@@ -88,8 +87,8 @@ class Exchange implements ConnectionUser {
     return this.#options.method;
   }
 
-  get lendsBody(): boolean {
-    return this.#options.lendsBody;
+  lends({ status, headers }: ResponseHead): boolean {
+    return status < 300 && this.#options.lends?.(headers) === true;
   }
 
   start(): void {

@@ -24,7 +24,9 @@ export class ResponseBody extends Readable {
   readonly #wanted: () => void;
   readonly #givenUp: () => void;
   readonly #canBeCut: boolean;
-  readonly #isLent: boolean;
+  /** All of it goes into one block, as far as that reaches. */
+  #isGathered: boolean;
+  /** So that what comes with the head is better copied into that block as well. */
   readonly #isLarge: boolean;
   #isWhole = false;
   /** The first piece, until the stream is read or another one comes. */
@@ -43,8 +45,8 @@ export class ResponseBody extends Readable {
   #block: Buffer | undefined;
 
   /**
-   * `canBeCut`: nothing stands between the bytes of the body, and none comes after `add` said that it is enough.
-   * `isLent`: it will be given back, and so may lie in blocks from the start. `announced`: its bytes, or 0 when that is not known.
+   * `canBeCut`: nothing stands between the bytes of the body, and none comes after `add` said that it is enough. `isLent`: it
+   * will be given back. `announced`: its bytes, or 0 where that is not known.
    */
   constructor(o: {
     canBeCut: boolean;
@@ -56,7 +58,7 @@ export class ResponseBody extends Readable {
     super({ highWaterMark: READ_AHEAD_BYTES });
     this.#canBeCut = o.canBeCut;
     this.#isLarge = o.announced > BACKEND_LEAST_READ_BYTES;
-    this.#isLent = o.isLent && (this.#isLarge || o.announced === 0);
+    this.#isGathered = o.isLent && (this.#isLarge || o.announced === 0);
     this.#wanted = o.wanted;
     this.#givenUp = o.givenUp;
   }
@@ -66,7 +68,7 @@ export class ResponseBody extends Readable {
     const { first, others } = sizes;
     // Of shorter pieces more than one waits for the reader, and two blocks are not enough.
     const isWorthIt = others >= READ_AHEAD_BYTES && Math.max(first, others) <= BACKEND_BLOCK_BYTES;
-    if (this.#canBeCut && !this.#isLent && isWorthIt) this.#sizes = sizes;
+    if (this.#canBeCut && !this.#isGathered && isWorthIt) this.#sizes = sizes;
   }
 
   /** Nothing of it while more is to come, which would go there. */
@@ -99,14 +101,16 @@ export class ResponseBody extends Readable {
       this.#block = this.#nextBlock(this.#sizes, expected);
       return this.#block;
     }
-    if (expected > 0 && expected <= sharedMemory.length && !this.#isLent) return sharedMemory;
+    if (expected > 0 && expected <= sharedMemory.length && !this.#isGathered) return sharedMemory;
     return this.#room();
   }
 
-  /** Where the bytes after those that were read so far may go. */
+  /** For the bytes after those that were read so far. */
   #room(): Buffer {
     if (this.#memory === undefined || this.#memory.length - this.#filled < BACKEND_LEAST_READ_BYTES) {
-      this.#memory = this.#isLent ? this.#borrowed() : Buffer.allocUnsafeSlow(BACKEND_READ_BYTES);
+      // One block: a body that does not fit may be of any length.
+      if (this.#blocks.length > 0) this.#isGathered = false;
+      this.#memory = this.#isGathered ? this.#borrowed() : Buffer.allocUnsafeSlow(BACKEND_READ_BYTES);
       this.#filled = 0;
     }
     return this.#memory.subarray(this.#filled);
@@ -128,13 +132,13 @@ export class ResponseBody extends Readable {
     return this.#emit(block);
   }
 
-  /** What came with the head: of a large body that is lent, into the block that the rest is read into, so that they are one. */
+  /** What came with the head: of a large body that is lent into the block, so that the rest follows there. */
   #copied(bytes: Buffer): Buffer {
     const isLarge = this.#isLarge || bytes.length >= BACKEND_LEAST_READ_BYTES;
-    if (!this.#isLent || !isLarge) return Buffer.from(bytes);
+    if (!this.#isGathered || !isLarge) return Buffer.from(bytes);
     const copy = this.#room().subarray(0, bytes.length);
     bytes.copy(copy);
-    this.#filled += bytes.length;
+    this.#filled += copy.length;
     return copy;
   }
 

@@ -70,7 +70,7 @@ export function openS3Backend(o: S3BackendOptions): Backend {
       path: target.path,
       headers: fresh ? { ...headers, connection: 'close' } : headers,
       body,
-      lendsBody: request.lendsBody === true,
+      lends: request.lends,
       connectMs,
       idleMs: movesDataInside(request) ? Math.max(idleMs, BACKEND_COPY_TIMEOUT_MS) : idleMs,
       staleMs,
