@@ -21,6 +21,8 @@ export const MD5_BLOCK_BYTES = 512 * KiB;
 export const MD5_STREAMS = 32;
 /** Streams whose blocks are kept for later ones: 8 MiB. */
 export const MD5_SPARE_STREAMS = 8;
+/** Milliseconds after the last large body for which those threads and that memory, 20 MiB and more, are kept. */
+export const MD5_IDLE_MS = 30_000;
 /** Bytes of a body that wait to be sent on a connection before its producer is held back: one batch, sent in few calls. */
 export const WRITE_AHEAD_BYTES = 512 * KiB;
 /** S3: largest single PUT, largest part, bytes of plaintext. */

@@ -1,13 +1,13 @@
 /**
  * MD5s of large bodies on threads of their own. The MD5 is every object's ETag, and takes more time than all the rest of storing a
  * body; on another core it runs beside the rest. Threads and shared memory are bounded: a body beyond the bounds has its MD5
- * computed where it is read.
+ * computed where it is read. A while after the last large body, threads and memory are let go of.
  */
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { MD5_BLOCK_BYTES, MD5_BLOCKS, MD5_SPARE_STREAMS, MD5_STREAMS, MD5_THREADS } from '../limits.ts';
+import { MD5_BLOCK_BYTES, MD5_BLOCKS, MD5_IDLE_MS, MD5_SPARE_STREAMS, MD5_STREAMS, MD5_THREADS } from '../limits.ts';
 import type { FromMd5Thread, ToMd5Thread } from './md5-protocol.ts';
 import { ThreadedMd5 } from './threaded-md5.ts';
 
@@ -18,6 +18,8 @@ export interface Md5ThreadsOptions {
   readonly threads: number;
   /** Streams at once; each takes MD5_BLOCKS blocks. */
   readonly streams: number;
+  /** Milliseconds without a stream after which the threads end; MD5_IDLE_MS by default. */
+  readonly idleMs?: number;
   readonly entry?: URL;
 }
 
@@ -33,6 +35,7 @@ export class Md5Threads {
   readonly #spare: (readonly SharedArrayBuffer[])[] = [];
   #lent = 0;
   #nextId = 1;
+  #idle: NodeJS.Timeout | undefined;
   /** A thread could not even start: no others are tried. */
   #broken = false;
 
@@ -45,9 +48,15 @@ export class Md5Threads {
     return this.#lent;
   }
 
+  /** Threads that run. */
+  get running(): number {
+    return this.#threads.length;
+  }
+
   /** A stream on the thread with the fewest; `undefined` when the bounds are reached. Its `close` has to be called. */
   open(): ThreadedMd5 | undefined {
     if (this.#broken || this.#options.threads < 1 || this.#lent >= this.#options.streams) return undefined;
+    clearTimeout(this.#idle);
     const thread = this.#leastBusy();
     const id = this.#nextId++;
     const blocks = this.#spare.pop() ?? newBlocks();
@@ -61,7 +70,10 @@ export class Md5Threads {
 
   /** Ends the threads; streams under way fail. */
   async close(): Promise<void> {
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+    clearTimeout(this.#idle);
+    this.#spare.length = 0;
+    // Out of the list at once: the next body gets a new one.
+    await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()));
   }
 
   #leastBusy(): Thread {
@@ -96,15 +108,22 @@ export class Md5Threads {
       return;
     }
     thread.streams.delete(message.id);
-    this.#lent -= 1;
+    this.#giveBack(1);
     if (this.#spare.length < MD5_SPARE_STREAMS) this.#spare.push(stream.blocks);
     stream.ended(message.md5);
   }
 
+  #giveBack(streams: number): void {
+    this.#lent -= streams;
+    if (this.#lent > 0 || streams === 0) return;
+    this.#idle = setTimeout(() => void this.close(), this.#options.idleMs ?? MD5_IDLE_MS).unref();
+  }
+
   #ended(thread: Thread, cause: unknown): void {
-    this.#threads.splice(this.#threads.indexOf(thread), 1);
+    const index = this.#threads.indexOf(thread);
+    if (index >= 0) this.#threads.splice(index, 1);
     if (!thread.hasWorked) this.#broken = true;
-    this.#lent -= thread.streams.size;
+    this.#giveBack(thread.streams.size);
     for (const stream of thread.streams.values()) stream.failed(new Error('an MD5 thread ended', { cause }));
   }
 }

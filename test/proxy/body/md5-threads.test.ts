@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
@@ -110,6 +111,29 @@ describe('the MD5 of a stream', () => {
     const results = await Promise.all(bodies.map((data) => passed(opened(shared), data, [50_000])));
     expect(results.map(([, digest]) => digest)).toEqual(bodies.map(md5));
     expect(shared.lent).toBe(0);
+  });
+});
+
+describe('after the last large body', () => {
+  it('threads and memory are let go of, and the next one gets new ones', async () => {
+    const pool = poolOf({ threads: 2, idleMs: 20 });
+    for (let i = 0; i < 3; i++) {
+      const passing = [whole, whole.subarray(1)].map((data) => passed(opened(pool), data, [65_536]));
+      expect(pool.running).toBe(2);
+      expect((await Promise.all(passing)).map(([, digest]) => digest)).toEqual([md5(whole), md5(whole.subarray(1))]);
+      await expect.poll(() => pool.running).toBe(0);
+    }
+  });
+
+  it('nothing is let go of while another is under way', async () => {
+    const pool = poolOf({ idleMs: 20 });
+    const stays = opened(pool);
+    for (let i = 0; i < 3; i++) {
+      await settled(pool);
+      await setTimeout(40);
+      expect(pool.running).toBe(1);
+    }
+    expect((await passed(stays, whole, [65_536]))[1]).toBe(md5(whole));
   });
 });
 
