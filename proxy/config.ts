@@ -3,6 +3,7 @@
  * or malformed value stops the program with the variable's name, and never shows the value of a secret.
  */
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { parseEscrowPublicKey } from './keyring/escrow-key.ts';
@@ -260,11 +261,15 @@ function readSecretFile(name: Variable, path: string): string {
   }
 }
 
+const MAX_WORKERS = 256;
+
 function workers(settings: Settings): number {
   const text = settings['SEALGATE_WORKERS'] ?? '1';
+  // What the process may use: fewer than the machine has, in a container with a limit.
+  if (text === 'auto') return Math.min(availableParallelism(), MAX_WORKERS);
   const number = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (number < 1 || number > 256) throw new ConfigError('SEALGATE_WORKERS', 'must be a number from 1 to 256');
-  return number;
+  if (number >= 1 && number <= MAX_WORKERS) return number;
+  throw new ConfigError('SEALGATE_WORKERS', `must be a number from 1 to ${MAX_WORKERS}, or auto`);
 }
 
 function memoryBytes(settings: Settings): number | undefined {

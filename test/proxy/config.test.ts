@@ -4,7 +4,7 @@
  * secrets in production).
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ConfigError, parseConfig, readSettings, type Settings, variables } from '../../proxy/config.ts';
@@ -57,6 +57,10 @@ test('a whole configuration, with every default', () => {
   });
 });
 
+test('as many workers as there are cores that the process may use', () => {
+  expect(parseConfig({ ...GOOD, SEALGATE_WORKERS: 'auto' }).workers).toBe(availableParallelism());
+});
+
 describe('required', () => {
   const required = Object.keys(GOOD);
   test.each(required)('%s: stops with its name', (name) => {
@@ -94,7 +98,7 @@ const MALFORMED: Readonly<Record<string, readonly string[]>> = {
   SEALGATE_SELF_SERVICE: ['x', 'ON', 'true'],
   SEALGATE_LAST_USED: ['on', 'DAY', 'hour', 'true'],
   SEALGATE_ESCROW_PUBLIC_KEY: ['x', 'A'.repeat(43), `${'A'.repeat(43)}=`, 'ab'.repeat(32)],
-  SEALGATE_WORKERS: ['0', '-1', '1.5', 'many', '257', '1e2'],
+  SEALGATE_WORKERS: ['0', '-1', '1.5', 'many', '257', '1e2', 'Auto'],
   SEALGATE_MEMORY: ['512', '512MB', '-1GiB', '0GiB', '31MiB', '1.5GiB'],
   SEALGATE_LEGACY: ['yes', 'before', 'before:', 'before:never', 'Deny'],
   SEALGATE_CONDITIONS: ['loose', 'STRICT'],
