@@ -5,6 +5,7 @@
 import type { Backend } from './backend.ts';
 import * as conditions from './probe/conditions.ts';
 import * as integrity from './probe/integrity.ts';
+import { listsMetadata } from './probe/metadata.ts';
 import { honoursCompleteConditions, wantsEqualParts } from './probe/multipart.ts';
 import { ProbeSession } from './probe/session.ts';
 
@@ -31,6 +32,8 @@ export interface Capabilities {
   readonly contentMd5: boolean;
   /** A body cut short of its Content-Length is not stored. Without that no streamed upload is safe. */
   readonly discardsCutBodies: boolean;
+  /** Listings show metadata when they are asked to. */
+  readonly listsMetadata: boolean;
 }
 
 const STEPS: { readonly [name in keyof Capabilities]: (session: ProbeSession) => Promise<boolean> } = {
@@ -45,6 +48,7 @@ const STEPS: { readonly [name in keyof Capabilities]: (session: ProbeSession) =>
   replaceMetadata: integrity.replacesMetadataInPlace,
   contentMd5: integrity.verifiesContentMd5,
   discardsCutBodies: integrity.discardsCutBodies,
+  listsMetadata,
 };
 
 /**
@@ -83,6 +87,7 @@ const LABELS: { readonly [name in keyof Capabilities]: string } = {
   replaceMetadata: 'metadata replaced in place',
   contentMd5: 'Content-MD5 checked',
   discardsCutBodies: 'cut bodies discarded',
+  listsMetadata: 'metadata in listings',
 };
 
 /** One line for the start banner: `yes: ...; no: ...`. */

@@ -103,6 +103,7 @@ const NOTHING: Capabilities = {
   replaceMetadata: false,
   contentMd5: false,
   discardsCutBodies: false,
+  listsMetadata: false,
 };
 
 /** None is needed for a downloaded object with a copy of the keyring. */

@@ -3,7 +3,7 @@
  * are looked up, within a bound and once per version, and agree with what HEAD says. A row that fails never fails the list.
  */
 import { sealedPartBytes } from '../../crypto/layout.ts';
-import { BackendUnavailable } from '../backend/backend.ts';
+import { BackendUnavailable, type QueryParameter } from '../backend/backend.ts';
 import type { ListedObject } from '../backend/list.ts';
 import { S3Error } from '../errors.ts';
 import type { Lane } from '../fair-limit.ts';
@@ -12,6 +12,7 @@ import { mapBounded } from '../map-bounded.ts';
 import type { Call } from '../operation.ts';
 import type { XmlElement } from '../xml.ts';
 import { type ListedAttributes, type VersionIdentity, versionName } from './attributes-cache.ts';
+import { type DescribedRows, describedRows, understandRow } from './described-rows.ts';
 import { encodeListed } from './list-encoding.ts';
 import { unkeptHeaders } from './opened-headers.ts';
 import { nothingRecent } from './recent-objects.ts';
@@ -26,11 +27,12 @@ export interface PlainRow extends ListedObject, ListedAttributes {
   readonly size: number;
 }
 
-/** In the order given. */
+/** In the order given. `query`: of the page that they are, where that can be asked for with metadata. */
 export async function plainRows<Row extends ListedObject>(
   call: Call,
   bucket: string,
   rows: readonly Row[],
+  query?: readonly QueryParameter[],
 ): Promise<(Row & PlainRow)[]> {
   const plain: (Row & PlainRow)[] = new Array(rows.length);
   // Most rows of most listings are known: they cost no promise.
@@ -42,9 +44,10 @@ export async function plainRows<Row extends ListedObject>(
   });
   const quiet = forLookUps(call);
   const lane = call.services.lookUps.lane();
+  const described = await describedRows(quiet, { bucket, query, unknown: unknown.map((index) => rows[index] as Row) });
   await mapBounded(unknown, LIST_LOOKUPS_AT_ONCE, async (index) => {
     const row = rows[index] as Row;
-    plain[index] = plainRow(row, await lookUpOnce(quiet, lane, bucket, row));
+    plain[index] = plainRow(row, await lookUpOnce(quiet, { lane, described }, bucket, row));
   });
   return plain;
 }
@@ -76,18 +79,30 @@ function identityOf(call: Call, bucket: string, { key, etag, lastModified, size 
 }
 
 /** Two listings at once look up a version once. One that is given up leaves the other's look-ups alone. */
-function lookUpOnce(call: Call, lane: Lane, bucket: string, row: ListedRow): Promise<ListedAttributes> {
+function lookUpOnce(
+  call: Call,
+  o: { lane: Lane; described: DescribedRows },
+  bucket: string,
+  row: ListedRow,
+): Promise<ListedAttributes> {
   const identity = identityOf(call, bucket, row);
   const name = `${row.versionId ?? ''}\0${versionName(identity)}`;
-  return call.services.listing.run(name, call.signal, () => lane(() => lookUp(call, identity, row)));
+  return call.services.listing.run(name, call.signal, () => o.lane(() => lookUp(call, identity, row, o.described)));
 }
 
-async function lookUp(call: Call, identity: VersionIdentity, row: ListedRow): Promise<ListedAttributes> {
+async function lookUp(
+  call: Call,
+  identity: VersionIdentity,
+  row: ListedRow,
+  described: DescribedRows,
+): Promise<ListedAttributes> {
   call.signal.throwIfAborted();
   const { bucket, key } = identity;
   try {
     const address = { bucket, key, versionId: row.versionId };
-    const object = await onceMore(call, () => inspectObject(call, address, { storedBytes: row.size }));
+    const object =
+      (await understandRow(call, address, row, described)) ??
+      (await onceMore(call, () => inspectObject(call, address, { storedBytes: row.size })));
     if (object.kind === 'sealed') return { size: object.size, etag: object.etag, checksums: object.late.checksums };
     return remembered(call, identity, asListed(row));
   } catch (error) {

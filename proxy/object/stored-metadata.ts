@@ -7,6 +7,8 @@ import { MAX_USER_METADATA_BYTES } from '../limits.ts';
 
 export const META_PREFIX = 'x-amz-meta-';
 const NAMES = ['enc-algo', 'enc-dek', 'enc-tenant', 'enc-attrs'] as const;
+/** The headers that they are in the backend's requests and answers, the one that every sealed object has first. */
+export const STORED_HEADERS = NAMES.map((name) => `${META_PREFIX}${name}`) as [string, ...string[]];
 type StoredName = (typeof NAMES)[number];
 
 /** What a backend's reply holds of ours, unverified. */

@@ -104,7 +104,7 @@ export async function inspectObject(
 }
 
 /** Beyond it a sealed object has a footer. */
-const LARGEST_SMALL_BYTES = sealedPartBytes(SMALL_BODY_BYTES);
+export const LARGEST_SMALL_BYTES = sealedPartBytes(SMALL_BODY_BYTES);
 
 async function inspectByHead(call: Call, address: ObjectAddress): Promise<StoredObject> {
   const response = await call.services.backend.send({ method: 'HEAD', ...about(call, address) });

@@ -51,7 +51,7 @@ export const listObjectsV2: Operation = {
     if (Buffer.isBuffer(found)) return xmlReply(found);
     const { id, page } = found;
     const isKnown = areKnown(call, bucket, page.objects);
-    const rows = await plainRows(call, bucket, page.objects);
+    const rows = await plainRows(call, bucket, page.objects, query);
     const owner = request.query.get('fetch-owner') === 'true';
     const reply = Buffer.from(
       renderXml('ListBucketResult', {

@@ -29,6 +29,8 @@ export type Flaw =
   | 'equal-parts'
   | 'no-versioning'
   | 'keeps-metadata'
+  | 'lists-no-metadata'
+  | 'lists-short-metadata'
   /** Looks first, writes a little later: two writers both pass. */
   | 'races';
 
@@ -164,11 +166,14 @@ class Model {
     }
     const prefix = `${request.bucket}/${query(request, 'prefix') ?? ''}`;
     const rows = [...this.objects].filter(([target]) => target.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1));
+    const shows = query(request, 'metadata') === 'true' && !this.#flaws.has('lists-no-metadata');
+    const most = this.#flaws.has('lists-short-metadata') ? 100 : Number.POSITIVE_INFINITY;
     const contents = rows.map(([target, object]) => ({
       Key: encodeURIComponent(target.slice(`${request.bucket}/`.length)),
       LastModified: object.modified.toISOString(),
       ETag: object.etag,
       Size: object.body.length,
+      UserMetadata: shows ? userMetadata(object, most) : undefined,
     }));
     const versions = query(request, 'versions') !== undefined;
     const common = { EncodingType: 'url', IsTruncated: false };
@@ -230,6 +235,14 @@ function kept(request: BackendRequest): Record<string, string> {
 
 function stored(body: Buffer, headers: Record<string, string>): StoredObject {
   return { body, etag: `"${digest(body).toString('hex')}"`, headers, modified: new Date() };
+}
+
+/** As MinIO spells it. */
+function userMetadata({ headers }: StoredObject, most: number): Record<string, string> {
+  const entries = Object.entries(headers).filter(([name]) => name.startsWith('x-amz-meta-'));
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase()), value.slice(0, most)]),
+  );
 }
 
 function query(request: BackendRequest, name: string): string | undefined {

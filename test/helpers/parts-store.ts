@@ -35,6 +35,7 @@ export const PARTS_STORE_CAPABILITIES: Capabilities = {
   replaceMetadata: true,
   contentMd5: false,
   discardsCutBodies: true,
+  listsMetadata: false,
 };
 
 const PAGE = 1000;

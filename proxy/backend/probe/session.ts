@@ -68,6 +68,11 @@ export class ProbeSession {
     return { status, headers, body };
   }
 
+  /** A listing of what begins with the key of an object of this session. */
+  list(name: string, query: readonly QueryParameter[]): Promise<ProbeAnswer> {
+    return this.send({ method: 'GET', query: [...query, ['prefix', this.#key(name)]] });
+  }
+
   /** Stores a small object and returns its ETag. @throws S3Error when that does not work, which nothing can do without. */
   async put(name: string, content: string): Promise<string> {
     const { status, headers, body } = await this.send({ method: 'PUT', name, body: Buffer.from(content) });

@@ -18,6 +18,7 @@ const ALL: Capabilities = {
   replaceMetadata: true,
   contentMd5: true,
   discardsCutBodies: true,
+  listsMetadata: true,
 };
 
 test('a store that does everything right', async () => {
@@ -37,6 +38,8 @@ describe('a store with one flaw lacks one capability', () => {
     ['keeps-metadata', { replaceMetadata: false }],
     ['ignores-content-md5', { contentMd5: false }],
     ['stores-cut-bodies', { discardsCutBodies: false }],
+    ['lists-no-metadata', { listsMetadata: false }],
+    ['lists-short-metadata', { listsMetadata: false }],
     ['races', { conditionalPut: false, conditionalPutIfMatch: false }],
   ];
 

@@ -52,6 +52,7 @@ const STORES: readonly Store[] = [
       replaceMetadata: true,
       contentMd5: true,
       discardsCutBodies: true,
+      listsMetadata: true,
     },
   },
   {
@@ -72,6 +73,7 @@ const STORES: readonly Store[] = [
       replaceMetadata: true,
       contentMd5: false,
       discardsCutBodies: true,
+      listsMetadata: false,
     },
   },
 ];

@@ -1,0 +1,82 @@
+/**
+ * Rows of a page whose objects need not be looked up one by one, since the store shows their metadata in listings (MinIO does).
+ * What a row says is worth what the answer to a HEAD is: the sealed metadata opens for this name only, and has to agree with the
+ * row's size. Whatever is not there, or not of the same version, is looked up as ever.
+ */
+import { askFor } from '../backend/ask.ts';
+import type { QueryParameter } from '../backend/backend.ts';
+import { type DescribedObject, parseDescribed, WITH_METADATA } from '../backend/list.ts';
+import { LIST_DESCRIBED_ROWS } from '../limits.ts';
+import type { Call } from '../operation.ts';
+import { accountHeaders } from './client-headers.ts';
+import { STORED_HEADERS } from './stored-metadata.ts';
+import {
+  LARGEST_SMALL_BYTES,
+  type ObjectAddress,
+  type StoredObject,
+  understand,
+  VersionChanged,
+} from './stored-object.ts';
+
+type ListedRow = Pick<DescribedObject, 'key' | 'size' | 'etag' | 'lastModified'>;
+
+/** By key. */
+export type DescribedRows = ReadonlyMap<string, DescribedObject>;
+
+const NONE: DescribedRows = new Map();
+
+/**
+ * The same page once more, with metadata, if enough of its rows are `unknown`. `query`: that of the page, by version 2. A page
+ * that is not to be had is no failure: the rows are looked up then.
+ */
+export async function describedRows(
+  call: Call,
+  o: { bucket: string; query: readonly QueryParameter[] | undefined; unknown: readonly ListedRow[] },
+): Promise<DescribedRows> {
+  const { bucket, query, unknown } = o;
+  if (query === undefined || !call.services.capabilities.listsMetadata) return NONE;
+  if (unknown.filter(({ size }) => size <= LARGEST_SMALL_BYTES).length < LIST_DESCRIBED_ROWS) return NONE;
+  const request = {
+    method: 'GET',
+    bucket,
+    query: [...query, WITH_METADATA],
+    headers: accountHeaders(call.request),
+  } as const;
+  try {
+    const use = (document: Buffer) => parseDescribed(document, STORED_HEADERS);
+    const rows = await askFor(call, 'ListObjectsV2', request, { use });
+    return new Map(rows.map((row) => [row.key, row]));
+  } catch {
+    call.signal.throwIfAborted();
+    return NONE;
+  }
+}
+
+/** `undefined` when the row has to be looked up. @throws S3Error as the object's metadata have it */
+export async function understandRow(
+  call: Call,
+  address: ObjectAddress,
+  row: ListedRow,
+  described: DescribedRows,
+): Promise<StoredObject | undefined> {
+  const found = described.get(row.key);
+  const isSame =
+    found?.etag === row.etag && found.size === row.size && found.lastModified.getTime() === row.lastModified.getTime();
+  // A larger one has a footer, which brings the metadata with it.
+  if (found === undefined || !isSame || row.size > LARGEST_SMALL_BYTES) return undefined;
+  const headers = Object.fromEntries(Object.entries(found.headers).filter(([, value]) => value !== ''));
+  const facts = {
+    etag: row.etag,
+    lastModified: row.lastModified.toUTCString(),
+    versionId: undefined,
+    size: row.size,
+    headers,
+  };
+  try {
+    return await understand(call, address, facts);
+  } catch (error) {
+    // It has a footer, of a version that the row does not name.
+    if (error instanceof VersionChanged) return undefined;
+    throw error;
+  }
+}
