@@ -51,6 +51,8 @@ const QUERY: ReadonlySet<string> = new Set([
   ...['max-uploads', 'max-parts', 'part-number-marker', 'max-buckets', 'bucket-region'],
   ...['response-cache-control', 'response-content-disposition', 'response-content-encoding'],
   ...['response-content-language', 'response-content-type', 'response-expires'],
+  // MinIO's own. Others do not look at it.
+  'metadata',
 ]);
 
 /** The first rule that the request breaks. */
