@@ -52,16 +52,23 @@ async function readPieces(
 function collect(body: Readable, maxBytes: number, onPiece = ignore as (piece: Buffer) => void): Promise<Buffer[]> {
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = [];
+    /** Since the last that were joined. */
+    let recent: Buffer[] = [];
     let length = 0;
-    const ended = () => resolve(pieces);
+    const ended = () => resolve([...pieces, ...recent]);
     if (body.errored !== null) return reject(body.errored);
     if (body.readableEnded) return ended();
     if (body.destroyed) return reject(new Error('the body was given up'));
     body.on('data', (piece: Buffer) => {
       length += piece.length;
       if (length > maxBytes) return reject(tooLong(maxBytes));
-      pieces.push(piece);
       onPiece(piece);
+      recent.push(piece);
+      if (recent.length < PIECES_AT_ONCE) return undefined;
+      // A store may send single bytes, each of which would take a hundred.
+      pieces.push(inOne(recent));
+      recent = [];
+      return undefined;
     });
     body.once('end', ended);
     body.once('error', reject);
@@ -92,6 +99,9 @@ function alone(body: Buffer): Buffer {
 }
 
 const NOTHING = Buffer.alloc(0);
+
+/** Pieces that are kept as they came, before they are joined. */
+const PIECES_AT_ONCE = 1024;
 
 function tooLong(maxBytes: number): BackendUnavailable {
   return new BackendUnavailable(`its answer is longer than ${maxBytes} bytes`);

@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { type BackendResponse, BackendUnavailable } from '../../../proxy/backend/backend.ts';
-import { discard, readBody } from '../../../proxy/backend/read-body.ts';
+import { discard, readBody, readLent } from '../../../proxy/backend/read-body.ts';
 
 function response(chunks: readonly (Buffer | Error)[], headers: Record<string, string> = {}): BackendResponse {
   async function* generate() {
@@ -22,6 +22,16 @@ test.each([
   [[piece, Buffer.alloc(0), piece], '1234512345'],
 ])('whole (%#)', async (chunks, text) => {
   expect((await readBody(response(chunks), { maxBytes: 10 })).toString()).toBe(text);
+});
+
+test('in single bytes, of which a great many are joined as they come', async () => {
+  const bytes = Array.from({ length: 5_000 }, (_, i) => Buffer.from([i % 251]));
+  const whole = Buffer.concat(bytes);
+  const told: Buffer[] = [];
+  const onPiece = (piece: Buffer) => void told.push(piece);
+  expect((await readLent(response(bytes), { maxBytes: 5_000, onPiece })).equals(whole)).toBe(true);
+  expect(Buffer.concat(told).equals(whole)).toBe(true);
+  await expect(readLent(response(bytes), { maxBytes: 4_999 })).rejects.toThrowError(BackendUnavailable);
 });
 
 describe('an error', () => {
