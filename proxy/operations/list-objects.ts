@@ -1,5 +1,6 @@
 /** ListObjects, the first version: markers instead of tokens, and an owner in every row. */
 import { ask } from '../backend/ask.ts';
+import type { QueryParameter } from '../backend/backend.ts';
 import { LIST_ENCODING, parseListV1 } from '../backend/list.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
 import { accountHeaders } from '../object/client-headers.ts';
@@ -7,6 +8,7 @@ import { encodeListed, pageSize, wantsEncoding } from '../object/list-encoding.t
 import { contentsElement, plainRows } from '../object/listing.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 import { xmlReply } from '../reply.ts';
+import type { S3Request } from '../request.ts';
 import { renderXml } from '../xml.ts';
 import { encodedParameter, forwarded } from './list-objects-v2.ts';
 
@@ -30,7 +32,7 @@ export const listObjects: Operation = {
       headers: accountHeaders(request),
     });
     const page = parseListV1(document);
-    const rows = await plainRows(call, bucket, page.objects);
+    const rows = await plainRows(call, bucket, page.objects, byVersion2(request, maxKeys));
     const delimiter = encodedParameter(request, 'delimiter', encode);
     // S3 names the next marker only with a delimiter; without one clients take the last key.
     const nextMarker = page.isTruncated && delimiter !== undefined ? page.nextMarker : undefined;
@@ -50,3 +52,15 @@ export const listObjects: Operation = {
     );
   },
 };
+
+/** The same page by version 2, which alone can show metadata. */
+function byVersion2(request: S3Request, maxKeys: number): QueryParameter[] {
+  const marker = request.query.get('marker') ?? '';
+  return [
+    ['list-type', '2'],
+    ...forwarded(request, ['prefix', 'delimiter']),
+    ...(marker === '' ? [] : [['start-after', marker] as const]),
+    ['max-keys', String(maxKeys)],
+    LIST_ENCODING,
+  ];
+}
