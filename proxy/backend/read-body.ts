@@ -13,34 +13,34 @@ export async function readBody(response: BackendResponse, o: { maxBytes: number 
   return alone(inOne(await readPieces(response, o)));
 }
 
-/**
- * The same of a body that was asked for as lent, which the caller gives back when it has no more use for what this returns.
- * `onPiece` is told of each piece as it comes.
- */
-export async function readLent(
-  response: BackendResponse,
-  o: { maxBytes: number; onPiece?: ((piece: Buffer) => void) | undefined },
-): Promise<Buffer> {
+interface LentReading {
+  readonly maxBytes: number;
+  /** Is told of each piece as it comes. */
+  readonly onPiece?: ((piece: Buffer) => void) | undefined;
+  /** What comes beyond `maxBytes` is let go of, and no failure. */
+  readonly dropsRest?: boolean;
+}
+
+/** The same of a body that was asked for as lent, which the caller gives back when it has no more use for what this returns. */
+export async function readLent(response: BackendResponse, o: LentReading): Promise<Buffer> {
   return inOne(await readPieces(response, o));
 }
 
-async function readPieces(
-  response: BackendResponse,
-  o: { maxBytes: number; onPiece?: ((piece: Buffer) => void) | undefined },
-): Promise<readonly Buffer[]> {
+async function readPieces(response: BackendResponse, o: LentReading): Promise<readonly Buffer[]> {
   const announced = Number(response.headers['content-length'] ?? 0);
-  if (announced > o.maxBytes) {
+  if (announced > o.maxBytes && o.dropsRest !== true) {
     destroyQuietly(response.body);
     throw new BackendUnavailable(`its answer announces ${announced} bytes where at most ${o.maxBytes} are accepted`);
   }
   const whole = response.body.takeWhole?.();
   if (whole !== undefined) {
-    if (whole.length > o.maxBytes) throw tooLong(o.maxBytes);
-    o.onPiece?.(whole);
-    return [whole];
+    if (whole.length > o.maxBytes && o.dropsRest !== true) throw tooLong(o.maxBytes);
+    const wanted = whole.subarray(0, o.maxBytes);
+    o.onPiece?.(wanted);
+    return [wanted];
   }
   try {
-    return await collect(response.body, o.maxBytes, o.onPiece);
+    return await collect(response.body, o);
   } catch (cause) {
     destroyQuietly(response.body);
     if (cause instanceof BackendUnavailable || isAbort(cause)) throw cause;
@@ -49,7 +49,7 @@ async function readPieces(
 }
 
 /** By events: for a short answer, iterating it would cost more than all the rest of reading it. */
-function collect(body: Readable, maxBytes: number, onPiece = ignore as (piece: Buffer) => void): Promise<Buffer[]> {
+function collect(body: Readable, { maxBytes, onPiece, dropsRest }: LentReading): Promise<Buffer[]> {
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = [];
     /** Since the last that were joined. */
@@ -59,15 +59,21 @@ function collect(body: Readable, maxBytes: number, onPiece = ignore as (piece: B
     if (body.errored !== null) return reject(body.errored);
     if (body.readableEnded) return ended();
     if (body.destroyed) return reject(new Error('the body was given up'));
-    body.on('data', (piece: Buffer) => {
+    body.on('data', (read: Buffer) => {
+      const isTooLong = length + read.length > maxBytes;
+      if (isTooLong && dropsRest !== true) return reject(tooLong(maxBytes));
+      const piece = read.subarray(0, maxBytes - length);
       length += piece.length;
-      if (length > maxBytes) return reject(tooLong(maxBytes));
-      onPiece(piece);
+      onPiece?.(piece);
       recent.push(piece);
-      if (recent.length < PIECES_AT_ONCE) return undefined;
-      // A store may send single bytes, each of which would take a hundred.
-      pieces.push(inOne(recent));
-      recent = [];
+      if (isTooLong) {
+        ended();
+        body.destroy();
+      } else if (recent.length >= PIECES_AT_ONCE) {
+        // A store may send single bytes, each of which would take a hundred.
+        pieces.push(inOne(recent));
+        recent = [];
+      }
       return undefined;
     });
     body.once('end', ended);

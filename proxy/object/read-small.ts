@@ -25,7 +25,8 @@ export function seemsSmall(headers: BackendResponse['headers']): boolean {
 /**
  * Plaintext of a small plan, from an answer with its stored bytes, which may go on with the footer. The answer's body is given
  * back.
- * @throws S3Error InternalError for bytes that do not open; BackendUnavailable for an answer that breaks off, or is too long
+ * @throws S3Error InternalError for bytes that do not open; BackendUnavailable for an answer that breaks off, or goes on behind
+ *   all of an object
  */
 export async function readSmall(
   call: Call,
@@ -34,7 +35,9 @@ export async function readSmall(
   response: BackendResponse,
 ): Promise<readonly Buffer[]> {
   const maxBytes = plan.sealedEnd - plan.sealedStart + object.footerBytes;
-  const stored = await readLent(response, { maxBytes });
+  // A store may send more, without end. Behind all of an object nothing may follow.
+  const dropsRest = object.footerBytes > 0 || plan.pieces.some(({ take }) => take < object.size);
+  const stored = await readLent(response, { maxBytes, dropsRest });
   try {
     return openAll(object, plan, stored);
   } catch (error) {

@@ -34,6 +34,19 @@ test('in single bytes, of which a great many are joined as they come', async () 
   await expect(readLent(response(bytes), { maxBytes: 4_999 })).rejects.toThrowError(BackendUnavailable);
 });
 
+test.each([
+  ['in pieces', [piece, piece, Buffer.from('6789')], {}],
+  ['announced too long', [piece, piece, Buffer.from('6789')], { 'content-length': '14' }],
+  ['without end', Array.from({ length: 1000 }, () => piece), {}],
+])('%s: what is beyond the bound can be let go of instead', async (_, chunks, headers) => {
+  const one = response(chunks, headers);
+  const told: Buffer[] = [];
+  const onPiece = (part: Buffer) => void told.push(part);
+  expect((await readLent(one, { maxBytes: 12, dropsRest: true, onPiece })).length).toBe(12);
+  expect(Buffer.concat(told).length).toBe(12);
+  expect(one.body.destroyed).toBe(true);
+});
+
 describe('an error', () => {
   test.each<[string, BackendResponse]>([
     ['one byte too long', response([piece, piece, Buffer.from('6')])],
