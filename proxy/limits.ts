@@ -45,6 +45,8 @@ export const MAX_BACKEND_XML_BYTES = 16 * MiB;
 export const MAX_LIST_KEYS = 1000;
 /** Look-ups of attributes under way at once for one listing: 1,000 keys take 16 round trips to the backend. */
 export const LIST_LOOKUPS_AT_ONCE = 64;
+/** Unknown rows of a page from which on a store that can is asked for the page with metadata, in place of one request each. */
+export const LIST_DESCRIBED_ROWS = 16;
 /** And for all listings of a process: half of BACKEND_SOCKETS, so that reads and writes go on beside them. */
 export const LOOKUPS_AT_ONCE = 256;
 /** Bytes of memory for footers and part tables that were opened: about 2 KB for a footer, 5 MB for a table of 10,000 parts. */
@@ -64,8 +66,6 @@ export const RECENT_OBJECT_TTL_MS = 60_000;
 export const REQUEST_MEMORY_BYTES = 64 * KiB;
 /** Bytes that a streamed body holds at once: a batch as it comes in, the same opened or sealed, and two sockets' buffers. */
 export const STREAM_MEMORY_BYTES = 2 * MiB;
-/** Unknown rows of a page from which on a store that can is asked for the page with metadata, in place of one request each. */
-export const LIST_DESCRIBED_ROWS = 16;
 /** Bytes for one page of a listing: 1,000 keys of 1,024 bytes as a document, as rows, and as the reply. */
 export const LISTING_MEMORY_BYTES = 8 * MiB;
 /** Bytes for looking at a multipart upload: 10,000 parts with a receipt of 400 bytes each, as documents and as rows. */

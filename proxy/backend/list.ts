@@ -55,7 +55,7 @@ export interface VersionsPage {
 
 /** A row with what it says of the object's metadata. */
 export interface DescribedObject extends ListedObject {
-  /** By lower-case header names; '' for what it does not say. */
+  /** By lower-case header names; without what it does not say. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -98,7 +98,8 @@ export function parseDescribed(xml: Buffer, names: readonly [string, ...string[]
   return root.children('Contents').flatMap((row) => {
     const metadata = row.child('UserMetadata');
     const found = elements.map(([name, element]) => [name, metadata?.value(element) ?? ''] as const);
-    return found[0]?.[1] ? [{ ...objectOf(row, decode), headers: Object.fromEntries(found) }] : [];
+    const shown = found.filter(([, value]) => value !== '');
+    return shown[0]?.[0] === names[0] ? [{ ...objectOf(row, decode), headers: Object.fromEntries(shown) }] : [];
   });
 }
 

@@ -64,14 +64,8 @@ export async function understandRow(
     found?.etag === row.etag && found.size === row.size && found.lastModified.getTime() === row.lastModified.getTime();
   // A larger one has a footer, which brings the metadata with it.
   if (found === undefined || !isSame || row.size > LARGEST_SMALL_BYTES) return undefined;
-  const headers = Object.fromEntries(Object.entries(found.headers).filter(([, value]) => value !== ''));
-  const facts = {
-    etag: row.etag,
-    lastModified: row.lastModified.toUTCString(),
-    versionId: undefined,
-    size: row.size,
-    headers,
-  };
+  const { etag, size, headers } = found;
+  const facts = { etag, lastModified: row.lastModified.toUTCString(), versionId: undefined, size, headers };
   try {
     return await understand(call, address, facts);
   } catch (error) {

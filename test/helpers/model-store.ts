@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Backend, BackendRequest, BackendResponse } from '../../proxy/backend/backend.ts';
 import { parseXml, renderErrorXml, renderXml, type XmlElement } from '../../proxy/xml.ts';
+import { userMetadata } from './user-metadata.ts';
 
 interface StoredObject {
   readonly body: Buffer;
@@ -173,7 +174,7 @@ class Model {
       LastModified: object.modified.toISOString(),
       ETag: object.etag,
       Size: object.body.length,
-      UserMetadata: shows ? userMetadata(object, most) : undefined,
+      UserMetadata: shows ? userMetadata(cut(object.headers, most)) : undefined,
     }));
     const versions = query(request, 'versions') !== undefined;
     const common = { EncodingType: 'url', IsTruncated: false };
@@ -237,12 +238,9 @@ function stored(body: Buffer, headers: Record<string, string>): StoredObject {
   return { body, etag: `"${digest(body).toString('hex')}"`, headers, modified: new Date() };
 }
 
-/** As MinIO spells it. */
-function userMetadata({ headers }: StoredObject, most: number): Record<string, string> {
-  const entries = Object.entries(headers).filter(([name]) => name.startsWith('x-amz-meta-'));
-  return Object.fromEntries(
-    entries.map(([name, value]) => [name.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase()), value.slice(0, most)]),
-  );
+/** Each value to so many characters. */
+function cut(headers: Readonly<Record<string, string>>, most: number): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.slice(0, most)]));
 }
 
 function query(request: BackendRequest, name: string): string | undefined {

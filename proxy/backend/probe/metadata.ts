@@ -1,5 +1,4 @@
 /** Does the store show objects' metadata in listings? MinIO does, asked with a parameter of its own; S3 has no such thing. */
-
 import { BackendUnavailable } from '../backend.ts';
 import { LIST_ENCODING, parseDescribed, WITH_METADATA } from '../list.ts';
 import type { ProbeSession } from './session.ts';
