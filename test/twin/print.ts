@@ -1,4 +1,5 @@
 /** A sequence and a difference as a person can read and repeat them. */
+import { operationOf } from './difference.ts';
 import type { TwinRequest } from './request.ts';
 import { md5Hex } from './request.ts';
 import type { Sequence, Step, Unexplained } from './twin.ts';
@@ -12,6 +13,12 @@ export function printSequence(sequence: Sequence): string {
 export function printDifference({ request, difference }: Unexplained): string {
   const { at, bare, proxy } = difference;
   return [`  ${printRequest(request)}`, `  ${at}`, `    store: ${show(bare)}`, `    proxy: ${show(proxy)}`].join('\n');
+}
+
+/** On one line, for the end of a run. */
+export function printPlace(where: string, { step, request, difference }: Unexplained): string {
+  const { at, bare, proxy } = difference;
+  return `${where}, step ${step + 1}, ${operationOf(request)}: ${at}, store ${show(bare)}, proxy ${show(proxy)}`;
 }
 
 function show(value: string | undefined): string {

@@ -1,4 +1,8 @@
-/** Sends one request with exactly these bytes, on a connection of its own, and reads everything that comes back. */
+/**
+ * Sends one request with exactly these bytes, on a connection of its own, and reads everything that comes back. A large body
+ * waits for `100 Continue`, as with the AWS SDKs: a server that refuses it unread and closes would reset the connection on
+ * which it still arrives, and the reset can overtake the refusal.
+ */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { WireRequest } from './request.ts';
 
@@ -15,8 +19,15 @@ export interface TwinReply {
 /** Milliseconds without a byte after which a side counts as silent. */
 const SILENCE_MS = 60_000;
 
+/** Smaller bodies fit the buffers of a connection, so that they are taken before the connection is closed. */
+const MAX_UNASKED_BYTES = 64 * 1024;
+
 export function sendWire(endpoint: string, o: WireRequest): Promise<TwinReply> {
   const { hostname, port } = new URL(endpoint);
+  const { body } = o;
+  const asks = (body?.length ?? 0) > MAX_UNASKED_BYTES;
+  const given = o.headers.filter(([name]) => !asks || name !== 'expect');
+  const headers = asks ? [...given, ['expect', '100-continue']] : given;
   return new Promise((resolve) => {
     const failed = (error: Error) =>
       resolve({ status: 0, headers: [], body: Buffer.alloc(0), failure: reasonOf(error) });
@@ -28,15 +39,24 @@ export function sendWire(endpoint: string, o: WireRequest): Promise<TwinReply> {
           method: o.method,
           path: o.target,
           agent: false,
-          headers: o.headers.flat(),
+          headers: headers.flat(),
           setHost: false,
           timeout: SILENCE_MS,
         },
-        (response) => void readReply(response).then(resolve),
+        (response) =>
+          void readReply(response).then((reply) => {
+            request.destroy();
+            resolve(reply);
+          }),
       );
       request.on('timeout', () => request.destroy(new Error('silence')));
       request.on('error', failed);
-      request.end(o.body);
+      if (!asks) request.end(body);
+      else {
+        // moto asks for the body twice.
+        request.once('continue', () => request.end(body));
+        request.flushHeaders();
+      }
     } catch (error) {
       // Node refuses to send it: the same on both sides.
       failed(error instanceof Error ? error : new Error(String(error)));

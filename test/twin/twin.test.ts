@@ -2,6 +2,7 @@
 // them is found at its place, values that differ by nature are bound, and the printed sequence is the shortest one.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { temporaryStore } from '../helpers/bench.ts';
 import { GENERAL } from './allowed/general.ts';
@@ -185,6 +186,26 @@ test('after a write that one side alone takes, the sequence ends', async () => {
   const { unexplained, exchanges } = await refusing.run(SEQUENCE, { toTheEnd: true });
   expect(unexplained.map(({ difference }) => difference.at)).toEqual(['outcome']);
   expect(exchanges).toHaveLength(5);
+});
+
+test('the refusal of a large body arrives from a server that closes without reading it', async () => {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => {
+      // From here on it is closed: what still arrives is answered with a reset, which takes the refusal with it.
+      socket.on('data', () => socket.resetAndDestroy());
+      setImmediate(() => socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n'));
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closers.push(async () => void server.close());
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const body = content(5 * 1024 * 1024);
+  const headers = [['content-length', String(body.length)]] as const;
+  const reply = await sendWire(`http://127.0.0.1:${address.port}`, { method: 'PUT', target: '/b/k', headers, body });
+  expect([reply.status, reply.failure]).toEqual([404, undefined]);
 });
 
 test('names are bound both ways, once', () => {

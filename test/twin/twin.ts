@@ -140,14 +140,8 @@ function isAllowed(rule: Allowed, difference: Difference, exchange: Exchange): b
   return (rule.stores?.includes(exchange.store) ?? true) && rule.allows(difference, exchange);
 }
 
-const PART_REPEATS = 3;
-
 async function ask(request: TwinRequest, side: Side, values: Map<string, string>): Promise<TwinReply> {
-  let reply = await sendWire(side.endpoint, wireRequest(request, side, values));
-  // A store that is busy may reset a connection on which megabytes arrive. Sending a part again changes nothing.
-  for (let again = 0; reply.failure === 'ECONNRESET' && isPart(request) && again < PART_REPEATS; again++) {
-    reply = await sendWire(side.endpoint, wireRequest(request, side, values));
-  }
+  const reply = await sendWire(side.endpoint, wireRequest(request, side, values));
   for (const [name, where] of Object.entries(request.save ?? {})) {
     // What a refusal names, such as the version of a source, is not what the request made.
     const value = reply.status < 300 ? valueAt(reply, where) : undefined;
@@ -155,10 +149,6 @@ async function ask(request: TwinRequest, side: Side, values: Map<string, string>
     values.set(name, value ?? `nothing-at-${where.replaceAll(/[^A-Za-z0-9]/g, '-')}`);
   }
   return reply;
-}
-
-function isPart({ method, query = [] }: TwinRequest): boolean {
-  return method === 'PUT' && typeof query !== 'string' && query.some(([name]) => name === 'partNumber');
 }
 
 function valueAt(reply: TwinReply, where: string): string | undefined {

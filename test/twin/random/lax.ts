@@ -228,18 +228,6 @@ function decodedName(text: string): string {
 
 const byPlace: readonly Allowed[] = [
   {
-    name: 'refused before the body was read',
-    reason:
-      'MinIO cuts the connection when it refuses a large body, and its answer may be lost; the proxy reads on until it is read',
-    stores: MINIO,
-    allows: ({ at }, { request, bare, proxy }) =>
-      /^(connection|outcome)$/.test(at) &&
-      bare.status === 0 &&
-      proxy.status >= 400 &&
-      proxy.status < 500 &&
-      Buffer.byteLength(request.body ?? '') > 64 * 1024,
-  },
-  {
     name: 'details of errors',
     reason: 'the store adds elements that say again what was asked, or names another condition of two',
     stores: [...MOTO, ...MINIO],

@@ -11,7 +11,7 @@
 import { parseArgs } from 'node:util';
 import { ALLOWED } from '../allowed.ts';
 import type { StoreName } from '../difference.ts';
-import { printDifference, printSequence } from '../print.ts';
+import { printDifference, printPlace, printSequence } from '../print.ts';
 import { Survey } from '../survey.ts';
 import { openTwin, type SequenceResult, type Twin } from '../twin.ts';
 import { Coverage } from './coverage.ts';
@@ -42,18 +42,20 @@ process.once('SIGINT', () => {
   isStopped = true;
 });
 
-let failures = 0;
-for (const store of stores) failures += await runStore(store);
-console.log(failures === 0 ? 'no unexplained difference, everything reached' : `${failures} failures`);
-process.exitCode = failures === 0 ? 0 : 1;
+const failures: string[] = [];
+for (const store of stores) failures.push(...(await runStore(store)));
+for (const line of failures) console.log(line);
+console.log(failures.length === 0 ? 'no unexplained difference, everything reached' : `${failures.length} failures`);
+process.exitCode = failures.length === 0 ? 0 : 1;
 
-async function runStore(store: StoreName): Promise<number> {
+/** What went wrong on it, a line each. */
+async function runStore(store: StoreName): Promise<readonly string[]> {
   const twin = await openTwin({ store, allowed: [...ALLOWED, ...LAX] });
-  if (twin === undefined) return 0;
+  if (twin === undefined) return [];
   const began = Date.now();
   const coverage = new Coverage(store);
   const survey = new Survey();
-  let found = 0;
+  const found: string[] = [];
   const first = Number(values.seed);
   let seed = first;
   const last = values.one ? seed : Number.MAX_SAFE_INTEGER;
@@ -64,7 +66,7 @@ async function runStore(store: StoreName): Promise<number> {
       if (values.one) console.log(printSequence(sequence));
       const result = await twin.run(sequence, { toTheEnd: values.survey });
       coverage.add(result);
-      found += result.unexplained.length;
+      found.push(...result.unexplained.map((one) => printPlace(`${store}: seed ${mine}`, one)));
       if (values.survey) surveyed(survey, mine, result);
       else await report(twin, mine, result);
     }
@@ -82,8 +84,7 @@ async function runStore(store: StoreName): Promise<number> {
   for (const [name, times] of [...twin.ledger.allowed].sort()) console.log(`  allowed, ${times} times: ${name}`);
   console.log(coverage.table());
   const missing = values.one ? [] : coverage.missing();
-  for (const line of missing) console.log(`  never reached: ${line}`);
-  return found + missing.length;
+  return [...found, ...missing.map((line) => `${store}: never reached: ${line}`)];
 }
 
 async function report(twin: Twin, seed: number, { unexplained }: SequenceResult): Promise<void> {
