@@ -8,6 +8,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { parseEscrowPublicKey } from './keyring/escrow-key.ts';
 import { SealKeys } from './keyring/seal-keys.ts';
+import { MAX_WORKERS } from './limits.ts';
 import { memoryShare } from './memory-setting.ts';
 import { SAMPLE_SECRETS } from './sample-secrets.ts';
 import type { ListenAddress } from './server.ts';
@@ -260,8 +261,6 @@ function readSecretFile(name: Variable, path: string): string {
     throw new ConfigError(name, `${path} cannot be read (${(error as { code?: string }).code ?? 'unknown error'})`);
   }
 }
-
-const MAX_WORKERS = 256;
 
 function workers(settings: Settings): number {
   const text = settings['SEALGATE_WORKERS'] ?? '1';

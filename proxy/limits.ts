@@ -129,6 +129,8 @@ export const BACKEND_LEAST_READ_BYTES = 32 * KiB;
  */
 export const BACKEND_BLOCK_BYTES = 528 * KiB;
 export const BACKEND_SPARE_BLOCKS = 16;
+/** Bytes of an answer nobody wants that are still read, so that the connection can be used again. */
+export const BACKEND_DRAIN_BYTES = 64 * KiB;
 /** Error documents of a backend, bytes. */
 export const MAX_BACKEND_ERROR_BYTES = 256 * KiB;
 /** TLS sessions with the backend that are kept to be resumed, by host name: a virtual-host style bucket has its own. */
@@ -145,6 +147,8 @@ export const MAX_KEYRING_SLOTS = 64;
 export const MAX_KEYRING_EPOCHS = 64;
 export const MAX_REMOVED_SLOTS = 1000;
 export const MAX_SLOT_GRANTS = 100;
+/** Characters of the label of a key. */
+export const MAX_KEY_LABEL_CHARACTERS = 64;
 /** Removed slots that stay named in a keyring when it is changed with its root key at hand, so that it can rotate for ever. */
 export const KEPT_REMOVED_SLOTS = 20;
 /** Registered access key ids of one slot: the one in use, and older ones while clients change over. */
@@ -163,6 +167,8 @@ export const MAX_ESTIMATED_CHARACTERS = 100;
 export const KEYRING_CHANGE_ATTEMPTS = 8;
 /** A command that changes keys, milliseconds: imported keys are derived slowly, and a state bucket may be far away. */
 export const KEY_COMMAND_TIMEOUT_MS = 120_000;
+/** Milliseconds for a command to look for the state bucket, and to make it. */
+export const STATE_BUCKET_TIMEOUT_MS = 10_000;
 /** To learn what became of a write of a keyring whose answer was lost, milliseconds: even when its caller has given up. */
 export const KEYRING_LOOK_AFTER_MS = 10_000;
 /** A derivation that is made stronger in the background, milliseconds. */
@@ -200,6 +206,16 @@ export const FOOTER_GUESS_BYTES = 8 * KiB;
 export const MAX_STORED_PUT_BYTES = 5 * GiB;
 /** Bytes of one such part. */
 export const UPSTREAM_PART_BYTES = GiB;
+/** Milliseconds to abort the upload at the backend of an object that could not be stored. */
+export const UPLOAD_ABORT_TIMEOUT_MS = 10_000;
+/** Milliseconds to abort a new upload whose record could not be written. */
+export const UPLOAD_ABANDON_TIMEOUT_MS = 5_000;
+/** Attempts at a CompleteMultipartUpload under which the upload changes. */
+export const COMPLETE_ATTEMPTS = 5;
+/** Milliseconds to remove the records of an upload that is complete. */
+export const UPLOAD_FORGET_TIMEOUT_MS = 60_000;
+/** Attempts at an object that is replaced while it is read. */
+export const READ_ATTEMPTS = 4;
 /** Embedded store: bodies up to this many bytes are kept inside the index; larger ones are files. */
 export const LOCAL_INLINE_BYTES = 64 * KiB;
 /** Embedded store: bytes per read and per write of a blob file. */
@@ -208,12 +224,24 @@ export const LOCAL_IO_BYTES = 512 * KiB;
 export const LOCAL_GROUP_COMMIT = 256;
 /** Embedded store: milliseconds to wait for the write lock of another process. */
 export const LOCAL_LOCK_WAIT_MS = 30_000;
+/** Milliseconds that SQLite itself waits for a lock, outside the writer's own wait. */
+export const LOCAL_BUSY_MS = 10_000;
 /** Embedded store: blob files opened up front for one read; a read over more pins them in the index instead. */
 export const LOCAL_OPEN_FILES_PER_READ = 8;
 /** Embedded store: times that a lookup is repeated because its body was replaced meanwhile. */
 export const LOCAL_LOOKUP_ATTEMPTS = 8;
 /** Embedded store: milliseconds for which unlinked files are remembered before the index forgets them in one commit. */
 export const LOCAL_FORGET_DELAY_MS = 1_000;
+/** Buckets in one answer of ListBuckets. */
+export const LOCAL_LISTED_BUCKETS = 10_000;
+/** S3: tags of an object. */
+export const LOCAL_OBJECT_TAGS = 10;
+/** S3: tags of a bucket. */
+export const LOCAL_BUCKET_TAGS = 50;
+/** S3: the key of a tag, characters. */
+export const LOCAL_TAG_KEY_CHARACTERS = 128;
+/** S3: the value of a tag, characters. */
+export const LOCAL_TAG_VALUE_CHARACTERS = 256;
 /** aws-chunked: bytes of a chunk's header line; 16 digits of size and a signature take 99. */
 export const MAX_CHUNK_HEADER_BYTES = 128;
 /** aws-chunked: bytes after the final chunk; one checksum and a signature take about 200. */
@@ -251,8 +279,16 @@ export const CORS_FETCHES_AT_ONCE = 8;
 /** Milliseconds for which a start waits for a store that does not answer yet, and after which it asks again. */
 export const STORE_WAIT_MS = 30_000;
 export const STORE_WAIT_STEP_MS = 1_000;
+/** Milliseconds for the probe of what the store can do, at start. */
+export const PROBE_TIMEOUT_MS = 60_000;
+/** Milliseconds to remove what the probe wrote, even when the probe itself was given up. */
+export const PROBE_CLEAN_UP_MS = 30_000;
+/** Milliseconds for the store to answer when readiness is asked for. */
+export const READINESS_TIMEOUT_MS = 5_000;
 /** Milliseconds before a worker process that ended is replaced: one that cannot start must not be started in a tight loop. */
 export const WORKER_RESTART_MS = 1_000;
+/** Worker processes. */
+export const MAX_WORKERS = 256;
 /** A request of the query API (IAM, STS), bytes: the longest has an access key id, a tenant id and some 100 more. */
 export const MAX_QUERY_BODY_BYTES = 4 * KiB;
 /** Parameters in one; the action with the most takes six. */
@@ -265,6 +301,12 @@ export const ESCROW_TIMEOUT_MS = 30_000;
 export const REWRAPS_AT_ONCE = 16;
 /** Times that one object is tried again because it was replaced meanwhile, before it is left to the next pass. */
 export const REWRAP_ATTEMPTS = 4;
+/** Objects that could not be re-wrapped that a deep rotation names; the others are counted. */
+export const REWRAP_FAILURES_NAMED = 100;
+/** Objects one after the other for which the store failed, before a deep rotation is given up. */
+export const REWRAP_OUTAGES = 2 * REWRAPS_AT_ONCE;
+/** Passes of a deep rotation that found something to do, before what goes on is left to a later run. */
+export const REWRAP_PASSES = 4;
 /** Seconds that a request may last which began under an older epoch; only then is that epoch's root key given up. A day. */
 export const LONGEST_REQUEST_SECONDS = 86_400;
 /** Seconds after which a request that writes is cut: sooner, by the time that a store may take to finish what it was sent. */

@@ -25,6 +25,8 @@ import {
   LONGEST_WRITE_SECONDS,
   LOOKUPS_AT_ONCE,
   OPENED_HEADERS_BYTES,
+  PROBE_TIMEOUT_MS,
+  READINESS_TIMEOUT_MS,
 } from './limits.ts';
 import { type Logger, securityEventsTo } from './log.ts';
 import { defaultMemoryBytes } from './memory-setting.ts';
@@ -65,8 +67,6 @@ export async function probeStorage(storage: Storage, config: Pick<Config, 'state
   const { bucket, prefix } = config.state;
   return probeCapabilities(storage.backend, { bucket, prefix: `${prefix}probe/`, signal });
 }
-
-const PROBE_TIMEOUT_MS = 60_000;
 
 export interface RunningProxy {
   readonly address: ListenAddress;
@@ -193,5 +193,3 @@ export function startOps(config: Config, storage: Storage, metrics: MetricsText)
   };
   return startOpsServer(opsApp({ metrics, readiness }), config.opsListen);
 }
-
-const READINESS_TIMEOUT_MS = 5_000;

@@ -3,6 +3,7 @@
  * store cannot fill the memory; and the one way to drop a body that nobody wants.
  */
 import type { Readable } from 'node:stream';
+import { BACKEND_DRAIN_BYTES } from '../limits.ts';
 import { type BackendResponse, BackendUnavailable } from './backend.ts';
 
 /**
@@ -113,16 +114,13 @@ function tooLong(maxBytes: number): BackendUnavailable {
   return new BackendUnavailable(`its answer is longer than ${maxBytes} bytes`);
 }
 
-/** Bytes that are still worth reading, so that the connection can be used again, rather than closing it. */
-const WORTH_DRAINING_BYTES = 64 * 1024;
-
 /** Drops a body. A short one is read to its end, which keeps the connection; a longer or unbounded one is cut. */
 export function discard(response: BackendResponse): void {
   const { body, headers } = response;
   if (body.takeWhole?.() !== undefined) return;
   const announced = headers['content-length'];
   body.on('error', ignore);
-  if (announced === undefined || Number(announced) > WORTH_DRAINING_BYTES) body.destroy();
+  if (announced === undefined || Number(announced) > BACKEND_DRAIN_BYTES) body.destroy();
   else body.resume();
 }
 

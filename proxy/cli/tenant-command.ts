@@ -1,6 +1,7 @@
 /** `sealgate tenant ...`: the command's settings, storage and output put together. */
 import { createInterface } from 'node:readline/promises';
 import { TenantAdmin } from '../keyring/admin.ts';
+import { STATE_BUCKET_TIMEOUT_MS } from '../limits.ts';
 import { openKeyringCommand } from './keyring-command.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';
 import { tenantCommand } from './tenant.ts';
@@ -13,7 +14,7 @@ export async function runTenantCommand(args: readonly string[], environment: Nod
   }
   if (args[0] === 'delete') return runTenantDelete(args.slice(1), environment);
   return openKeyringCommand(environment, async (deps, { storage, config: { escrowPublicKey } }) => {
-    await storage.state.ensureBucket(AbortSignal.timeout(STATE_TIMEOUT_MS));
+    await storage.state.ensureBucket(AbortSignal.timeout(STATE_BUCKET_TIMEOUT_MS));
     return tenantCommand(args, { ...PROCESS_OUTPUT, admin: new TenantAdmin({ ...deps, escrowPublicKey }) });
   });
 }
@@ -33,5 +34,3 @@ async function askOnTerminal(question: string): Promise<string> {
     terminal.close();
   }
 }
-
-const STATE_TIMEOUT_MS = 10_000;

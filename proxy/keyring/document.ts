@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import {
+  MAX_KEY_LABEL_CHARACTERS,
   MAX_KEYRING_BYTES,
   MAX_KEYRING_EPOCHS,
   MAX_KEYRING_SLOTS,
@@ -17,7 +18,6 @@ import { type Grant, grantSchema } from './grants.ts';
 import { kdfSchema } from './kdf.ts';
 
 export const KEYRING_FORMAT = 'sealgate-keyring/1';
-const MAX_LABEL_CHARACTERS = 64;
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
 const base64 = (bytes: number) =>
@@ -47,7 +47,7 @@ const slotSchema = z.strictObject({
   idKid: kid,
   kdf: kdfSchema,
   kdfUpgrade: kdfSchema.nullable(),
-  label: z.string().max(MAX_LABEL_CHARACTERS).refine(isPlainText),
+  label: z.string().max(MAX_KEY_LABEL_CHARACTERS).refine(isPlainText),
   registeredIds: z.array(registeredId).max(MAX_REGISTERED_IDS),
   salt: base64(32),
   status: z.enum(['active', 'inactive']),

@@ -16,7 +16,7 @@ import {
 import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import { discard, readBody } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
-import { FOOTER_GUESS_BYTES, SMALL_BODY_BYTES } from '../limits.ts';
+import { FOOTER_GUESS_BYTES, READ_ATTEMPTS, SMALL_BODY_BYTES } from '../limits.ts';
 import type { Call } from '../operation.ts';
 import type { VersionIdentity } from './attributes-cache.ts';
 import { accountHeaders } from './client-headers.ts';
@@ -132,11 +132,9 @@ export function about(call: Call, address: ObjectAddress): Omit<BackendRequest, 
   return { bucket, key, query: versionQuery(address), headers: accountHeaders(request), signal };
 }
 
-const ATTEMPTS = 4;
-
 /** Runs `attempt` again when it found the version replaced underneath it. */
 export async function retryWhenChanged<T>(attempt: () => Promise<T>): Promise<T> {
-  for (let left = ATTEMPTS; ; left--) {
+  for (let left = READ_ATTEMPTS; ; left--) {
     try {
       return await attempt();
     } catch (error) {

@@ -5,6 +5,7 @@
 import { type BackendBody, BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { readResult } from '../backend/result.ts';
+import { UPLOAD_ABORT_TIMEOUT_MS } from '../limits.ts';
 import type { Call } from '../operation.ts';
 import { renderXml, type XmlNode } from '../xml.ts';
 import { failureOf } from './stored-object.ts';
@@ -149,12 +150,10 @@ async function abort(call: Call, upload: UpstreamUpload): Promise<void> {
       bucket,
       key,
       query: [['uploadId', uploadId]],
-      signal: AbortSignal.timeout(ABORT_TIMEOUT_MS),
+      signal: AbortSignal.timeout(UPLOAD_ABORT_TIMEOUT_MS),
     });
     discard(response);
   } catch {
     // The failure that led here is the one to report.
   }
 }
-
-const ABORT_TIMEOUT_MS = 10_000;

@@ -4,7 +4,7 @@
  */
 import { collectBody } from '../body/verified-body.ts';
 import { S3Error } from '../errors.ts';
-import { MAX_XML_BODY_BYTES } from '../limits.ts';
+import { COMPLETE_ATTEMPTS, MAX_XML_BODY_BYTES, UPLOAD_FORGET_TIMEOUT_MS } from '../limits.ts';
 import { uploadAddress } from '../multipart/address.ts';
 import { checksumElement, checksumText } from '../multipart/checksums.ts';
 import { completeAtBackend, lateAttributesOf, PiecesReplaced, uploadFingerprint } from '../multipart/complete.ts';
@@ -126,14 +126,11 @@ async function forget(call: Call, address: UploadAddress, names?: readonly strin
   uploads.delete(call.tenant.id, id);
   try {
     const kept = names ?? (await readNames(call, id));
-    await removeState({ backend, state, signal: AbortSignal.timeout(FORGET_TIMEOUT_MS) }, recordLast(id, kept));
+    await removeState({ backend, state, signal: AbortSignal.timeout(UPLOAD_FORGET_TIMEOUT_MS) }, recordLast(id, kept));
   } catch {
     // The object is whole, and that is the answer.
   }
 }
-
-const COMPLETE_ATTEMPTS = 5;
-const FORGET_TIMEOUT_MS = 60_000;
 
 /** The object that an earlier Complete of the same upload and list made; undefined when it is another one. */
 async function completedBefore(

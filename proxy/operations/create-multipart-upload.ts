@@ -3,6 +3,7 @@ import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
+import { UPLOAD_ABANDON_TIMEOUT_MS } from '../limits.ts';
 import { uploadChecksum } from '../multipart/checksums.ts';
 import { draftUpload, saveUpload, type UploadAddress } from '../multipart/upload-record.ts';
 import { clientAttributes, storageHeaders } from '../object/client-headers.ts';
@@ -61,11 +62,9 @@ export const createMultipartUpload: Operation = {
 async function abandon(call: Call, { bucket, key, uploadId }: UploadAddress): Promise<void> {
   try {
     const query = [['uploadId', uploadId]] as const;
-    const signal = AbortSignal.timeout(ABANDON_TIMEOUT_MS);
+    const signal = AbortSignal.timeout(UPLOAD_ABANDON_TIMEOUT_MS);
     discard(await call.services.backend.send({ method: 'DELETE', bucket, key, query, signal }));
   } catch {
     // The failure that led here is the one to report; the bucket's lifecycle rule removes the rest.
   }
 }
-
-const ABANDON_TIMEOUT_MS = 5_000;

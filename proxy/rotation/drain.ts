@@ -7,6 +7,7 @@ import type { Backend } from '../backend/backend.ts';
 import type { Capabilities } from '../backend/probe.ts';
 import type { KeyringDeps, OpenedKeyring } from '../keyring/change-keyring.ts';
 import { openTenantOf } from '../keyring/open-tenant.ts';
+import { REWRAP_PASSES } from '../limits.ts';
 import { systemCall } from '../system-call.ts';
 import { type OlderUpload, olderUploads } from './open-uploads.ts';
 import { retireEpochs } from './retire-epochs.ts';
@@ -40,9 +41,6 @@ export interface DrainResult {
   readonly retireAfter: Date | undefined;
 }
 
-/** Passes that found something to do, one after the other, before what goes on is left to a later run. */
-const MAX_PASSES = 4;
-
 /** @throws S3Error, BackendUnavailable when the store is out of order: run it again; KeyringConflict */
 export async function drain(
   deps: KeyringDeps,
@@ -73,7 +71,7 @@ export async function drain(
       await setTimeout(Math.max(0, settled.getTime() - deps.now().getTime()), undefined, { signal });
     } else if (pass.rewrapped + pass.purged === 0) {
       return { ...end, retired: await retireEpochs(deps, opened, signal) };
-    } else if (number >= MAX_PASSES) {
+    } else if (number >= REWRAP_PASSES) {
       return { ...end, blockers: ['the last pass still found objects of an older epoch: run it again'] };
     }
   }

@@ -8,7 +8,13 @@ import { BackendUnavailable } from '../backend/backend.ts';
 import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
-import { MAX_STORED_PUT_BYTES, REWRAPS_AT_ONCE, UPSTREAM_PART_BYTES } from '../limits.ts';
+import {
+  MAX_STORED_PUT_BYTES,
+  REWRAP_FAILURES_NAMED,
+  REWRAP_OUTAGES,
+  REWRAPS_AT_ONCE,
+  UPSTREAM_PART_BYTES,
+} from '../limits.ts';
 import { eachBounded } from '../map-bounded.ts';
 import { MalformedSealedObject } from '../object/stored-metadata.ts';
 import type { Call } from '../operation.ts';
@@ -55,11 +61,7 @@ export interface PassResult {
   readonly failures: PassFailure[];
 }
 
-const NAMED_FAILURES = 100;
-/** Rows one after the other for which the store failed, before the pass is given up. */
-const OUTAGES_IN_A_ROW = 2 * REWRAPS_AT_ONCE;
-
-/** @throws S3Error, BackendUnavailable when the store is out of order, OUTAGES_IN_A_ROW times: run it again */
+/** @throws S3Error, BackendUnavailable when the store is out of order, REWRAP_OUTAGES times: run it again */
 export async function rewrapPass(call: Call, o: PassOptions): Promise<PassResult> {
   const counts = { seen: 0, rewrapped: 0, current: 0, foreign: 0, legacy: 0, gone: 0, archived: 0 };
   const result: PassResult = { ...counts, noncurrent: 0, locked: 0, purged: 0, failed: 0, failures: [] };
@@ -76,7 +78,7 @@ export async function rewrapPass(call: Call, o: PassOptions): Promise<PassResult
     } catch (error) {
       // One object that the store does not give is no reason to stop; a store that is out of order is.
       outages += 1;
-      if (call.signal.aborted || !isOutage(error) || outages >= OUTAGES_IN_A_ROW) throw error;
+      if (call.signal.aborted || !isOutage(error) || outages >= REWRAP_OUTAGES) throw error;
       fail(result, row, `${error.code}: ${error.message}`);
     }
     result.seen += 1;
@@ -108,7 +110,7 @@ function count(result: PassResult, row: StoredRow, outcome: RewrapOutcome): void
 
 function fail(result: PassResult, { bucket, key, versionId }: StoredRow, reason: string): void {
   result.failed += 1;
-  if (result.failures.length < NAMED_FAILURES) result.failures.push({ bucket, key, versionId, reason });
+  if (result.failures.length < REWRAP_FAILURES_NAMED) result.failures.push({ bucket, key, versionId, reason });
 }
 
 async function visitNoncurrent(

@@ -8,14 +8,13 @@
  */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { LOCAL_BUSY_MS } from '../../limits.ts';
 
 /** Written to `user_version`; a store of a newer schema is refused, never guessed at. */
 const SCHEMA_VERSION = 1;
 /** 'SGlt', written to `application_id`, so that a foreign database is not taken for an index. */
 const APPLICATION_ID = 0x53476c74;
 const INDEX_FILE = 'index.sqlite';
-/** Milliseconds that SQLite itself waits for a lock, outside the writer's own wait. */
-const BUSY_MS = 10_000;
 /** Page cache of each connection, KiB. */
 const CACHE_KIB = 32 * 1024;
 /** Pages in the log before a checkpoint moves them: 16 MiB amortises the checkpoint's own fsyncs. */
@@ -110,7 +109,7 @@ PRAGMA user_version = ${SCHEMA_VERSION};
  * @throws Error when the file is not an index of ours, or one of a newer schema.
  */
 export function openIndexForWriting(directory: string): DatabaseSync {
-  const db = new DatabaseSync(join(directory, INDEX_FILE), { timeout: BUSY_MS });
+  const db = new DatabaseSync(join(directory, INDEX_FILE), { timeout: LOCAL_BUSY_MS });
   try {
     db.exec('PRAGMA journal_mode = WAL');
     db.exec(`PRAGMA synchronous = FULL; PRAGMA cache_size = -${CACHE_KIB}; PRAGMA temp_store = MEMORY`);
@@ -130,7 +129,7 @@ export function openIndexForWriting(directory: string): DatabaseSync {
 
 /** Opens the index read-only. Each statement run on it sees every commit that returned before it began. */
 export function openIndexForReading(directory: string): DatabaseSync {
-  const db = new DatabaseSync(join(directory, INDEX_FILE), { readOnly: true, timeout: BUSY_MS });
+  const db = new DatabaseSync(join(directory, INDEX_FILE), { readOnly: true, timeout: LOCAL_BUSY_MS });
   db.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA temp_store = MEMORY`);
   return db;
 }

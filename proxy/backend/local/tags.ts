@@ -1,12 +1,7 @@
 /** Tag sets: from the `x-amz-tagging` header, from and to XML. S3: "Object tagging", limits included. */
 import { S3Error } from '../../errors.ts';
+import { LOCAL_OBJECT_TAGS, LOCAL_TAG_KEY_CHARACTERS, LOCAL_TAG_VALUE_CHARACTERS } from '../../limits.ts';
 import { parseXml, type XmlElement } from '../../xml.ts';
-
-export const MAX_OBJECT_TAGS = 10;
-export const MAX_BUCKET_TAGS = 50;
-/** Characters. */
-const MAX_TAG_NAME = 128;
-const MAX_TAG_VALUE = 256;
 
 type Tag = readonly [name: string, value: string];
 
@@ -17,7 +12,7 @@ export function tagsFromHeader(header: string | undefined): string {
     const at = pair.indexOf('=');
     return at < 0 ? [decode(pair), ''] : [decode(pair.slice(0, at)), decode(pair.slice(at + 1))];
   });
-  return checkedTags(tags, MAX_OBJECT_TAGS);
+  return checkedTags(tags, LOCAL_OBJECT_TAGS);
 }
 
 /** A Tagging document, as JSON. @throws S3Error MalformedXML, InvalidTag */
@@ -46,8 +41,9 @@ function checkedTags(tags: readonly Tag[], max: number): string {
   if (tags.length > max) throw new S3Error('InvalidTag', `There cannot be more than ${max} tags.`);
   const names = new Set<string>();
   for (const [name, value] of tags) {
-    if (name === '' || [...name].length > MAX_TAG_NAME) throw new S3Error('InvalidTag', 'The tag key is not valid.');
-    if ([...value].length > MAX_TAG_VALUE) throw new S3Error('InvalidTag', 'The tag value is not valid.');
+    if (name === '' || [...name].length > LOCAL_TAG_KEY_CHARACTERS)
+      throw new S3Error('InvalidTag', 'The tag key is not valid.');
+    if ([...value].length > LOCAL_TAG_VALUE_CHARACTERS) throw new S3Error('InvalidTag', 'The tag value is not valid.');
     if (names.has(name)) throw new S3Error('InvalidTag', 'Cannot provide multiple tags with the same key.');
     names.add(name);
   }

@@ -2,7 +2,7 @@
  * Requests of the start-up probe, under one random name, with everything they may leave behind remembered for removal.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { MAX_BACKEND_XML_BYTES } from '../../limits.ts';
+import { MAX_BACKEND_XML_BYTES, PROBE_CLEAN_UP_MS } from '../../limits.ts';
 import { parseXml } from '../../xml.ts';
 import {
   type Backend,
@@ -29,9 +29,6 @@ export interface ProbeAnswer {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
-
-/** Milliseconds for the removal of what the probe wrote, which must happen even when the probe itself was aborted. */
-const CLEAN_UP_MS = 30_000;
 
 export class ProbeSession {
   readonly #backend: Backend;
@@ -112,7 +109,7 @@ export class ProbeSession {
 
   /** Removes every object, version and upload of this session. Failures are left: nothing of the probe is ever read again. */
   async cleanUp(): Promise<void> {
-    const signal = AbortSignal.timeout(CLEAN_UP_MS);
+    const signal = AbortSignal.timeout(PROBE_CLEAN_UP_MS);
     const uploads = [...this.#uploads].map(([id, name]) =>
       this.send({ method: 'DELETE', name, query: [['uploadId', id]] }, signal),
     );

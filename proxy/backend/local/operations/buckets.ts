@@ -1,5 +1,6 @@
 /** ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation. S3 API reference. */
 import { S3Error } from '../../../errors.ts';
+import { LOCAL_LISTED_BUCKETS } from '../../../limits.ts';
 import { escapeXml, parseAnyXml, renderXml } from '../../../xml.ts';
 import type { BackendResponse } from '../../backend.ts';
 import { checkBucketName } from '../bucket-name.ts';
@@ -11,10 +12,13 @@ import type { Store } from '../store.ts';
 
 /** Stored when CreateBucket names no location; S3 shows it as an empty LocationConstraint. */
 const DEFAULT_REGION = 'us-east-1';
-const MAX_BUCKETS = 10_000;
 
 export async function listBuckets(store: Store, request: StoreRequest): Promise<BackendResponse> {
-  const limit = integerParameter(request, 'max-buckets', { min: 1, max: MAX_BUCKETS, otherwise: MAX_BUCKETS });
+  const limit = integerParameter(request, 'max-buckets', {
+    min: 1,
+    max: LOCAL_LISTED_BUCKETS,
+    otherwise: LOCAL_LISTED_BUCKETS,
+  });
   const token = request.query.get('continuation-token');
   const prefix = request.query.get('prefix') ?? '';
   const after = token === undefined ? '' : decodeToken(token).toString();

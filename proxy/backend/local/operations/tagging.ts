@@ -1,5 +1,6 @@
 /** Tags of objects and of buckets: put, get, delete. S3 API reference. */
 import { S3Error } from '../../../errors.ts';
+import { LOCAL_BUCKET_TAGS, LOCAL_OBJECT_TAGS } from '../../../limits.ts';
 import type { BackendResponse } from '../../backend.ts';
 import { findObject } from '../find-object.ts';
 import { versionHeader } from '../object-headers.ts';
@@ -7,11 +8,11 @@ import { receiveDocument } from '../receive-body.ts';
 import { type StoreRequest, versionParameter } from '../request.ts';
 import { reply, xmlReply } from '../respond.ts';
 import type { Store } from '../store.ts';
-import { MAX_BUCKET_TAGS, MAX_OBJECT_TAGS, tagsFromXml, tagsToXml } from '../tags.ts';
+import { tagsFromXml, tagsToXml } from '../tags.ts';
 
 export async function putObjectTagging(store: Store, request: StoreRequest): Promise<BackendResponse> {
   findObject(store, request);
-  const tags = tagsFromXml(await receiveDocument(request), MAX_OBJECT_TAGS);
+  const tags = tagsFromXml(await receiveDocument(request), LOCAL_OBJECT_TAGS);
   return reply(200, versionHeader(await setTags(store, request, tags)));
 }
 
@@ -34,7 +35,7 @@ async function setTags(store: Store, request: StoreRequest, tags: string): Promi
 
 export async function putBucketTagging(store: Store, request: StoreRequest): Promise<BackendResponse> {
   store.index.bucket(request.bucket);
-  const tags = tagsFromXml(await receiveDocument(request), MAX_BUCKET_TAGS);
+  const tags = tagsFromXml(await receiveDocument(request), LOCAL_BUCKET_TAGS);
   await store.writer.run('setBucketTags', { bucket: request.bucket, tags });
   return reply(204);
 }
