@@ -83,7 +83,7 @@ export class RunOpener {
     const first = o.firstSegment ?? 0;
     if (first >= segmentsOf(o.plainBytes)) throw new RangeError('The run has no such segment.');
     this.#nonce = new SegmentNonce(first);
-    this.#key = runKey(purpose, o.salt);
+    this.#key = openingKey(purpose, o.salt);
     this.#remaining = sealedRunBytes(o.plainBytes) - first * SEALED_SEGMENT_BYTES;
     this.#error = o.error;
   }
@@ -135,6 +135,32 @@ function isAuthentic(decipher: { final(): Buffer }): boolean {
   } catch {
     return false;
   }
+}
+
+interface OpeningKey {
+  readonly purpose: RunPurpose;
+  readonly salt: Buffer;
+  readonly key: KeyObject;
+}
+
+/** The key that a run under a data key was last opened with: the same object, or ranges of one part, read again. Goes with the data key. */
+const lastOpeningKeys = new WeakMap<Dek, OpeningKey>();
+
+function openingKey(purpose: RunPurpose, salt: Buffer): KeyObject {
+  const last = lastOpeningKeys.get(purpose.dek);
+  if (last?.salt.equals(salt) && isSamePurpose(last.purpose, purpose)) return last.key;
+  const key = runKey(purpose, salt);
+  // A copy: a salt may lie in memory that is given back.
+  lastOpeningKeys.set(purpose.dek, { purpose, salt: Buffer.from(salt), key });
+  return key;
+}
+
+function isSamePurpose(a: RunPurpose, b: RunPurpose): boolean {
+  return (
+    a.label === b.label &&
+    a.context.length === b.context.length &&
+    a.context.every((field, i) => b.context[i]?.equals(field) === true)
+  );
 }
 
 function runKey(purpose: RunPurpose, salt: Buffer): KeyObject {

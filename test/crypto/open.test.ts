@@ -74,6 +74,41 @@ describe('a part opener', () => {
     expect(Buffer.concat(pieces).equals(plaintext)).toBe(true);
   });
 
+  it('derives the key anew for another layout, part, salt or data key, whatever was opened before', () => {
+    const other = Dek.generate();
+    const parts = [
+      identity,
+      { dek, layout: 2, partNumber: 4 },
+      { dek, layout: 1, partNumber: 0 },
+      { dek, layout: 0, partNumber: 0 },
+      { dek: other, layout: 2, partNumber: 3 },
+      identity,
+    ].map((part) => {
+      const sealer = new PartSealer(part as typeof identity);
+      const bytes = sealer.seal(plaintext, { last: true });
+      return { part: part as typeof identity, salt: sealer.salt, run: bytes.subarray(PART_HEADER_BYTES) };
+    });
+    for (const opened of parts) {
+      for (const other of parts) {
+        const first = opener({ ...opened.part, salt: opened.salt });
+        expect(first.open(opened.run).equals(plaintext)).toBe(true);
+        const fits = (isRight: boolean) => (isRight ? 'success' : 'SEGMENT_REFUSED');
+        const underPart = opener({ ...opened.part, salt: other.salt });
+        expect(codeOf(() => underPart.open(other.run))).toBe(fits(opened.part === other.part));
+        const underSalt = opener({ ...other.part, salt: opened.salt });
+        expect(codeOf(() => underSalt.open(other.run))).toBe(fits(opened === other));
+      }
+    }
+  });
+
+  it('does not take a salt for the one that stood in the same memory before', () => {
+    const shared = Buffer.from(salt);
+    expect(opener({ salt: shared }).open(run).equals(plaintext)).toBe(true);
+    const next = seal(plaintext);
+    next.salt.copy(shared);
+    expect(opener({ salt: shared }).open(next.sealed.subarray(PART_HEADER_BYTES)).equals(plaintext)).toBe(true);
+  });
+
   it('opens from any segment on', () => {
     for (const firstSegment of [0, 1, 2, 3]) {
       const opened = opener({ firstSegment }).open(run.subarray(firstSegment * SEALED_SEGMENT_BYTES));
