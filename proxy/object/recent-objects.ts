@@ -20,8 +20,12 @@ export class RecentObjects {
     return this.#entries.get(identity(tenant, address));
   }
 
-  remember(tenant: string, address: ObjectAddress, facts: BackendFacts): void {
-    this.#entries.set(identity(tenant, address), facts);
+  /** Whether it was remembered as the same version before. */
+  remember(tenant: string, address: ObjectAddress, facts: BackendFacts): boolean {
+    const id = identity(tenant, address);
+    const before = this.#entries.get(id);
+    this.#entries.set(id, facts);
+    return before !== undefined && isSameVersion(before, facts);
   }
 
   forget(tenant: string, address: ObjectAddress): void {
@@ -32,9 +36,13 @@ export class RecentObjects {
 /** Remembers nothing. */
 export const nothingRecent: Pick<RecentObjects, 'get' | 'remember' | 'forget'> = {
   get: () => undefined,
-  remember: () => undefined,
+  remember: () => false,
   forget: () => undefined,
 };
+
+function isSameVersion(a: BackendFacts, b: BackendFacts): boolean {
+  return a.etag === b.etag && a.lastModified === b.lastModified && a.size === b.size && a.versionId === b.versionId;
+}
 
 function identity(tenant: string, { bucket, key, versionId }: ObjectAddress): string {
   return [tenant, versionId ?? '', bucket, key].join('\0');

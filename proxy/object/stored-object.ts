@@ -220,8 +220,10 @@ async function openSealed(
     tableBytes: footer?.locator.tableBytes ?? 0,
     footerBytes: footer?.locator.footerBytes ?? 0,
   };
-  call.services.cache.addListed(identityOf(call, address, facts), { size, etag, checksums: late.checksums });
-  call.services.recent.remember(tenant.id, address, facts);
+  const isKnown = call.services.recent.remember(tenant.id, address, facts);
+  if (!isKnown) {
+    call.services.cache.addListed(identityOf(call, address, facts), { size, etag, checksums: late.checksums });
+  }
   return object;
 }
 
