@@ -42,11 +42,11 @@ interface Written {
 test('measures every target, and writes what it found', async () => {
   const out = join(directory, 'out');
   const loads = 'get-64m-1,put-4k,list-1000-cold-5ms';
-  const { code, output } = await run('--only', loads, '--rounds', '1', '--seconds', '0.3', '--out', out);
+  const { code, output } = await run('--only', loads, '--rounds', '1', '--seconds', '0.3', '--base', '.', '--out', out);
   expect(output).toContain('list-1000-cold-5ms');
   expect(code).toBe(0);
   const written = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')) as Written;
-  for (const target of ['direct', 'node-http', 'sealgate']) {
+  for (const target of ['direct', 'node-http', 'sealgate', 'base']) {
     const found = written.results.filter((result) => result.target === target);
     expect(found).toHaveLength(3);
     for (const { operations, cpuSecondsPer1000 } of found) {

@@ -9,6 +9,7 @@ import type { CryptoFloor } from './floor-child.ts';
 import type { NamedEndpoint, Options } from './options.ts';
 import { type BackendUnderTest, startSink } from './targets/backend.ts';
 import { Children } from './targets/children.ts';
+import { compileInto } from './targets/compiled.ts';
 import { startNginx } from './targets/nginx.ts';
 import { startPassThrough } from './targets/pass-through.ts';
 import { installSealgate, startSealgate } from './targets/sealgate.ts';
@@ -92,6 +93,11 @@ async function startTargets(o: StartOptions): Promise<{ http: Target[]; tls: Tar
   const installation = await installSealgate(backend, { directory, children });
   const common = { children, installation, backend, directory, settings: options.settings };
   http.push(await startSealgate({ ...common, name: 'sealgate', profile: options.profile }));
+  if (options.base !== undefined) {
+    const program = await compileInto(join(directory, 'base'), children, options.base);
+    // On the same objects, of the same tenant.
+    http.push(await startSealgate({ ...common, installation: { ...installation, program }, name: 'base' }));
+  }
   const others = options.targets.map(named);
   http.push(...others.filter(({ endpoint }) => !endpoint.address.tls));
   const secure = others.filter(({ endpoint }) => endpoint.address.tls);

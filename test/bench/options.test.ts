@@ -54,6 +54,12 @@ describe('targets', () => {
   });
 });
 
+test('another checkout is taken by its absolute path, and named in the published command by nothing else', () => {
+  const options = parseOptions(['--base', '.'], {});
+  expect(options.base).toBe(process.cwd());
+  expect(commandOf(options)).toBe('npm run bench -- --rounds 5 --seconds 3 --base ...');
+});
+
 test.each([
   ['--rounds', '0'],
   ['--rounds', 'many'],
@@ -63,6 +69,7 @@ test.each([
   ['--target', 'Upper=http://127.0.0.1:9'],
   ['--set', 'PATH=/tmp'],
   ['--write', 'elsewhere'],
+  ['--base', '/nowhere'],
   ['--unknown', 'x'],
 ])('%s %s is refused', (name, value) => {
   expect(() => parseOptions([name, value], SECRETS)).toThrow(UsageError);

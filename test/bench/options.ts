@@ -1,5 +1,6 @@
 /** The benchmark's command line. Secrets come from files or the environment, never from arguments, which anyone may list. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { SigningCredentials } from '../helpers/raw-client.ts';
 
@@ -12,6 +13,7 @@ export const USAGE = `Usage: npm run bench -- [options]
   --target NAME=URL[,pid=N][,credentials=FILE][,region=R]
                         a further endpoint beside the others; repeat it for more. FILE is JSON with accessKeyId and
                         secretAccessKey; or set BENCH_NAME_ACCESS_KEY_ID and BENCH_NAME_SECRET_ACCESS_KEY
+  --base DIR            a second Sealgate beside the first, from another checkout with its packages installed: what a change brought
   --backend URL[,credentials=FILE][,region=R]
                         a real S3 store instead of the built-in sink; or BENCH_BACKEND_ACCESS_KEY_ID and ..._SECRET_ACCESS_KEY
   --sink-port N         where the sink listens, for targets that must know it before
@@ -39,6 +41,8 @@ export interface Options {
   readonly milliseconds: number;
   readonly warmUpMs: number;
   readonly targets: readonly NamedEndpoint[];
+  /** Absolute path of another checkout. */
+  readonly base: string | undefined;
   readonly backend: NamedEndpoint | undefined;
   readonly sinkPort: number | undefined;
   readonly settings: Readonly<Record<string, string>>;
@@ -69,6 +73,7 @@ export function parseOptions(args: readonly string[], environment: Environment):
     milliseconds: 1000 * bounded('--seconds', values.seconds ?? (quick ? '0.4' : '3'), 0.05, 600),
     warmUpMs: quick ? QUICK_WARM_UP_MS : WARM_UP_MS,
     targets: (values.target ?? []).map((text) => namedEndpoint(text, environment)),
+    base: values.base === undefined ? undefined : checkout(values.base),
     backend: values.backend === undefined ? undefined : namedEndpoint(`backend=${values.backend}`, environment),
     sinkPort: values['sink-port'] === undefined ? undefined : bounded('--sink-port', values['sink-port'], 1, 65_535),
     settings: Object.fromEntries((values.set ?? []).map(setting)),
@@ -87,7 +92,16 @@ function parse(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       options: {
-        ...{ quick: flag, list: flag, only: text, rounds: text, seconds: text, target: texts, backend: text },
+        ...{
+          quick: flag,
+          list: flag,
+          only: text,
+          rounds: text,
+          seconds: text,
+          target: texts,
+          backend: text,
+          base: text,
+        },
         ...{ 'sink-port': text, set: texts, profile: text, out: text, write: text, soak: text },
       },
     });
@@ -100,6 +114,14 @@ function bounded(name: string, text: string, least: number, most: number): numbe
   const value = Number(text);
   if (!(value >= least && value <= most)) throw new UsageError(`${name} must be ${least} to ${most}`);
   return value;
+}
+
+function checkout(directory: string): string {
+  const root = resolve(directory);
+  const needed = ['tsconfig.build.json', 'bin/sealgate.js', 'node_modules/typescript'];
+  const missing = needed.find((path) => !existsSync(join(root, path)));
+  if (missing === undefined) return root;
+  throw new UsageError(`--base must be a checkout in which npm ci was run; ${directory} has no ${missing}`);
 }
 
 function setting(text: string): readonly [string, string] {

@@ -70,6 +70,7 @@ export function commandOf(options: Options): string {
     ...(options.only.length === 0 ? [] : [`--only ${options.only.join(',')}`]),
     `--rounds ${options.rounds} --seconds ${options.milliseconds / 1000}`,
     ...settings,
+    ...(options.base === undefined ? [] : ['--base ...']),
     ...options.targets.map(({ name }) => `--target ${name}=...`),
     ...(options.backend === undefined ? [] : ['--backend ...']),
   ].join(' ');
