@@ -12,7 +12,7 @@ import type { Storage } from '../runtime.ts';
 
 /** Resolves when the store answers, and no later than after `waitMs`: what is asked of it next then says what is wrong. */
 export async function waitForStore(
-  { backend, state }: Storage,
+  { backend, state }: { backend: Storage['backend']; state: Pick<Storage['state'], 'bucket'> },
   log: Pick<Logger, 'warn'>,
   waitMs = STORE_WAIT_MS,
 ): Promise<void> {

@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openS3Backend } from '../../proxy/backend/s3/s3.ts';
+import { waitForStore } from '../../proxy/cli/wait-for-store.ts';
 import { type ChildServer, freePort, startChild } from './child-server.ts';
 
 /** `domain`: also serve virtual-host style names below it (`bucket.domain`). */
@@ -43,7 +45,7 @@ async function start(command: string, o: MinioOptions): Promise<ChildServer | un
     await rm(directory, { recursive: true, force: true });
     return undefined;
   }
-  return {
+  const server = {
     endpoint,
     accessKeyId,
     secretAccessKey,
@@ -52,4 +54,13 @@ async function start(command: string, o: MinioOptions): Promise<ChildServer | un
       await rm(directory, { recursive: true, force: true });
     },
   };
+  await untilServing(server);
+  return server;
+}
+
+/** On a busy machine it says that it is ready and still answers 503 to whom it knows. */
+async function untilServing(server: ChildServer): Promise<void> {
+  const backend = openS3Backend({ ...server, region: 'us-east-1', pathStyle: true });
+  await waitForStore({ backend, state: { bucket: 'none' } }, { warn: () => {} });
+  await backend.close();
 }
