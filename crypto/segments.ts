@@ -143,7 +143,7 @@ interface OpeningKey {
   readonly key: KeyObject;
 }
 
-/** The key that a run under a data key was last opened with: the same object, or ranges of one part, read again. Goes with the data key. */
+/** What a run under a data key was last opened with: for an object, or ranges of a part, read again. Goes with the data key. */
 const lastOpeningKeys = new WeakMap<Dek, OpeningKey>();
 
 function openingKey(purpose: RunPurpose, salt: Buffer): KeyObject {

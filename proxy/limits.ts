@@ -224,7 +224,7 @@ export const LOCAL_IO_BYTES = 512 * KiB;
 export const LOCAL_GROUP_COMMIT = 256;
 /** Embedded store: milliseconds to wait for the write lock of another process. */
 export const LOCAL_LOCK_WAIT_MS = 30_000;
-/** Milliseconds that SQLite itself waits for a lock, outside the writer's own wait. */
+/** Embedded store: milliseconds that SQLite itself waits for a lock, outside the writer's own wait. */
 export const LOCAL_BUSY_MS = 10_000;
 /** Embedded store: blob files opened up front for one read; a read over more pins them in the index instead. */
 export const LOCAL_OPEN_FILES_PER_READ = 8;
@@ -232,15 +232,15 @@ export const LOCAL_OPEN_FILES_PER_READ = 8;
 export const LOCAL_LOOKUP_ATTEMPTS = 8;
 /** Embedded store: milliseconds for which unlinked files are remembered before the index forgets them in one commit. */
 export const LOCAL_FORGET_DELAY_MS = 1_000;
-/** Buckets in one answer of ListBuckets. */
+/** Embedded store: buckets in one answer of ListBuckets. */
 export const LOCAL_LISTED_BUCKETS = 10_000;
-/** S3: tags of an object. */
+/** Embedded store, as S3: tags of an object. */
 export const LOCAL_OBJECT_TAGS = 10;
-/** S3: tags of a bucket. */
+/** Embedded store, as S3: tags of a bucket. */
 export const LOCAL_BUCKET_TAGS = 50;
-/** S3: the key of a tag, characters. */
+/** Embedded store, as S3: the key of a tag, characters. */
 export const LOCAL_TAG_KEY_CHARACTERS = 128;
-/** S3: the value of a tag, characters. */
+/** Embedded store, as S3: the value of a tag, characters. */
 export const LOCAL_TAG_VALUE_CHARACTERS = 256;
 /** aws-chunked: bytes of a chunk's header line; 16 digits of size and a signature take 99. */
 export const MAX_CHUNK_HEADER_BYTES = 128;

@@ -220,6 +220,7 @@ async function openSealed(
     tableBytes: footer?.locator.tableBytes ?? 0,
     footerBytes: footer?.locator.footerBytes ?? 0,
   };
+  // Listings were told of this version when it was first remembered.
   const isKnown = call.services.recent.remember(tenant.id, address, facts);
   if (!isKnown) {
     call.services.cache.addListed(identityOf(call, address, facts), { size, etag, checksums: late.checksums });

@@ -13,7 +13,7 @@ export const USAGE = `Usage: npm run bench -- [options]
   --target NAME=URL[,pid=N][,credentials=FILE][,region=R]
                         a further endpoint beside the others; repeat it for more. FILE is JSON with accessKeyId and
                         secretAccessKey; or set BENCH_NAME_ACCESS_KEY_ID and BENCH_NAME_SECRET_ACCESS_KEY
-  --base DIR            a second Sealgate beside the first, from another checkout with its packages installed: what a change brought
+  --base DIR            a second Sealgate, from another checkout with its packages installed: what a change brought
   --backend URL[,credentials=FILE][,region=R]
                         a real S3 store instead of the built-in sink; or BENCH_BACKEND_ACCESS_KEY_ID and ..._SECRET_ACCESS_KEY
   --sink-port N         where the sink listens, for targets that must know it before
@@ -92,17 +92,8 @@ function parse(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       options: {
-        ...{
-          quick: flag,
-          list: flag,
-          only: text,
-          rounds: text,
-          seconds: text,
-          target: texts,
-          backend: text,
-          base: text,
-        },
-        ...{ 'sink-port': text, set: texts, profile: text, out: text, write: text, soak: text },
+        ...{ quick: flag, list: flag, only: text, rounds: text, seconds: text, target: texts, backend: text },
+        ...{ base: text, 'sink-port': text, set: texts, profile: text, out: text, write: text, soak: text },
       },
     });
   } catch (error) {

@@ -1,4 +1,7 @@
-/** Sealgate from this tree, or from another one, as npm installs it: compiled. In a checkout Node strips the types itself, which costs memory at the start. */
+/**
+ * Sealgate from this tree, or from another one, as npm installs it: compiled. In a checkout Node strips the types itself, which
+ * costs memory at the start.
+ */
 import { once } from 'node:events';
 import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
