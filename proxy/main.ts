@@ -8,7 +8,7 @@ import { runKeyCommand, runSealKeyCommand } from './cli/run-key-command.ts';
 import { serve } from './cli/serve.ts';
 import { runTenantCommand } from './cli/tenant-command.ts';
 import { commandUsage } from './cli/usage.ts';
-import { ConfigError } from './config.ts';
+import { ConfigError } from './config/config.ts';
 import { S3Error } from './errors.ts';
 
 const USAGE = `Usage: sealgate COMMAND [options]

@@ -5,21 +5,21 @@
 import type { Backend } from './backend/backend.ts';
 import type { Capabilities } from './backend/probe.ts';
 import type { VerifiedBody } from './body/verified-body.ts';
-import type { LegacyPolicy } from './config.ts';
+import type { FairLimit } from './concurrency/fair-limit.ts';
+import type { SharedLookUps } from './concurrency/shared-look-ups.ts';
+import type { LegacyPolicy } from './config/config.ts';
 import type { CorsConfigurations } from './cors/configurations.ts';
-import type { EmitSecurityEvent } from './events.ts';
-import type { FairLimit } from './fair-limit.ts';
 import type { UploadForm } from './form/read-form.ts';
-import type { StateStore } from './keyring/state.ts';
+import type { Reply } from './http/reply.ts';
+import type { S3Request } from './http/request.ts';
+import type { StateStore } from './keyring/state/state.ts';
 import type { OpenTenant } from './keyring/tenancy.ts';
 import type { UploadCache } from './multipart/upload-cache.ts';
 import type { AttributesCache, ListedAttributes } from './object/attributes-cache.ts';
 import type { ListedPages } from './object/listed-pages.ts';
 import type { OpenedHeaders } from './object/opened-headers.ts';
 import type { RecentObjects } from './object/recent-objects.ts';
-import type { SharedLookUps } from './object/shared-look-ups.ts';
-import type { Reply } from './reply.ts';
-import type { S3Request } from './request.ts';
+import type { EmitSecurityEvent } from './observe/events.ts';
 
 export type Level = 'service' | 'bucket' | 'object';
 

@@ -3,33 +3,33 @@
  * run the operation, reply. Each stage takes a typed value and returns a narrower one; read this file first.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { admit, type MemoryBudget } from './admission.ts';
-import { authenticate, authenticateForm, type Caller } from './authenticate.ts';
-import { authorise } from './authorise.ts';
+import { authenticate, authenticateForm, type Caller } from './access/authenticate.ts';
+import { authorise } from './access/authorise.ts';
 import { BackendUnavailable } from './backend/backend.ts';
 import { IncomingBody } from './body/incoming.ts';
 import { openBody, type VerifiedBody } from './body/verified-body.ts';
-import type { BodyProgress } from './body-progress.ts';
 import { answerPreflight, crossOriginHeaders } from './cors/cross-origin.ts';
 import { S3Error } from './errors.ts';
 import { isFormUpload, readForm, type UploadForm } from './form/read-form.ts';
+import type { BodyProgress } from './http/body-progress.ts';
+import { lateReply } from './http/late-reply.ts';
+import { cutAfter } from './http/longest-write.ts';
+import { errorReply, type Reply, sendReply, sendWhole } from './http/reply.ts';
+import { parseRequest, type S3Request } from './http/request.ts';
+import { createRequestId } from './http/request-id.ts';
 import { answerQuery } from './iam/answer.ts';
 import type { QueryError } from './iam/errors.ts';
 import type { OwnKeys } from './iam/own-keys.ts';
 import { queryServiceOf } from './iam/query-request.ts';
-import type { UseNotes } from './keyring/note-uses.ts';
 import type { Tenancy } from './keyring/tenancy.ts';
-import { lateReply } from './late-reply.ts';
+import type { UseNotes } from './keyring/uses/note-uses.ts';
 import { LATE_REPLY_SILENCE_MS } from './limits.ts';
-import type { Logger } from './log.ts';
-import { cutAfter } from './longest-write.ts';
-import type { Metrics } from './metrics.ts';
+import { admit, type MemoryBudget } from './memory/admission.ts';
+import { memoryOf } from './memory/request-memory.ts';
 import { refuseUnsupportedHeaders } from './object/client-headers.ts';
+import type { Logger } from './observe/log.ts';
+import type { Metrics } from './observe/metrics.ts';
 import type { Operation, Services } from './operation.ts';
-import { errorReply, type Reply, sendReply, sendWhole } from './reply.ts';
-import { parseRequest, type S3Request } from './request.ts';
-import { createRequestId } from './request-id.ts';
-import { memoryOf } from './request-memory.ts';
 import type { Router } from './route.ts';
 
 export interface Pipeline {

@@ -3,8 +3,8 @@
  * names a sub-resource nobody wrote answers NotImplemented, so an unknown `PUT /b/k?something` never overwrites `k`.
  */
 import { S3Error } from './errors.ts';
+import type { S3Request } from './http/request.ts';
 import type { Operation, Selector } from './operation.ts';
-import type { S3Request } from './request.ts';
 
 /** Query parameters that select another operation (S3 API reference). `versionId`, `partNumber` alone and the like do not. */
 export const SUBRESOURCES: ReadonlySet<string> = new Set([

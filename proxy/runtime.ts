@@ -1,22 +1,23 @@
 /** Puts the parts of a running proxy together from a configuration: what `serve`, the quickstart and the tests start. */
-import { MemoryBudget } from './admission.ts';
+
 import type { Backend } from './backend/backend.ts';
 import { openLocalBackend } from './backend/local/local.ts';
 import { type Capabilities, probeCapabilities } from './backend/probe.ts';
 import { openS3Backend } from './backend/s3/s3.ts';
-import { BodyProgress } from './body-progress.ts';
-import type { Config } from './config.ts';
+import { FairLimit } from './concurrency/fair-limit.ts';
+import { SharedLookUps } from './concurrency/shared-look-ups.ts';
+import type { Config } from './config/config.ts';
 import { CorsConfigurations } from './cors/configurations.ts';
-import type { EmitSecurityEvent } from './events.ts';
-import { FairLimit } from './fair-limit.ts';
+import { BodyProgress } from './http/body-progress.ts';
+import { type ListenAddress, type RunningServer, startServer } from './http/server.ts';
 import { OwnKeys } from './iam/own-keys.ts';
-import { EscrowUpkeep } from './keyring/escrow-upkeep.ts';
-import { processKdfRunner } from './keyring/kdf.ts';
-import type { TenantSlot } from './keyring/last-used.ts';
-import { UseNotes } from './keyring/note-uses.ts';
-import { StateStore } from './keyring/state.ts';
+import { EscrowUpkeep } from './keyring/slots/escrow-upkeep.ts';
+import { processKdfRunner } from './keyring/slots/kdf.ts';
+import { upgradeKdf } from './keyring/slots/upgrade-kdf.ts';
+import { StateStore } from './keyring/state/state.ts';
 import { type SignIn, Tenancy } from './keyring/tenancy.ts';
-import { upgradeKdf } from './keyring/upgrade-kdf.ts';
+import type { TenantSlot } from './keyring/uses/last-used.ts';
+import { UseNotes } from './keyring/uses/note-uses.ts';
 import { onWorkersChange, tellWorkers } from './keyring/worker-changes.ts';
 import {
   ATTRIBUTES_CACHE_BYTES,
@@ -28,20 +29,20 @@ import {
   PROBE_TIMEOUT_MS,
   READINESS_TIMEOUT_MS,
 } from './limits.ts';
-import { type Logger, securityEventsTo } from './log.ts';
-import { defaultMemoryBytes } from './memory-setting.ts';
-import { createMetrics, type Metrics, type MetricsText } from './metrics.ts';
+import { MemoryBudget } from './memory/admission.ts';
+import { defaultMemoryBytes } from './memory/memory-setting.ts';
 import { UploadCache } from './multipart/upload-cache.ts';
 import { AttributesCache } from './object/attributes-cache.ts';
 import { ListedPages } from './object/listed-pages.ts';
 import { OpenedHeaders } from './object/opened-headers.ts';
 import { RecentObjects } from './object/recent-objects.ts';
-import { SharedLookUps } from './object/shared-look-ups.ts';
+import type { EmitSecurityEvent } from './observe/events.ts';
+import { type Logger, securityEventsTo } from './observe/log.ts';
+import { createMetrics, type Metrics, type MetricsText } from './observe/metrics.ts';
+import { opsApp, startOpsServer } from './observe/ops-server.ts';
 import { OPERATIONS } from './operations/table.ts';
-import { opsApp, startOpsServer } from './ops-server.ts';
 import type { Pipeline } from './pipeline.ts';
 import { createRouter } from './route.ts';
-import { type ListenAddress, type RunningServer, startServer } from './server.ts';
 
 /** The store and the state in it: enough for the command line. */
 export interface Storage {

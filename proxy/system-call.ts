@@ -5,17 +5,17 @@
  */
 import type { Backend } from './backend/backend.ts';
 import type { Capabilities } from './backend/probe.ts';
-import type { LegacyPolicy } from './config.ts';
-import type { EmitSecurityEvent } from './events.ts';
-import { FairLimit } from './fair-limit.ts';
+import { FairLimit } from './concurrency/fair-limit.ts';
+import { SharedLookUps } from './concurrency/shared-look-ups.ts';
+import type { LegacyPolicy } from './config/config.ts';
+import { Query, type S3Request } from './http/request.ts';
 import type { OpenTenant } from './keyring/tenancy.ts';
 import { ATTRIBUTES_CACHE_BYTES, LISTED_ATTRIBUTES_BYTES, LOOKUPS_AT_ONCE, OPENED_HEADERS_BYTES } from './limits.ts';
 import { AttributesCache } from './object/attributes-cache.ts';
 import { OpenedHeaders } from './object/opened-headers.ts';
 import { RecentObjects } from './object/recent-objects.ts';
-import { SharedLookUps } from './object/shared-look-ups.ts';
+import type { EmitSecurityEvent } from './observe/events.ts';
 import type { Call, Services } from './operation.ts';
-import { Query, type S3Request } from './request.ts';
 
 /**
  * All services but those that only requests of clients reach: named by what is left out, so that a service added later has to

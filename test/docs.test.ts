@@ -7,17 +7,17 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments, parse as parseYaml } from 'yaml';
 import { findOperation } from '../proxy/backend/local/dispatch.ts';
-import { parseConfig, type Settings, variables } from '../proxy/config.ts';
+import { parseConfig, type Settings, variables } from '../proxy/config/config.ts';
 import { errorTable, S3Error } from '../proxy/errors.ts';
+import type { S3Request } from '../proxy/http/request.ts';
 import { QUERY_ACTIONS } from '../proxy/iam/actions/table.ts';
 import { queryErrorTable } from '../proxy/iam/errors.ts';
-import { SealKeys } from '../proxy/keyring/seal-keys.ts';
+import { SealKeys } from '../proxy/keyring/access-keys/seal-keys.ts';
 import * as limits from '../proxy/limits.ts';
-import { createMetrics } from '../proxy/metrics.ts';
 import { CONTENT_HEADERS, storageHeaders } from '../proxy/object/client-headers.ts';
+import { createMetrics } from '../proxy/observe/metrics.ts';
 import type { Operation } from '../proxy/operation.ts';
 import { OPERATIONS } from '../proxy/operations/table.ts';
-import type { S3Request } from '../proxy/request.ts';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const PAGES = [
@@ -244,7 +244,7 @@ describe('docs/operations.md', () => {
   });
 
   test('lists every kind of security event', () => {
-    const [union = ''] = /export type SecurityEventKind =[^;]+;/.exec(read('proxy/events.ts')) ?? [];
+    const [union = ''] = /export type SecurityEventKind =[^;]+;/.exec(read('proxy/observe/events.ts')) ?? [];
     const kinds = [...union.matchAll(/'([a-z-]+)'/g)].map(([, kind]) => kind);
     expect(kinds.length).toBeGreaterThan(5);
     const listed = rows(section('docs/operations.md', '### Security events')).map(([kind]) => kind);

@@ -1,6 +1,6 @@
 /** Documents that a store answers with. One that cannot be read is the store's failure, and not the client's. */
 import { S3Error } from '../errors.ts';
-import { parseXml, type XmlNode } from '../xml.ts';
+import { parseXml, type XmlNode } from '../xml/render-xml.ts';
 import { BackendUnavailable } from './backend.ts';
 
 /** @throws BackendUnavailable when it is not well formed, or has another root */

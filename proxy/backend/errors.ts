@@ -5,7 +5,7 @@
  */
 import { isS3ErrorCode, S3Error, type S3ErrorCode } from '../errors.ts';
 import { MAX_BACKEND_ERROR_BYTES } from '../limits.ts';
-import { parseXml } from '../xml.ts';
+import { parseXml } from '../xml/render-xml.ts';
 import { type BackendResponse, BackendUnavailable } from './backend.ts';
 import { readBody } from './read-body.ts';
 

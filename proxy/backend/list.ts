@@ -3,7 +3,7 @@
  * the answer is decoded here, once, and only where it says that it is encoded: some stores ignore the parameter.
  * Source: Amazon S3 API reference, ListObjectsV2, ListObjects, ListObjectVersions, ListBuckets.
  */
-import type { XmlNode } from '../xml.ts';
+import type { XmlNode } from '../xml/render-xml.ts';
 import { parseAnswer } from './answer-xml.ts';
 import { BackendUnavailable, type QueryParameter } from './backend.ts';
 

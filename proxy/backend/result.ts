@@ -4,7 +4,7 @@
  * CopyObject, "Response and special errors").
  */
 import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
-import { parseAnyXml, type XmlNode } from '../xml.ts';
+import { parseAnyXml, type XmlNode } from '../xml/render-xml.ts';
 import { type BackendResponse, BackendUnavailable } from './backend.ts';
 import { backendFailure, readErrorResponse } from './errors.ts';
 import { readBody } from './read-body.ts';

@@ -3,8 +3,8 @@
  * or from the environment under the names that S3 tools use. Never an argument, which every process of the machine can read.
  */
 import { z } from 'zod';
+import { readSmallFile, readSmallStream } from '../config/small-file.ts';
 import { MAX_SECRET_FILE_BYTES } from '../limits.ts';
-import { readSmallFile, readSmallStream } from '../small-file.ts';
 
 export interface CallerSecret {
   /** Absent when only the secret was given. */

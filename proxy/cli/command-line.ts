@@ -1,13 +1,13 @@
 /** What the commands about tenants and keys share: reading arguments, and telling an operator what went wrong. */
 import { parseArgs } from 'node:util';
 import { S3Error } from '../errors.ts';
-import { KeyringConflict } from '../keyring/change-keyring.ts';
-import { KeyringMalformed, timestamp } from '../keyring/document.ts';
+import { KeyringConflict } from '../keyring/admin/change-keyring.ts';
+import { KeyError } from '../keyring/admin/key-errors.ts';
 import { type Grant, InvalidGrant, parseGrant } from '../keyring/grants.ts';
 import { isTenantId } from '../keyring/ids.ts';
-import { KeyError } from '../keyring/key-errors.ts';
-import { KeyringTampered, UnknownTenant } from '../keyring/records.ts';
-import { WeakApiKey } from '../keyring/strength.ts';
+import { WeakApiKey } from '../keyring/slots/strength.ts';
+import { KeyringMalformed, timestamp } from '../keyring/state/document.ts';
+import { KeyringTampered, UnknownTenant } from '../keyring/state/records.ts';
 import { NoCallerSecret } from './caller-secret.ts';
 import { SecretFileError } from './secret-file.ts';
 

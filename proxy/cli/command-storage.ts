@@ -2,7 +2,7 @@
  * What a command works on: the same state as the servers, by the same settings. Without any setting it is the quickstart's
  * data in the current directory, if there are any.
  */
-import { type Config, parseConfig, readSettings } from '../config.ts';
+import { type Config, parseConfig, readSettings } from '../config/config.ts';
 import { openStorage, type Storage } from '../runtime.ts';
 import { quickstartSettings } from './quickstart.ts';
 

@@ -1,8 +1,9 @@
 /** Tenants and keys as lines for people; `--json` shows the same values as they are. */
-import type { TenantDetails, TenantSummary } from '../keyring/admin.ts';
-import type { KeyDetails } from '../keyring/describe-key.ts';
+
+import type { KeyDetails } from '../keyring/admin/describe-key.ts';
+import type { TenantDetails, TenantSummary } from '../keyring/admin/tenant-admin.ts';
 import type { Grant } from '../keyring/grants.ts';
-import type { Kdf } from '../keyring/kdf.ts';
+import type { Kdf } from '../keyring/slots/kdf.ts';
 
 const SERVER_MANAGED = 'server-managed';
 

@@ -1,7 +1,8 @@
 /** The escrow private key for a command: from the file that `sealgate escrow keygen` wrote. */
-import { type EscrowPrivateKey, InvalidEscrowKey, parseEscrowKeyFile } from '../keyring/escrow-key.ts';
+
+import { readSmallFile } from '../config/small-file.ts';
+import { type EscrowPrivateKey, InvalidEscrowKey, parseEscrowKeyFile } from '../keyring/slots/escrow-key.ts';
 import { MAX_SECRET_FILE_BYTES } from '../limits.ts';
-import { readSmallFile } from '../small-file.ts';
 
 /** The caller wipes it. @throws InvalidEscrowKey; its message says what is wrong, never the key */
 export async function readEscrowKey(path: string): Promise<EscrowPrivateKey> {

@@ -4,9 +4,9 @@
  *
  * Exit codes: 0 done; 1 it could not be done; 2 the command line was wrong.
  */
-import { changeKeyring, openKeyring } from '../keyring/change-keyring.ts';
-import { timestamp } from '../keyring/document.ts';
-import { generateEscrowKey, renderEscrowKeyFile } from '../keyring/escrow-key.ts';
+import { changeKeyring, openKeyring } from '../keyring/admin/change-keyring.ts';
+import { generateEscrowKey, renderEscrowKeyFile } from '../keyring/slots/escrow-key.ts';
+import { timestamp } from '../keyring/state/document.ts';
 import { KEY_COMMAND_TIMEOUT_MS } from '../limits.ts';
 import { type Output, parseCommand, runNamed, UsageError } from './command-line.ts';
 import { readCaller } from './key-caller.ts';

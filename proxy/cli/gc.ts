@@ -1,8 +1,8 @@
 /** `sealgate gc`: removes what abandoned multipart uploads and keys that are gone left, or says what it would remove. */
 import { parseArgs } from 'node:util';
-import { collectOrphanedIds } from '../keyring/orphaned-ids.ts';
-import { collectOrphanedUses } from '../keyring/orphaned-uses.ts';
-import type { SealKeys } from '../keyring/seal-keys.ts';
+import { collectOrphanedIds } from '../keyring/access-keys/orphaned-ids.ts';
+import type { SealKeys } from '../keyring/access-keys/seal-keys.ts';
+import { collectOrphanedUses } from '../keyring/uses/orphaned-uses.ts';
 import { collectGarbage, type GarbageFound } from '../multipart/collect-garbage.ts';
 import type { Storage } from '../runtime.ts';
 import { openCommandStorage } from './command-storage.ts';

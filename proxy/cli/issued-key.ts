@@ -6,8 +6,8 @@
 import { randomBytes } from 'node:crypto';
 import { link, open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { ChangeUncertain } from '../keyring/change-keyring.ts';
-import type { IssuedKey, KeepKey } from '../keyring/key-admin.ts';
+import { ChangeUncertain } from '../keyring/admin/change-keyring.ts';
+import type { IssuedKey, KeepKey } from '../keyring/admin/key-admin.ts';
 import type { HandingOutput } from './command-line.ts';
 import { SecretFileError } from './secret-file.ts';
 

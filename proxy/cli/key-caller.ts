@@ -1,9 +1,9 @@
 /** Whose key a command was given: the access key id is resolved as a server does, and the secret must be the one in it. */
 import { timingSafeEqual } from 'node:crypto';
-import type { AccessKey } from '../keyring/access-key-id.ts';
-import { apiKeyFromText, kdfInput, MAX_REGISTERED_RAW_BYTES } from '../keyring/api-key.ts';
-import type { KeyringDeps } from '../keyring/change-keyring.ts';
-import { resolveAccessKey } from '../keyring/registered-ids.ts';
+import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
+import { resolveAccessKey } from '../keyring/access-keys/registered-ids.ts';
+import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
+import { apiKeyFromText, kdfInput, MAX_REGISTERED_RAW_BYTES } from '../keyring/slots/api-key.ts';
 import { NoCallerSecret, readCallerSecret } from './caller-secret.ts';
 
 export interface Caller {

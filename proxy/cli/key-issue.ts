@@ -1,10 +1,10 @@
 /** `sealgate key create | import | rotate | reissue`: what takes one of the tenant's own keys. Usage: key.ts. */
-import type { AccessKey } from '../keyring/access-key-id.ts';
-import { type ApiKey, apiKeyFromText, MAX_RAW_BYTES, MAX_REGISTERED_RAW_BYTES } from '../keyring/api-key.ts';
-import { DEFAULT_KDFS, isKdfName, type Kdf } from '../keyring/kdf.ts';
-import { type IssuedKey, type KeepKey, KeyAdmin, type NewKey } from '../keyring/key-admin.ts';
-import { UnsuitableTerms } from '../keyring/key-errors.ts';
-import { refuseWeakKey } from '../keyring/strength.ts';
+import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
+import { type IssuedKey, type KeepKey, KeyAdmin, type NewKey } from '../keyring/admin/key-admin.ts';
+import { UnsuitableTerms } from '../keyring/admin/key-errors.ts';
+import { type ApiKey, apiKeyFromText, MAX_RAW_BYTES, MAX_REGISTERED_RAW_BYTES } from '../keyring/slots/api-key.ts';
+import { DEFAULT_KDFS, isKdfName, type Kdf } from '../keyring/slots/kdf.ts';
+import { refuseWeakKey } from '../keyring/slots/strength.ts';
 import { NoCallerSecret, readSecretText } from './caller-secret.ts';
 import { durationOf, expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, UsageError } from './command-line.ts';
 import { handOut, keptMembers } from './issued-key.ts';

@@ -1,6 +1,7 @@
 /** `sealgate key list | revoke | update`: what the operator does alone. Usage: key.ts. */
-import { DEFAULT_KDFS, type Kdf, kdfSchema } from '../keyring/kdf.ts';
-import { KeyAdmin, type KeyChange } from '../keyring/key-admin.ts';
+
+import { KeyAdmin, type KeyChange } from '../keyring/admin/key-admin.ts';
+import { DEFAULT_KDFS, type Kdf, kdfSchema } from '../keyring/slots/kdf.ts';
 import { expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, tenantArgument, UsageError } from './command-line.ts';
 import { describeKeyLines } from './describe-tenant.ts';
 import type { KeyCommandOptions } from './key.ts';

@@ -1,9 +1,9 @@
 /** `sealgate key rotate --deep`: a new root key for a tenant, and everything it stored wrapped under it. See docs/rotation.md. */
 import { isatty } from 'node:tty';
-import type { Config } from '../config.ts';
-import type { AccessKey } from '../keyring/access-key-id.ts';
-import { type KeyringDeps, type OpenedKeyring, openKeyring } from '../keyring/change-keyring.ts';
-import { currentEpoch } from '../keyring/document.ts';
+import type { Config } from '../config/config.ts';
+import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
+import { type KeyringDeps, type OpenedKeyring, openKeyring } from '../keyring/admin/change-keyring.ts';
+import { currentEpoch } from '../keyring/state/document.ts';
 import { KEYRING_TTL_SECONDS } from '../limits.ts';
 import { beginEpoch } from '../rotation/begin-epoch.ts';
 import { countEpochs } from '../rotation/count-epochs.ts';

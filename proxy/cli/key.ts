@@ -5,7 +5,7 @@
  *
  * Exit codes: 0 done; 1 it could not be done; 2 the command line was wrong.
  */
-import type { KeyringDeps } from '../keyring/change-keyring.ts';
+import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
 import { type HandingOutput, runNamed } from './command-line.ts';
 import { createKey, importKey, reissueKey, rotateKey } from './key-issue.ts';
 import { listKeys, revokeKey, updateKey } from './key-operate.ts';

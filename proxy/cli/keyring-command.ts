@@ -1,8 +1,8 @@
 /** A command that changes keyrings: its settings, storage and events put together, and the storage closed after it. */
-import type { Config } from '../config.ts';
-import type { KeyringDeps } from '../keyring/change-keyring.ts';
-import { processKdfRunner } from '../keyring/kdf.ts';
-import { createLogger, securityEventsTo } from '../log.ts';
+import type { Config } from '../config/config.ts';
+import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
+import { processKdfRunner } from '../keyring/slots/kdf.ts';
+import { createLogger, securityEventsTo } from '../observe/log.ts';
 import type { Storage } from '../runtime.ts';
 import { openCommandStorage } from './command-storage.ts';
 

@@ -3,8 +3,9 @@
  *
  * Exit codes: 0 done; 1 something is in the way; 2 the command line was wrong.
  */
-import type { KeyringDeps } from '../keyring/change-keyring.ts';
-import { resignAll, type SealKeyUsage, sealKeyUsage } from '../keyring/seal-key-usage.ts';
+
+import { resignAll, type SealKeyUsage, sealKeyUsage } from '../keyring/access-keys/seal-key-usage.ts';
+import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
 import { type Output, parseCommand, runNamed } from './command-line.ts';
 
 export const SEAL_KEY_USAGE = `Usage:

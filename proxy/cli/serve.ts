@@ -1,11 +1,11 @@
 /** `sealgate serve`: one process, or SEALGATE_WORKERS of them sharing the listener through node:cluster. */
 import cluster, { type Worker } from 'node:cluster';
 import { type Capabilities, describeCapabilities } from '../backend/probe.ts';
-import { type Config, ConfigError, parseConfig, readSettings } from '../config.ts';
+import { type Config, ConfigError, parseConfig, readSettings } from '../config/config.ts';
 import { relayKeyringChanges } from '../keyring/worker-changes.ts';
 import { WORKER_RESTART_MS } from '../limits.ts';
-import { createLogger, type Logger } from '../log.ts';
-import { workersMetrics } from '../metrics.ts';
+import { createLogger, type Logger } from '../observe/log.ts';
+import { workersMetrics } from '../observe/metrics.ts';
 import { openStorage, probeStorage, startOps, startProxy } from '../runtime.ts';
 import { waitForStore } from './wait-for-store.ts';
 

@@ -1,6 +1,6 @@
 /** `sealgate tenant ...`: the command's settings, storage and output put together. */
 import { createInterface } from 'node:readline/promises';
-import { TenantAdmin } from '../keyring/admin.ts';
+import { TenantAdmin } from '../keyring/admin/tenant-admin.ts';
 import { STATE_BUCKET_TIMEOUT_MS } from '../limits.ts';
 import { openKeyringCommand } from './keyring-command.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';

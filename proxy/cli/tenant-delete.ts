@@ -3,11 +3,11 @@
  * what that is first, and has to be told the tenant's id a second time.
  */
 import type { Backend } from '../backend/backend.ts';
-import type { KeyringDeps } from '../keyring/change-keyring.ts';
-import { readKeyring } from '../keyring/change-keyring.ts';
-import { deleteTenant } from '../keyring/delete-tenant.ts';
+import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
+import { readKeyring } from '../keyring/admin/change-keyring.ts';
+import { deleteTenant } from '../keyring/admin/delete-tenant.ts';
 import type { Grant } from '../keyring/grants.ts';
-import { KeyringTampered, UnknownTenant } from '../keyring/records.ts';
+import { KeyringTampered, UnknownTenant } from '../keyring/state/records.ts';
 import { type CountedObjects, countObjects } from '../object/count-objects.ts';
 import { type Output, parseCommand, reporting, tenantArgument, UsageError } from './command-line.ts';
 import { describeGrant } from './describe-tenant.ts';

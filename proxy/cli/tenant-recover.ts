@@ -2,8 +2,8 @@
  * `sealgate tenant recover`: a new API key for a tenant whose own are lost, by the escrow private key (docs/escrow.md). The
  * seal keys are needed too: they sign the keyring.
  */
-import type { KeyringDeps } from '../keyring/change-keyring.ts';
-import { recoverTenant } from '../keyring/recover-tenant.ts';
+import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
+import { recoverTenant } from '../keyring/admin/recover-tenant.ts';
 import { KEY_COMMAND_TIMEOUT_MS } from '../limits.ts';
 import {
   expiryOf,

@@ -4,8 +4,8 @@
  *
  * Exit codes: 0 done; 1 it could not be done; 2 the command line was wrong.
  */
-import type { TenantAdmin } from '../keyring/admin.ts';
-import { DEFAULT_KDFS, isKdfName } from '../keyring/kdf.ts';
+import type { TenantAdmin } from '../keyring/admin/tenant-admin.ts';
+import { DEFAULT_KDFS, isKdfName } from '../keyring/slots/kdf.ts';
 import {
   GRANT_OPTIONS,
   grantsOf,

@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { STORE_WAIT_MS, STORE_WAIT_STEP_MS } from '../limits.ts';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../observe/log.ts';
 import type { Storage } from '../runtime.ts';
 
 /** Resolves when the store answers, and no later than after `waitMs`: what is asked of it next then says what is wrong. */

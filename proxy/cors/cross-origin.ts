@@ -3,8 +3,8 @@
  * page read the reply to the request itself, errors included. S3 API reference, "OPTIONS object".
  */
 import { S3Error } from '../errors.ts';
-import type { Reply } from '../reply.ts';
-import type { S3Request } from '../request.ts';
+import type { Reply } from '../http/reply.ts';
+import type { S3Request } from '../http/request.ts';
 import type { CorsConfigurations } from './configurations.ts';
 import { corsHeaders } from './rules.ts';
 

@@ -2,7 +2,7 @@
  * A bucket's CORS rules and how they match (S3 user guide, "Using cross-origin resource sharing"; WHATWG Fetch). The first
  * rule that allows origin, method and, before a preflight, every header decides.
  */
-import { parseXml, type XmlNode } from '../xml.ts';
+import { parseXml, type XmlNode } from '../xml/render-xml.ts';
 
 export interface CorsRule {
   readonly origins: readonly string[];

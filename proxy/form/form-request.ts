@@ -3,9 +3,9 @@
  * other.
  */
 import { S3Error } from '../errors.ts';
-import { toHeaderValue } from '../header-text.ts';
-import type { S3Request } from '../request.ts';
-import { parseXml } from '../xml.ts';
+import { toHeaderValue } from '../http/header-text.ts';
+import type { S3Request } from '../http/request.ts';
+import { parseXml } from '../xml/render-xml.ts';
 import type { UploadForm } from './read-form.ts';
 
 /** Fields that mean a header of another name. */

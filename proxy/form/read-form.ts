@@ -5,6 +5,7 @@
 import { Readable } from 'node:stream';
 import { Busboy } from '@fastify/busboy';
 import { S3Error } from '../errors.ts';
+import type { S3Request } from '../http/request.ts';
 import {
   HEAD_TIMEOUT_MS,
   MAX_FORM_FIELD_BYTES,
@@ -12,7 +13,6 @@ import {
   MAX_FORM_PREAMBLE_BYTES,
   UNSIGNED_FORMS_AT_ONCE,
 } from '../limits.ts';
-import type { S3Request } from '../request.ts';
 import { SUBRESOURCES } from '../route.ts';
 
 export interface UploadForm {

@@ -2,11 +2,11 @@
  * The path of a request of the query API: read the form, verify the signature over it, open the tenant, find the action,
  * run it, reply. Refusals are replies here, as documents of that API, whatever part of the program refused.
  */
-import { authenticateQuery, type Caller } from '../authenticate.ts';
+import { authenticateQuery, type Caller } from '../access/authenticate.ts';
+import type { Reply } from '../http/reply.ts';
+import type { S3Request } from '../http/request.ts';
 import type { Pipeline } from '../pipeline.ts';
-import type { Reply } from '../reply.ts';
-import type { S3Request } from '../request.ts';
-import { renderXml, type XmlElement } from '../xml.ts';
+import { renderXml, type XmlElement } from '../xml/render-xml.ts';
 import type { QueryAction } from './action.ts';
 import { QUERY_ACTIONS } from './actions/table.ts';
 import { asQueryError, QueryError } from './errors.ts';

@@ -2,8 +2,9 @@
  * When one key may act on another of its tenant: never on one that could do more than itself, so that neither creating, nor
  * reactivating, nor deleting widens what a restricted key can bring about.
  */
-import type { Slot } from '../keyring/document.ts';
+
 import type { Grant } from '../keyring/grants.ts';
+import type { Slot } from '../keyring/state/document.ts';
 
 type Terms = Pick<Slot, 'grants' | 'expires'>;
 

@@ -3,8 +3,8 @@
  * rest of the program read there. Source: IAM API reference, "Common error types" and the errors of each action.
  */
 import { S3Error } from '../errors.ts';
-import { KeyringConflict } from '../keyring/change-keyring.ts';
-import { KeyringTampered, UnknownTenant } from '../keyring/records.ts';
+import { KeyringConflict } from '../keyring/admin/change-keyring.ts';
+import { KeyringTampered, UnknownTenant } from '../keyring/state/records.ts';
 
 const TABLE = {
   AccessDenied: [403, 'The access key is not allowed to do that.'],

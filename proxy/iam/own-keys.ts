@@ -4,17 +4,17 @@
  * included: a key that was revoked a moment ago manages nothing.
  */
 import { createHash } from 'node:crypto';
-import type { AccessKey } from '../keyring/access-key-id.ts';
-import { generateApiKey, secretAccessKeyOf } from '../keyring/api-key.ts';
-import { changeKeyring, type KeyringDeps, openKeyring, readKeyring } from '../keyring/change-keyring.ts';
-import type { Keyring, Slot } from '../keyring/document.ts';
-import { withoutSlot, withSlot, withTerms } from '../keyring/edit-slots.ts';
+import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
+import { changeKeyring, type KeyringDeps, openKeyring, readKeyring } from '../keyring/admin/change-keyring.ts';
+import { withoutSlot, withSlot, withTerms } from '../keyring/admin/edit-slots.ts';
+import { prepareId, withId } from '../keyring/admin/issue-key.ts';
 import { SLOT_BYTES } from '../keyring/ids.ts';
-import { prepareId, withId } from '../keyring/issue-key.ts';
-import { DEFAULT_KDFS } from '../keyring/kdf.ts';
-import { type LastUse, readLastUse } from '../keyring/last-used.ts';
-import { sealSlot } from '../keyring/slot.ts';
-import { isInForce, isUsable, newSlotTerms } from '../keyring/slot-terms.ts';
+import { generateApiKey, secretAccessKeyOf } from '../keyring/slots/api-key.ts';
+import { DEFAULT_KDFS } from '../keyring/slots/kdf.ts';
+import { sealSlot } from '../keyring/slots/slot.ts';
+import { isInForce, isUsable, newSlotTerms } from '../keyring/slots/slot-terms.ts';
+import type { Keyring, Slot } from '../keyring/state/document.ts';
+import { type LastUse, readLastUse } from '../keyring/uses/last-used.ts';
 import { MAX_KEYRING_SLOTS } from '../limits.ts';
 import { livesAsLong, termsCover } from './authority.ts';
 import { QueryError } from './errors.ts';

@@ -5,8 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 import { S3Error } from '../errors.ts';
+import type { S3Request } from '../http/request.ts';
 import { HEAD_TIMEOUT_MS, MAX_QUERY_BODY_BYTES, MAX_QUERY_PARAMETERS } from '../limits.ts';
-import type { S3Request } from '../request.ts';
 import { QueryError } from './errors.ts';
 
 export type QueryService = 'iam' | 'sts';

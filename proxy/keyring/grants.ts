@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { MAX_KEY_BYTES } from '../limits.ts';
-import { isPlainText } from './canonical-json.ts';
+import { isPlainText } from './state/canonical-json.ts';
 
 export interface Grant {
   /** A bucket's name, or `*` for every bucket. */

@@ -1,6 +1,7 @@
 /** A keyring and its root keys as what the rest of the program works with. */
-import { currentEpoch, type Keyring, type Slot } from './document.ts';
-import type { RootKeys } from './slot.ts';
+
+import type { RootKeys } from './slots/slot.ts';
+import { currentEpoch, type Keyring, type Slot } from './state/document.ts';
 import type { OpenTenant } from './tenancy.ts';
 
 /** `slot`: the one that opened it; without one, as by the escrow key, nothing is granted. The root MAC must have been verified. */

@@ -9,25 +9,25 @@
 import type { KeyObject } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import { SharedCalls, type SharedRun } from '../concurrency/shared-calls.ts';
 import { S3Error } from '../errors.ts';
-import type { EmitSecurityEvent } from '../events.ts';
 import { KEYRING_CACHE_ENTRIES, KEYRING_TTL_SECONDS, SEALED_IDS_CACHED, UNKNOWN_SLOT_RECHECK_MS } from '../limits.ts';
-import { type AccessKey, unsealAccessKeyId } from './access-key-id.ts';
-import { currentEpoch, type Keyring, type Slot } from './document.ts';
-import { Generations } from './generations.ts';
+import type { EmitSecurityEvent } from '../observe/events.ts';
+import { type AccessKey, unsealAccessKeyId } from './access-keys/access-key-id.ts';
+import { isRegisteredId } from './access-keys/registered-id.ts';
+import { RegisteredIds } from './access-keys/registered-ids.ts';
+import type { SealKeys } from './access-keys/seal-keys.ts';
 import type { Grant } from './grants.ts';
-import { type KdfRunner, processKdfRunner } from './kdf.ts';
-import type { TenantSlot } from './last-used.ts';
-import { hasRootMac } from './macs.ts';
 import { openTenantOf } from './open-tenant.ts';
-import { KeyringTampered, keyringName, verifyKeyring } from './records.ts';
-import { isRegisteredId } from './registered-id.ts';
-import { RegisteredIds } from './registered-ids.ts';
-import type { SealKeys } from './seal-keys.ts';
-import { SharedCalls, type SharedRun } from './shared-calls.ts';
-import { openSlot, type RootKeys } from './slot.ts';
-import { isUsable } from './slot-terms.ts';
-import type { StateStore } from './state.ts';
+import { type KdfRunner, processKdfRunner } from './slots/kdf.ts';
+import { openSlot, type RootKeys } from './slots/slot.ts';
+import { isUsable } from './slots/slot-terms.ts';
+import { currentEpoch, type Keyring, type Slot } from './state/document.ts';
+import { Generations } from './state/generations.ts';
+import { hasRootMac } from './state/macs.ts';
+import { KeyringTampered, keyringName, verifyKeyring } from './state/records.ts';
+import type { StateStore } from './state/state.ts';
+import type { TenantSlot } from './uses/last-used.ts';
 
 export interface OpenTenant {
   /** 24 hex digits. */

@@ -3,7 +3,7 @@ import { ask } from '../backend/ask.ts';
 import { BackendUnavailable, type QueryParameter } from '../backend/backend.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import type { Call } from '../operation.ts';
-import { parseXmlRoot } from '../xml.ts';
+import { parseXmlRoot } from '../xml/render-xml.ts';
 import type { UploadAddress } from './upload-record.ts';
 
 export interface BackendPart {

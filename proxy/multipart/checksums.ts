@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { type ChecksumName, checksumName, createHasher, UNKNOWN_ALGORITHM } from '../body/checksums.ts';
 import { combineCrcs } from '../body/crc-combine.ts';
 import { S3Error } from '../errors.ts';
-import type { S3Request } from '../request.ts';
+import type { S3Request } from '../http/request.ts';
 import type { UploadChecksum } from './upload-record.ts';
 
 /** What Create asks for. @throws S3Error InvalidRequest */

@@ -6,7 +6,7 @@
 import type { Backend } from '../backend/backend.ts';
 import { readErrorResponse } from '../backend/errors.ts';
 import { discard } from '../backend/read-body.ts';
-import type { StateStore } from '../keyring/state.ts';
+import type { StateStore } from '../keyring/state/state.ts';
 import { recordLast, removeState } from './remove-state.ts';
 import { unrecordedUploads } from './unrecorded.ts';
 import { recordName, StoredRecord, UPLOADS_PREFIX, type UploadAddress, uploadIdOf } from './upload-record.ts';

@@ -13,7 +13,7 @@ import { S3Error } from '../errors.ts';
 import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import type { Call } from '../operation.ts';
-import { parseAnyXml, renderXml, type XmlNode } from '../xml.ts';
+import { parseAnyXml, renderXml, type XmlNode } from '../xml/render-xml.ts';
 import { backendUpload } from './backend-parts.ts';
 import { multipartMd5, objectChecksum } from './checksums.ts';
 import type { CurrentPart, UploadView } from './current-parts.ts';

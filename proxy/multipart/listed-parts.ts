@@ -4,10 +4,10 @@
  */
 import { CHECKSUM_NAMES, checksumHeader, checksumName, decodeChecksum } from '../body/checksums.ts';
 import { S3Error } from '../errors.ts';
+import type { S3Request } from '../http/request.ts';
 import { MAX_PART_NUMBER, MIN_PART_BYTES } from '../limits.ts';
 import { unquote } from '../object/conditions.ts';
-import type { S3Request } from '../request.ts';
-import { parseXml, type XmlNode } from '../xml.ts';
+import { parseXml, type XmlNode } from '../xml/render-xml.ts';
 import type { CurrentPart } from './current-parts.ts';
 import type { UploadChecksum, UploadRecord } from './upload-record.ts';
 

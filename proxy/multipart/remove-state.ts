@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import type { Backend } from '../backend/backend.ts';
 import { readBody } from '../backend/read-body.ts';
-import type { StateStore } from '../keyring/state.ts';
+import type { StateStore } from '../keyring/state/state.ts';
 import { MAX_BACKEND_XML_BYTES, MAX_LIST_KEYS } from '../limits.ts';
-import { parseAnyXml, renderXml } from '../xml.ts';
+import { parseAnyXml, renderXml } from '../xml/render-xml.ts';
 import { recordName } from './upload-record.ts';
 
 /** The record goes last: as long as it is there, whoever is interrupted finds the rest again. */

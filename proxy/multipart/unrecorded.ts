@@ -5,9 +5,9 @@
 import type { Backend, QueryParameter } from '../backend/backend.ts';
 import { decodeListedName, LIST_ENCODING } from '../backend/list.ts';
 import { discard, readBody } from '../backend/read-body.ts';
-import type { StateStore } from '../keyring/state.ts';
+import type { StateStore } from '../keyring/state/state.ts';
 import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
-import { parseXmlRoot, type XmlNode } from '../xml.ts';
+import { parseXmlRoot, type XmlNode } from '../xml/render-xml.ts';
 import { recordName, type UploadAddress, uploadIdOf } from './upload-record.ts';
 
 export interface UnrecordedOptions {

@@ -1,6 +1,6 @@
 /** Checksums as S3's XML documents write them: `<ChecksumCRC32>`, ..., and their type. */
 import type { Checksum } from '../../crypto/attributes.ts';
-import type { XmlElement } from '../xml.ts';
+import type { XmlElement } from '../xml/render-xml.ts';
 
 /** @param o.partCount appended as `-N` to composite values; without it they stand alone. */
 export function checksumElements(checksums: readonly Checksum[], o: { partCount?: number } = {}): XmlElement {

@@ -5,8 +5,8 @@
 import { SEALED_HEADERS } from '../../crypto/attributes.ts';
 import { stripAwsChunked } from '../body/aws-chunked.ts';
 import { S3Error } from '../errors.ts';
+import type { S3Request } from '../http/request.ts';
 import { MAX_USER_METADATA_BYTES } from '../limits.ts';
-import type { S3Request } from '../request.ts';
 import { META_PREFIX } from './stored-metadata.ts';
 
 /** Sealed, and returned exactly. */

@@ -3,8 +3,8 @@
  * The proxy decides first, since the backend knows ciphertext ETags only; writes then send a translated condition along.
  */
 import { S3Error } from '../errors.ts';
-import { parseHttpDate } from '../http-date.ts';
-import type { S3Request } from '../request.ts';
+import { parseHttpDate } from '../http/http-date.ts';
+import type { S3Request } from '../http/request.ts';
 
 export interface ReadConditions {
   readonly ifMatch?: string | undefined;

@@ -3,10 +3,10 @@
  * '+' for a space; the version follows an unencoded `?versionId=` (S3 API reference, CopyObject). Towards the backend every
  * byte but the unreserved ones and '/' is encoded.
  */
-import { mayAccess } from '../authorise.ts';
+import { mayAccess } from '../access/authorise.ts';
 import { S3Error } from '../errors.ts';
+import { checkedBucket, decodePathText } from '../http/request.ts';
 import type { Call } from '../operation.ts';
-import { checkedBucket, decodePathText } from '../request.ts';
 import { evaluate, readConditions } from './conditions.ts';
 import type { ObjectAddress, StoredObject } from './stored-object.ts';
 

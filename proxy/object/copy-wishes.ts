@@ -2,7 +2,7 @@
 import type { Checksum } from '../../crypto/attributes.ts';
 import { type ChecksumName, checksumName, UNKNOWN_ALGORITHM } from '../body/checksums.ts';
 import { S3Error } from '../errors.ts';
-import type { S3Request } from '../request.ts';
+import type { S3Request } from '../http/request.ts';
 import { type ClientAttributes, clientAttributes, storageHeaders } from './client-headers.ts';
 import { type WriteConditions, writeConditions } from './conditions.ts';
 import type { Moved } from './move-stored.ts';

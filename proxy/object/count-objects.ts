@@ -1,6 +1,7 @@
 /** How much of what is stored is one tenant's: by the tenant id in the metadata, so that no key is needed. */
+
+import { eachBounded } from '../concurrency/map-bounded.ts';
 import { REWRAPS_AT_ONCE } from '../limits.ts';
-import { eachBounded } from '../map-bounded.ts';
 import { headRow, type RowSource, storedRows } from '../rotation/stored-rows.ts';
 
 export interface CountedObjects {

@@ -1,6 +1,6 @@
 /** `encoding-type=url` as S3 writes it: UTF-8 percent-encoded but for A-Z a-z 0-9 - _ . * and '/', a space as '+'. */
 import { S3Error } from '../errors.ts';
-import type { S3Request } from '../request.ts';
+import type { S3Request } from '../http/request.ts';
 
 export function encodeListed(text: string, o: { encode: boolean }): string {
   if (!o.encode) return text;

@@ -5,12 +5,12 @@
 import { sealedPartBytes } from '../../crypto/layout.ts';
 import { BackendUnavailable, type QueryParameter } from '../backend/backend.ts';
 import type { ListedObject } from '../backend/list.ts';
+import type { Lane } from '../concurrency/fair-limit.ts';
+import { mapBounded } from '../concurrency/map-bounded.ts';
 import { S3Error } from '../errors.ts';
-import type { Lane } from '../fair-limit.ts';
 import { LIST_LOOKUPS_AT_ONCE } from '../limits.ts';
-import { mapBounded } from '../map-bounded.ts';
 import type { Call } from '../operation.ts';
-import type { XmlElement } from '../xml.ts';
+import type { XmlElement } from '../xml/render-xml.ts';
 import { type ListedAttributes, type VersionIdentity, versionName } from './attributes-cache.ts';
 import { type DescribedRows, describedRows, understandRow } from './described-rows.ts';
 import { encodeListed } from './list-encoding.ts';

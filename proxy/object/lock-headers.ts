@@ -2,7 +2,7 @@
  * Headers that override object locks. The backend sees the proxy's credentials, not the caller's, so S3's own permission for it
  * (s3:BypassGovernanceRetention) says nothing here: only a caller with the whole bucket may send them.
  */
-import { mayConfigure } from '../authorise.ts';
+import { mayConfigure } from '../access/authorise.ts';
 import { S3Error } from '../errors.ts';
 import type { Call } from '../operation.ts';
 

@@ -1,7 +1,7 @@
 /** The headers of an object's GET and HEAD: what was sealed, as it was given, and what the backend says of the version. */
 import type { Checksum } from '../../crypto/attributes.ts';
-import { toHeaderValue } from '../header-text.ts';
-import type { S3Request } from '../request.ts';
+import { toHeaderValue } from '../http/header-text.ts';
+import type { S3Request } from '../http/request.ts';
 import { CONTENT_HEADERS } from './client-headers.ts';
 import type { Validators } from './conditions.ts';
 import { META_PREFIX } from './stored-metadata.ts';

@@ -1,10 +1,10 @@
 /** Which plaintext bytes a GET or HEAD is about: all of them, a Range, or a part by its number. */
 import type { PartEntry } from '../../crypto/footer.ts';
 import { S3Error } from '../errors.ts';
-import { parseHttpDate } from '../http-date.ts';
+import { parseHttpDate } from '../http/http-date.ts';
+import type { S3Request } from '../http/request.ts';
 import { MAX_PART_NUMBER } from '../limits.ts';
 import type { Call } from '../operation.ts';
-import type { S3Request } from '../request.ts';
 import { partTable } from './footer.ts';
 import { type ByteRange, contentRange, resolveRange, unsatisfiable } from './range.ts';
 import { rangeOfPart } from './read-plan.ts';

@@ -7,7 +7,7 @@ import { discard } from '../backend/read-body.ts';
 import { readResult } from '../backend/result.ts';
 import { UPLOAD_ABORT_TIMEOUT_MS } from '../limits.ts';
 import type { Call } from '../operation.ts';
-import { renderXml, type XmlNode } from '../xml.ts';
+import { renderXml, type XmlNode } from '../xml/render-xml.ts';
 import { failureOf } from './stored-object.ts';
 
 export interface UpstreamUpload {

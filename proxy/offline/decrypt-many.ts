@@ -4,8 +4,8 @@
  */
 import { dirname, join } from 'node:path';
 import { listObjects } from '../backend/list-all.ts';
+import { eachBounded } from '../concurrency/map-bounded.ts';
 import { DECRYPT_AT_ONCE } from '../limits.ts';
-import { eachBounded } from '../map-bounded.ts';
 import { retryWhenChanged } from '../object/stored-object.ts';
 import type { Call } from '../operation.ts';
 import { isForeign, openObject, reasonOf, writeDescription, writeObject } from './decrypt-object.ts';

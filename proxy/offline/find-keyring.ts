@@ -1,11 +1,12 @@
 /** Where the keyring comes from: a file, or the state bucket, by whatever tells the tenant. */
+
+import { readSmallFile } from '../config/small-file.ts';
 import { S3Error } from '../errors.ts';
-import { unsealAccessKeyId } from '../keyring/access-key-id.ts';
-import { KEYRING_NAMES, keyringName, tenantOfName } from '../keyring/records.ts';
-import type { SealKeys } from '../keyring/seal-keys.ts';
-import type { StateStore } from '../keyring/state.ts';
+import { unsealAccessKeyId } from '../keyring/access-keys/access-key-id.ts';
+import type { SealKeys } from '../keyring/access-keys/seal-keys.ts';
+import { KEYRING_NAMES, keyringName, tenantOfName } from '../keyring/state/records.ts';
+import type { StateStore } from '../keyring/state/state.ts';
 import { MAX_KEYRING_BYTES } from '../limits.ts';
-import { readSmallFile } from '../small-file.ts';
 import { KeyringUnopened } from './open-keyring.ts';
 
 export interface KeyringSource {

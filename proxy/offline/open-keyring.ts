@@ -3,16 +3,17 @@
  * epochs, escrow) is verified; the operator's MAC needs a seal key, and with it fall the terms that only it covers: expiry,
  * status and grants bind servers, not whoever holds the keyring and the API key.
  */
-import { apiKeyFromText, kdfInput, MAX_REGISTERED_RAW_BYTES } from '../keyring/api-key.ts';
-import { currentEpoch, type Keyring, KeyringMalformed, parseKeyring } from '../keyring/document.ts';
-import type { EscrowPrivateKey } from '../keyring/escrow-key.ts';
-import { escrowedRoots } from '../keyring/escrowed-roots.ts';
-import { processKdfRunner } from '../keyring/kdf.ts';
-import { hasRootMac } from '../keyring/macs.ts';
+
+import type { SealKeys } from '../keyring/access-keys/seal-keys.ts';
 import { openTenantOf } from '../keyring/open-tenant.ts';
-import { KeyringTampered, verifyKeyring } from '../keyring/records.ts';
-import type { SealKeys } from '../keyring/seal-keys.ts';
-import { openSlot } from '../keyring/slot.ts';
+import { apiKeyFromText, kdfInput, MAX_REGISTERED_RAW_BYTES } from '../keyring/slots/api-key.ts';
+import type { EscrowPrivateKey } from '../keyring/slots/escrow-key.ts';
+import { escrowedRoots } from '../keyring/slots/escrowed-roots.ts';
+import { processKdfRunner } from '../keyring/slots/kdf.ts';
+import { openSlot } from '../keyring/slots/slot.ts';
+import { currentEpoch, type Keyring, KeyringMalformed, parseKeyring } from '../keyring/state/document.ts';
+import { hasRootMac } from '../keyring/state/macs.ts';
+import { KeyringTampered, verifyKeyring } from '../keyring/state/records.ts';
 import type { OpenTenant } from '../keyring/tenancy.ts';
 
 /** The keyring does not open with this API key. */

@@ -4,6 +4,7 @@
  */
 import { collectBody } from '../body/verified-body.ts';
 import { S3Error } from '../errors.ts';
+import { type Reply, xmlReply } from '../http/reply.ts';
 import { COMPLETE_ATTEMPTS, MAX_XML_BODY_BYTES, UPLOAD_FORGET_TIMEOUT_MS } from '../limits.ts';
 import { uploadAddress } from '../multipart/address.ts';
 import { checksumElement, checksumText } from '../multipart/checksums.ts';
@@ -29,8 +30,7 @@ import { writeConditions } from '../object/conditions.ts';
 import { inspectObject } from '../object/stored-object.ts';
 import { lateFailure, translateConditions } from '../object/write-conditions.ts';
 import { bodyOf, type Call, type Operation } from '../operation.ts';
-import { type Reply, xmlReply } from '../reply.ts';
-import { renderXml, xmlText } from '../xml.ts';
+import { renderXml, xmlText } from '../xml/render-xml.ts';
 
 interface Completed {
   readonly etag: string;

@@ -3,15 +3,16 @@
  * backend copies the body, pinned to the version that was read. Legacy sources are encrypted on the way. ETag, checksums and
  * parts are the source's. S3 API reference, CopyObject.
  */
+
+import type { Reply } from '../http/reply.ts';
+import { requireKeyLength } from '../http/request.ts';
 import { checksumElements } from '../object/checksum-elements.ts';
 import { copyOnce, type Refusals } from '../object/copy-once.ts';
 import { authorisedSource } from '../object/copy-source.ts';
 import { type Copied, copyWishes } from '../object/copy-wishes.ts';
 import { retryWhenChanged } from '../object/stored-object.ts';
 import { type Operation, objectOf } from '../operation.ts';
-import type { Reply } from '../reply.ts';
-import { requireKeyLength } from '../request.ts';
-import { renderXml } from '../xml.ts';
+import { renderXml } from '../xml/render-xml.ts';
 
 /** About the new version, passed on. */
 const ANSWERED = [

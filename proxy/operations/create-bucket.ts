@@ -5,7 +5,7 @@ import { S3Error } from '../errors.ts';
 import { MAX_CREATE_BUCKET_BYTES } from '../limits.ts';
 import { storageHeaders } from '../object/client-headers.ts';
 import { bodyOf, bucketOf, type Operation } from '../operation.ts';
-import { parseXml, renderXml, xmlText } from '../xml.ts';
+import { parseXml, renderXml, xmlText } from '../xml/render-xml.ts';
 
 /** S3 user guide, "Bucket naming rules". */
 const BUCKET_NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;

@@ -3,14 +3,14 @@ import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
+import { xmlReply } from '../http/reply.ts';
 import { UPLOAD_ABANDON_TIMEOUT_MS } from '../limits.ts';
 import { uploadChecksum } from '../multipart/checksums.ts';
 import { draftUpload, saveUpload, type UploadAddress } from '../multipart/upload-record.ts';
 import { clientAttributes, storageHeaders } from '../object/client-headers.ts';
 import { toBackendHeaders } from '../object/stored-metadata.ts';
 import { type Call, type Operation, objectOf } from '../operation.ts';
-import { xmlReply } from '../reply.ts';
-import { renderXml } from '../xml.ts';
+import { renderXml } from '../xml/render-xml.ts';
 
 export const createMultipartUpload: Operation = {
   name: 'CreateMultipartUpload',

@@ -3,22 +3,22 @@
  * ETag condition go through DeleteObject one by one, since the condition speaks of the plaintext.
  */
 import { createHash } from 'node:crypto';
-import { mayAccess } from '../authorise.ts';
+import { mayAccess } from '../access/authorise.ts';
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { CHECKSUM_NAMES, checksumHeader } from '../body/checksums.ts';
 import { collectBody } from '../body/verified-body.ts';
+import { mapBounded } from '../concurrency/map-bounded.ts';
 import { S3Error } from '../errors.ts';
+import { xmlReply } from '../http/reply.ts';
+import type { S3Request } from '../http/request.ts';
 import { LIST_LOOKUPS_AT_ONCE, MAX_LIST_KEYS, MAX_XML_BODY_BYTES } from '../limits.ts';
-import { mapBounded } from '../map-bounded.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { unquote } from '../object/conditions.ts';
 import { lockHeaders } from '../object/lock-headers.ts';
 import { translateConditions } from '../object/write-conditions.ts';
 import { bodyOf, bucketOf, type Call, type Operation } from '../operation.ts';
-import { xmlReply } from '../reply.ts';
-import type { S3Request } from '../request.ts';
-import { parseXml, renderXml, type XmlElement, type XmlNode, xmlText } from '../xml.ts';
+import { parseXml, renderXml, type XmlElement, type XmlNode, xmlText } from '../xml/render-xml.ts';
 
 interface Named {
   readonly key: string;

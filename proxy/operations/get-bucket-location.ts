@@ -1,10 +1,10 @@
 /** GetBucketLocation. An empty answer means us-east-1. */
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
+import { xmlReply } from '../http/reply.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { bucketOf, type Operation } from '../operation.ts';
-import { xmlReply } from '../reply.ts';
-import { escapeXml, S3_NAMESPACE } from '../xml.ts';
+import { escapeXml, S3_NAMESPACE } from '../xml/render-xml.ts';
 
 export const getBucketLocation: Operation = {
   name: 'GetBucketLocation',

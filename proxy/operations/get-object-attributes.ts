@@ -5,14 +5,14 @@
  */
 import type { PartEntry } from '../../crypto/footer.ts';
 import { S3Error } from '../errors.ts';
+import type { S3Request } from '../http/request.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
 import { checksumElements } from '../object/checksum-elements.ts';
 import { partTable } from '../object/footer.ts';
 import { namingTheMissing } from '../object/missing.ts';
 import { inspectObject, retryWhenChanged, type SealedObject, type StoredObject } from '../object/stored-object.ts';
 import { type Call, type Operation, objectOf } from '../operation.ts';
-import type { S3Request } from '../request.ts';
-import { renderXml, type XmlElement } from '../xml.ts';
+import { renderXml, type XmlElement } from '../xml/render-xml.ts';
 
 const ATTRIBUTES = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'] as const;
 type Attribute = (typeof ATTRIBUTES)[number];

@@ -5,6 +5,7 @@
 import type { BackendResponse } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
+import type { Reply } from '../http/reply.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { checkRead, readConditions } from '../object/conditions.ts';
 import { readUndisguised, refuseDisguised } from '../object/disguise.ts';
@@ -28,7 +29,6 @@ import {
   versionQuery,
 } from '../object/stored-object.ts';
 import { type Call, type Operation, objectOf } from '../operation.ts';
-import type { Reply } from '../reply.ts';
 
 export const getObject: Operation = {
   name: 'GetObject',

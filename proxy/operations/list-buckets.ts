@@ -1,10 +1,10 @@
 /** ListBuckets: those that the caller's grants name; never the state bucket. */
-import { seesBucket } from '../authorise.ts';
+import { seesBucket } from '../access/authorise.ts';
 import { ask } from '../backend/ask.ts';
 import { parseListBuckets } from '../backend/list.ts';
+import { xmlReply } from '../http/reply.ts';
 import type { Operation } from '../operation.ts';
-import { xmlReply } from '../reply.ts';
-import { renderXml } from '../xml.ts';
+import { renderXml } from '../xml/render-xml.ts';
 import { forwarded } from './list-objects-v2.ts';
 
 const FORWARDED = ['prefix', 'max-buckets', 'continuation-token', 'bucket-region'] as const;

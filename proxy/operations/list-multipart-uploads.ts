@@ -2,12 +2,12 @@
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { decodeListedName, LIST_ENCODING } from '../backend/list.ts';
+import { xmlReply } from '../http/reply.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { encodeListed, pageSize, wantsEncoding } from '../object/list-encoding.ts';
 import { bucketOf, type Operation } from '../operation.ts';
-import { xmlReply } from '../reply.ts';
-import { renderXml } from '../xml.ts';
+import { renderXml } from '../xml/render-xml.ts';
 import { encodedParameter, forwarded } from './list-objects-v2.ts';
 
 const FORWARDED = ['prefix', 'delimiter', 'key-marker', 'upload-id-marker'] as const;

@@ -5,14 +5,14 @@
 import { ask } from '../backend/ask.ts';
 import { LIST_ENCODING, type ListedVersion, parseListVersions } from '../backend/list.ts';
 import { S3Error } from '../errors.ts';
+import { xmlReply } from '../http/reply.ts';
+import type { S3Request } from '../http/request.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { encodeListed, pageSize, wantsEncoding } from '../object/list-encoding.ts';
 import { contentsElement, type PlainRow, plainRows } from '../object/listing.ts';
 import { bucketOf, type Operation } from '../operation.ts';
-import { xmlReply } from '../reply.ts';
-import type { S3Request } from '../request.ts';
-import { renderXml, type XmlElement, XmlSequence } from '../xml.ts';
+import { renderXml, type XmlElement, XmlSequence } from '../xml/render-xml.ts';
 import { encodedParameter, forwarded } from './list-objects-v2.ts';
 
 const FORWARDED = ['prefix', 'delimiter', 'key-marker', 'version-id-marker'] as const;

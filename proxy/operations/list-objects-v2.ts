@@ -4,15 +4,15 @@ import { askFor } from '../backend/ask.ts';
 import type { QueryParameter } from '../backend/backend.ts';
 import { LIST_ENCODING, parseListV2 } from '../backend/list.ts';
 import { S3Error } from '../errors.ts';
+import { xmlReply } from '../http/reply.ts';
+import type { S3Request } from '../http/request.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { encodeListed, pageSize, wantsEncoding } from '../object/list-encoding.ts';
 import { pageId } from '../object/listed-pages.ts';
 import { areKnown, contentsElement, plainRows } from '../object/listing.ts';
 import { bucketOf, type Operation } from '../operation.ts';
-import { xmlReply } from '../reply.ts';
-import type { S3Request } from '../request.ts';
-import { renderXml } from '../xml.ts';
+import { renderXml } from '../xml/render-xml.ts';
 
 const FORWARDED = ['prefix', 'delimiter', 'start-after', 'continuation-token', 'fetch-owner'] as const;
 

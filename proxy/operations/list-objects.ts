@@ -2,14 +2,14 @@
 import { ask } from '../backend/ask.ts';
 import type { QueryParameter } from '../backend/backend.ts';
 import { LIST_ENCODING, parseListV1 } from '../backend/list.ts';
+import { xmlReply } from '../http/reply.ts';
+import type { S3Request } from '../http/request.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
 import { accountHeaders } from '../object/client-headers.ts';
 import { encodeListed, pageSize, wantsEncoding } from '../object/list-encoding.ts';
 import { contentsElement, plainRows } from '../object/listing.ts';
 import { bucketOf, type Operation } from '../operation.ts';
-import { xmlReply } from '../reply.ts';
-import type { S3Request } from '../request.ts';
-import { renderXml } from '../xml.ts';
+import { renderXml } from '../xml/render-xml.ts';
 import { encodedParameter, forwarded } from './list-objects-v2.ts';
 
 const FORWARDED = ['prefix', 'delimiter', 'marker'] as const;

@@ -1,4 +1,6 @@
 /** ListParts: what was acknowledged, in plaintext sizes and ETags. */
+
+import { xmlReply } from '../http/reply.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
 import { uploadAddress } from '../multipart/address.ts';
 import { checksumElement } from '../multipart/checksums.ts';
@@ -6,8 +8,7 @@ import { viewUpload } from '../multipart/current-parts.ts';
 import { requireUpload } from '../multipart/upload-record.ts';
 import { pageSize } from '../object/list-encoding.ts';
 import type { Operation } from '../operation.ts';
-import { xmlReply } from '../reply.ts';
-import { renderXml } from '../xml.ts';
+import { renderXml } from '../xml/render-xml.ts';
 
 export const listParts: Operation = {
   name: 'ListParts',

@@ -3,8 +3,9 @@
  * they say is about names, tags, permissions and storage, never about contents: size filters of lifecycle rules and sizes in
  * event notifications are those of the ciphertext, and a website would serve ciphertext.
  */
+
+import { type PassThrough, passThrough } from '../object/pass-through.ts';
 import type { Operation } from '../operation.ts';
-import { type PassThrough, passThrough } from '../pass-through.ts';
 
 const GRANTS = [
   'x-amz-acl',

@@ -2,19 +2,19 @@
  * POST Object: a browser's form upload, allowed by the policy that its signer signed. The file is sealed like a PUT's body; its
  * length is known only at the closing boundary.
  */
-import { mayAccess } from '../authorise.ts';
+import { mayAccess } from '../access/authorise.ts';
 import { CHECKSUM_NAMES, checksumHeader, checksumName, decodeChecksum } from '../body/checksums.ts';
 import type { BodyResult } from '../body/digests.ts';
 import { S3Error } from '../errors.ts';
 import { formRequest } from '../form/form-request.ts';
 import { checkPolicy } from '../form/policy.ts';
+import type { Reply } from '../http/reply.ts';
+import { requireKeyLength, type S3Request } from '../http/request.ts';
 import { MAX_PUT_BYTES } from '../limits.ts';
 import { clientAttributes, storageHeaders } from '../object/client-headers.ts';
 import { storeUnknownLength } from '../object/store-unknown-length.ts';
 import { bucketOf, type Call, type Operation } from '../operation.ts';
-import type { Reply } from '../reply.ts';
-import { requireKeyLength, type S3Request } from '../request.ts';
-import { renderPlainXml } from '../xml.ts';
+import { renderPlainXml } from '../xml/render-xml.ts';
 
 export const postObject: Operation = {
   name: 'PostObject',

@@ -2,10 +2,10 @@
  * PutBucketLogging, passed on for target buckets that the caller may configure too. The log is the backend's: it names the
  * proxy as requester and ciphertext sizes. S3 API reference, PutBucketLogging.
  */
-import { authorise } from '../authorise.ts';
+import { authorise } from '../access/authorise.ts';
 import { S3Error } from '../errors.ts';
-import { passThrough } from '../pass-through.ts';
-import type { XmlNode } from '../xml.ts';
+import { passThrough } from '../object/pass-through.ts';
+import type { XmlNode } from '../xml/render-xml.ts';
 
 export const putBucketLogging = passThrough({
   name: 'PutBucketLogging',

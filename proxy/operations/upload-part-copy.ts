@@ -4,6 +4,7 @@
  */
 import { plaintextBody } from '../body/plaintext-body.ts';
 import { S3Error } from '../errors.ts';
+import { xmlReply } from '../http/reply.ts';
 import { uploadAddress } from '../multipart/address.ts';
 import { checksumElement } from '../multipart/checksums.ts';
 import { storePart } from '../multipart/store-part.ts';
@@ -17,8 +18,7 @@ import type { Plaintext } from '../object/read-object.ts';
 import { parsePartNumber } from '../object/selection.ts';
 import { inspectObject, type ObjectAddress, retryWhenChanged, type StoredObject } from '../object/stored-object.ts';
 import type { Call, Operation } from '../operation.ts';
-import { xmlReply } from '../reply.ts';
-import { renderXml } from '../xml.ts';
+import { renderXml } from '../xml/render-xml.ts';
 
 export const uploadPartCopy: Operation = {
   name: 'UploadPartCopy',

@@ -3,17 +3,22 @@
  * whose API key is at hand sealed again for all of them, the others gone, the caller's own replaced by a new key unless it is to
  * stay. From then on servers wrap new objects under the new root key.
  */
-import type { AccessKey } from '../keyring/access-key-id.ts';
-import { generateApiKey, secretAccessKeyOf } from '../keyring/api-key.ts';
-import { changeKeyring, KeyringConflict, type KeyringDeps, type OpenedKeyring } from '../keyring/change-keyring.ts';
-import { currentEpoch, type Keyring, type Slot, timestamp } from '../keyring/document.ts';
-import { sameSlot, unusedSlotId, withoutSlot, withReplaced, withSlot } from '../keyring/edit-slots.ts';
-import { sealEscrow } from '../keyring/escrow.ts';
-import { prepareId, withId } from '../keyring/issue-key.ts';
-import { DEFAULT_KDFS } from '../keyring/kdf.ts';
-import type { IssuedKey, KeepKey } from '../keyring/key-admin.ts';
-import { newRootKey } from '../keyring/sign-keyring.ts';
-import { type RootKeys, sealSlot } from '../keyring/slot.ts';
+import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
+import {
+  changeKeyring,
+  KeyringConflict,
+  type KeyringDeps,
+  type OpenedKeyring,
+} from '../keyring/admin/change-keyring.ts';
+import { sameSlot, unusedSlotId, withoutSlot, withReplaced, withSlot } from '../keyring/admin/edit-slots.ts';
+import { prepareId, withId } from '../keyring/admin/issue-key.ts';
+import type { IssuedKey, KeepKey } from '../keyring/admin/key-admin.ts';
+import { generateApiKey, secretAccessKeyOf } from '../keyring/slots/api-key.ts';
+import { sealEscrow } from '../keyring/slots/escrow.ts';
+import { DEFAULT_KDFS } from '../keyring/slots/kdf.ts';
+import { type RootKeys, sealSlot } from '../keyring/slots/slot.ts';
+import { currentEpoch, type Keyring, type Slot, timestamp } from '../keyring/state/document.ts';
+import { newRootKey } from '../keyring/state/sign-keyring.ts';
 import { KEPT_RETIRED_EPOCHS } from '../limits.ts';
 import { planSlots, type SlotPlan, SlotsWouldBeDropped } from './keep-slots.ts';
 

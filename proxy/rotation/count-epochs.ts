@@ -1,7 +1,7 @@
 /** How many of a tenant's objects each epoch wraps: metadata only, so that no key is needed. */
 import { FormatError } from '../../crypto/errors.ts';
+import { eachBounded } from '../concurrency/map-bounded.ts';
 import { REWRAPS_AT_ONCE } from '../limits.ts';
-import { eachBounded } from '../map-bounded.ts';
 import { MalformedSealedObject } from '../object/stored-metadata.ts';
 import { storedEpoch } from './stored-epoch.ts';
 import { headRow, type RowSource, storedRows } from './stored-rows.ts';

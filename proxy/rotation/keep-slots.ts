@@ -2,9 +2,9 @@
  * Whose keys go along into a new epoch. A slot can be wrapped to a new root key only with its API key, so those whose keys are
  * not at hand are dropped, by name and only when that was asked for.
  */
-import type { AccessKey } from '../keyring/access-key-id.ts';
-import type { Keyring, Slot } from '../keyring/document.ts';
-import { KeyError } from '../keyring/key-errors.ts';
+import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
+import { KeyError } from '../keyring/admin/key-errors.ts';
+import type { Keyring, Slot } from '../keyring/state/document.ts';
 
 export interface SlotPlan {
   readonly kept: readonly { readonly slot: Slot; readonly key: AccessKey }[];

@@ -3,7 +3,7 @@
  * cannot be changed, so they have to be completed or aborted before that epoch can be retired.
  */
 import { parseHeader } from '../../crypto/header-fields.ts';
-import type { StateStore } from '../keyring/state.ts';
+import type { StateStore } from '../keyring/state/state.ts';
 import { recordName, StoredRecord, UPLOADS_PREFIX } from '../multipart/upload-record.ts';
 
 export interface OlderUpload {

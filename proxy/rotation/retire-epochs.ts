@@ -2,8 +2,13 @@
  * The last step of a deep rotation, one compare-and-swap: the draining epochs are retired, and their root keys leave every slot
  * and the escrow. That takes no API key but the one that opened the keyring. What the retired epochs wrapped opens never again.
  */
-import { changeKeyring, KeyringConflict, type KeyringDeps, type OpenedKeyring } from '../keyring/change-keyring.ts';
-import { currentEpoch, type Keyring } from '../keyring/document.ts';
+import {
+  changeKeyring,
+  KeyringConflict,
+  type KeyringDeps,
+  type OpenedKeyring,
+} from '../keyring/admin/change-keyring.ts';
+import { currentEpoch, type Keyring } from '../keyring/state/document.ts';
 
 /** @returns the epochs that were retired @throws KeyringConflict when another epoch has begun; S3Error */
 export async function retireEpochs(

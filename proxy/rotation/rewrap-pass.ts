@@ -7,6 +7,7 @@ import { FormatError } from '../../crypto/errors.ts';
 import { BackendUnavailable } from '../backend/backend.ts';
 import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import { discard } from '../backend/read-body.ts';
+import { eachBounded } from '../concurrency/map-bounded.ts';
 import { S3Error } from '../errors.ts';
 import {
   MAX_STORED_PUT_BYTES,
@@ -15,7 +16,6 @@ import {
   REWRAPS_AT_ONCE,
   UPSTREAM_PART_BYTES,
 } from '../limits.ts';
-import { eachBounded } from '../map-bounded.ts';
 import { MalformedSealedObject } from '../object/stored-metadata.ts';
 import type { Call } from '../operation.ts';
 import { ObjectAcls } from './kept-headers.ts';

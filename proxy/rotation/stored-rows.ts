@@ -7,7 +7,7 @@ import type { Backend } from '../backend/backend.ts';
 import { isVersioned, listBuckets, listObjects, listVersions } from '../backend/list-all.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
-import type { Keyring } from '../keyring/document.ts';
+import type { Keyring } from '../keyring/state/document.ts';
 import type { BackendHeaders } from '../object/stored-metadata.ts';
 import { failureOf } from '../object/stored-object.ts';
 

@@ -1,7 +1,7 @@
 /** The terms of one slot changed by the operator's hand, as the command line does, behind a running proxy. */
-import { changeKeyring } from '../../proxy/keyring/change-keyring.ts';
-import type { Slot } from '../../proxy/keyring/document.ts';
-import { processKdfRunner } from '../../proxy/keyring/kdf.ts';
+import { changeKeyring } from '../../proxy/keyring/admin/change-keyring.ts';
+import { processKdfRunner } from '../../proxy/keyring/slots/kdf.ts';
+import type { Slot } from '../../proxy/keyring/state/document.ts';
 import type { TestProxy } from './proxy.ts';
 
 export async function alterSlot(

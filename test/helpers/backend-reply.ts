@@ -1,7 +1,7 @@
 /** Backend responses made up by test wrappers. */
 import { Readable } from 'node:stream';
 import type { BackendRequest, BackendResponse } from '../../proxy/backend/backend.ts';
-import { renderErrorXml } from '../../proxy/xml.ts';
+import { renderErrorXml } from '../../proxy/xml/render-xml.ts';
 
 /** An S3 error answer, without a document for HEAD and 304. */
 export function errorReply(

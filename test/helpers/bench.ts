@@ -9,7 +9,7 @@ import { PutBucketVersioningCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { Backend } from '../../proxy/backend/backend.ts';
 import { openLocalBackend } from '../../proxy/backend/local/local.ts';
 import { type Capabilities, probeCapabilities } from '../../proxy/backend/probe.ts';
-import type { SecurityEventKind } from '../../proxy/events.ts';
+import type { SecurityEventKind } from '../../proxy/observe/events.ts';
 import { startTestProxy, type TestProxy, type TestProxyOptions, type TestTenant, uniqueBucket } from './proxy.ts';
 import { type RawReply, type RawRequest, sendSigned } from './raw-client.ts';
 import { WatchedBackend } from './watched-backend.ts';

@@ -4,10 +4,10 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { canonicalJson } from '../../proxy/keyring/canonical-json.ts';
-import type { Escrow, Keyring } from '../../proxy/keyring/document.ts';
-import { sealEscrow } from '../../proxy/keyring/escrow.ts';
-import { type EscrowPrivateKey, generateEscrowKey } from '../../proxy/keyring/escrow-key.ts';
+import { sealEscrow } from '../../proxy/keyring/slots/escrow.ts';
+import { type EscrowPrivateKey, generateEscrowKey } from '../../proxy/keyring/slots/escrow-key.ts';
+import { canonicalJson } from '../../proxy/keyring/state/canonical-json.ts';
+import type { Escrow, Keyring } from '../../proxy/keyring/state/document.ts';
 import { CREATED, currentRoot, makeTenant, remac, resign } from './keyring-fixture.ts';
 import { vectorSealKeys } from './keyring-vectors.ts';
 

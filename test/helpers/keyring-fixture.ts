@@ -3,16 +3,16 @@
  * hand. Signing again after a change takes the keys an attacker would need, by name: `resign` needs S, `remac` the root.
  */
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
-import { sealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
-import { type ApiKey, generateApiKey, isApiKeyLength, MAX_RAW_BYTES } from '../../proxy/keyring/api-key.ts';
-import { canonicalJson } from '../../proxy/keyring/canonical-json.ts';
-import { type Epoch, KEYRING_FORMAT, type Keyring, type Slot } from '../../proxy/keyring/document.ts';
+import { sealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id.ts';
+import { SealKey, SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
 import { newSlotId, newTenantId } from '../../proxy/keyring/ids.ts';
-import { DEFAULT_KDFS, type Kdf, KdfRunner } from '../../proxy/keyring/kdf.ts';
-import { operatorMac, rootMac } from '../../proxy/keyring/macs.ts';
-import { SealKey, SealKeys } from '../../proxy/keyring/seal-keys.ts';
-import { type OperatorTerms, sealSlot } from '../../proxy/keyring/slot.ts';
-import { newSlotTerms } from '../../proxy/keyring/slot-terms.ts';
+import { type ApiKey, generateApiKey, isApiKeyLength, MAX_RAW_BYTES } from '../../proxy/keyring/slots/api-key.ts';
+import { DEFAULT_KDFS, type Kdf, KdfRunner } from '../../proxy/keyring/slots/kdf.ts';
+import { type OperatorTerms, sealSlot } from '../../proxy/keyring/slots/slot.ts';
+import { newSlotTerms } from '../../proxy/keyring/slots/slot-terms.ts';
+import { canonicalJson } from '../../proxy/keyring/state/canonical-json.ts';
+import { type Epoch, KEYRING_FORMAT, type Keyring, type Slot } from '../../proxy/keyring/state/document.ts';
+import { operatorMac, rootMac } from '../../proxy/keyring/state/macs.ts';
 
 export const CREATED = '2026-01-02T03:04:05Z';
 

@@ -4,7 +4,9 @@
  */
 import { createHash, type KeyObject, randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { sealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
+import { sealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id.ts';
+import { newRegisteredId, sealRegistered } from '../../proxy/keyring/access-keys/registered-id.ts';
+import { SealKey, SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
 import {
   type ApiKey,
   apiKeyFromText,
@@ -12,13 +14,11 @@ import {
   kdfInput,
   MAX_REGISTERED_RAW_BYTES,
   secretAccessKeyOf,
-} from '../../proxy/keyring/api-key.ts';
-import { canonicalJson } from '../../proxy/keyring/canonical-json.ts';
-import type { Keyring } from '../../proxy/keyring/document.ts';
-import { DEFAULT_KDFS, type Kdf, KdfRunner } from '../../proxy/keyring/kdf.ts';
-import { slotDigest } from '../../proxy/keyring/macs.ts';
-import { newRegisteredId, sealRegistered } from '../../proxy/keyring/registered-id.ts';
-import { SealKey, SealKeys } from '../../proxy/keyring/seal-keys.ts';
+} from '../../proxy/keyring/slots/api-key.ts';
+import { DEFAULT_KDFS, type Kdf, KdfRunner } from '../../proxy/keyring/slots/kdf.ts';
+import { canonicalJson } from '../../proxy/keyring/state/canonical-json.ts';
+import type { Keyring } from '../../proxy/keyring/state/document.ts';
+import { slotDigest } from '../../proxy/keyring/state/macs.ts';
 import { CREATED, currentRoot, makeSlot, makeTenant, remac, resign, type TenantFixture } from './keyring-fixture.ts';
 
 export interface OpenVector {

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Backend, BackendRequest, BackendResponse } from '../../proxy/backend/backend.ts';
-import { parseXml, renderErrorXml, renderXml, type XmlElement } from '../../proxy/xml.ts';
+import { parseXml, renderErrorXml, renderXml, type XmlElement } from '../../proxy/xml/render-xml.ts';
 import { userMetadata } from './user-metadata.ts';
 
 interface StoredObject {

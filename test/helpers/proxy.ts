@@ -6,12 +6,12 @@ import { randomBytes } from 'node:crypto';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { Backend } from '../../proxy/backend/backend.ts';
 import type { Capabilities } from '../../proxy/backend/probe.ts';
-import type { Config } from '../../proxy/config.ts';
-import { TenantAdmin } from '../../proxy/keyring/admin.ts';
+import type { Config } from '../../proxy/config/config.ts';
+import { SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
+import { TenantAdmin } from '../../proxy/keyring/admin/tenant-admin.ts';
 import type { Grant } from '../../proxy/keyring/grants.ts';
-import { SealKeys } from '../../proxy/keyring/seal-keys.ts';
-import { StateStore } from '../../proxy/keyring/state.ts';
-import { createLogger } from '../../proxy/log.ts';
+import { StateStore } from '../../proxy/keyring/state/state.ts';
+import { createLogger } from '../../proxy/observe/log.ts';
 import { probeStorage, startProxy } from '../../proxy/runtime.ts';
 
 export interface TestTenant {

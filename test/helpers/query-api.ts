@@ -1,6 +1,6 @@
 /** Requests to IAM and STS as AWS's own clients make them, signed by an independent signer, and their replies taken apart. */
 import { sign } from 'aws4';
-import { parseXmlRoot, type XmlNode } from '../../proxy/xml.ts';
+import { parseXmlRoot, type XmlNode } from '../../proxy/xml/render-xml.ts';
 import { type Header, type RawReply, type SigningCredentials, sendRaw } from './raw-client.ts';
 
 export interface QueryReply extends RawReply {

@@ -10,7 +10,7 @@ import {
   type BackendResponse,
   BackendUnavailable,
 } from '../../proxy/backend/backend.ts';
-import { renderErrorXml, renderXml } from '../../proxy/xml.ts';
+import { renderErrorXml, renderXml } from '../../proxy/xml/render-xml.ts';
 
 interface Version {
   readonly id: string;

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Backend, BackendRequest } from '../../proxy/backend/backend.ts';
 import { probeCapabilities } from '../../proxy/backend/probe.ts';
 import { readBody } from '../../proxy/backend/read-body.ts';
-import { renderXml } from '../../proxy/xml.ts';
+import { renderXml } from '../../proxy/xml/render-xml.ts';
 import { type Flaw, modelStore } from './model-store.ts';
 import { strictBackend } from './strict-backend.ts';
 

@@ -1,14 +1,15 @@
 /** A tenancy over a backend in memory, with a clock to turn, the events it emitted and a count of key derivations. */
-import type { SecurityEvent } from '../../proxy/events.ts';
-import { type AccessKey, unsealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
-import { canonicalJson } from '../../proxy/keyring/canonical-json.ts';
-import type { KeyringDeps } from '../../proxy/keyring/change-keyring.ts';
-import type { Keyring } from '../../proxy/keyring/document.ts';
-import { KdfRunner } from '../../proxy/keyring/kdf.ts';
-import { keyringName } from '../../proxy/keyring/records.ts';
-import type { SealKeys } from '../../proxy/keyring/seal-keys.ts';
-import { StateStore } from '../../proxy/keyring/state.ts';
+
+import { type AccessKey, unsealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id.ts';
+import type { SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
+import type { KeyringDeps } from '../../proxy/keyring/admin/change-keyring.ts';
+import { KdfRunner } from '../../proxy/keyring/slots/kdf.ts';
+import { canonicalJson } from '../../proxy/keyring/state/canonical-json.ts';
+import type { Keyring } from '../../proxy/keyring/state/document.ts';
+import { keyringName } from '../../proxy/keyring/state/records.ts';
+import { StateStore } from '../../proxy/keyring/state/state.ts';
 import { type OpenTenant, Tenancy } from '../../proxy/keyring/tenancy.ts';
+import type { SecurityEvent } from '../../proxy/observe/events.ts';
 import { newSealKeys } from './keyring-fixture.ts';
 import { StateBackend } from './state-backend.ts';
 

@@ -3,11 +3,11 @@
  * store, what is new works at once on every replica, and a burst of first requests costs one derivation.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { unsealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
-import type { KeyringDeps } from '../../proxy/keyring/change-keyring.ts';
-import { deleteTenant } from '../../proxy/keyring/delete-tenant.ts';
-import { DEFAULT_KDFS, KdfRunner, processKdfRunner } from '../../proxy/keyring/kdf.ts';
-import { KeyAdmin } from '../../proxy/keyring/key-admin.ts';
+import { unsealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id.ts';
+import type { KeyringDeps } from '../../proxy/keyring/admin/change-keyring.ts';
+import { deleteTenant } from '../../proxy/keyring/admin/delete-tenant.ts';
+import { KeyAdmin } from '../../proxy/keyring/admin/key-admin.ts';
+import { DEFAULT_KDFS, KdfRunner, processKdfRunner } from '../../proxy/keyring/slots/kdf.ts';
 import { KEYRING_TTL_SECONDS } from '../../proxy/limits.ts';
 import { countObjects } from '../../proxy/object/count-objects.ts';
 import { OPERATIONS } from '../../proxy/operations/table.ts';

@@ -6,10 +6,10 @@
 import { randomBytes } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { unsealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
-import type { KeyringDeps } from '../../proxy/keyring/change-keyring.ts';
-import { DEFAULT_KDFS, KdfRunner } from '../../proxy/keyring/kdf.ts';
-import { KeyAdmin } from '../../proxy/keyring/key-admin.ts';
+import { unsealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id.ts';
+import type { KeyringDeps } from '../../proxy/keyring/admin/change-keyring.ts';
+import { KeyAdmin } from '../../proxy/keyring/admin/key-admin.ts';
+import { DEFAULT_KDFS, KdfRunner } from '../../proxy/keyring/slots/kdf.ts';
 import { type Bench, openBench } from '../helpers/bench.ts';
 import { startTestProxy, type TestProxy, type TestTenant } from '../helpers/proxy.ts';
 import { objectPath, type RawRequest, sendSigned } from '../helpers/raw-client.ts';

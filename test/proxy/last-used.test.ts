@@ -1,9 +1,9 @@
 // Protects: SEALGATE_LAST_USED in a running proxy. A use is written beside the requests and shown over IAM; a state that does not
 // take the record delays and fails none; and while it is off, nothing is written or read for it.
 import { afterEach, describe, expect, test } from 'vitest';
-import { unsealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
-import { lastUsedName, sealLastUsed } from '../../proxy/keyring/last-used.ts';
-import { collectOrphanedUses } from '../../proxy/keyring/orphaned-uses.ts';
+import { unsealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id.ts';
+import { lastUsedName, sealLastUsed } from '../../proxy/keyring/uses/last-used.ts';
+import { collectOrphanedUses } from '../../proxy/keyring/uses/orphaned-uses.ts';
 import { type Bench, openBench, temporaryStore } from '../helpers/bench.ts';
 import { sendQuery } from '../helpers/query-api.ts';
 

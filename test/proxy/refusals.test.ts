@@ -3,9 +3,9 @@
  * signatures, clocks, scopes, presigned URLs, keys that are gone.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { sealAccessKeyId, unsealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
-import { generateApiKey, secretAccessKeyOf } from '../../proxy/keyring/api-key.ts';
-import { keyringName } from '../../proxy/keyring/records.ts';
+import { sealAccessKeyId, unsealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id.ts';
+import { generateApiKey, secretAccessKeyOf } from '../../proxy/keyring/slots/api-key.ts';
+import { keyringName } from '../../proxy/keyring/state/records.ts';
 import { type Bench, openBench } from '../helpers/bench.ts';
 import type { TestTenant } from '../helpers/proxy.ts';
 import {

@@ -6,12 +6,12 @@ import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { authorise, mayAccess, seesBucket } from '../../proxy/authorise.ts';
+import { authorise, mayAccess, seesBucket } from '../../proxy/access/authorise.ts';
 import { S3Error } from '../../proxy/errors.ts';
+import { decodePathText, parseRequest, Query, type S3Request } from '../../proxy/http/request.ts';
 import type { Grant } from '../../proxy/keyring/grants.ts';
 import type { Access, Operation } from '../../proxy/operation.ts';
 import { OPERATIONS } from '../../proxy/operations/table.ts';
-import { decodePathText, parseRequest, Query, type S3Request } from '../../proxy/request.ts';
 import { createRouter } from '../../proxy/route.ts';
 
 function request(

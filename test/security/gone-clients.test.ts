@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { MemoryBudget } from '../../proxy/admission.ts';
+import { MemoryBudget } from '../../proxy/memory/admission.ts';
 import { type Bench, openBench } from '../helpers/bench.ts';
 import { FORM_TYPE, formBody, signedFields } from '../helpers/form.ts';
 import {

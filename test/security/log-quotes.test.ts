@@ -1,7 +1,7 @@
 /** The log says where something failed, and never repeats the document that a parser choked on: records and keyrings are read so. */
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { createLogger } from '../../proxy/log.ts';
+import { createLogger } from '../../proxy/observe/log.ts';
 
 function logged(error: unknown): string {
   const lines: string[] = [];

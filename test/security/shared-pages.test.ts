@@ -4,10 +4,10 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { unsealAccessKeyId } from '../../proxy/keyring/access-key-id.ts';
+import { unsealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id.ts';
+import { KeyAdmin } from '../../proxy/keyring/admin/key-admin.ts';
 import type { Grant } from '../../proxy/keyring/grants.ts';
-import { KdfRunner } from '../../proxy/keyring/kdf.ts';
-import { KeyAdmin } from '../../proxy/keyring/key-admin.ts';
+import { KdfRunner } from '../../proxy/keyring/slots/kdf.ts';
 import { KEYRING_TTL_SECONDS } from '../../proxy/limits.ts';
 import { type Bench, openBench } from '../helpers/bench.ts';
 import type { TestTenant } from '../helpers/proxy.ts';

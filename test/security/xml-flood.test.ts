@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { MAX_XML_BODY_BYTES, MAX_XML_TAGS } from '../../proxy/limits.ts';
-import { parseXml } from '../../proxy/xml.ts';
+import { parseXml } from '../../proxy/xml/render-xml.ts';
 
 const filled = (piece: string) => piece.repeat(Math.floor((MAX_XML_BODY_BYTES - 64) / piece.length));
 

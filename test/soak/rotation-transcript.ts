@@ -14,8 +14,8 @@ import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sd
 import type { Backend } from '../../proxy/backend/backend.ts';
 import { listObjects } from '../../proxy/backend/list-all.ts';
 import { openLocalBackend } from '../../proxy/backend/local/local.ts';
-import { SealKeys } from '../../proxy/keyring/seal-keys.ts';
-import { eachBounded } from '../../proxy/map-bounded.ts';
+import { eachBounded } from '../../proxy/concurrency/map-bounded.ts';
+import { SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
 import { countEpochs } from '../../proxy/rotation/count-epochs.ts';
 import { NODE, PROJECT, runProgram, startServe } from '../e2e/support/program.ts';
 import { s3Client } from '../helpers/proxy.ts';

@@ -9,7 +9,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { pipeline } from 'node:stream/promises';
 import type { Backend, BackendMethod, BackendRequest, QueryParameter } from '../../proxy/backend/backend.ts';
 import { isS3ErrorCode, S3Error } from '../../proxy/errors.ts';
-import { renderErrorXml } from '../../proxy/xml.ts';
+import { renderErrorXml } from '../../proxy/xml/render-xml.ts';
 import { ALGORITHMS, type Algorithm, referenceChecksum } from '../helpers/reference-checksums.ts';
 
 export interface BareServer {

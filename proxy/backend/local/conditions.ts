@@ -3,7 +3,7 @@
  * a resolution of one second; a date that does not parse is ignored (RFC 9110 section 13.1.3).
  */
 import { S3Error } from '../../errors.ts';
-import { parseHttpDate } from '../../http-date.ts';
+import { parseHttpDate } from '../../http/http-date.ts';
 
 /** What conditions are evaluated against. `modified` in milliseconds; `etag` hex without quotes. */
 export interface Validators {

@@ -1,6 +1,6 @@
 /** What all listings share: prefix, delimiter, encoding-type, continuation tokens, common prefixes. */
 import { S3Error } from '../../errors.ts';
-import type { XmlElement } from '../../xml.ts';
+import type { XmlElement } from '../../xml/render-xml.ts';
 import type { Entry } from './list-walk.ts';
 import type { StoreRequest } from './request.ts';
 

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { S3Error } from '../../errors.ts';
-import { renderErrorXml, renderXml, type XmlElement } from '../../xml.ts';
+import { renderErrorXml, renderXml, type XmlElement } from '../../xml/render-xml.ts';
 import type { BackendResponse } from '../backend.ts';
 
 type Headers = Readonly<Record<string, string>>;

@@ -1,7 +1,7 @@
 /** Tag sets: from the `x-amz-tagging` header, from and to XML. S3: "Object tagging", limits included. */
 import { S3Error } from '../../errors.ts';
 import { LOCAL_OBJECT_TAGS, LOCAL_TAG_KEY_CHARACTERS, LOCAL_TAG_VALUE_CHARACTERS } from '../../limits.ts';
-import { parseXml, type XmlElement } from '../../xml.ts';
+import { parseXml, type XmlElement } from '../../xml/render-xml.ts';
 
 type Tag = readonly [name: string, value: string];
 

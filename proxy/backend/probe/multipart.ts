@@ -1,6 +1,6 @@
 /** How the store joins parts: conditions on Complete, and whether all parts but the last must have one size (R2). */
 import { MIN_PART_BYTES } from '../../limits.ts';
-import { parseAnyXml, renderXml } from '../../xml.ts';
+import { parseAnyXml, renderXml } from '../../xml/render-xml.ts';
 import { isRefusal, type ProbeAnswer, type ProbeSession } from './session.ts';
 
 /** CompleteMultipartUpload with If-None-Match: *, and with If-Match. */

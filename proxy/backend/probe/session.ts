@@ -3,7 +3,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { MAX_BACKEND_XML_BYTES, PROBE_CLEAN_UP_MS } from '../../limits.ts';
-import { parseXml } from '../../xml.ts';
+import { parseXml } from '../../xml/render-xml.ts';
 import {
   type Backend,
   type BackendBody,

@@ -1,5 +1,5 @@
 /** ListAccessKeys: a handle, the status and the creation date of each key of the caller's tenant. Ids are not stored. */
-import type { Slot } from '../../keyring/document.ts';
+import type { Slot } from '../../keyring/state/document.ts';
 import { ownUserName, type QueryAction, type QueryCall } from '../action.ts';
 import { QueryError } from '../errors.ts';
 import { handleOf } from '../key-handle.ts';

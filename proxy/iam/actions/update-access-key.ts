@@ -1,5 +1,5 @@
 /** UpdateAccessKey: takes a key out of use without removing it, or puts it back. */
-import type { Slot } from '../../keyring/document.ts';
+import type { Slot } from '../../keyring/state/document.ts';
 import { ownUserName, type QueryAction, required } from '../action.ts';
 import { QueryError } from '../errors.ts';
 import { ownSlot } from '../own-slot.ts';

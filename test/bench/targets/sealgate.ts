@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
+import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
 import { freePort } from '../../helpers/child-server.ts';
 import type { SigningCredentials } from '../../helpers/raw-client.ts';
 import type { Certificate } from '../tls.ts';

@@ -2,7 +2,7 @@
 import type { Backend, BackendRequest, QueryParameter } from '../../../proxy/backend/backend.ts';
 import { readBody } from '../../../proxy/backend/read-body.ts';
 import { MAX_BACKEND_XML_BYTES, MAX_PART_NUMBER } from '../../../proxy/limits.ts';
-import { parseAnyXml, parseXml } from '../../../proxy/xml.ts';
+import { parseAnyXml, parseXml } from '../../../proxy/xml/render-xml.ts';
 import { queryValue } from '../backend-reply.ts';
 import { matches } from './conditions.ts';
 import type { Broken } from './request-rules.ts';

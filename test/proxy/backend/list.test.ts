@@ -10,7 +10,7 @@ import {
   parseListV2,
   parseListVersions,
 } from '../../../proxy/backend/list.ts';
-import { escapeXml } from '../../../proxy/xml.ts';
+import { escapeXml } from '../../../proxy/xml/render-xml.ts';
 
 const DATE = '2026-01-02T03:04:05.678Z';
 const row = (key: string, extra = '') =>

@@ -1,8 +1,8 @@
 /** A tenant with its keys, the state it stands in, and the commands about keys as they are run, with what they print. */
 import type { HandingOutput } from '../../../proxy/cli/command-line.ts';
 import { keyCommand } from '../../../proxy/cli/key.ts';
-import { secretAccessKeyOf } from '../../../proxy/keyring/api-key.ts';
-import type { KeyringDeps } from '../../../proxy/keyring/change-keyring.ts';
+import type { KeyringDeps } from '../../../proxy/keyring/admin/change-keyring.ts';
+import { secretAccessKeyOf } from '../../../proxy/keyring/slots/api-key.ts';
 import { makeTenant, type SlotPlan } from '../../helpers/keyring-fixture.ts';
 import { TenancyHarness } from '../../helpers/tenancy-harness.ts';
 

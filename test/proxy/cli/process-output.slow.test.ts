@@ -7,7 +7,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
+import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
 import { NODE, PROJECT, runProgram } from '../../e2e/support/program.ts';
 
 let directory: string;

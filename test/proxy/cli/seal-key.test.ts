@@ -1,8 +1,8 @@
 // Protects: an operator who rotates the seal key is told what still needs the old one, until nothing does.
 import { describe, expect, it } from 'vitest';
 import { sealKeyCommand } from '../../../proxy/cli/seal-key.ts';
-import { lastUsedName, sealLastUsed } from '../../../proxy/keyring/last-used.ts';
-import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
+import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
+import { lastUsedName, sealLastUsed } from '../../../proxy/keyring/uses/last-used.ts';
 import { newSealKeys } from '../../helpers/keyring-fixture.ts';
 import type { TenancyHarness } from '../../helpers/tenancy-harness.ts';
 import { into, json, type KeyCommandBench, openKeyCommands as setup } from './harness.ts';

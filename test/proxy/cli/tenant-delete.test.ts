@@ -1,9 +1,9 @@
 // Protects: a tenant is deleted only by who means it, wholly, and a deletion that was killed is gone on with.
 import { describe, expect, it } from 'vitest';
 import { tenantDelete } from '../../../proxy/cli/tenant-delete.ts';
-import { unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
-import { TenantAdmin } from '../../../proxy/keyring/admin.ts';
-import { KeyAdmin } from '../../../proxy/keyring/key-admin.ts';
+import { unsealAccessKeyId } from '../../../proxy/keyring/access-keys/access-key-id.ts';
+import { KeyAdmin } from '../../../proxy/keyring/admin/key-admin.ts';
+import { TenantAdmin } from '../../../proxy/keyring/admin/tenant-admin.ts';
 import { into, json, type KeyCommandBench, openKeyCommands as setup } from './harness.ts';
 
 const ID = 'ab'.repeat(12);

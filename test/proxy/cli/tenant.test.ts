@@ -1,7 +1,7 @@
 // Protects: the command line that hands out keys: exact machine output, the warning about loss, and no half-understood input.
 import { describe, expect, it } from 'vitest';
 import { tenantCommand } from '../../../proxy/cli/tenant.ts';
-import { TenantAdmin } from '../../../proxy/keyring/admin.ts';
+import { TenantAdmin } from '../../../proxy/keyring/admin/tenant-admin.ts';
 import { newSealKeys } from '../../helpers/keyring-fixture.ts';
 import { failure } from '../../helpers/state-backend.ts';
 import { TenancyHarness } from '../../helpers/tenancy-harness.ts';

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Backend } from '../../../proxy/backend/backend.ts';
 import { BackendUnavailable } from '../../../proxy/backend/backend.ts';
 import { waitForStore } from '../../../proxy/cli/wait-for-store.ts';
-import { StateStore } from '../../../proxy/keyring/state.ts';
+import { StateStore } from '../../../proxy/keyring/state/state.ts';
 import { errorReply } from '../../helpers/backend-reply.ts';
 
 /** Answers in turn with these statuses, the last one from then on; `undefined` is no answer. */

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { mayAccess, mayConfigure } from '../../../proxy/authorise.ts';
+import { mayAccess, mayConfigure } from '../../../proxy/access/authorise.ts';
 import { termsCover } from '../../../proxy/iam/authority.ts';
 import type { Grant } from '../../../proxy/keyring/grants.ts';
 

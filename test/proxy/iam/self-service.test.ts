@@ -5,11 +5,11 @@
  */
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
-import { TenantAdmin } from '../../../proxy/keyring/admin.ts';
+import { unsealAccessKeyId } from '../../../proxy/keyring/access-keys/access-key-id.ts';
+import { KeyAdmin } from '../../../proxy/keyring/admin/key-admin.ts';
+import { TenantAdmin } from '../../../proxy/keyring/admin/tenant-admin.ts';
 import type { Grant } from '../../../proxy/keyring/grants.ts';
-import { processKdfRunner } from '../../../proxy/keyring/kdf.ts';
-import { KeyAdmin } from '../../../proxy/keyring/key-admin.ts';
+import { processKdfRunner } from '../../../proxy/keyring/slots/kdf.ts';
 import { MAX_KEYRING_SLOTS } from '../../../proxy/limits.ts';
 import { alterSlot } from '../../helpers/alter-slot.ts';
 import { type Bench, openBench } from '../../helpers/bench.ts';

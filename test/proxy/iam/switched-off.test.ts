@@ -3,10 +3,10 @@
  * and those that look still answer. A form that never ends is not waited for.
  */
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { S3Request } from '../../../proxy/http/request.ts';
 import { QUERY_ACTIONS } from '../../../proxy/iam/actions/table.ts';
 import { readQueryBody } from '../../../proxy/iam/query-request.ts';
 import { HEAD_TIMEOUT_MS } from '../../../proxy/limits.ts';
-import type { S3Request } from '../../../proxy/request.ts';
 import { type Bench, openBench } from '../../helpers/bench.ts';
 import { sendQuery } from '../../helpers/query-api.ts';
 

@@ -2,12 +2,12 @@
 // without S, then by S without the root key; what is refused costs no key derivation where S would have been needed.
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { sealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
-import { generateApiKey } from '../../../proxy/keyring/api-key.ts';
-import { canonicalJson, type JsonValue } from '../../../proxy/keyring/canonical-json.ts';
-import type { Keyring, Slot } from '../../../proxy/keyring/document.ts';
-import { DEFAULT_KDFS } from '../../../proxy/keyring/kdf.ts';
-import { slotDigest } from '../../../proxy/keyring/macs.ts';
+import { sealAccessKeyId } from '../../../proxy/keyring/access-keys/access-key-id.ts';
+import { generateApiKey } from '../../../proxy/keyring/slots/api-key.ts';
+import { DEFAULT_KDFS } from '../../../proxy/keyring/slots/kdf.ts';
+import { canonicalJson, type JsonValue } from '../../../proxy/keyring/state/canonical-json.ts';
+import type { Keyring, Slot } from '../../../proxy/keyring/state/document.ts';
+import { slotDigest } from '../../../proxy/keyring/state/macs.ts';
 import { changeAt, flip, type Json, type JsonPath, leafPaths } from '../../helpers/json-paths.ts';
 import {
   CREATED,

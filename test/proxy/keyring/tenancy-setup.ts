@@ -1,6 +1,6 @@
 /** A tenant behind a tenancy, and what others write of its keyring meanwhile. */
-import type { Keyring } from '../../../proxy/keyring/document.ts';
-import { slotDigest } from '../../../proxy/keyring/macs.ts';
+import type { Keyring } from '../../../proxy/keyring/state/document.ts';
+import { slotDigest } from '../../../proxy/keyring/state/macs.ts';
 import { CREATED, makeTenant, resign, type TenantFixture } from '../../helpers/keyring-fixture.ts';
 import { TenancyHarness } from '../../helpers/tenancy-harness.ts';
 

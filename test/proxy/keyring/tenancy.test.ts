@@ -3,9 +3,9 @@
 import { createSecretKey } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { deriveKey } from '../../../crypto/keys.ts';
-import { sealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
-import { generateApiKey } from '../../../proxy/keyring/api-key.ts';
-import { DEFAULT_KDFS } from '../../../proxy/keyring/kdf.ts';
+import { sealAccessKeyId } from '../../../proxy/keyring/access-keys/access-key-id.ts';
+import { generateApiKey } from '../../../proxy/keyring/slots/api-key.ts';
+import { DEFAULT_KDFS } from '../../../proxy/keyring/slots/kdf.ts';
 import { KEYRING_TTL_SECONDS } from '../../../proxy/limits.ts';
 import { CREATED, makeTenant } from '../../helpers/keyring-fixture.ts';
 import { failure, reply } from '../../helpers/state-backend.ts';

@@ -2,15 +2,15 @@
 // refused at the stated step. An independent decoder reads the same files.
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { type AccessKey, unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
-import { currentEpoch, KEYRING_FORMAT, parseKeyring, serializeKeyring } from '../../../proxy/keyring/document.ts';
-import { KdfRunner } from '../../../proxy/keyring/kdf.ts';
-import { hasRootMac } from '../../../proxy/keyring/macs.ts';
-import { KeyringTampered, verifyKeyring } from '../../../proxy/keyring/records.ts';
-import { openRegistered, sealKeyOfId } from '../../../proxy/keyring/registered-id.ts';
-import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
-import { openSlot } from '../../../proxy/keyring/slot.ts';
-import { isUsable } from '../../../proxy/keyring/slot-terms.ts';
+import { type AccessKey, unsealAccessKeyId } from '../../../proxy/keyring/access-keys/access-key-id.ts';
+import { openRegistered, sealKeyOfId } from '../../../proxy/keyring/access-keys/registered-id.ts';
+import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
+import { KdfRunner } from '../../../proxy/keyring/slots/kdf.ts';
+import { openSlot } from '../../../proxy/keyring/slots/slot.ts';
+import { isUsable } from '../../../proxy/keyring/slots/slot-terms.ts';
+import { currentEpoch, KEYRING_FORMAT, parseKeyring, serializeKeyring } from '../../../proxy/keyring/state/document.ts';
+import { hasRootMac } from '../../../proxy/keyring/state/macs.ts';
+import { KeyringTampered, verifyKeyring } from '../../../proxy/keyring/state/records.ts';
 import {
   makeOpenVectors,
   makeRefusedVectors,

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLocalBackend } from '../../../proxy/backend/local/local.ts';
-import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
+import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
 import { type Bench, openBench } from '../../helpers/bench.ts';
 import { freePort, startChild } from '../../helpers/child-server.ts';
 import { sendSigned } from '../../helpers/raw-client.ts';

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type BackendResponse, BackendUnavailable } from '../../../proxy/backend/backend.ts';
 import { parseListV2 } from '../../../proxy/backend/list.ts';
 import { readBody } from '../../../proxy/backend/read-body.ts';
-import { renderXml, type XmlElement } from '../../../proxy/xml.ts';
+import { renderXml, type XmlElement } from '../../../proxy/xml/render-xml.ts';
 import { queryValue } from '../../helpers/backend-reply.ts';
 import { type Bench, openBench } from '../../helpers/bench.ts';
 import { objectPath, type RawReply } from '../../helpers/raw-client.ts';

@@ -5,6 +5,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { S3Error } from '../../../proxy/errors.ts';
+import type { S3Request } from '../../../proxy/http/request.ts';
 import {
   AttributesCache,
   type ListedAttributes,
@@ -15,7 +16,6 @@ import { etagListed, unquote, writeConditions } from '../../../proxy/object/cond
 import { encodeListed } from '../../../proxy/object/list-encoding.ts';
 import { SplitSource } from '../../../proxy/object/split-source.ts';
 import { fitsMetadata, fromBackendHeaders, toBackendHeaders } from '../../../proxy/object/stored-metadata.ts';
-import type { S3Request } from '../../../proxy/request.ts';
 
 /** A request of which only the headers count. */
 function requestWith(headers: Readonly<Record<string, string>>): S3Request {

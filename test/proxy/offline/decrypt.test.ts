@@ -17,8 +17,8 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openLocalBackend } from '../../../proxy/backend/local/local.ts';
 import { decryptCommand } from '../../../proxy/cli/decrypt.ts';
-import { keyringName } from '../../../proxy/keyring/records.ts';
-import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
+import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
+import { keyringName } from '../../../proxy/keyring/state/records.ts';
 import { runProgram } from '../../e2e/support/program.ts';
 import { startTestProxy, type TestProxy, type TestTenant } from '../../helpers/proxy.ts';
 import { askStore, storeDirectly, storedObject } from '../../helpers/stored.ts';

@@ -10,7 +10,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { describe, expect, test } from 'vitest';
-import { keyringName } from '../../../proxy/keyring/records.ts';
+import { keyringName } from '../../../proxy/keyring/state/records.ts';
 import { countEpochs } from '../../../proxy/rotation/count-epochs.ts';
 import { type Bench, openBench } from '../../helpers/bench.ts';
 import { startTestProxy } from '../../helpers/proxy.ts';

@@ -10,7 +10,7 @@ import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sd
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Backend } from '../../../proxy/backend/backend.ts';
 import { openLocalBackend } from '../../../proxy/backend/local/local.ts';
-import { SealKeys } from '../../../proxy/keyring/seal-keys.ts';
+import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
 import { countEpochs } from '../../../proxy/rotation/count-epochs.ts';
 import { NODE, PROJECT, type RunningProgram, runProgram, startServe } from '../../e2e/support/program.ts';
 import { s3Client, type TestTenant } from '../../helpers/proxy.ts';

@@ -1,8 +1,8 @@
 /** A tenant to rotate: a running proxy, its caller's key as commands see it, and the steps of a deep rotation. */
-import { unsealAccessKeyId } from '../../../proxy/keyring/access-key-id.ts';
-import { type KeyringDeps, type OpenedKeyring, openKeyring } from '../../../proxy/keyring/change-keyring.ts';
-import { processKdfRunner } from '../../../proxy/keyring/kdf.ts';
-import type { IssuedKey } from '../../../proxy/keyring/key-admin.ts';
+import { unsealAccessKeyId } from '../../../proxy/keyring/access-keys/access-key-id.ts';
+import { type KeyringDeps, type OpenedKeyring, openKeyring } from '../../../proxy/keyring/admin/change-keyring.ts';
+import type { IssuedKey } from '../../../proxy/keyring/admin/key-admin.ts';
+import { processKdfRunner } from '../../../proxy/keyring/slots/kdf.ts';
 import { KEYRING_TTL_SECONDS } from '../../../proxy/limits.ts';
 import { type BeginOptions, type BegunEpoch, beginEpoch } from '../../../proxy/rotation/begin-epoch.ts';
 import { type DrainOptions, type DrainResult, drain } from '../../../proxy/rotation/drain.ts';

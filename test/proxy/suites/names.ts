@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { parseXml, type XmlNode } from '../../../proxy/xml.ts';
+import { parseXml, type XmlNode } from '../../../proxy/xml/render-xml.ts';
 import type { Bench } from '../../helpers/bench.ts';
 import { md5Header, objectPath, percentEncode } from '../../helpers/raw-client.ts';
 import type { Quirks } from './all.ts';

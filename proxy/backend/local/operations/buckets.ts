@@ -1,7 +1,7 @@
 /** ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation. S3 API reference. */
 import { S3Error } from '../../../errors.ts';
 import { LOCAL_LISTED_BUCKETS } from '../../../limits.ts';
-import { escapeXml, parseAnyXml, renderXml } from '../../../xml.ts';
+import { escapeXml, parseAnyXml, renderXml } from '../../../xml/render-xml.ts';
 import type { BackendResponse } from '../../backend.ts';
 import { checkBucketName } from '../bucket-name.ts';
 import { decodeToken, encodeToken } from '../listing.ts';

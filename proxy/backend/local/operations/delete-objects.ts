@@ -1,7 +1,7 @@
 /** DeleteObject and DeleteObjects. S3: DeleteObject (conditional deletes included), DeleteObjects. */
 import { S3Error } from '../../../errors.ts';
 import { MAX_KEY_BYTES, MAX_LIST_KEYS } from '../../../limits.ts';
-import { parseXml, type XmlElement, type XmlNode } from '../../../xml.ts';
+import { parseXml, type XmlElement, type XmlNode } from '../../../xml/render-xml.ts';
 import type { BackendResponse } from '../../backend.ts';
 import type { Deletion, DeletionOutcome } from '../mutations/objects.ts';
 import { versionHeader } from '../object-headers.ts';

@@ -1,7 +1,7 @@
 /** ListObjects (V1) and ListObjectsV2. S3 API reference; order of elements as S3 writes them. */
 import { S3Error } from '../../../errors.ts';
 import { MAX_LIST_KEYS } from '../../../limits.ts';
-import type { XmlElement } from '../../../xml.ts';
+import type { XmlElement } from '../../../xml/render-xml.ts';
 import type { BackendResponse } from '../../backend.ts';
 import { startAfter, walk } from '../list-walk.ts';
 import {

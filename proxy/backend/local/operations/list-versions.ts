@@ -1,7 +1,7 @@
 /** ListObjectVersions: versions and delete markers, keys in order, newest first. S3 API reference. */
 import { S3Error } from '../../../errors.ts';
 import { MAX_LIST_KEYS } from '../../../limits.ts';
-import type { XmlElement } from '../../../xml.ts';
+import type { XmlElement } from '../../../xml/render-xml.ts';
 import type { BackendResponse } from '../../backend.ts';
 import { startAfter, walk } from '../list-walk.ts';
 import { commonPrefixes, type ListParameters, lastName, listParameters, rowsOf } from '../listing.ts';

@@ -1,7 +1,7 @@
 /** CreateMultipartUpload, CompleteMultipartUpload, AbortMultipartUpload. S3 API reference. */
 import { S3Error } from '../../../errors.ts';
 import { MAX_PART_NUMBER } from '../../../limits.ts';
-import { parseXml, type XmlNode } from '../../../xml.ts';
+import { parseXml, type XmlNode } from '../../../xml/render-xml.ts';
 import type { BackendResponse } from '../../backend.ts';
 import { unquoteEtag, writeConditions } from '../conditions.ts';
 import type { NamedPart } from '../mutations/complete-upload.ts';

@@ -1,6 +1,6 @@
 /** PutBucketVersioning and GetBucketVersioning. S3 API reference. */
 import { S3Error } from '../../../errors.ts';
-import { parseXml } from '../../../xml.ts';
+import { parseXml } from '../../../xml/render-xml.ts';
 import type { BackendResponse } from '../../backend.ts';
 import { receiveDocument } from '../receive-body.ts';
 import type { StoreRequest } from '../request.ts';

@@ -1,6 +1,6 @@
 // Protects: DeleteObject and DeleteObjects: idempotence, quiet mode, one failure among many, S3's limits.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { escapeXml } from '../../../../proxy/xml.ts';
+import { escapeXml } from '../../../../proxy/xml/render-xml.ts';
 import { md5, md5Base64, openTestStore, type TestStore } from './harness.ts';
 
 const bucket = 'deletes';

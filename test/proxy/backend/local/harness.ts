@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Backend, BackendBody, BackendMethod, QueryParameter } from '../../../../proxy/backend/backend.ts';
 import { openLocalBackend } from '../../../../proxy/backend/local/local.ts';
-import { parseAnyXml, type XmlNode } from '../../../../proxy/xml.ts';
+import { parseAnyXml, type XmlNode } from '../../../../proxy/xml/render-xml.ts';
 
 export interface Call {
   readonly bucket?: string;

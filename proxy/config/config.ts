@@ -1,0 +1,311 @@
+/**
+ * Configuration: environment variables, each of which may stand in an optional YAML file too; the environment wins. A missing
+ * or malformed value stops the program with the variable's name, and never shows the value of a secret.
+ */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import type { ListenAddress } from '../http/server.ts';
+import { SealKeys } from '../keyring/access-keys/seal-keys.ts';
+import { parseEscrowPublicKey } from '../keyring/slots/escrow-key.ts';
+import { MAX_WORKERS } from '../limits.ts';
+import { memoryShare } from '../memory/memory-setting.ts';
+import { SAMPLE_SECRETS } from './sample-secrets.ts';
+
+/** What happens to objects without `enc-algo`. `time` is in milliseconds since 1970. */
+export type LegacyPolicy =
+  | { readonly kind: 'allow' }
+  | { readonly kind: 'deny' }
+  | { readonly kind: 'before'; readonly time: number };
+
+export type BackendConfig =
+  | { readonly kind: 'local'; readonly directory: string }
+  | {
+      readonly kind: 's3';
+      readonly endpoint: URL;
+      readonly accessKeyId: string;
+      readonly secretAccessKey: string;
+      readonly pathStyle: boolean;
+    };
+
+export interface Config {
+  readonly listen: ListenAddress;
+  readonly opsListen: ListenAddress;
+  readonly backend: BackendConfig;
+  /** Of the backend; clients are told it too. */
+  readonly region: string;
+  /** Whether the region was named: only then must signatures name it. */
+  readonly regionIsSet: boolean;
+  readonly state: { readonly bucket: string; readonly prefix: string };
+  readonly sealKeys: SealKeys;
+  /** 32 bytes: tenants' root keys are sealed to it; undefined: no escrow. */
+  readonly escrowPublicKey: Buffer | undefined;
+  /** Whether tenants may change their own keys over IAM's API. */
+  readonly selfService: boolean;
+  /** How exactly servers write down when each key was last used. */
+  readonly lastUsed: 'off' | 'day';
+  readonly workers: number;
+  /** For what requests buffer, in each process; when absent, a share of the machine's. */
+  readonly memoryBytes?: number | undefined;
+  readonly legacy: LegacyPolicy;
+  readonly bestEffortConditions: boolean;
+  readonly hostnames: readonly string[];
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  readonly logLevel: string;
+}
+
+/** A setting that cannot be used. The message begins with the variable's name. */
+export class ConfigError extends Error {
+  readonly code = 'CONFIG';
+  constructor(variable: string, problem: string) {
+    super(`${variable}: ${problem}`);
+    this.name = 'ConfigError';
+  }
+}
+
+export type Settings = Readonly<Record<string, string | undefined>>;
+
+/** Variables this program knows. Any other one that begins with SEALGATE_ is a typing error and is refused. */
+const VARIABLES = [
+  'SEALGATE_CONFIG',
+  'SEALGATE_LISTEN',
+  'SEALGATE_OPS_LISTEN',
+  'SEALGATE_BACKEND',
+  'SEALGATE_BACKEND_ACCESS_KEY_ID',
+  'SEALGATE_BACKEND_SECRET_ACCESS_KEY',
+  'SEALGATE_BACKEND_REGION',
+  'SEALGATE_BACKEND_PATH_STYLE',
+  'SEALGATE_STATE',
+  'SEALGATE_SEAL_KEYS',
+  'SEALGATE_SEAL_KEYS_FILE',
+  'SEALGATE_ESCROW_PUBLIC_KEY',
+  'SEALGATE_SELF_SERVICE',
+  'SEALGATE_LAST_USED',
+  'SEALGATE_WORKERS',
+  'SEALGATE_MEMORY',
+  'SEALGATE_LEGACY',
+  'SEALGATE_CONDITIONS',
+  'SEALGATE_HOSTNAMES',
+  'SEALGATE_TLS_CERT',
+  'SEALGATE_TLS_KEY',
+  'SEALGATE_LOG_LEVEL',
+] as const;
+
+export type Variable = (typeof VARIABLES)[number];
+
+export function variables(): readonly string[] {
+  return VARIABLES;
+}
+
+/** Environment over file. @throws ConfigError */
+export function readSettings(environment: NodeJS.ProcessEnv): Settings {
+  const file = environment['SEALGATE_CONFIG'];
+  const settings: Record<string, string | undefined> = file === undefined ? {} : readFile(file);
+  for (const [name, value] of Object.entries(environment)) {
+    if (name.startsWith('SEALGATE_') && value !== undefined && value !== '') settings[name] = value;
+  }
+  for (const name of Object.keys(settings)) {
+    if (!(VARIABLES as readonly string[]).includes(name))
+      throw new ConfigError(name, 'is not a setting of this program');
+  }
+  return settings;
+}
+
+function readFile(path: string): Record<string, string | undefined> {
+  let document: unknown;
+  try {
+    document = parseYaml(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new ConfigError(
+      'SEALGATE_CONFIG',
+      `${path} cannot be read as YAML (${(error as { code?: string }).code ?? 'not valid'})`,
+    );
+  }
+  const scalars = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).safeParse(document ?? {});
+  if (!scalars.success) throw new ConfigError('SEALGATE_CONFIG', `${path} must map variable names to single values`);
+  return Object.fromEntries(Object.entries(scalars.data).map(([name, value]) => [name, String(value)]));
+}
+
+/** @throws ConfigError */
+export function parseConfig(settings: Settings): Config {
+  const region = settings['SEALGATE_BACKEND_REGION'];
+  return {
+    listen: address(settings, 'SEALGATE_LISTEN', '127.0.0.1:8080'),
+    opsListen: address(settings, 'SEALGATE_OPS_LISTEN', '127.0.0.1:8081'),
+    backend: backend(settings),
+    region: region ?? 'us-east-1',
+    regionIsSet: region !== undefined,
+    state: state(settings),
+    sealKeys: sealKeys(settings),
+    escrowPublicKey: escrowPublicKey(settings),
+    selfService: oneOf(settings, 'SEALGATE_SELF_SERVICE', ['on', 'off']) === 'on',
+    lastUsed: oneOf(settings, 'SEALGATE_LAST_USED', ['off', 'day']),
+    workers: workers(settings),
+    memoryBytes: memoryBytes(settings),
+    legacy: legacy(settings),
+    bestEffortConditions: oneOf(settings, 'SEALGATE_CONDITIONS', ['strict', 'best-effort']) === 'best-effort',
+    hostnames: hostnames(settings),
+    tls: tls(settings),
+    logLevel: oneOf(settings, 'SEALGATE_LOG_LEVEL', ['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent']),
+  };
+}
+
+function required(settings: Settings, name: Variable): string {
+  const value = settings[name];
+  if (value === undefined || value === '') throw new ConfigError(name, 'must be set');
+  return value;
+}
+
+/** The first choice is the default. */
+function oneOf<T extends string>(settings: Settings, name: Variable, choices: readonly [T, ...T[]]): T {
+  const value = settings[name];
+  if (value === undefined) return choices[0];
+  const found = choices.find((choice) => choice === value);
+  if (found === undefined) throw new ConfigError(name, `must be one of ${choices.join(', ')}`);
+  return found;
+}
+
+function address(settings: Settings, name: Variable, fallback: string): ListenAddress {
+  const match = /^(\[[0-9a-f:.]+\]|[^:[\]]+):(\d{1,5})$/i.exec(settings[name] ?? fallback);
+  const port = Number(match?.[2]);
+  if (match === null || port > 65535)
+    throw new ConfigError(name, 'must be HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080');
+  return { host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port };
+}
+
+export function backend(settings: Settings): BackendConfig {
+  const value = required(settings, 'SEALGATE_BACKEND');
+  if (value.startsWith('local:')) {
+    const directory = value.slice('local:'.length);
+    if (directory === '') throw new ConfigError('SEALGATE_BACKEND', 'local: must be followed by a directory');
+    return { kind: 'local', directory };
+  }
+  const endpoint = URL.canParse(value) ? new URL(value) : undefined;
+  if (endpoint === undefined || !/^https?:$/.test(endpoint.protocol)) {
+    throw new ConfigError('SEALGATE_BACKEND', 'must be local:DIR or http(s)://host[:port]');
+  }
+  if (endpoint.pathname !== '/' || endpoint.search !== '' || endpoint.username !== '' || endpoint.hash !== '') {
+    throw new ConfigError('SEALGATE_BACKEND', 'must be a bare endpoint: no path, query or credentials');
+  }
+  const secretAccessKey = required(settings, 'SEALGATE_BACKEND_SECRET_ACCESS_KEY');
+  refuseSample(endpoint, secretAccessKey);
+  return {
+    kind: 's3',
+    endpoint,
+    accessKeyId: required(settings, 'SEALGATE_BACKEND_ACCESS_KEY_ID'),
+    secretAccessKey,
+    pathStyle: oneOf(settings, 'SEALGATE_BACKEND_PATH_STYLE', ['true', 'false']) === 'true',
+  };
+}
+
+function refuseSample(endpoint: URL, secret: string): void {
+  if (!SAMPLE_SECRETS.has(secret)) return;
+  const where = `for ${endpoint.hostname}`;
+  throw new ConfigError(
+    'SEALGATE_BACKEND_SECRET_ACCESS_KEY',
+    `is a well-known sample value; create real credentials ${where}`,
+  );
+}
+
+export function state(settings: Settings): Config['state'] {
+  const [bucket = '', ...rest] = required(settings, 'SEALGATE_STATE').split('/');
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
+    throw new ConfigError(
+      'SEALGATE_STATE',
+      'must be BUCKET or BUCKET/PREFIX with a valid bucket name, dedicated to this program',
+    );
+  }
+  const prefix = rest.join('/').replace(/\/+$/, '');
+  return { bucket, prefix: prefix === '' ? '' : `${prefix}/` };
+}
+
+export function sealKeys(settings: Settings): SealKeys {
+  const inline = settings['SEALGATE_SEAL_KEYS'];
+  const path = settings['SEALGATE_SEAL_KEYS_FILE'];
+  if (inline !== undefined && path !== undefined) {
+    throw new ConfigError('SEALGATE_SEAL_KEYS', 'and SEALGATE_SEAL_KEYS_FILE are both set: set one');
+  }
+  if (inline !== undefined) return parseSealKeys('SEALGATE_SEAL_KEYS', inline);
+  if (path === undefined) throw new ConfigError('SEALGATE_SEAL_KEYS', 'or SEALGATE_SEAL_KEYS_FILE must be set');
+  return parseSealKeys('SEALGATE_SEAL_KEYS_FILE', readSecretFile('SEALGATE_SEAL_KEYS_FILE', path));
+}
+
+function parseSealKeys(name: Variable, text: string): SealKeys {
+  try {
+    return SealKeys.parse(
+      text
+        .trim()
+        .split(/\s*\n\s*/)
+        .join(','),
+    );
+  } catch (error) {
+    throw new ConfigError(name, error instanceof Error ? error.message : 'cannot be read');
+  }
+}
+
+function escrowPublicKey(settings: Settings): Buffer | undefined {
+  const text = settings['SEALGATE_ESCROW_PUBLIC_KEY'];
+  if (text === undefined) return undefined;
+  try {
+    return parseEscrowPublicKey(text);
+  } catch (error) {
+    throw new ConfigError('SEALGATE_ESCROW_PUBLIC_KEY', error instanceof Error ? error.message : 'cannot be read');
+  }
+}
+
+function readSecretFile(name: Variable, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new ConfigError(name, `${path} cannot be read (${(error as { code?: string }).code ?? 'unknown error'})`);
+  }
+}
+
+function workers(settings: Settings): number {
+  const text = settings['SEALGATE_WORKERS'] ?? '1';
+  // What the process may use: fewer than the machine has, in a container with a limit.
+  if (text === 'auto') return Math.min(availableParallelism(), MAX_WORKERS);
+  const number = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (number >= 1 && number <= MAX_WORKERS) return number;
+  throw new ConfigError('SEALGATE_WORKERS', `must be a number from 1 to ${MAX_WORKERS}, or auto`);
+}
+
+function memoryBytes(settings: Settings): number | undefined {
+  const share = memoryShare(settings['SEALGATE_MEMORY'], workers(settings));
+  if (share !== 'refused') return share;
+  throw new ConfigError('SEALGATE_MEMORY', 'must be a size such as 512MiB or 2GiB, at least 32MiB for each worker');
+}
+
+export function legacy(settings: Settings): LegacyPolicy {
+  const value = settings['SEALGATE_LEGACY'] ?? 'allow';
+  if (value === 'allow' || value === 'deny') return { kind: value };
+  const time = value.startsWith('before:') ? Date.parse(value.slice('before:'.length)) : Number.NaN;
+  if (Number.isNaN(time)) {
+    throw new ConfigError('SEALGATE_LEGACY', 'must be allow, deny or before:TIME, such as before:2026-01-31T00:00:00Z');
+  }
+  return { kind: 'before', time };
+}
+
+function hostnames(settings: Settings): readonly string[] {
+  const names = (settings['SEALGATE_HOSTNAMES'] ?? '').split(',').map((name) => name.trim().toLowerCase());
+  const given = names.filter((name) => name !== '');
+  for (const name of given) {
+    if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name)) {
+      throw new ConfigError('SEALGATE_HOSTNAMES', 'must be host names without port, separated by commas');
+    }
+  }
+  return given;
+}
+
+function tls(settings: Settings): Config['tls'] {
+  const cert = settings['SEALGATE_TLS_CERT'];
+  const key = settings['SEALGATE_TLS_KEY'];
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined) throw new ConfigError('SEALGATE_TLS_CERT', 'must be set together with SEALGATE_TLS_KEY');
+  if (key === undefined) throw new ConfigError('SEALGATE_TLS_KEY', 'must be set together with SEALGATE_TLS_CERT');
+  return {
+    cert: Buffer.from(readSecretFile('SEALGATE_TLS_CERT', cert)),
+    key: Buffer.from(readSecretFile('SEALGATE_TLS_KEY', key)),
+  };
+}

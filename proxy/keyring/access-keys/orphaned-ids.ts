@@ -1,0 +1,38 @@
+/**
+ * Records of registered access key ids that no key lists: `sealgate gc` removes them. They are left where a command ended between
+ * the record and the keyring, or where removing one failed. They open nothing by themselves, but hold an API key sealed under S.
+ */
+import { ORPHANED_ID_AGE_SECONDS } from '../../limits.ts';
+import type { StateStore } from '../state/state.ts';
+import type { TenantSlot } from '../uses/last-used.ts';
+import { storedKeyring } from '../uses/orphaned-uses.ts';
+import { isRegisteredId, openRegistered, REGISTERED_NAMES, registeredName } from './registered-id.ts';
+import type { SealKeys } from './seal-keys.ts';
+
+/**
+ * The key that each such record is of; removed unless `dryRun`. Left alone are records younger than ORPHANED_ID_AGE_SECONDS,
+ * those that do not open, those of a tenant whose keyring does not verify, and other names. @throws S3Error ServiceUnavailable
+ */
+export async function* collectOrphanedIds(o: {
+  readonly state: StateStore;
+  readonly sealKeys: SealKeys;
+  readonly dryRun: boolean;
+  readonly now: Date;
+  readonly signal: AbortSignal;
+}): AsyncGenerator<TenantSlot> {
+  const oldest = o.now.getTime() - 1000 * ORPHANED_ID_AGE_SECONDS;
+  for await (const name of o.state.list(REGISTERED_NAMES, o.signal)) {
+    const id = name.slice(REGISTERED_NAMES.length);
+    const record = isRegisteredId(id) ? await o.state.get(name, o.signal) : undefined;
+    if (record?.modified === undefined || record.modified.getTime() > oldest) continue;
+    const key = openRegistered(record.body, id, o.sealKeys);
+    if (key === undefined) continue;
+    const { tenant, slot } = key;
+    // Read after the record, which is older than any change under way: what does not list it now never will.
+    const keyring = await storedKeyring(o, tenant);
+    if (keyring === 'unknown') continue;
+    if (keyring !== 'gone' && keyring.slots.some(({ registeredIds }) => registeredIds.includes(id))) continue;
+    if (!o.dryRun) await o.state.delete(registeredName(id), o.signal);
+    yield { tenant, slot };
+  }
+}

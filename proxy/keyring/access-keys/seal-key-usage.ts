@@ -1,0 +1,151 @@
+/**
+ * What each seal key is still needed for, and moving keyrings and records to the active one, so that an old seal key can be
+ * dropped (docs/keys.md, rotating the seal key). Access key ids cannot be moved: their holders must be given new ones.
+ */
+
+import { mapBounded } from '../../concurrency/map-bounded.ts';
+import { LAST_USED_READS_AT_ONCE } from '../../limits.ts';
+import { type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
+import { KeyAdmin } from '../admin/key-admin.ts';
+import { isInForce } from '../slots/slot-terms.ts';
+import type { Keyring, Slot } from '../state/document.ts';
+import { KEYRING_NAMES, KeyringTampered, tenantOfName, UnknownTenant } from '../state/records.ts';
+import { StateConflict, type StateRecord } from '../state/state.ts';
+import { fetchLastUsed, lastUsedName, sealLastUsed, type TenantSlot } from '../uses/last-used.ts';
+import { openRegistered, registeredName, sealKeyOfId, sealRegistered } from './registered-id.ts';
+
+export interface SealKeyUsage {
+  readonly kid: string;
+  readonly active: boolean;
+  /** Keyrings that it signed. */
+  readonly keyrings: number;
+  /** Keys in use whose access key id it made: `tenant/slot`. They stop when it is dropped. */
+  readonly ids: readonly string[];
+  /** Records of keys' last use that it signed: forgotten when it is dropped. */
+  readonly lastUses: number;
+}
+
+/** By seal key, the active one first; those that are named in keyrings and not configured come last. */
+export async function sealKeyUsage(
+  deps: KeyringDeps,
+  signal: AbortSignal,
+): Promise<{ usage: readonly SealKeyUsage[]; tampered: readonly string[] }> {
+  const { active, all } = deps.sealKeys;
+  const none = () => ({ keyrings: 0, ids: new Set<string>(), lastUses: 0 });
+  const found = new Map(all.map(({ kid }) => [kid, none()]));
+  const entry = (kid: string) => {
+    const known = found.get(kid) ?? none();
+    found.set(kid, known);
+    return known;
+  };
+  const tampered: string[] = [];
+  for await (const tenant of tenants(deps, signal)) {
+    const keyring = await readOrNote(deps, tenant, tampered, signal);
+    if (keyring === undefined) continue;
+    entry(keyring.operatorKid).keyrings += 1;
+    for (const slot of keyring.slots.filter((one) => isInForce(one, deps.now()))) {
+      for (const kid of kidsOf(deps, slot)) entry(kid).ids.add(`${tenant}/${slot.id}`);
+    }
+    for (const kid of await lastUseKids(deps, keyring, signal)) entry(kid).lastUses += 1;
+  }
+  const usage = [...found].map(([kid, { ids, ...counts }]) => ({
+    kid,
+    active: kid === active.kid,
+    ...counts,
+    ids: [...ids],
+  }));
+  return { usage, tampered };
+}
+
+/** Of a registered id its check tells; of a sealed one only the last that was made is known. */
+function kidsOf(deps: KeyringDeps, slot: Slot): readonly string[] {
+  if (slot.accessKeyId === 'sealed') return [slot.idKid];
+  return slot.registeredIds.flatMap((id) => sealKeyOfId(id, deps.sealKeys)?.kid ?? []);
+}
+
+/** The seal key of each record that verifies: one request for each slot. */
+async function lastUseKids(deps: KeyringDeps, { tenant, slots }: Keyring, signal: AbortSignal): Promise<string[]> {
+  const found = await mapBounded(slots, LAST_USED_READS_AT_ONCE, ({ id: slot }) =>
+    fetchLastUsed(deps, { tenant, slot }, signal),
+  );
+  return found.flatMap((record) => record?.kid ?? []);
+}
+
+/** Signs every keyring, and seals every record of a registered id and of a last use, under the active seal key. */
+export async function resignAll(
+  deps: KeyringDeps,
+  signal: AbortSignal,
+): Promise<{ keyrings: number; records: number; tampered: readonly string[] }> {
+  const admin = new KeyAdmin(deps);
+  const tampered: string[] = [];
+  const done = { keyrings: 0, records: 0 };
+  for await (const tenant of tenants(deps, signal)) {
+    const keyring = await readOrNote(deps, tenant, tampered, signal);
+    if (keyring === undefined) continue;
+    if (await admin.resign(tenant, signal)) done.keyrings += 1;
+    for (const id of keyring.slots.flatMap(({ registeredIds }) => registeredIds)) {
+      if (await resealRecord(deps, id, signal)) done.records += 1;
+    }
+    for (const { id: slot } of keyring.slots) {
+      if (await resealLastUsed(deps, { tenant, slot }, signal)) done.records += 1;
+    }
+  }
+  return { ...done, tampered };
+}
+
+/** The record of a slot's last use. One of another seal key would be worth nothing once that is dropped. */
+async function resealLastUsed(deps: KeyringDeps, of: TenantSlot, signal: AbortSignal): Promise<boolean> {
+  const found = await fetchLastUsed(deps, of, signal);
+  const sealKey = deps.sealKeys.active;
+  if (found?.day === undefined || found.kid === sealKey.kid) return false;
+  return replaceRecord(
+    deps,
+    lastUsedName(of),
+    { body: sealLastUsed(of, found.day, sealKey), stored: found.stored },
+    signal,
+  );
+}
+
+/** @returns false when it is under the active key already, or gone, or changed meanwhile: then it is new */
+async function resealRecord(deps: KeyringDeps, id: string, signal: AbortSignal): Promise<boolean> {
+  const name = registeredName(id);
+  const stored = await deps.state.get(name, signal);
+  const key = stored && openRegistered(stored.body, id, deps.sealKeys);
+  if (stored === undefined || key === undefined) return false;
+  const sealKey = deps.sealKeys.active;
+  if (stored.body.readUInt8(0) === sealKey.tag && deps.sealKeys.withTag(sealKey.tag).length === 1) return false;
+  const body = sealRegistered({ id, sealKey, tenant: key.tenant, slot: key.slot, apiKey: key.apiKey });
+  return replaceRecord(deps, name, { body, stored }, signal);
+}
+
+async function replaceRecord(
+  deps: KeyringDeps,
+  name: string,
+  o: { readonly body: Buffer; readonly stored: StateRecord },
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    await deps.state.put(name, o.body, { ifMatch: o.stored.etag }, signal);
+  } catch (error) {
+    if (error instanceof StateConflict) return false;
+    throw error;
+  }
+  return true;
+}
+
+async function* tenants(deps: KeyringDeps, signal: AbortSignal): AsyncGenerator<string> {
+  for await (const name of deps.state.list(KEYRING_NAMES, signal)) {
+    const tenant = tenantOfName(name);
+    if (tenant !== undefined) yield tenant;
+  }
+}
+
+async function readOrNote(deps: KeyringDeps, tenant: string, tampered: string[], signal: AbortSignal) {
+  try {
+    return (await readKeyring(deps, tenant, signal)).keyring;
+  } catch (error) {
+    if (error instanceof KeyringTampered) tampered.push(tenant);
+    else if (!(error instanceof UnknownTenant)) throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * The one way to change a keyring (crypto/FORMAT.md, "Keyring and access key ids"): read it afresh, verify it, apply a
+ * change, make the MACs, write it back by compare-and-swap. Nothing here comes from a cache.
+ *
+ * A change without the root keys is the operator's: it may take slots away and alter their terms, and the root MAC must hold
+ * as it stands. With the root keys at hand the root MAC is made anew.
+ */
+import { S3Error } from '../../errors.ts';
+import { KEPT_REMOVED_SLOTS, KEYRING_CHANGE_ATTEMPTS, KEYRING_LOOK_AFTER_MS } from '../../limits.ts';
+import type { EmitSecurityEvent } from '../../observe/events.ts';
+import type { AccessKey } from '../access-keys/access-key-id.ts';
+import type { SealKeys } from '../access-keys/seal-keys.ts';
+import type { KdfRunner } from '../slots/kdf.ts';
+import { openSlot, type RootKeys } from '../slots/slot.ts';
+import { isUsable } from '../slots/slot-terms.ts';
+import { currentEpoch, type Keyring, type RemovedSlot, type Slot, timestamp } from '../state/document.ts';
+import type { Generations } from '../state/generations.ts';
+import { hasRootMac, rootMac, rootMacInput } from '../state/macs.ts';
+import { KeyringTampered, keyringName, tenantOfName, UnknownTenant, verifyKeyring } from '../state/records.ts';
+import { signKeyring } from '../state/sign-keyring.ts';
+import { StateConflict, type StateRecord, type StateStore } from '../state/state.ts';
+import { forgetRemoved } from './forget-removed.ts';
+
+export interface KeyringDeps {
+  readonly state: StateStore;
+  readonly sealKeys: SealKeys;
+  readonly emit: EmitSecurityEvent;
+  readonly now: () => Date;
+  readonly runner: KdfRunner;
+  /** What a serving process remembers, so that a keyring put back is no base for a change. */
+  readonly generations?: Generations;
+  /** Told after every change that was written. */
+  readonly onChange?: (tenant: string, generation: number) => void;
+}
+
+/** A keyring as it stands in the state, its operator MAC verified. */
+export interface StoredKeyring {
+  readonly keyring: Keyring;
+  readonly etag: string;
+}
+
+/** The same, opened by one of its API keys: every root key in use, and the root MAC verified. */
+export interface OpenedKeyring extends StoredKeyring {
+  /** The slot that opened it. */
+  readonly slot: Slot;
+  readonly roots: RootKeys;
+}
+
+/** Another change of the same keyring was written first, and this one no longer fits. Nothing was written: run it again. */
+export class KeyringConflict extends Error {
+  readonly code = 'KEYRING_CONFLICT';
+  constructor(tenant: string, options?: ErrorOptions) {
+    super(
+      `Another change of the keys of tenant ${tenant} was made at the same time. Look at them, and run again.`,
+      options,
+    );
+    this.name = 'KeyringConflict';
+  }
+}
+
+/** The state fell silent while a change was written: it may have been carried out, or not. To clients a 503. */
+export class ChangeUncertain extends S3Error {
+  constructor(tenant: string, options?: ErrorOptions) {
+    const message = `The state does not answer: it is not known whether the keys of tenant ${tenant} were changed.`;
+    super('ServiceUnavailable', message, options);
+    this.name = 'ChangeUncertain';
+  }
+}
+
+/** @throws UnknownTenant, KeyringTampered (with a security event), S3Error ServiceUnavailable */
+export async function readKeyring(deps: KeyringDeps, tenant: string, signal: AbortSignal): Promise<StoredKeyring> {
+  const name = keyringName(tenant);
+  const record = tenantOfName(name) === undefined ? undefined : await deps.state.get(name, signal);
+  if (record === undefined) throw new UnknownTenant(tenant);
+  try {
+    const keyring = verifyKeyring(record.body, { tenant, sealKeys: deps.sealKeys });
+    if (deps.generations?.accept(tenant, keyring.generation, record.body) === false) {
+      throw new KeyringTampered(`Generation ${keyring.generation} of the keyring is not the newest one seen.`);
+    }
+    return { keyring, etag: record.etag };
+  } catch (error) {
+    if (error instanceof KeyringTampered) deps.emit({ kind: 'keyring-tampered', detail: error.message, tenant });
+    throw error;
+  }
+}
+
+/**
+ * Opens a tenant's keyring with one of its API keys.
+ * @throws S3Error InvalidAccessKeyId: no such tenant or slot, inactive, expired, or another key than the slot's;
+ * KeyringTampered; ServiceUnavailable or SlowDown.
+ */
+export async function openKeyring(deps: KeyringDeps, key: AccessKey, signal: AbortSignal): Promise<OpenedKeyring> {
+  const { tenant } = key;
+  const stored = await readKeyring(deps, tenant, signal).catch((cause: unknown) => {
+    throw cause instanceof UnknownTenant ? new S3Error('InvalidAccessKeyId', undefined, { cause }) : cause;
+  });
+  const slot = stored.keyring.slots.find((candidate) => candidate.id === key.slot);
+  if (slot === undefined || !isUsable(slot, key, deps.now())) throw new S3Error('InvalidAccessKeyId');
+  const opened = await openSlot({ tenant, slot, secret: key.secret, runner: deps.runner }, signal);
+  if (!('roots' in opened)) {
+    if (opened.failure === 'wrong-key') throw new S3Error('InvalidAccessKeyId');
+    throw tampered(deps, tenant, 'A root key does not unwrap.');
+  }
+  checkRootMac(deps, stored.keyring, opened.roots);
+  return { ...stored, slot, roots: opened.roots };
+}
+
+/**
+ * Writes `change` of a tenant's keyring: of one opened before, whose roots then make the root MAC (add the root key of a new
+ * epoch to them), or of the tenant named, by the operator alone. `change` is given the keyring as it stands now and returns
+ * the new one, or `undefined` when there is nothing to do; it may be called again after a conflict, and throws
+ * KeyringConflict when it no longer fits. `generation`, `updated` and both MACs are made here, and the records of what it took
+ * away are removed.
+ * @returns what stands in the state afterwards
+ * @throws KeyringConflict, UnknownTenant, KeyringTampered, KeyringMalformed beyond the bounds, S3Error ServiceUnavailable when
+ * nothing was written, ChangeUncertain when that is not known
+ */
+export async function changeKeyring(
+  deps: KeyringDeps,
+  target: OpenedKeyring | string,
+  change: (keyring: Keyring) => Keyring | undefined | Promise<Keyring | undefined>,
+  signal: AbortSignal,
+): Promise<StoredKeyring> {
+  const opened = typeof target === 'string' ? undefined : target;
+  const tenant = typeof target === 'string' ? target : target.keyring.tenant;
+  let stored: StoredKeyring = opened ?? (await readKeyring(deps, tenant, signal));
+  for (let attempt = 0; attempt < KEYRING_CHANGE_ATTEMPTS; attempt += 1) {
+    const next = await change(stored.keyring);
+    if (next === undefined) return stored;
+    const body =
+      opened === undefined
+        ? byOperator(deps, stored.keyring, next)
+        : withRoots(deps, stored.keyring, next, opened.roots);
+    const etag = await write(deps, { tenant, body, ifMatch: stored.etag }, signal);
+    if (etag !== undefined) {
+      const keyring = verifyKeyring(body, { tenant, sealKeys: deps.sealKeys });
+      deps.generations?.accept(tenant, keyring.generation, body);
+      deps.onChange?.(tenant, keyring.generation);
+      await forgetRemoved(deps.state, { before: stored.keyring, after: keyring }, signal);
+      return { keyring, etag };
+    }
+    stored = await readKeyring(deps, tenant, signal);
+    if (opened !== undefined) checkStillOpened(deps, stored.keyring, opened);
+  }
+  throw new KeyringConflict(tenant);
+}
+
+/** S alone: what the root MAC covers must come out the same. */
+function byOperator(deps: KeyringDeps, before: Keyring, next: Keyring): Buffer {
+  if (!rootMacInput(next).equals(rootMacInput(before))) {
+    throw new TypeError('A change without the root key may only remove slots and alter their terms.');
+  }
+  return sign(deps, { ...next, rootMac: before.rootMac }, before.generation);
+}
+
+/** The oldest removed slots are forgotten here, where the root MAC is made: S alone cannot. */
+function withRoots(deps: KeyringDeps, before: Keyring, next: Keyring, roots: RootKeys): Buffer {
+  const root = roots.get(currentEpoch(next));
+  if (root === undefined) throw new TypeError('The root key of the current epoch is missing.');
+  const pruned = { ...next, removed: newest(next.removed) };
+  return sign(deps, { ...pruned, rootMac: rootMac(pruned, root) }, before.generation);
+}
+
+function newest(removed: readonly RemovedSlot[]): RemovedSlot[] {
+  const kept = removed.toSorted((a, b) => (a.removed < b.removed ? 1 : -1)).slice(0, KEPT_REMOVED_SLOTS);
+  return kept.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function sign(deps: KeyringDeps, keyring: Keyring, generation: number): Buffer {
+  const { operatorKid: _kid, operatorMac: _mac, ...rest } = keyring;
+  return signKeyring({ ...rest, generation: generation + 1, updated: timestamp(deps.now()) }, deps.sealKeys.active);
+}
+
+/**
+ * `undefined`: somebody else wrote first. A request that was sent twice conflicts with itself, and one whose answer was lost
+ * may have been carried out: what is stored then tells.
+ */
+async function write(
+  deps: KeyringDeps,
+  o: { tenant: string; body: Buffer; ifMatch: string },
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const name = keyringName(o.tenant);
+  try {
+    return await deps.state.put(name, o.body, { ifMatch: o.ifMatch }, signal);
+  } catch (error) {
+    const isConflict = error instanceof StateConflict;
+    const stored = await lookAfter(deps, o.tenant, error);
+    if (stored?.body.equals(o.body) === true) return stored.etag;
+    if (isConflict) return undefined;
+    throw error;
+  }
+}
+
+/** The caller may have given up; what became of its write has to be known all the same. */
+async function lookAfter(deps: KeyringDeps, tenant: string, cause: unknown): Promise<StateRecord | undefined> {
+  try {
+    return await deps.state.get(keyringName(tenant), AbortSignal.timeout(KEYRING_LOOK_AFTER_MS));
+  } catch {
+    throw new ChangeUncertain(tenant, { cause });
+  }
+}
+
+/**
+ * After a conflict: the key that opened it still does, and the epochs in use are the same. Where one began or was retired, what
+ * was sealed for them does not fit; and the root key that a second deep rotation made for the same number is another one.
+ */
+function checkStillOpened(deps: KeyringDeps, fresh: Keyring, opened: OpenedKeyring): void {
+  const { tenant } = fresh;
+  if (fresh.slots.every((slot) => slot.id !== opened.slot.id)) throw new KeyringConflict(tenant);
+  if (epochsInUse(fresh) !== epochsInUse(opened.keyring)) throw new KeyringConflict(tenant);
+  checkRootMac(deps, fresh, opened.roots);
+}
+
+function epochsInUse({ epochs }: Keyring): string {
+  return epochs.flatMap(({ epoch, state }) => (state === 'retired' ? [] : [epoch])).join();
+}
+
+function checkRootMac(deps: KeyringDeps, keyring: Keyring, roots: RootKeys): void {
+  const root = roots.get(currentEpoch(keyring));
+  if (root !== undefined && hasRootMac(keyring, root)) return;
+  throw tampered(deps, keyring.tenant, "The keyring's root MAC does not match.");
+}
+
+function tampered(deps: KeyringDeps, tenant: string, message: string): KeyringTampered {
+  deps.emit({ kind: 'keyring-tampered', detail: message, tenant });
+  return new KeyringTampered(message);
+}

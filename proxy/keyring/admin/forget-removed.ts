@@ -1,0 +1,31 @@
+/**
+ * What a change took out of a keyring goes out of the state too: the records of registered access key ids that no slot lists any
+ * more, and the records of last use of slots that are gone. The keyring is what counts, and it is written already. So this never
+ * rejects: a key that was just put in must not be taken for one that was not. `sealgate gc` removes what is left.
+ */
+
+import { registeredName } from '../access-keys/registered-id.ts';
+import type { Keyring } from '../state/document.ts';
+import type { StateStore } from '../state/state.ts';
+import { forgetLastUses } from '../uses/last-used.ts';
+
+/** `before`, `after`: the keyring around a change that was written. */
+export async function forgetRemoved(
+  state: StateStore,
+  o: { readonly before: Keyring; readonly after: Keyring },
+  signal: AbortSignal,
+): Promise<void> {
+  const keptIds = new Set(idsOf(o.after));
+  try {
+    for (const id of idsOf(o.before)) if (!keptIds.has(id)) await state.delete(registeredName(id), signal);
+  } catch {
+    // Left to gc.
+  }
+  const keptSlots = new Set(o.after.slots.map(({ id }) => id));
+  const gone = o.before.slots.flatMap(({ id }) => (keptSlots.has(id) ? [] : [id]));
+  await forgetLastUses(state, o.before.tenant, gone, signal);
+}
+
+function idsOf({ slots }: Keyring): readonly string[] {
+  return slots.flatMap(({ registeredIds }) => registeredIds);
+}

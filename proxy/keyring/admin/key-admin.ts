@@ -1,0 +1,254 @@
+/**
+ * The life of a tenant's API keys (docs/keys.md): made, changed, rotated, given a new access key id, revoked. What adds a way
+ * in takes one of the tenant's own keys; the rest the operator does alone. Each is one compare-and-swap of the keyring, so
+ * it is safe beside running servers and beside others who do the same.
+ */
+import { MAX_REGISTERED_IDS } from '../../limits.ts';
+import type { AccessKey } from '../access-keys/access-key-id.ts';
+import { checkGrants, type Grant } from '../grants.ts';
+import { type ApiKey, generateApiKey, secretAccessKeyOf } from '../slots/api-key.ts';
+import { DEFAULT_KDFS, isStronger, type Kdf } from '../slots/kdf.ts';
+import { sealSlot } from '../slots/slot.ts';
+import { newSlotTerms } from '../slots/slot-terms.ts';
+import { checkTerms, type Slot, timestamp } from '../state/document.ts';
+import { changeKeyring, type KeyringDeps, type OpenedKeyring, openKeyring, readKeyring } from './change-keyring.ts';
+import { describeKeys, type KeyDetails } from './describe-key.ts';
+import { hasOtherInForce, sameSlot, slotOf, unusedSlotId, withoutSlot, withSlot, withTerms } from './edit-slots.ts';
+import { prepareId, withId } from './issue-key.ts';
+import { LastKey, TooManyIds, UnsuitableTerms } from './key-errors.ts';
+
+/** A key as it is handed out, once. */
+export interface IssuedKey {
+  /** 24 hex digits. */
+  readonly tenant: string;
+  /** 8 hex digits. */
+  readonly slot: string;
+  readonly accessKeyId: string;
+  /** Kept nowhere. Absent for a key that was brought along: its owner has it. */
+  readonly secretAccessKey?: string;
+}
+
+export interface NewKey {
+  /** The caller's unless given. */
+  readonly grants?: readonly Grant[];
+  readonly label?: string;
+  /** As `timestamp` writes it. */
+  readonly expires?: string | null;
+  readonly registered?: boolean;
+  /** A key brought along, its strength checked; a new one is generated otherwise. */
+  readonly apiKey?: ApiKey;
+  /** hkdf-sha256 for a generated key, argon2id for another, unless given. */
+  readonly kdf?: Kdf;
+  readonly keep?: KeepKey;
+}
+
+/**
+ * Told of a new key, or of a new access key id, before the keyring is changed, to put it where a crash does not take it: afterwards
+ * it may be the only one.
+ * The change is given up when it throws.
+ */
+export type KeepKey = (issued: IssuedKey) => Promise<void>;
+
+export interface RotatedKey extends IssuedKey {
+  readonly replaced: string;
+  /** Until when the replaced key still works; `null`: it is gone. */
+  readonly replacedUntil: string | null;
+}
+
+/** What the operator changes of a key, without any key of the tenant. */
+export type KeyChange = Partial<Pick<Slot, 'status' | 'grants' | 'expires' | 'label' | 'kdfUpgrade'>>;
+
+export class KeyAdmin {
+  readonly #deps: KeyringDeps;
+
+  constructor(deps: KeyringDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Another key of the caller's tenant.
+   * @throws S3Error InvalidAccessKeyId for a caller that does not open the tenant; TooManyKeys, UnsuitableTerms,
+   * InvalidGrant, KeyringMalformed, KeyringConflict, KeyringTampered; S3Error ServiceUnavailable
+   */
+  async create(caller: AccessKey, o: NewKey, signal: AbortSignal): Promise<IssuedKey> {
+    const opened = await openKeyring(this.#deps, caller, signal);
+    const issued = await this.#add(opened, { grants: opened.slot.grants, ...o }, signal, (keyring, slot) =>
+      withSlot(keyring, slot, this.#deps.now()),
+    );
+    this.#emit('key-created', issued.tenant, `Slot ${issued.slot}, by slot ${opened.slot.id}`);
+    return issued;
+  }
+
+  /**
+   * A new key with the terms of an old one, which goes at once, or after `graceSeconds` at the latest. O(1): no object is
+   * touched. `slot`: the caller's own unless given. A second rotation of the same key at the same time fails with
+   * KeyringConflict, and leaves nothing behind.
+   * @throws as `create`; UnknownKey
+   */
+  async rotate(
+    caller: AccessKey,
+    o: { slot?: string; graceSeconds?: number; registered?: boolean; kdf?: Kdf; keep?: KeepKey },
+    signal: AbortSignal,
+  ): Promise<RotatedKey> {
+    const opened = await openKeyring(this.#deps, caller, signal);
+    const old = slotOf(opened.keyring, o.slot ?? opened.slot.id);
+    const now = this.#deps.now();
+    const until =
+      o.graceSeconds === undefined ? null : earlier(old.expires, new Date(now.getTime() + 1000 * o.graceSeconds));
+    const { grants, label, expires } = old;
+    const registered = o.registered ?? old.accessKeyId === 'registered';
+    const replaced = { replaced: old.id, replacedUntil: until };
+    const { keep, kdf } = o;
+    const wishes = {
+      ...(kdf && { kdf }),
+      ...(keep && { keep: (issued: IssuedKey) => keep({ ...issued, ...replaced }) }),
+    };
+    const issued = await this.#add(
+      opened,
+      { grants, label, expires, registered, ...wishes },
+      signal,
+      (keyring, slot) => {
+        sameSlot(keyring, old);
+        if (until !== null) return withSlot(withTerms(keyring, old.id, { expires: until }), slot, now);
+        return withSlot(withoutSlot(keyring, old.id, now), slot, now);
+      },
+    );
+    const detail = `Slot ${old.id} replaced by ${issued.slot}${until === null ? '' : `, and works until ${until}`}`;
+    this.#emit('key-rotated', issued.tenant, detail);
+    return { ...issued, ...replaced };
+  }
+
+  /**
+   * The caller's API key under a new access key id, made under the active seal key. A sealed id that is still about works
+   * until its seal key is dropped; older registered ids until `dropOld`.
+   * @throws as `create`; TooManyIds
+   */
+  async reissue(
+    caller: AccessKey,
+    o: { registered?: boolean; dropOld?: boolean; keep?: KeepKey },
+    signal: AbortSignal,
+  ): Promise<IssuedKey> {
+    const { keyring, slot } = await openKeyring(this.#deps, caller, signal);
+    const { tenant } = keyring;
+    const kind = (o.registered ?? slot.accessKeyId === 'registered') ? 'registered' : 'sealed';
+    const id = await prepareId(this.#deps, { kind, tenant, slot: slot.id, apiKey: caller.apiKey }, signal);
+    const kept = kind === 'registered' && o.dropOld !== true ? slot.registeredIds : [];
+    const registeredIds = [...kept, ...id.terms.registeredIds].sort();
+    const issued = { tenant, slot: slot.id, accessKeyId: id.accessKeyId };
+    await withId(id, async () => {
+      if (registeredIds.length > MAX_REGISTERED_IDS) throw new TooManyIds(slot.id);
+      await o.keep?.(issued);
+      await changeKeyring(
+        this.#deps,
+        tenant,
+        (current) => withTerms(current, sameSlot(current, slot).id, { ...id.terms, registeredIds }),
+        signal,
+      );
+    });
+    this.#emit('key-reissued', tenant, `Slot ${slot.id}, a ${kind} access key id under seal key ${id.terms.idKid}`);
+    return issued;
+  }
+
+  /** By the operator alone. @throws UnknownTenant, UnknownKey, LastKey, KeyringTampered, KeyringConflict */
+  async revoke(o: { tenant: string; slot: string; force?: boolean }, signal: AbortSignal): Promise<void> {
+    const now = this.#deps.now();
+    await changeKeyring(
+      this.#deps,
+      o.tenant,
+      (keyring) => {
+        const slot = slotOf(keyring, o.slot);
+        if (o.force !== true && !hasOtherInForce(keyring, slot.id, now)) throw new LastKey(o.tenant, slot.id);
+        return withoutSlot(keyring, slot.id, now);
+      },
+      signal,
+    );
+    this.#emit('key-revoked', o.tenant, `Slot ${o.slot}`);
+  }
+
+  /** The tenant's keys, ascending by slot. @throws UnknownTenant, KeyringTampered, S3Error ServiceUnavailable */
+  async list(tenant: string, signal: AbortSignal): Promise<readonly KeyDetails[]> {
+    const { keyring } = await readKeyring(this.#deps, tenant, signal);
+    return describeKeys(this.#deps, keyring, signal);
+  }
+
+  /** By the operator alone. @throws UnknownTenant, UnknownKey, UnsuitableTerms, InvalidGrant, KeyringMalformed */
+  async update(o: { tenant: string; slot: string; change: KeyChange }, signal: AbortSignal): Promise<void> {
+    if (o.change.grants !== undefined) checkGrants(o.change.grants, this.#deps.state.bucket);
+    await changeKeyring(
+      this.#deps,
+      o.tenant,
+      (keyring) => {
+        const slot = slotOf(keyring, o.slot);
+        const { kdfUpgrade } = o.change;
+        if (kdfUpgrade !== undefined && kdfUpgrade !== null && !isStronger(kdfUpgrade, slot.kdf)) {
+          throw new UnsuitableTerms(
+            `Key ${slot.id} is derived by a KDF that is as strong already, or does not compare.`,
+          );
+        }
+        return withTerms(keyring, slot.id, o.change);
+      },
+      signal,
+    );
+    this.#emit('key-changed', o.tenant, `Slot ${o.slot}: ${Object.keys(o.change).sort().join(', ')}`);
+  }
+
+  /** Signs a keyring under the active seal key. @returns false when it was already */
+  async resign(tenant: string, signal: AbortSignal): Promise<boolean> {
+    const { kid } = this.#deps.sealKeys.active;
+    const before = await readKeyring(this.#deps, tenant, signal);
+    if (before.keyring.operatorKid === kid) return false;
+    await changeKeyring(this.#deps, tenant, (keyring) => (keyring.operatorKid === kid ? undefined : keyring), signal);
+    this.#emit('keyring-resigned', tenant, `Under seal key ${kid}, before ${before.keyring.operatorKid}`);
+    return true;
+  }
+
+  /** Seals a new slot for the opened roots, makes its id, and changes the keyring. */
+  async #add(
+    opened: OpenedKeyring,
+    o: NewKey & { grants: readonly Grant[] },
+    signal: AbortSignal,
+    change: (keyring: OpenedKeyring['keyring'], slot: Slot) => OpenedKeyring['keyring'],
+  ): Promise<IssuedKey> {
+    const deps = this.#deps;
+    const { keyring, roots } = opened;
+    const { tenant } = keyring;
+    checkGrants(o.grants, deps.state.bucket);
+    checkTerms({ grants: o.grants, label: o.label ?? '' });
+    const apiKey = o.apiKey ?? generateApiKey();
+    const kdf = o.kdf ?? DEFAULT_KDFS[apiKey.type === 'generated' ? 'hkdf-sha256' : 'argon2id'];
+    if (kdf.name === 'hkdf-sha256' && apiKey.type !== 'generated') {
+      throw new UnsuitableTerms('hkdf-sha256 is for generated keys: choose argon2id or pbkdf2-sha256.');
+    }
+    const slotId = unusedSlotId(keyring);
+    const kind = o.registered === true ? 'registered' : 'sealed';
+    const id = await prepareId(deps, { kind, tenant, slot: slotId, apiKey }, signal);
+    return withId(id, async () => {
+      const { label = '', expires = null, grants } = o;
+      const terms = {
+        ...newSlotTerms({ id: slotId, now: deps.now(), grants, label, expires, idKid: '' }),
+        ...id.terms,
+      };
+      const slot = await sealSlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
+      const named = { tenant, slot: slotId, accessKeyId: id.accessKeyId };
+      const issued = o.apiKey === undefined ? { ...named, secretAccessKey: secretAccessKeyOf(apiKey) } : named;
+      // What cannot be done is refused before a key is handed out for it.
+      change(keyring, slot);
+      await o.keep?.(issued);
+      await changeKeyring(deps, opened, (current) => change(current, slot), signal);
+      return issued;
+    });
+  }
+
+  #emit(
+    kind: 'key-created' | 'key-rotated' | 'key-reissued' | 'key-revoked' | 'key-changed' | 'keyring-resigned',
+    tenant: string,
+    detail: string,
+  ): void {
+    this.#deps.emit({ kind, detail, tenant });
+  }
+}
+
+function earlier(expires: string | null, date: Date): string {
+  const other = timestamp(date);
+  return expires !== null && expires < other ? expires : other;
+}

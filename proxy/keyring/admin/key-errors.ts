@@ -1,0 +1,51 @@
+/** Why a change of a tenant's keys cannot be made: input and circumstances, never own bugs. Branch on `code`. */
+import { MAX_KEYRING_SLOTS, MAX_REGISTERED_IDS } from '../../limits.ts';
+
+/** A refusal that the command line shows as it is. */
+export abstract class KeyError extends Error {
+  abstract readonly code: string;
+  override readonly name: string = this.constructor.name;
+}
+
+/** The tenant has no such key. */
+export class UnknownKey extends KeyError {
+  readonly code = 'UNKNOWN_KEY';
+  constructor(tenant: string, slot: string) {
+    super(`Tenant ${tenant} has no key ${slot}.`);
+  }
+}
+
+/** The keyring is full, and no key in it has expired. */
+export class TooManyKeys extends KeyError {
+  readonly code = 'TOO_MANY_KEYS';
+  constructor(tenant: string) {
+    super(
+      `Tenant ${tenant} has ${MAX_KEYRING_SLOTS} keys, the most there can be, and none has expired. ` +
+        `Revoke one that is not used: 'sealgate key list ${tenant}' shows them, 'sealgate key revoke ${tenant} KEY' takes one away.`,
+    );
+  }
+}
+
+/** No further id fits the slot. */
+export class TooManyIds extends KeyError {
+  readonly code = 'TOO_MANY_IDS';
+  constructor(slot: string) {
+    super(`Key ${slot} has ${MAX_REGISTERED_IDS} registered access key ids. Drop the old ones with --drop-old.`);
+  }
+}
+
+/** The last key that opens the tenant was to be taken away. */
+export class LastKey extends KeyError {
+  readonly code = 'LAST_KEY';
+  constructor(tenant: string, slot: string) {
+    super(
+      `Key ${slot} is the last one in use of tenant ${tenant}: without it the tenant's data is unreadable for ever. ` +
+        'Make another key first, or say --force.',
+    );
+  }
+}
+
+/** Terms that contradict each other or the key they are for. */
+export class UnsuitableTerms extends KeyError {
+  readonly code = 'UNSUITABLE_TERMS';
+}

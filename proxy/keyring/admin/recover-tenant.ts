@@ -1,0 +1,70 @@
+/**
+ * A new API key for a tenant whose own are lost, by the escrow private key (docs/escrow.md). The root keys that come out of
+ * the escrow count only when the keyring's root MAC says that they are its own.
+ */
+import { type AccessKey, sealAccessKeyId, unsealAccessKeyId } from '../access-keys/access-key-id.ts';
+import { checkGrants, type Grant } from '../grants.ts';
+import { generateApiKey, secretAccessKeyOf } from '../slots/api-key.ts';
+import type { EscrowPrivateKey } from '../slots/escrow-key.ts';
+import { escrowedRoots } from '../slots/escrowed-roots.ts';
+import { DEFAULT_KDFS } from '../slots/kdf.ts';
+import { openSlot, type RootKeys, sealSlot } from '../slots/slot.ts';
+import { newSlotTerms } from '../slots/slot-terms.ts';
+import { checkTerms, type Keyring, type Slot } from '../state/document.ts';
+import { KeyringTampered } from '../state/records.ts';
+import { changeKeyring, type KeyringDeps, readKeyring } from './change-keyring.ts';
+import { unusedSlotId, withSlot } from './edit-slots.ts';
+import type { IssuedKey, KeepKey } from './key-admin.ts';
+
+export interface Recovery {
+  /** 24 hex digits. */
+  readonly tenant: string;
+  readonly key: EscrowPrivateKey;
+  readonly grants: readonly Grant[];
+  readonly label: string;
+  /** As `timestamp` writes it. */
+  readonly expires: string | null;
+  readonly keep?: KeepKey;
+}
+
+/**
+ * Adds a slot with a generated API key.
+ * @throws NotRecoverable, TooManyKeys; InvalidGrant for the state bucket; UnknownTenant, KeyringTampered, KeyringConflict;
+ * KeyringMalformed for terms beyond the bounds; S3Error ServiceUnavailable
+ */
+export async function recoverTenant(deps: KeyringDeps, o: Recovery, signal: AbortSignal): Promise<Required<IssuedKey>> {
+  checkTerms({ grants: o.grants, label: o.label });
+  checkGrants(o.grants, deps.state.bucket);
+  const { tenant, grants, label, expires } = o;
+  const stored = await readKeyring(deps, tenant, signal);
+  const roots = await rootsOf(deps, stored.keyring, o.key);
+  const [apiKey, now] = [generateApiKey(), deps.now()];
+  const id = unusedSlotId(stored.keyring);
+  const terms = newSlotTerms({ id, now, grants, label, expires, idKid: deps.sealKeys.active.kid });
+  const kdf = DEFAULT_KDFS['hkdf-sha256'];
+  const slot = await sealSlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
+  const accessKeyId = sealAccessKeyId({ sealKeys: deps.sealKeys, tenant, slot: id, apiKey });
+  await checkOpens(deps, slot, unsealAccessKeyId(accessKeyId, deps.sealKeys), signal);
+  const issued = { tenant, slot: id, accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
+  const add = (keyring: Keyring) => withSlot(keyring, slot, now);
+  // A keyring that is full is refused before a key is handed out for it.
+  add(stored.keyring);
+  await o.keep?.(issued);
+  await changeKeyring(deps, { ...stored, slot, roots }, add, signal);
+  deps.emit({ kind: 'tenant-recovered', detail: `Slot ${id} was made with the escrow key`, tenant });
+  return issued;
+}
+
+async function rootsOf(deps: KeyringDeps, keyring: Keyring, key: EscrowPrivateKey): Promise<RootKeys> {
+  const roots = await escrowedRoots(keyring, key);
+  if (roots !== undefined) return roots;
+  const detail = "The escrow of the keyring does not open to the keyring's own root keys.";
+  deps.emit({ kind: 'keyring-tampered', detail, tenant: keyring.tenant });
+  throw new KeyringTampered(detail);
+}
+
+/** The key is handed out only after it was seen to open its slot. */
+async function checkOpens(deps: KeyringDeps, slot: Slot, key: AccessKey, signal: AbortSignal): Promise<void> {
+  const opened = await openSlot({ tenant: key.tenant, slot, secret: key.secret, runner: deps.runner }, signal);
+  if (!('roots' in opened)) throw new Error('A new slot does not open with its key.');
+}

@@ -1,0 +1,194 @@
+/**
+ * What an operator does with tenants, for the command line and the quickstart: it works on the same state as running
+ * servers and is safe beside them, since every write is a compare-and-swap (docs/architecture.md, state).
+ */
+import { S3Error } from '../../errors.ts';
+import type { EmitSecurityEvent } from '../../observe/events.ts';
+import { resolveAccessKey } from '../access-keys/registered-ids.ts';
+import type { SealKeys } from '../access-keys/seal-keys.ts';
+import { checkGrants, type Grant } from '../grants.ts';
+import { newSlotId, newTenantId } from '../ids.ts';
+import { generateApiKey, secretAccessKeyOf } from '../slots/api-key.ts';
+import { sealEscrow } from '../slots/escrow.ts';
+import { DEFAULT_KDFS, type KdfName, type KdfRunner, processKdfRunner } from '../slots/kdf.ts';
+import { openSlot, type RootKeys } from '../slots/slot.ts';
+import { isInForce, isUsable, newSlotTerms } from '../slots/slot-terms.ts';
+import { checkTerms, type Epoch, type Keyring } from '../state/document.ts';
+import { hasRootMac } from '../state/macs.ts';
+import { KEYRING_NAMES, KeyringTampered, keyringName, tenantOfName, verifyKeyring } from '../state/records.ts';
+import { StateConflict, type StateStore } from '../state/state.ts';
+import { type KeyringDeps, readKeyring } from './change-keyring.ts';
+import { describeKeys, isServerManaged, type KeyDetails } from './describe-key.ts';
+import { prepareId, withId } from './issue-key.ts';
+import { newKeyring } from './new-keyring.ts';
+
+export interface TenantCredentials {
+  /** 24 hex digits. */
+  readonly tenant: string;
+  readonly accessKeyId: string;
+  /** Kept nowhere: whoever loses every key of a tenant loses its data. */
+  readonly secretAccessKey: string;
+}
+
+/** One row of a listing. A keyring that does not verify has no further members: nothing in it can be believed. */
+export type TenantSummary =
+  | { readonly tenant: string; readonly status: 'tampered'; readonly detail: string }
+  | {
+      readonly tenant: string;
+      readonly status: 'ok';
+      readonly created: string;
+      readonly updated: string;
+      readonly generation: number;
+      /** Keys in use: active, and not expired. */
+      readonly keys: number;
+      /** Id of the seal key that signed the keyring. */
+      readonly sealKey: string;
+      /** Whether state and seal keys together open it: one of its keys has a registered access key id. */
+      readonly serverManaged: boolean;
+    };
+
+/** What the operator can see of a tenant; nothing in it opens anything. */
+export interface TenantDetails {
+  readonly tenant: string;
+  readonly created: string;
+  readonly updated: string;
+  readonly generation: number;
+  /** Id of the seal key that signed the keyring. */
+  readonly sealKey: string;
+  /** Whether state and seal keys together open it: one of its keys has a registered access key id. */
+  readonly serverManaged: boolean;
+  readonly epochs: readonly Epoch[];
+  /** Whom the root keys are escrowed to; null: nobody. */
+  readonly escrow: { readonly publicKey: string; readonly created: string; readonly epochs: readonly number[] } | null;
+  readonly keys: readonly KeyDetails[];
+  readonly removedKeys: readonly { readonly slot: string; readonly removed: string }[];
+}
+
+export class TenantAdmin {
+  readonly #deps: KeyringDeps;
+  readonly #escrowPublicKey: Buffer | undefined;
+
+  constructor(o: {
+    state: StateStore;
+    sealKeys: SealKeys;
+    emit: EmitSecurityEvent;
+    /** 32 bytes: new tenants are escrowed to it. */
+    escrowPublicKey?: Buffer | undefined;
+    now?: () => Date;
+    runner?: KdfRunner;
+  }) {
+    const { state, sealKeys, emit } = o;
+    this.#deps = { state, sealKeys, emit, now: o.now ?? (() => new Date()), runner: o.runner ?? processKdfRunner };
+    this.#escrowPublicKey = o.escrowPublicKey;
+  }
+
+  /**
+   * Makes a tenant with one generated API key. `kdf` defaults to hkdf-sha256: a generated key has 256 bits already.
+   * `registered`: under an access key id of 20 characters; the tenant is server-managed then.
+   * @throws InvalidGrant for the state bucket; KeyringMalformed for a label or grants beyond the bounds; S3Error
+   * ServiceUnavailable when the state cannot be written: then nothing was made that anyone holds a key to.
+   */
+  async create(o: {
+    grants: readonly Grant[];
+    label?: string;
+    kdf?: KdfName;
+    registered?: boolean;
+    signal?: AbortSignal;
+  }): Promise<TenantCredentials> {
+    const { state, sealKeys, emit, now: clock, runner } = this.#deps;
+    checkGrants(o.grants, state.bucket);
+    const label = o.label ?? '';
+    checkTerms({ grants: o.grants, label });
+    const signal = o.signal ?? new AbortController().signal;
+    const [tenant, slot, apiKey] = [newTenantId(), newSlotId(), generateApiKey()];
+    const kdf = DEFAULT_KDFS[o.kdf ?? 'hkdf-sha256'];
+    const now = clock();
+    const kind = o.registered === true ? 'registered' : 'sealed';
+    const id = await prepareId(this.#deps, { kind, tenant, slot, apiKey }, signal);
+    const terms = { ...newSlotTerms({ id: slot, now, grants: o.grants, label, idKid: '' }), ...id.terms };
+    const publicKey = this.#escrowPublicKey;
+    const escrow = publicKey && ((roots: RootKeys) => sealEscrow({ publicKey, tenant, roots, now }));
+    const made = { tenant, terms, apiKey, kdf, now, sealKey: sealKeys.active, runner, ...(escrow && { escrow }) };
+    await withId(id, async () => {
+      const body = await newKeyring(made, signal);
+      await this.#checkOpens(id.accessKeyId, body, signal);
+      await this.#putNew(keyringName(tenant), body, signal);
+    });
+    emit({ kind: 'tenant-created', detail: `Slot ${slot}, ${kdf.name}, a ${kind} access key id`, tenant });
+    return { tenant, accessKeyId: id.accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
+  }
+
+  /** Every keyring in the state, in the order of tenant ids. One that does not verify is a row, not an error. */
+  async *list(signal: AbortSignal = new AbortController().signal): AsyncIterable<TenantSummary> {
+    const { state } = this.#deps;
+    for await (const name of state.list(KEYRING_NAMES, signal)) {
+      const tenant = tenantOfName(name);
+      const record = tenant === undefined ? undefined : await state.get(name, signal);
+      if (tenant !== undefined && record !== undefined) yield this.#summarize(tenant, record.body);
+    }
+  }
+
+  /** @throws UnknownTenant, KeyringTampered */
+  async show(tenant: string, signal: AbortSignal = new AbortController().signal): Promise<TenantDetails> {
+    const { keyring } = await readKeyring(this.#deps, tenant, signal);
+    const { created, updated, generation, epochs, operatorKid: sealKey } = keyring;
+    const keys = await describeKeys(this.#deps, keyring, signal);
+    const removedKeys = keyring.removed.map(({ id, removed }) => ({ slot: id, removed }));
+    return {
+      tenant,
+      created,
+      updated,
+      generation,
+      sealKey,
+      serverManaged: keyring.slots.some(isServerManaged),
+      epochs,
+      escrow: describeEscrow(keyring),
+      keys,
+      removedKeys,
+    };
+  }
+
+  #summarize(tenant: string, body: Buffer): TenantSummary {
+    const { sealKeys, emit, now } = this.#deps;
+    try {
+      const keyring = verifyKeyring(body, { tenant, sealKeys });
+      const { created, updated, generation, slots, operatorKid: sealKey } = keyring;
+      const keys = slots.filter((slot) => isInForce(slot, now())).length;
+      const serverManaged = slots.some(isServerManaged);
+      return { tenant, status: 'ok', created, updated, generation, keys, sealKey, serverManaged };
+    } catch (error) {
+      if (!(error instanceof KeyringTampered)) throw error;
+      emit({ kind: 'keyring-tampered', detail: error.message, tenant });
+      return { tenant, status: 'tampered', detail: error.message };
+    }
+  }
+
+  /** A keyring is stored only after its key was seen to open it. */
+  async #checkOpens(accessKeyId: string, body: Buffer, signal: AbortSignal): Promise<void> {
+    const { sealKeys, runner, now } = this.#deps;
+    const key = await resolveAccessKey(this.#deps, accessKeyId, signal);
+    const { tenant, slot: id, secret } = key;
+    const keyring = verifyKeyring(body, { tenant, sealKeys });
+    const slot = keyring.slots.find((candidate) => candidate.id === id && isUsable(candidate, key, now()));
+    const opened = slot && (await openSlot({ tenant, slot, secret, runner }, signal));
+    const root = opened && 'roots' in opened ? opened.roots.get(1) : undefined;
+    if (root === undefined || !hasRootMac(keyring, root)) throw new Error('A new keyring does not open with its key.');
+  }
+
+  /** A conflict may be with our own write, when the request was sent twice: the bytes tell, since they hold fresh salts. */
+  async #putNew(name: string, body: Buffer, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#deps.state.put(name, body, { ifAbsent: true }, signal);
+    } catch (error) {
+      if (!(error instanceof StateConflict)) throw error;
+      const stored = await this.#deps.state.get(name, signal);
+      if (!stored?.body.equals(body)) throw new S3Error('ServiceUnavailable', undefined, { cause: error });
+    }
+  }
+}
+
+function describeEscrow({ escrow }: Keyring): TenantDetails['escrow'] {
+  if (escrow === null) return null;
+  const { publicKey, created, wraps } = escrow;
+  return { publicKey, created, epochs: wraps.map(({ epoch }) => epoch) };
+}

@@ -1,0 +1,87 @@
+/**
+ * Escrow for the tenants that are there already (docs/escrow.md): when a key opens a keyring that is not sealed to the
+ * configured public key, the root keys at hand are sealed to it in the background. Nobody waits for it, and a failure leaves
+ * the keyring as it is until a later sign-in. One keyring at a time per process: after a start many tenants come at once.
+ */
+import type { KeyObject } from 'node:crypto';
+import { ESCROW_TIMEOUT_MS } from '../../limits.ts';
+import { changeKeyring, type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
+import { currentEpoch, type Keyring } from '../state/document.ts';
+import { hasRootMac } from '../state/macs.ts';
+import type { SignIn } from '../tenancy.ts';
+import { sealEscrow } from './escrow.ts';
+import type { RootKeys } from './slot.ts';
+
+export class EscrowUpkeep {
+  readonly #deps: KeyringDeps;
+  readonly #publicKey: Buffer;
+  readonly #waiting = new Set<string>();
+  #queue: Promise<void> = Promise.resolve();
+
+  /** `publicKey`: 32 bytes that `parseEscrowPublicKey` accepted. */
+  constructor(deps: KeyringDeps, publicKey: Buffer) {
+    this.#deps = deps;
+    this.#publicKey = publicKey;
+  }
+
+  /** Returns at once. */
+  signedIn({ keyring, slot, roots }: SignIn): void {
+    const { tenant } = keyring;
+    if (isEscrowedTo(keyring, this.#publicKey) || this.#waiting.has(tenant)) return;
+    this.#waiting.add(tenant);
+    this.#queue = this.#queue.then(async () => {
+      try {
+        await this.#seal(tenant, slot.id, roots);
+      } catch (error) {
+        const detail = `The escrow could not be added, and will be tried again: ${error instanceof Error ? error.name : 'unknown'}`;
+        this.#deps.emit({ kind: 'escrow-failed', detail, tenant });
+      } finally {
+        this.#waiting.delete(tenant);
+      }
+    });
+  }
+
+  /** Resolves when everything begun so far is done. */
+  idle(): Promise<void> {
+    return this.#queue;
+  }
+
+  async #seal(tenant: string, slotId: string, roots: RootKeys): Promise<void> {
+    const signal = AbortSignal.timeout(ESCROW_TIMEOUT_MS);
+    const stored = await readKeyring(this.#deps, tenant, signal);
+    const slot = stored.keyring.slots.find(({ id }) => id === slotId);
+    const root = roots.get(currentEpoch(stored.keyring));
+    // Changed since it was opened, by a rotation or a revocation: the next sign-in has what it takes.
+    if (slot === undefined || root === undefined || !hasRootMac(stored.keyring, root)) return;
+    let sealed = false;
+    await changeKeyring(
+      this.#deps,
+      { ...stored, slot, roots },
+      async (keyring) => {
+        sealed = !isEscrowedTo(keyring, this.#publicKey);
+        return sealed
+          ? { ...keyring, escrow: await escrowOf(keyring, this.#publicKey, roots, this.#deps.now()) }
+          : undefined;
+      },
+      signal,
+    );
+    const detail = `The root keys in use were sealed to escrow key ${this.#publicKey.toString('base64')}`;
+    if (sealed) this.#deps.emit({ kind: 'escrow-sealed', detail, tenant });
+  }
+}
+
+function isEscrowedTo({ escrow }: Keyring, publicKey: Buffer): boolean {
+  return escrow !== null && escrow.publicKey === publicKey.toString('base64');
+}
+
+/** Of exactly the epochs that the keyring has in use. @throws Error when a root key of one is not at hand */
+async function escrowOf(keyring: Keyring, publicKey: Buffer, roots: RootKeys, now: Date) {
+  const inUse = new Map<number, KeyObject>();
+  for (const { epoch, state } of keyring.epochs) {
+    const root = roots.get(epoch);
+    if (state === 'retired') continue;
+    if (root === undefined) throw new Error('A root key in use is not at hand.');
+    inUse.set(epoch, root);
+  }
+  return sealEscrow({ publicKey, tenant: keyring.tenant, roots: inUse, now });
+}

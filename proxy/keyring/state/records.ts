@@ -1,0 +1,65 @@
+/**
+ * Where keyrings are kept, and the checks that every reader makes before it believes one (crypto/FORMAT.md, "Keyring and
+ * access key ids", reading a keyring): canonical form, the tenant in its name, the operator's MAC. No key is derived from
+ * a secret here.
+ */
+
+import type { SealKeys } from '../access-keys/seal-keys.ts';
+import { isTenantId } from '../ids.ts';
+import { type Keyring, KeyringMalformed, parseKeyring } from './document.ts';
+import { hasOperatorMac } from './macs.ts';
+
+export const KEYRING_NAMES = 'keyrings/';
+const SUFFIX = '.json';
+
+/** The stored bytes are no keyring of this tenant that the operator signed. Says what failed; holds no stored value. */
+export class KeyringTampered extends Error {
+  readonly code = 'KEYRING_TAMPERED';
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'KeyringTampered';
+  }
+}
+
+/** There is no such tenant. */
+export class UnknownTenant extends Error {
+  readonly code = 'UNKNOWN_TENANT';
+  constructor(tenant: string) {
+    super(`There is no tenant ${tenant}.`);
+    this.name = 'UnknownTenant';
+  }
+}
+
+/** Record name of a tenant's keyring. */
+export function keyringName(tenant: string): string {
+  return `${KEYRING_NAMES}${tenant}${SUFFIX}`;
+}
+
+/** The tenant of a record name; `undefined` when it names no keyring. */
+export function tenantOfName(name: string): string | undefined {
+  if (!name.startsWith(KEYRING_NAMES) || !name.endsWith(SUFFIX)) return undefined;
+  const tenant = name.slice(KEYRING_NAMES.length, -SUFFIX.length);
+  return isTenantId(tenant) ? tenant : undefined;
+}
+
+/** @throws KeyringTampered */
+export function verifyKeyring(body: Buffer, o: { tenant: string; sealKeys: SealKeys }): Keyring {
+  const keyring = parse(body);
+  if (keyring.tenant !== o.tenant) throw new KeyringTampered("The keyring is another tenant's.");
+  if (o.sealKeys.withId(keyring.operatorKid) === undefined) {
+    throw new KeyringTampered(
+      `The keyring is signed under seal key '${keyring.operatorKid}', which is not configured.`,
+    );
+  }
+  if (!hasOperatorMac(keyring, o.sealKeys)) throw new KeyringTampered("The keyring's operator MAC does not match.");
+  return keyring;
+}
+
+function parse(body: Buffer): Keyring {
+  try {
+    return parseKeyring(body);
+  } catch (cause) {
+    if (!(cause instanceof KeyringMalformed)) throw cause;
+    throw new KeyringTampered(cause.message, { cause });
+  }
+}

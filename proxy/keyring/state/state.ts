@@ -1,0 +1,222 @@
+/**
+ * The state bucket: small records under one prefix of a bucket of Sealgate's own, written by compare-and-swap, so that any
+ * number of proxies share nothing but the backend (docs/architecture.md, state). Records are sealed or signed by their
+ * owners; nothing here trusts or reads them.
+ */
+import { parseAnswer } from '../../backend/answer-xml.ts';
+import { type Backend, type BackendRequest, type BackendResponse, BackendUnavailable } from '../../backend/backend.ts';
+import { discard } from '../../backend/read-body.ts';
+import { S3Error } from '../../errors.ts';
+import { MAX_BACKEND_XML_BYTES, MAX_STATE_RECORD_BYTES } from '../../limits.ts';
+import type { XmlNode } from '../../xml/render-xml.ts';
+import { errorCode, isVersioned, keyOf, readReply, unusable } from './state-replies.ts';
+
+export interface StateRecord {
+  readonly body: Buffer;
+  /** As the backend gave it, quotes included. */
+  readonly etag: string;
+  /** When it was written, by the backend's clock; absent when the backend does not say. */
+  readonly modified?: Date;
+}
+
+/** The record changed, appeared or went away since it was read. */
+export class StateConflict extends Error {
+  readonly code = 'STATE_CONFLICT';
+  constructor(name: string) {
+    super(`State record ${name} was changed by somebody else.`);
+    this.name = 'StateConflict';
+  }
+}
+
+type Send = Omit<BackendRequest, 'bucket' | 'signal'>;
+
+/** Names are relative to the prefix. Everything throws S3Error ServiceUnavailable when the backend gives no usable answer. */
+export class StateStore {
+  readonly bucket: string;
+  readonly #backend: Backend;
+  readonly #prefix: string;
+
+  /** `prefix`: '' or a key prefix; a missing `/` at its end is added. */
+  constructor(o: { backend: Backend; bucket: string; prefix: string }) {
+    this.bucket = o.bucket;
+    this.#backend = o.backend;
+    this.#prefix = o.prefix === '' || o.prefix.endsWith('/') ? o.prefix : `${o.prefix}/`;
+  }
+
+  /** Creates the bucket unless it is there. */
+  async ensureBucket(signal: AbortSignal): Promise<void> {
+    const head = await this.#send({ method: 'HEAD' }, signal);
+    head.body.destroy();
+    if (head.status === 200) return;
+    if (head.status !== 404) throw unusable('HEAD bucket', head.status);
+    const made = await this.#send({ method: 'PUT' }, signal);
+    if (made.status === 200) return void made.body.destroy();
+    const code = await errorCode(made);
+    if (code !== 'BucketAlreadyOwnedByYou') throw unusable('PUT bucket', made.status);
+  }
+
+  /** `undefined`: there is no such record. */
+  async get(name: string, signal: AbortSignal): Promise<StateRecord | undefined> {
+    const found = await this.#get(name, {}, signal);
+    if (found === 'unchanged') throw unusable('GET without a condition', 304);
+    return found;
+  }
+
+  /** `unchanged`: the record still has `etag`. */
+  getIfChanged(name: string, etag: string, signal: AbortSignal): Promise<StateRecord | 'unchanged' | undefined> {
+    return this.#get(name, { 'if-none-match': etag }, signal);
+  }
+
+  /**
+   * Writes one record and returns its new ETag. A replaced version that the bucket's versioning kept is removed.
+   * @throws StateConflict. After a request that was sent twice, the conflict may be with one's own write: compare.
+   */
+  async put(
+    name: string,
+    body: Buffer,
+    o: { ifAbsent: true } | { ifMatch: string },
+    signal: AbortSignal,
+  ): Promise<string> {
+    const condition = 'ifMatch' in o ? { 'if-match': o.ifMatch } : { 'if-none-match': '*' };
+    const headers = { 'content-type': 'application/octet-stream', ...condition };
+    const response = await this.#send({ method: 'PUT', key: this.#key(name), headers, body }, signal);
+    if (response.status !== 200) {
+      const code = await errorCode(response);
+      if (response.status === 412 || code === 'ConditionalRequestConflict') throw new StateConflict(name);
+      if (code === 'NoSuchKey') throw new StateConflict(name);
+      throw unusable('PUT', response.status);
+    }
+    response.body.destroy();
+    const { etag } = response.headers;
+    if (etag === undefined) throw unusable('PUT without an ETag', response.status);
+    if ('ifMatch' in o && isVersioned(response)) await this.#purgeOldVersions(name, signal);
+    return etag;
+  }
+
+  /** Writes a record whatever was there: for names that nobody else writes. */
+  async replace(name: string, body: Buffer, signal: AbortSignal): Promise<void> {
+    const headers = { 'content-type': 'application/octet-stream' };
+    const response = await this.#send({ method: 'PUT', key: this.#key(name), headers, body }, signal);
+    discard(response);
+    if (response.status !== 200) throw unusable('PUT', response.status);
+  }
+
+  /** Where a record is at the backend, for those who stream it. */
+  locate(name: string): { bucket: string; key: string } {
+    return { bucket: this.bucket, key: this.#key(name) };
+  }
+
+  /** Deletes a record and its older versions; one that is absent is no error. */
+  async delete(name: string, signal: AbortSignal): Promise<void> {
+    const response = await this.#send({ method: 'DELETE', key: this.#key(name) }, signal);
+    if (response.status !== 204 && response.status !== 200) {
+      if ((await errorCode(response)) !== 'NoSuchKey') throw unusable('DELETE', response.status);
+      return;
+    }
+    response.body.destroy();
+    if (isVersioned(response)) await this.#purgeOldVersions(name, signal);
+  }
+
+  /**
+   * Deletes every version of a record, and the delete markers too, whatever the bucket's versioning is now or was before.
+   * @throws S3Error ServiceUnavailable; also when the backend does not list versions: then older ones may be left
+   */
+  async shred(name: string, signal: AbortSignal): Promise<void> {
+    await this.delete(name, signal);
+    const key = this.#key(name);
+    const versions = await this.#versionsOf(key, signal);
+    for (const { versionId } of versions) await this.#deleteVersion(key, versionId, signal);
+  }
+
+  /** Names that start with `prefix`, in the backend's order. */
+  async *list(prefix: string, signal: AbortSignal): AsyncIterable<string> {
+    let token: string | undefined;
+    do {
+      const page = await this.#listPage('ListBucketResult', signal, [
+        ['list-type', '2'],
+        ['prefix', this.#key(prefix)],
+        ...(token === undefined ? [] : ([['continuation-token', token]] as const)),
+      ]);
+      for (const entry of page.children('Contents')) yield keyOf(entry, page).slice(this.#prefix.length);
+      token = page.value('IsTruncated') === 'true' ? page.value('NextContinuationToken') : undefined;
+    } while (token !== undefined);
+  }
+
+  async #get(
+    name: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<StateRecord | 'unchanged' | undefined> {
+    const response = await this.#send({ method: 'GET', key: this.#key(name), headers }, signal);
+    if (response.status === 304) {
+      response.body.destroy();
+      return 'unchanged';
+    }
+    if (response.status !== 200) {
+      const code = await errorCode(response);
+      if (code === 'NoSuchKey') return undefined;
+      throw unusable('GET', response.status);
+    }
+    const body = await readReply(response, MAX_STATE_RECORD_BYTES);
+    const { etag, 'last-modified': lastModified = '' } = response.headers;
+    if (etag === undefined) throw unusable('GET without an ETag', response.status);
+    const modified = new Date(lastModified);
+    return { body, etag, ...(Number.isNaN(modified.getTime()) ? {} : { modified }) };
+  }
+
+  /** What versioning kept of one record. The latest version, or the latest delete marker, stays. */
+  async #purgeOldVersions(name: string, signal: AbortSignal): Promise<void> {
+    const key = this.#key(name);
+    for (const { versionId, isLatest } of await this.#versionsOf(key, signal)) {
+      if (!isLatest) await this.#deleteVersion(key, versionId, signal);
+    }
+  }
+
+  async #versionsOf(key: string, signal: AbortSignal): Promise<{ versionId: string; isLatest: boolean }[]> {
+    const page = await this.#listPage('ListVersionsResult', signal, [
+      ['versions', ''],
+      ['prefix', key],
+    ]);
+    return [...page.children('Version'), ...page.children('DeleteMarker')].flatMap((entry) => {
+      const versionId = entry.value('VersionId');
+      if (versionId === undefined || keyOf(entry, page) !== key) return [];
+      return [{ versionId, isLatest: entry.value('IsLatest') !== 'false' }];
+    });
+  }
+
+  async #deleteVersion(key: string, versionId: string, signal: AbortSignal): Promise<void> {
+    const response = await this.#send({ method: 'DELETE', key, query: [['versionId', versionId]] }, signal);
+    response.body.destroy();
+    if (response.status >= 300 && response.status !== 404) {
+      throw unusable('DELETE of an old version', response.status);
+    }
+  }
+
+  async #listPage(root: string, signal: AbortSignal, query: NonNullable<Send['query']>): Promise<XmlNode> {
+    const response = await this.#send({ method: 'GET', query: [...query, ['encoding-type', 'url']] }, signal);
+    if (response.status !== 200) {
+      response.body.destroy();
+      throw unusable('LIST', response.status);
+    }
+    const text = (await readReply(response, MAX_BACKEND_XML_BYTES)).toString('utf8');
+    try {
+      return parseAnswer(text, root);
+    } catch (cause) {
+      throw new S3Error('ServiceUnavailable', undefined, { cause });
+    }
+  }
+
+  async #send(request: Send, signal: AbortSignal): Promise<BackendResponse> {
+    try {
+      return await this.#backend.send({ ...request, bucket: this.bucket, signal });
+    } catch (cause) {
+      signal.throwIfAborted();
+      if (!(cause instanceof BackendUnavailable)) throw cause;
+      throw new S3Error('ServiceUnavailable', undefined, { cause });
+    }
+  }
+
+  #key(name: string): string {
+    return this.#prefix + name;
+  }
+}

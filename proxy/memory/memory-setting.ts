@@ -1,0 +1,25 @@
+/** How large the memory budget of one process is: a share of the setting, or of the memory that the machine has. */
+import { totalmem } from 'node:os';
+import { DEFAULT_MEMORY_BUDGET_BYTES, MEMORY_BUDGET_DIVISOR, MIN_MEMORY_BUDGET_BYTES } from '../limits.ts';
+
+const SIZE = /^(\d{1,7})(MiB|GiB)$/;
+
+/** Bytes for one of `workers` processes out of a size for all of them: `512MiB`, `2GiB`. `refused` when it cannot be meant. */
+export function memoryShare(text: string | undefined, workers: number): number | undefined | 'refused' {
+  if (text === undefined) return undefined;
+  const [, digits = '', unit] = SIZE.exec(text) ?? [];
+  const share = Math.floor((Number(digits) * (unit === 'GiB' ? 2 ** 30 : 2 ** 20)) / workers);
+  return unit !== undefined && share >= MIN_MEMORY_BUDGET_BYTES ? share : 'refused';
+}
+
+/** Budget of one of `workers` processes where none is set, in bytes: a share of the machine's memory, or the container's. */
+export function defaultMemoryBytes(workers: number, available: number = availableMemory()): number {
+  const share = Math.floor(available / MEMORY_BUDGET_DIVISOR / workers);
+  return Math.max(MIN_MEMORY_BUDGET_BYTES, Math.min(DEFAULT_MEMORY_BUDGET_BYTES, share));
+}
+
+/** Without a limit, a container's is 0 or larger than the machine. */
+function availableMemory(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}

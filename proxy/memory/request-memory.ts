@@ -1,0 +1,61 @@
+/**
+ * How much memory a request may take at most, from what is known before any of it is read: what admission.ts reserves. The
+ * numbers are upper bounds of what the code of the operation holds at once, rounded up.
+ */
+import {
+  LISTING_MEMORY_BYTES,
+  MAX_CONFIGURATION_BYTES,
+  MAX_XML_BODY_BYTES,
+  REQUEST_MEMORY_BYTES,
+  SMALL_BODY_BYTES,
+  STREAM_MEMORY_BYTES,
+  UNKNOWN_LENGTH_PART_BYTES,
+  UPLOAD_VIEW_MEMORY_BYTES,
+} from '../limits.ts';
+import type { Operation } from '../operation.ts';
+
+/** Plaintext as it arrived, in one piece, and sealed. */
+const COPIES_OF_A_SMALL_BODY = 3;
+/** A document as bytes, as text, and as a tree several times as large. */
+const COPIES_OF_A_DOCUMENT = 6;
+
+const LISTINGS: ReadonlySet<string> = new Set([
+  'ListMultipartUploads',
+  'ListObjects',
+  'ListObjectsV2',
+  'ListObjectVersions',
+]);
+/** They read every part of an upload, its receipts and the backend's own list. */
+const UPLOAD_VIEWS: ReadonlySet<string> = new Set(['AbortMultipartUpload', 'CompleteMultipartUpload', 'ListParts']);
+/** They pass plaintext or ciphertext through. */
+const STREAMS: ReadonlySet<string> = new Set(['CopyObject', 'GetObject', 'UploadPartCopy']);
+
+/** Bytes. `bodyBytes`: length of the request's plaintext body; undefined when it has none, or shows only at its end. */
+export function memoryOf(operation: Pick<Operation, 'name' | 'body'>, bodyBytes: number | undefined): number {
+  return REQUEST_MEMORY_BYTES + ofReply(operation.name) + ofBody(operation.body, bodyBytes);
+}
+
+function ofReply(name: string): number {
+  if (STREAMS.has(name)) return STREAM_MEMORY_BYTES;
+  if (LISTINGS.has(name)) return LISTING_MEMORY_BYTES;
+  return UPLOAD_VIEWS.has(name) ? UPLOAD_VIEW_MEMORY_BYTES : 0;
+}
+
+function ofBody(body: Operation['body'], bytes: number | undefined): number {
+  switch (body) {
+    case 'none':
+      return 0;
+    case 'form':
+      return STREAM_MEMORY_BYTES + 2 * UNKNOWN_LENGTH_PART_BYTES;
+    case 'document':
+      return COPIES_OF_A_DOCUMENT * documentBytes(bytes ?? MAX_CONFIGURATION_BYTES);
+    case 'object':
+      if (bytes === undefined || bytes > SMALL_BODY_BYTES) return STREAM_MEMORY_BYTES;
+      return COPIES_OF_A_SMALL_BODY * bytes;
+  }
+}
+
+/** A longer one is refused unread: to say that it is long would else make all other requests wait for the whole budget. */
+function documentBytes(announced: number): number {
+  return announced > MAX_XML_BODY_BYTES ? 0 : announced;
+}

@@ -1,0 +1,106 @@
+/**
+ * Prometheus metrics of the proxy. Labels are operation names and statuses only: no tenants, buckets or keys. With several
+ * workers the primary process answers the operator's port and adds up what they count.
+ */
+import cluster from 'node:cluster';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { MemoryBudget } from '../memory/admission.ts';
+
+export interface MetricsText {
+  /** Prometheus text exposition. */
+  render(): Promise<string>;
+  readonly contentType: string;
+}
+
+export interface Metrics extends MetricsText {
+  request(o: { operation: string; status: number; seconds: number }): void;
+  securityEvent(kind: string): void;
+}
+
+/** What all workers of this primary process count, added up. */
+export function workersMetrics(): MetricsText {
+  const registry = new AggregatorRegistry();
+  return { render: () => registry.clusterMetrics(), contentType: registry.contentType };
+}
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** `memory`: the budget to show, as it is whenever the metrics are read. */
+export function createMetrics(memory?: MemoryBudget): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const requests = new Counter({
+    name: 'sealgate_requests_total',
+    help: 'Requests answered, by operation and HTTP status.',
+    labelNames: ['operation', 'status'],
+    registers: [registry],
+  });
+  const durations = new Histogram({
+    name: 'sealgate_request_duration_seconds',
+    help: 'Seconds from the request head to the last byte handed to the socket.',
+    labelNames: ['operation'],
+    buckets: SECONDS,
+    registers: [registry],
+  });
+  const events = new Counter({
+    name: 'sealgate_security_events_total',
+    help: 'Security events, by kind.',
+    labelNames: ['kind'],
+    registers: [registry],
+  });
+  showMemory(registry, memory ?? new MemoryBudget({ bytes: 0 }));
+  if (cluster.isWorker) answerPrimary(registry);
+  return {
+    request(o) {
+      requests.inc({ operation: o.operation, status: o.status });
+      durations.observe({ operation: o.operation }, o.seconds);
+    },
+    securityEvent: (kind) => events.inc({ kind }),
+    render: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+function showMemory(registry: Registry, budget: MemoryBudget): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'sealgate_memory_budget_bytes',
+    help: 'Bytes that requests may reserve for what they buffer.',
+    registers,
+    collect() {
+      this.set(budget.capacity);
+    },
+  });
+  new Gauge({
+    name: 'sealgate_memory_reserved_bytes',
+    help: 'Bytes of the memory budget that requests hold now.',
+    registers,
+    collect() {
+      this.set(budget.reserved);
+    },
+  });
+  new Gauge({
+    name: 'sealgate_memory_waiting_requests',
+    help: 'Requests that wait for a share of the memory budget now.',
+    registers,
+    collect() {
+      this.set(budget.waiting);
+    },
+  });
+  let counted = 0;
+  new Counter({
+    name: 'sealgate_memory_refused_total',
+    help: 'Requests refused with SlowDown because the memory budget was full.',
+    registers,
+    collect() {
+      this.inc(budget.refused - counted);
+      counted = budget.refused;
+    },
+  });
+}
+
+function answerPrimary(registry: Registry): void {
+  AggregatorRegistry.setRegistries([registry]);
+  // Its constructor listens for the primary's questions.
+  new AggregatorRegistry();
+}

@@ -1,0 +1,42 @@
+/** The operator's listener: liveness, readiness and metrics. Never on the S3 port, never with anything of a tenant's. */
+import { serve } from '@hono/node-server';
+import { Hono } from 'hono';
+import type { ListenAddress, RunningServer } from '../http/server.ts';
+import type { MetricsText } from './metrics.ts';
+
+export interface Readiness {
+  /** Resolves when the backend and the state bucket answer. @throws otherwise */
+  check(): Promise<void>;
+}
+
+export function opsApp(o: { metrics: MetricsText; readiness: Readiness }): Hono {
+  const app = new Hono();
+  app.get('/healthz', (c) => c.text('ok\n'));
+  app.get('/readyz', async (c) => {
+    try {
+      await o.readiness.check();
+      return c.text('ready\n');
+    } catch {
+      return c.text('not ready: the backend or the state bucket does not answer\n', 503);
+    }
+  });
+  app.get('/metrics', async (c) => c.text(await o.metrics.render(), 200, { 'Content-Type': o.metrics.contentType }));
+  return app;
+}
+
+export function startOpsServer(app: Hono, listen: ListenAddress): Promise<RunningServer> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch: app.fetch, hostname: listen.host, port: listen.port }, (info) => {
+      server.off('error', reject);
+      resolve({
+        address: { host: info.address, port: info.port },
+        close: () =>
+          new Promise((done) => {
+            server.close(() => done());
+            if ('closeAllConnections' in server) server.closeAllConnections();
+          }),
+      });
+    });
+    server.once('error', reject);
+  });
+}

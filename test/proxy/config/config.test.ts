@@ -1,0 +1,232 @@
+/**
+ * Configuration: what is missing or malformed stops the program with the variable's name, and never with the value of a
+ * secret; samples that stand all over the web are refused (seen elsewhere: a missing master key silently meant plaintext; sample
+ * secrets in production).
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { ConfigError, parseConfig, readSettings, type Settings, variables } from '../../../proxy/config/config.ts';
+import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'sealgate-config-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const file = (name: string, content: string): string => {
+  const path = join(directory, name);
+  writeFileSync(path, content);
+  return path;
+};
+
+const SEAL_KEYS = SealKeys.generate();
+const SECRET = 'a-real-backend-secret';
+const GOOD: Settings = {
+  SEALGATE_BACKEND: 'https://store.example.test:9000',
+  SEALGATE_BACKEND_ACCESS_KEY_ID: 'proxy',
+  SEALGATE_BACKEND_SECRET_ACCESS_KEY: SECRET,
+  SEALGATE_STATE: 'state-bucket/some/prefix/',
+  SEALGATE_SEAL_KEYS: SEAL_KEYS,
+};
+
+/** The message of the refusal. */
+function refusal(settings: Settings): string {
+  try {
+    parseConfig(settings);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  throw new Error(`was accepted: ${JSON.stringify(settings)}`);
+}
+
+test('a whole configuration, with every default', () => {
+  const config = parseConfig(GOOD);
+  expect(config).toMatchObject({
+    listen: { host: '127.0.0.1', port: 8080 },
+    opsListen: { host: '127.0.0.1', port: 8081 },
+    backend: { kind: 's3', accessKeyId: 'proxy', secretAccessKey: SECRET, pathStyle: true },
+    region: 'us-east-1',
+    regionIsSet: false,
+    state: { bucket: 'state-bucket', prefix: 'some/prefix/' },
+    workers: 1,
+    legacy: { kind: 'allow' },
+    bestEffortConditions: false,
+    hostnames: [],
+    tls: undefined,
+    logLevel: 'info',
+  });
+});
+
+test('as many workers as there are cores that the process may use', () => {
+  expect(parseConfig({ ...GOOD, SEALGATE_WORKERS: 'auto' }).workers).toBe(availableParallelism());
+});
+
+describe('required', () => {
+  const required = Object.keys(GOOD);
+  test.each(required)('%s: stops with its name', (name) => {
+    for (const value of [undefined, '']) {
+      const settings = { ...GOOD, [name]: value };
+      if (name === 'SEALGATE_SEAL_KEYS' && value === '') continue;
+      expect(refusal(settings)).toMatch(new RegExp(`^${name}\\b`));
+    }
+  });
+
+  test('an embedded store needs no credentials', () => {
+    const { SEALGATE_STATE, SEALGATE_SEAL_KEYS } = GOOD;
+    const config = parseConfig({ SEALGATE_STATE, SEALGATE_SEAL_KEYS, SEALGATE_BACKEND: 'local:./data' });
+    expect(config.backend).toEqual({ kind: 'local', directory: './data' });
+  });
+});
+
+const MALFORMED: Readonly<Record<string, readonly string[]>> = {
+  SEALGATE_LISTEN: ['8080', 'host', 'host:', ':8080', 'host:99999', 'host:80a', '::1:80', 'a b:80:90'],
+  SEALGATE_OPS_LISTEN: ['x', 'host:65536'],
+  SEALGATE_BACKEND: [
+    'store',
+    'local:',
+    'ftp://host',
+    'https://',
+    'http://host/path',
+    'http://host?x',
+    'http://user:pw@host',
+    'http://host#x',
+  ],
+  SEALGATE_BACKEND_PATH_STYLE: ['yes', '1', 'TRUE', ''].slice(0, 3),
+  SEALGATE_STATE: ['UPPER', 'a', '/prefix', '-bucket', 'with space', 'a_b'],
+  SEALGATE_SEAL_KEYS: ['x', 'one:short', 'one:', ':abc', `${SEAL_KEYS},${SEAL_KEYS}`, `one:${'A'.repeat(43)}=,two`],
+  SEALGATE_SEAL_KEYS_FILE: [join(directory, 'missing')],
+  SEALGATE_SELF_SERVICE: ['x', 'ON', 'true'],
+  SEALGATE_LAST_USED: ['on', 'DAY', 'hour', 'true'],
+  SEALGATE_ESCROW_PUBLIC_KEY: ['x', 'A'.repeat(43), `${'A'.repeat(43)}=`, 'ab'.repeat(32)],
+  SEALGATE_WORKERS: ['0', '-1', '1.5', 'many', '257', '1e2', 'Auto'],
+  SEALGATE_MEMORY: ['512', '512MB', '-1GiB', '0GiB', '31MiB', '1.5GiB'],
+  SEALGATE_LEGACY: ['yes', 'before', 'before:', 'before:never', 'Deny'],
+  SEALGATE_CONDITIONS: ['loose', 'STRICT'],
+  SEALGATE_HOSTNAMES: ['http://host', 'host:80', 'a b', '*.host', '.host', 'host/'],
+  SEALGATE_TLS_CERT: [join(directory, 'missing')],
+  SEALGATE_TLS_KEY: [join(directory, 'missing')],
+  SEALGATE_LOG_LEVEL: ['verbose', 'INFO'],
+};
+
+describe('malformed', () => {
+  const cases = Object.entries(MALFORMED).flatMap(([name, values]) => values.map((value) => [name, value] as const));
+
+  test.each(cases)('%s=%s stops with its name', (name, value) => {
+    const { SEALGATE_SEAL_KEYS: _keys, ...others } = GOOD;
+    const base = name === 'SEALGATE_SEAL_KEYS_FILE' ? others : GOOD;
+    const pair = name.startsWith('SEALGATE_TLS')
+      ? { SEALGATE_TLS_CERT: file('cert', 'x'), SEALGATE_TLS_KEY: file('key', 'x') }
+      : {};
+    expect(refusal({ ...base, ...pair, [name]: value })).toMatch(new RegExp(`^${name}\\b`));
+  });
+
+  test('every variable but those whose any text is legal has a case', () => {
+    const free = [
+      'SEALGATE_CONFIG',
+      'SEALGATE_BACKEND_ACCESS_KEY_ID',
+      'SEALGATE_BACKEND_SECRET_ACCESS_KEY',
+      'SEALGATE_BACKEND_REGION',
+    ];
+    expect(variables().filter((name) => !free.includes(name) && MALFORMED[name] === undefined)).toEqual([]);
+  });
+
+  test('two things that exclude each other, and halves of a pair', () => {
+    expect(refusal({ ...GOOD, SEALGATE_SEAL_KEYS_FILE: 'x' })).toMatch(
+      /^SEALGATE_SEAL_KEYS\b.*SEALGATE_SEAL_KEYS_FILE/,
+    );
+    expect(refusal({ ...GOOD, SEALGATE_TLS_CERT: 'x' })).toMatch(/^SEALGATE_TLS_KEY\b/);
+    expect(refusal({ ...GOOD, SEALGATE_TLS_KEY: 'x' })).toMatch(/^SEALGATE_TLS_CERT\b/);
+  });
+
+  test('an unknown variable is a typing error', () => {
+    for (const name of ['SEALGATE_BACKENDS', 'SEALGATE_', 'SEALGATE_SEALKEYS']) {
+      expect(() => readSettings({ [name]: 'x' })).toThrow(new RegExp(`^${name}`));
+    }
+    expect(readSettings({ PATH: 'x', HOME: 'y' })).toEqual({});
+  });
+});
+
+describe('secrets', () => {
+  test('no refusal shows one', () => {
+    const secrets = ['hunter2-hunter2-hunter2', SEAL_KEYS.split(':')[1] ?? '', 'bWlzdGFrZW4gc2VhbCBrZXk='];
+    const [one = '', two = '', three = ''] = secrets;
+    const { SEALGATE_SEAL_KEYS: _keys, ...others } = GOOD;
+    const messages = [
+      refusal({ ...GOOD, SEALGATE_BACKEND_SECRET_ACCESS_KEY: one, SEALGATE_STATE: '' }),
+      refusal({ ...GOOD, SEALGATE_BACKEND: `https://user:${one}@store.example.test` }),
+      refusal({ ...GOOD, SEALGATE_SEAL_KEYS: `k1:${two}extra` }),
+      refusal({ ...GOOD, SEALGATE_SEAL_KEYS: `k1:${three}` }),
+      refusal({ ...GOOD, SEALGATE_SEAL_KEYS: three }),
+      refusal({ ...others, SEALGATE_SEAL_KEYS_FILE: file('keys', `k1:${three}\n`) }),
+      refusal({ ...GOOD, SEALGATE_SEAL_KEYS: `k1:${two},k1:${two}` }),
+    ];
+    for (const message of messages) for (const secret of secrets) expect(message).not.toContain(secret);
+    expect(messages).toHaveLength(7);
+  });
+
+  test.each(['minioadmin', 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', 'changeme', 'password'])(
+    'the sample %s is refused',
+    (sample) => {
+      const message = refusal({ ...GOOD, SEALGATE_BACKEND_SECRET_ACCESS_KEY: sample });
+      expect(message).toMatch(/^SEALGATE_BACKEND_SECRET_ACCESS_KEY: is a well-known sample/);
+      expect(message).not.toContain(sample);
+    },
+  );
+
+  test.each([
+    ['zeros', Buffer.alloc(32)],
+    ['one byte over and over', Buffer.alloc(32, 0x41)],
+  ])('seal keys of %s are no keys', (_, bytes) => {
+    expect(refusal({ ...GOOD, SEALGATE_SEAL_KEYS: `k1:${bytes.toString('base64')}` })).toMatch(/^SEALGATE_SEAL_KEYS\b/);
+  });
+});
+
+describe('the file', () => {
+  test('gives values, and the environment beats it', () => {
+    const path = file(
+      'good.yaml',
+      'SEALGATE_WORKERS: 3\nSEALGATE_BACKEND_PATH_STYLE: false\nSEALGATE_STATE: from-file\n',
+    );
+    const settings = readSettings({ SEALGATE_CONFIG: path, SEALGATE_STATE: 'from-environment' });
+    expect(settings).toMatchObject({
+      SEALGATE_WORKERS: '3',
+      SEALGATE_BACKEND_PATH_STYLE: 'false',
+      SEALGATE_STATE: 'from-environment',
+    });
+  });
+
+  test('that is missing, no YAML, nested or has unknown names stops the program', () => {
+    const cases = [
+      [join(directory, 'nowhere.yaml'), /^SEALGATE_CONFIG:.*nowhere/],
+      [file('broken.yaml', 'a: [unclosed'), /^SEALGATE_CONFIG:/],
+      [file('nested.yaml', 'SEALGATE_STATE:\n  bucket: x\n'), /^SEALGATE_CONFIG:/],
+      [file('list.yaml', '- a\n- b\n'), /^SEALGATE_CONFIG:/],
+      [file('unknown.yaml', 'SEALGATE_STATES: x\n'), /^SEALGATE_STATES:/],
+      [file('lower.yaml', 'state: x\n'), /^state:/],
+    ] as const;
+    for (const [path, message] of cases) expect(() => readSettings({ SEALGATE_CONFIG: path })).toThrow(message);
+  });
+
+  test('of seal keys may have one key a line', () => {
+    const { SEALGATE_SEAL_KEYS: _keys, ...others } = GOOD;
+    const [kid, key] = SEAL_KEYS.split(':');
+    const [, other] = SealKeys.generate().split(':');
+    const path = file('lines', `${kid}:${key}\n  second:${other}\n\n`);
+    expect(() => parseConfig({ ...others, SEALGATE_SEAL_KEYS_FILE: path })).not.toThrow();
+  });
+});
+
+test('host names are read in any case and spacing; an IPv6 address keeps its brackets out', () => {
+  const config = parseConfig({
+    ...GOOD,
+    SEALGATE_HOSTNAMES: ' S3.Example.test, other.test ,',
+    SEALGATE_LISTEN: '[::1]:0',
+  });
+  expect(config.hostnames).toEqual(['s3.example.test', 'other.test']);
+  expect(config.listen).toEqual({ host: '::1', port: 0 });
+});
+
+test('a time for legacy objects is an instant', () => {
+  const config = parseConfig({ ...GOOD, SEALGATE_LEGACY: 'before:2026-01-31T00:00:00Z' });
+  expect(config.legacy).toEqual({ kind: 'before', time: Date.UTC(2026, 0, 31) });
+});
