@@ -2,11 +2,12 @@
  * The part of the floor that is cryptography, in a process of its own: AES-256-GCM in segments of 64 KiB, and the digests,
  * over bytes in memory. Answers each message with seconds of processor time for each GiB.
  */
+
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { GiB } from '../helpers/bytes.ts';
 
 const SEGMENT_BYTES = 64 * 1024;
 const ROUND_BYTES = 256 * 1024 * 1024;
-const GiB = 1024 ** 3;
 
 export interface CryptoFloor {
   /** Seconds of processor time for each GiB. */

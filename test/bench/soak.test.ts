@@ -1,8 +1,9 @@
 // Protects: the verdict of a soak: memory that settles passes, memory that grows on does not.
+
 import { describe, expect, test } from 'vitest';
+import { MiB } from '../helpers/bytes.ts';
 import { growthOf } from './soak.ts';
 
-const MiB = 1024 ** 2;
 const slices = (peak: (slice: number) => number) => Array.from({ length: 20 }, (_, i) => peak(i) * MiB);
 
 describe('memory', () => {

@@ -2,11 +2,13 @@
  * Protects: what is kept opens with the tenant's API key and nothing else, by a reader that shares no code with the program;
  * and objects that someone exchanges, mixes or renames at the store are refused (seen elsewhere: no AAD; moved ciphertext).
  */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { MiB } from '../helpers/bytes.ts';
 import { createBucket, expectNothingExposed } from './support/client-suite.ts';
 import { type DirectAccess, type KeptObject, withDirectAccess } from './support/direct-access.ts';
 import { PROJECT } from './support/program.ts';
@@ -15,7 +17,6 @@ import { sdkClient } from './support/sdk-client.ts';
 import { Stage, type Tenant } from './support/stage.ts';
 import { isInstalled, type StoreName } from './support/store-under-test.ts';
 
-const MiB = 1024 * 1024;
 const STORES: readonly StoreName[] = ['embedded store', 'MinIO', 'moto'];
 /** Small ones carry everything in their headers, large ones have a footer, the last have parts. */
 const SIZES = { small: 3000, large: 3 * MiB, parts: 11 * MiB };

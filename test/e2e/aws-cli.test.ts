@@ -2,17 +2,17 @@
  * Protects: aws-cli works unchanged. Single PUTs of 200 MB, multipart both ways, ranges, listing, moving, syncing (a second
  * run moves nothing), presigned URLs, headers, awkward names; over http and https, version 1 and Debian's version 2.
  */
+
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
+import { MiB } from '../helpers/bytes.ts';
 import { clientEnvironment } from './support/client-environment.ts';
 import { type Check, clientSuite, EVERY_STAGE, LeftOut, type Tool } from './support/client-suite.ts';
 import { digestsOfFile, multipartEtag } from './support/plaintext.ts';
 import { type ClientRun, runClient, versionOf } from './support/run-client.ts';
 import type { Stage, Tenant } from './support/stage.ts';
 import { findOnPath } from './support/store-under-test.ts';
-
-const MiB = 1024 * 1024;
 
 async function installed(): Promise<readonly Tool[]> {
   const found: Tool[] = [];

@@ -2,14 +2,14 @@
  * Protects: a client that only signs and sends: curl --aws-sigv4, with no SDK to hide what is on the wire. What this curl
  * signs is written from the same documentation by other people.
  */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'vitest';
+import { MiB } from '../helpers/bytes.ts';
 import { type Check, clientSuite, EVERY_STAGE, type Tool } from './support/client-suite.ts';
 import { digestsOf, digestsOfFile } from './support/plaintext.ts';
 import { runClient, versionOf } from './support/run-client.ts';
 import type { Stage } from './support/stage.ts';
-
-const MiB = 1024 * 1024;
 
 /** From 7.75 on curl signs; before 7.86 it signed S3 wrongly. */
 async function installed(): Promise<readonly Tool[]> {

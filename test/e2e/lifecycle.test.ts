@@ -2,18 +2,18 @@
  * Protects: starting and stopping. Requests under way finish after SIGTERM and nothing new is taken; workers share the load,
  * are replaced when one dies, and all stop together; a program with a missing setting does not start and says which.
  */
+
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { MiB } from '../helpers/bytes.ts';
 import { createBucket } from './support/client-suite.ts';
 import { digestsOf } from './support/plaintext.ts';
 import { runProgram } from './support/program.ts';
 import { openDownload, openUpload, send, type Target, text, writeBody } from './support/signed-stream.ts';
 import { Stage } from './support/stage.ts';
-
-const MiB = 1024 * 1024;
 
 describe('SIGTERM', () => {
   let stage: Stage;

@@ -1,14 +1,15 @@
 /** Protects: MinIO's JavaScript client works unchanged: it signs streams differently from AWS's, and asks for the location first. */
+
 import { createReadStream, readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { createRequire } from 'node:module';
 import { Client, CopyConditions } from 'minio';
 import { expect } from 'vitest';
+import { MiB } from '../helpers/bytes.ts';
 import { type Check, clientSuite, EVERY_STAGE } from './support/client-suite.ts';
 import { digestsOf, digestsOfFile } from './support/plaintext.ts';
 import type { Stage } from './support/stage.ts';
 
-const MiB = 1024 * 1024;
 const { version } = createRequire(import.meta.url)('minio/package.json') as { version: string };
 
 function client(stage: Stage): Client {

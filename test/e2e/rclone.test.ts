@@ -2,15 +2,15 @@
  * Protects: rclone works unchanged, as provider Minio and as Other. It compares the MD5 of what it sent with the ETag, takes
  * sizes from listings, and signs Accept-Encoding; a second sync that moves anything means that LIST and HEAD disagree.
  */
+
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { MiB } from '../helpers/bytes.ts';
 import { type Check, clientSuite, EVERY_STAGE, LeftOut, type Tool } from './support/client-suite.ts';
 import { digestsOfFile } from './support/plaintext.ts';
 import { type ClientRun, runClient, versionOf } from './support/run-client.ts';
 import type { Stage } from './support/stage.ts';
-
-const MiB = 1024 * 1024;
 
 async function installed(): Promise<readonly Tool[]> {
   const version = await versionOf('rclone', ['version']);

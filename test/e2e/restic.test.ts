@@ -1,13 +1,13 @@
 /** Protects: restic keeps and restores backups through the program; it uses minio-go underneath, and its check reads all data. */
+
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { MiB } from '../helpers/bytes.ts';
 import { type Check, clientSuite, EVERY_STAGE, type Tool } from './support/client-suite.ts';
 import { digestsOfFile } from './support/plaintext.ts';
 import { runClient, versionOf } from './support/run-client.ts';
 import type { Stage } from './support/stage.ts';
-
-const MiB = 1024 * 1024;
 
 async function installed(): Promise<readonly Tool[]> {
   const version = await versionOf('restic', ['version']);

@@ -1,13 +1,13 @@
 /** Protects: s3cmd works unchanged. It fails a PUT whose ETag is not the MD5 of what it sent, and syncs by size and MD5. */
+
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { MiB } from '../helpers/bytes.ts';
 import { type Check, clientSuite, EVERY_STAGE, type Tool } from './support/client-suite.ts';
 import { digestsOfFile } from './support/plaintext.ts';
 import { runClient, versionOf } from './support/run-client.ts';
 import type { Stage } from './support/stage.ts';
-
-const MiB = 1024 * 1024;
 
 async function installed(): Promise<readonly Tool[]> {
   const version = await versionOf('s3cmd', ['--version']);

@@ -2,6 +2,7 @@
  * Protects: the AWS SDK for JavaScript works unchanged: buffers, streams (which it sends with a trailer even over http),
  * parallel uploads, presigned URLs both ways, and the errors that programs branch on.
  */
+
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, readFileSync } from 'node:fs';
@@ -22,12 +23,12 @@ import {
 import { Upload } from '@aws-sdk/lib-storage';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { expect } from 'vitest';
+import { MiB } from '../helpers/bytes.ts';
 import { type Check, clientSuite, EVERY_STAGE } from './support/client-suite.ts';
 import { digestsOf, multipartEtag } from './support/plaintext.ts';
 import { sdkClient } from './support/sdk-client.ts';
 import type { Stage } from './support/stage.ts';
 
-const MiB = 1024 * 1024;
 const { version } = createRequire(import.meta.url)('@aws-sdk/client-s3/package.json') as { version: string };
 
 const using =

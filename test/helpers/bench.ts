@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PutBucketVersioningCommand, type S3Client } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll } from 'vitest';
 import type { Backend } from '../../proxy/backend/backend.ts';
 import { openLocalBackend } from '../../proxy/backend/local/local.ts';
 import { type Capabilities, probeCapabilities } from '../../proxy/backend/probe.ts';
@@ -87,6 +88,24 @@ export async function openBench(o: BenchOptions = {}): Promise<Bench> {
       await opened.close();
     },
   };
+}
+
+/**
+ * One bench for the tests of a file or of a `describe`: opened before the first of them, closed after the last. What it has can
+ * be used from `beforeAll` on. `how`: options, or a function where opening takes more than that.
+ */
+export function sharedBench(how: BenchOptions | (() => Promise<Bench>) = {}): Bench {
+  let opened: Bench | undefined;
+  beforeAll(async () => {
+    opened = await (typeof how === 'function' ? how() : openBench(how));
+  });
+  afterAll(() => opened?.close());
+  return new Proxy({} as Bench, {
+    get(_, name) {
+      if (opened === undefined) throw new Error('the bench is used before it is open');
+      return Reflect.get(opened, name) as unknown;
+    },
+  });
 }
 
 /** Embedded stores are all alike, so one of them is probed per process. */

@@ -2,6 +2,7 @@
  * A backend that fails in every way it can: clients get an error that they will retry, nothing half-stored ever shows, and
  * nothing leaks (seen elsewhere: a backend that was down lost a write; merged error codes).
  */
+
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
@@ -9,6 +10,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { SEGMENT_BYTES } from '../../crypto/layout.ts';
 import { discard } from '../../proxy/backend/read-body.ts';
 import { type Bench, openBench, temporaryStore } from '../helpers/bench.ts';
+import { MiB } from '../helpers/bytes.ts';
 import { type FaultyBackend, faultyBackend } from '../helpers/faulty-backend.ts';
 import {
   type Header,
@@ -22,7 +24,6 @@ import {
 } from '../helpers/raw-client.ts';
 import { storeDirectly, storedKeys, storedObject } from '../helpers/stored.ts';
 
-const MiB = 1024 * 1024;
 const SMALL = randomBytes(3 * SEGMENT_BYTES);
 const LARGE = randomBytes(MiB + 3 * SEGMENT_BYTES);
 

@@ -4,19 +4,15 @@
  * conditions ignored).
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { errorReply } from '../helpers/backend-reply.ts';
-import { type Bench, openBench, setVersioning } from '../helpers/bench.ts';
+import { openBench, setVersioning, sharedBench } from '../helpers/bench.ts';
 import { type Header, objectPath, type RawRequest } from '../helpers/raw-client.ts';
 
 const SMALL = randomBytes(1000);
 const OTHER = randomBytes(1_000_000);
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await openBench();
-});
-afterAll(() => bench.close());
+const bench = sharedBench();
 
 let prefix = '';
 let count = 0;

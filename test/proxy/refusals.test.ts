@@ -2,11 +2,11 @@
  * Protects: a request that is not rightly signed stores nothing, and is refused over the wire with S3's own code: wrong
  * signatures, clocks, scopes, presigned URLs, keys that are gone.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { sealAccessKeyId, unsealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id.ts';
 import { generateApiKey, secretAccessKeyOf } from '../../proxy/keyring/slots/api-key.ts';
 import { keyringName } from '../../proxy/keyring/state/records.ts';
-import { type Bench, openBench } from '../helpers/bench.ts';
+import { openBench, sharedBench } from '../helpers/bench.ts';
 import type { TestTenant } from '../helpers/proxy.ts';
 import {
   framed,
@@ -24,13 +24,11 @@ import { storedKeys } from '../helpers/stored.ts';
 const minutes = (count: number): Date => new Date(NOW.getTime() + count * 60_000);
 const withAuthorization = (value: (old: string) => string) => replaced('authorization', value);
 
-let bench: Bench;
+const bench = sharedBench({ now: () => new Date(NOW) });
 let host: string;
 beforeAll(async () => {
-  bench = await openBench({ now: () => new Date(NOW) });
   host = new URL(bench.proxy.endpoint).host;
 });
-afterAll(() => bench.close());
 
 let path: string;
 let count = 0;

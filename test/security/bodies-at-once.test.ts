@@ -5,10 +5,10 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { md5Threads } from '../../proxy/body/md5-threads.ts';
 import { MD5_BLOCK_BYTES, MD5_SPARE_STREAMS, MD5_THREAD_BYTES } from '../../proxy/limits.ts';
-import { type Bench, openBench } from '../helpers/bench.ts';
+import { sharedBench } from '../helpers/bench.ts';
 import type { TestTenant } from '../helpers/proxy.ts';
 import { headText, objectPath, RawConnection, signHeaders } from '../helpers/raw-client.ts';
 
@@ -16,13 +16,11 @@ const BODIES = 24;
 /** More than have spare blocks: some get new ones. */
 const AT_ONCE = MD5_SPARE_STREAMS + 4;
 
-let bench: Bench;
+const bench = sharedBench({ config: { memoryBytes: 256 * 1024 * 1024 } });
 let tenants: readonly TestTenant[];
 beforeAll(async () => {
-  bench = await openBench({ config: { memoryBytes: 256 * 1024 * 1024 } });
   tenants = [bench.tenant, await bench.proxy.createTenant()];
 });
-afterAll(() => bench.close());
 
 /** Sizes at the edges of blocks, and others. */
 const sizeOf = (index: number) => MD5_THREAD_BYTES + (index % 3) * MD5_BLOCK_BYTES + (index % 5);

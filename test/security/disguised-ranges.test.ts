@@ -4,16 +4,15 @@
  * copy. True legacy objects keep every range, at one more request for each version at most.
  */
 import { CreateMultipartUploadCommand } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { PART_MAGIC } from '../../crypto/layout.ts';
-import { type Bench, openBench } from '../helpers/bench.ts';
+import { sharedBench } from '../helpers/bench.ts';
 import { objectPath } from '../helpers/raw-client.ts';
 
-let bench: Bench;
+const bench = sharedBench();
 const LEGACY = Buffer.from('these bytes were stored by somebody else, in clear');
 
 beforeAll(async () => {
-  bench = await openBench();
   for (const [key, size] of [
     ['small', 1000],
     ['large', 2 * 1024 * 1024],
@@ -25,7 +24,6 @@ beforeAll(async () => {
   await storeAtBackend('legacy', LEGACY);
   await storeAtBackend('short', LEGACY.subarray(0, PART_MAGIC.length - 1));
 });
-afterAll(() => bench.close());
 
 async function fetchStored(key: string): Promise<{ body: Buffer }> {
   const signal = AbortSignal.timeout(10_000);

@@ -5,20 +5,18 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Bench, openBench } from '../helpers/bench.ts';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { sharedBench } from '../helpers/bench.ts';
 import { type Header, objectPath, type RawRequest } from '../helpers/raw-client.ts';
 
 const small = randomBytes(10_000);
 const large = randomBytes(3 * 1024 * 1024);
 
-let bench: Bench;
+const bench = sharedBench();
 beforeAll(async () => {
-  bench = await openBench();
   await bench.send({ method: 'PUT', path: objectPath(bench.bucket, 'small'), body: small });
   await bench.send({ method: 'PUT', path: objectPath(bench.bucket, 'large'), body: large });
 });
-afterAll(() => bench.close());
 afterEach(() => {
   bench.backend.intercept = (request, next) => next(request);
 });

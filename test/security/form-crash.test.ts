@@ -3,11 +3,11 @@
  * field, must each be refused, and none may leave an error behind that nobody listens to, which would end the process. Nor may
  * one hold a connection open for as long as it likes, nor many of them the memory.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { S3Error } from '../../proxy/errors.ts';
 import { readForm } from '../../proxy/form/read-form.ts';
 import { UNSIGNED_FORMS_AT_ONCE } from '../../proxy/limits.ts';
-import { type Bench, openBench } from '../helpers/bench.ts';
+import { sharedBench } from '../helpers/bench.ts';
 import { sendRaw } from '../helpers/raw-client.ts';
 
 const BOUNDARY = 'limit';
@@ -17,14 +17,10 @@ const part = (head: string, value: string) =>
 const KEY = `${part('name="key"', 'a')}\r\n`;
 const WHOLE = `${KEY}${part('name="file"; filename="f"', 'contents')}\r\n--${BOUNDARY}--\r\n`;
 
-let bench: Bench;
+const bench = sharedBench();
 const unheard: unknown[] = [];
 const note = (error: unknown) => void unheard.push(error);
 
-beforeAll(async () => {
-  bench = await openBench();
-});
-afterAll(() => bench.close());
 beforeEach(() => {
   unheard.length = 0;
   process.on('uncaughtException', note);

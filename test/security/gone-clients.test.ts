@@ -3,11 +3,13 @@
  * comes back, and so does what the backend was about to send. A reservation that stays would cost every tenant some of the
  * budget until the process is started again.
  */
+
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { MemoryBudget } from '../../proxy/memory/admission.ts';
 import { type Bench, openBench } from '../helpers/bench.ts';
+import { MiB } from '../helpers/bytes.ts';
 import { FORM_TYPE, formBody, signedFields } from '../helpers/form.ts';
 import {
   type Header,
@@ -18,7 +20,6 @@ import {
   signHeaders,
 } from '../helpers/raw-client.ts';
 
-const MiB = 1024 * 1024;
 const ROUNDS = 4;
 
 let bench: Bench;

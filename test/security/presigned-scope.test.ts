@@ -4,21 +4,19 @@
  * header could be.
  */
 import { createHmac } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Bench, openBench } from '../helpers/bench.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { sharedBench } from '../helpers/bench.ts';
 import { type Header, presignQuery, type RawReply, sendRaw, withLength } from '../helpers/raw-client.ts';
 import { storedKeys } from '../helpers/stored.ts';
 
 const BASE = 's3.example.test';
-let bench: Bench;
+const bench = sharedBench({ config: { hostnames: [BASE, 'second.example.test'] } });
 let other: string;
 
 beforeAll(async () => {
-  bench = await openBench({ config: { hostnames: [BASE, 'second.example.test'] } });
   other = `${bench.bucket}-other`;
   await bench.send({ method: 'PUT', path: `/${other}` });
 });
-afterAll(() => bench.close());
 
 interface Visit {
   readonly method: string;

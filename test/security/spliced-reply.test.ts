@@ -4,15 +4,11 @@
  */
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Bench, openBench } from '../helpers/bench.ts';
+import { expect, test } from 'vitest';
+import { sharedBench } from '../helpers/bench.ts';
 import { headText, objectPath, signHeaders } from '../helpers/raw-client.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await openBench();
-});
-afterAll(() => bench.close());
+const bench = sharedBench();
 
 test('garbage behind a GET is not answered inside its body', async () => {
   const path = objectPath(bench.bucket, 'large');

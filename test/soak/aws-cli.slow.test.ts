@@ -1,4 +1,5 @@
 /** Protects: aws-cli moves 1 GiB in parts both ways, over https, and the program's memory stays flat. */
+
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { clientEnvironment } from '../e2e/support/client-environment.ts';
@@ -7,9 +8,9 @@ import { digestsOfFile } from '../e2e/support/plaintext.ts';
 import { runClient } from '../e2e/support/run-client.ts';
 import { Stage } from '../e2e/support/stage.ts';
 import { findOnPath } from '../e2e/support/store-under-test.ts';
+import { MiB } from '../helpers/bytes.ts';
 import { printSoak, processMemory, type SoakRow } from './support/process-memory.ts';
 
-const MiB = 1024 * 1024;
 const BYTES = 1024 * MiB;
 /** Ten connections at once, each with buffers of its own for TLS. */
 const MAX_RESIDENT = 400 * MiB;

@@ -3,14 +3,15 @@
  * middle of many PUTs, several times; every object that it acknowledged is whole afterwards, and no other object is there in
  * part: it is whole, or the one that stood there before, or missing.
  */
+
 import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBucket } from '../e2e/support/client-suite.ts';
 import { openDownload, openUpload, send, type Target, writeBody } from '../e2e/support/signed-stream.ts';
 import { Stage } from '../e2e/support/stage.ts';
+import { MiB } from '../helpers/bytes.ts';
 import { generatedBody, sha256Of } from './support/generated-body.ts';
 
-const MiB = 1024 * 1024;
 const ROUNDS = 8;
 const WRITERS = 6;
 /** Small ones are in the index, the others are files. */

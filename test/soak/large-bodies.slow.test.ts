@@ -2,6 +2,7 @@
  * Protects: constant memory (seen elsewhere: whole files buffered). 5 GiB up and down through the running program, and a reader that
  * stops reading half-way, take no more resident memory than a few large buffers, on the embedded store and on a real server.
  */
+
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -9,10 +10,10 @@ import { createBucket } from '../e2e/support/client-suite.ts';
 import { openDownload, openUpload, send, type Target, writeBody } from '../e2e/support/signed-stream.ts';
 import { Stage } from '../e2e/support/stage.ts';
 import { isInstalled, type StoreName } from '../e2e/support/store-under-test.ts';
+import { MiB } from '../helpers/bytes.ts';
 import { generatedBody, hashed } from './support/generated-body.ts';
 import { printSoak, processMemory, type SoakRow } from './support/process-memory.ts';
 
-const MiB = 1024 * 1024;
 const BYTES = 5 * 1024 * MiB;
 const MAX_RESIDENT = 300 * MiB;
 /** How long the slow reader leaves the socket alone, several times. */

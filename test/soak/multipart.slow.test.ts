@@ -2,15 +2,16 @@
  * Protects: constant memory with many parts (seen elsewhere: ranged reads of multipart objects buffered, out of memory overnight).
  * Sixty-four parts at once, and a thousand ranges of one byte over an object of many parts.
  */
+
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createBucket } from '../e2e/support/client-suite.ts';
 import { openDownload, openUpload, send, type Target, writeBody } from '../e2e/support/signed-stream.ts';
 import { Stage } from '../e2e/support/stage.ts';
+import { MiB } from '../helpers/bytes.ts';
 import { generatedBody } from './support/generated-body.ts';
 import { printSoak, processMemory, type SoakRow } from './support/process-memory.ts';
 
-const MiB = 1024 * 1024;
 const PARTS = 64;
 const PART_BYTES = 8 * MiB;
 const MANY_PARTS = 400;

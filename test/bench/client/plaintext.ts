@@ -2,10 +2,11 @@
  * The plaintext of every object of the benchmark: windows of one block of random-looking bytes, so that any received byte
  * can be compared with the one that belongs there, at next to no cost.
  */
+
 import { createHash } from 'node:crypto';
+import { MiB } from '../../helpers/bytes.ts';
 import { generatedBody } from '../../soak/support/generated-body.ts';
 
-const MiB = 1024 * 1024;
 export const LARGE_BYTES = 64 * MiB;
 export const SMALL_BYTES = 4096;
 /** Windows of large objects begin a whole number of these apart. */

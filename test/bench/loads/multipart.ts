@@ -1,5 +1,7 @@
 /** One object of 1 GiB in 16 parts: uploading it, and reading 64 KiB from anywhere in it. */
+
 import { randomInt } from 'node:crypto';
+import { MiB } from '../../helpers/bytes.ts';
 import { expectStatus } from '../client/ask.ts';
 import { Connection } from '../client/connection.ts';
 import type { Operation } from '../client/drive.ts';
@@ -15,7 +17,6 @@ const RANGE_BYTES = 64 * 1024;
 const RANGE_CONNECTIONS = 8;
 /** Ranges signed beforehand. */
 const RANGES = 256;
-const MiB = 1024 * 1024;
 
 const parts = () => Array.from({ length: PARTS }, (_, index) => largeBody(index));
 

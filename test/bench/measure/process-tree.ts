@@ -2,11 +2,12 @@
  * What a process and all its descendants have used, from /proc: processor time as the kernel counts it (user and system, all
  * threads), resident memory now and at its peak. Source: proc(5).
  */
+
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { KiB } from '../../helpers/bytes.ts';
 
 /** Ticks a second of utime and stime: USER_HZ, which is 100 on every Linux of today. */
 const TICKS_PER_SECOND = 100;
-const KiB = 1024;
 
 interface Stat {
   readonly pid: number;

@@ -1,8 +1,8 @@
 // Protects: how samples become the published figures: medians over rounds, costs for each GiB and each 1,000 operations.
-import { describe, expect, test } from 'vitest';
-import { resultOf, type Sample } from './result.ts';
 
-const GiB = 1024 ** 3;
+import { describe, expect, test } from 'vitest';
+import { GiB } from '../../helpers/bytes.ts';
+import { resultOf, type Sample } from './result.ts';
 
 const sample = (o: Partial<Sample> = {}): Sample => ({
   operations: 100,

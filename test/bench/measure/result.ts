@@ -1,4 +1,5 @@
 /** What one measurement of one target gives, and what all rounds together give. */
+import { GiB, MiB } from '../../helpers/bytes.ts';
 import { median } from './statistics.ts';
 
 /** One measurement: one load, one target, one round. */
@@ -47,9 +48,6 @@ export interface Result {
   readonly backendRequestsPerOperation: number | undefined;
   readonly samples: readonly Sample[];
 }
-
-const GiB = 1024 ** 3;
-const MiB = 1024 ** 2;
 
 export function resultOf(load: string, target: string, samples: readonly Sample[]): Result {
   const of = (figure: (sample: Sample) => number | undefined) =>

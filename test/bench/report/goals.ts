@@ -1,9 +1,8 @@
 /** What Sealgate sets itself: each goal with its bound, what was measured, and whether it was met. */
+import { MiB } from '../../helpers/bytes.ts';
 import type { Load } from '../loads/load.ts';
 import type { Result } from '../measure/result.ts';
 import type { Floor } from './floor.ts';
-
-const MiB = 1024 ** 2;
 
 export interface Goal {
   readonly name: string;

@@ -1,6 +1,8 @@
 // Protects: what is published: the floor, which goals were met, and that the page keeps what is written by hand.
+
 import { XMLValidator } from 'fast-xml-parser';
 import { describe, expect, test } from 'vitest';
+import { GiB, MiB } from '../../helpers/bytes.ts';
 import type { Load } from '../loads/load.ts';
 import { LOADS, QUICK } from '../loads/table.ts';
 import { type Result, resultOf, type Sample } from '../measure/result.ts';
@@ -11,8 +13,6 @@ import { plot } from './plot.ts';
 import { makeReport, replaceMeasured } from './report.ts';
 import { figure, ratio } from './text.ts';
 
-const GiB = 1024 ** 3;
-const MiB = 1024 ** 2;
 const CRYPTO = { seal: 0.6, open: 0.5, md5: 1.5, sha256: 0.8 };
 
 const load = (name: string): Load => {

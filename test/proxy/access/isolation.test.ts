@@ -7,7 +7,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Operation } from '../../../proxy/operation.ts';
 import { OPERATIONS } from '../../../proxy/operations/table.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { sharedBench } from '../../helpers/bench.ts';
 import type { TestTenant } from '../../helpers/proxy.ts';
 import {
   type Header,
@@ -86,12 +86,11 @@ const rowOf = (operation: Operation): Row | undefined => {
   return ROWS[operation.name] ?? (PLAIN.includes(operation.name) || isBucketConfiguration ? {} : undefined);
 };
 
-let bench: Bench;
+const bench = sharedBench();
 let victim: Target;
 let strangers: Record<'otherBucket' | 'otherPrefix' | 'reader' | 'notOwner', TestTenant>;
 
 beforeAll(async () => {
-  bench = await openBench();
   const { bucket, proxy } = bench;
   const key = 'private/key';
   await bench.send({
@@ -115,7 +114,6 @@ beforeAll(async () => {
     notOwner: await proxy.createTenant(),
   };
 });
-afterAll(() => bench.close());
 
 function requestOf(operation: Operation, row: Row, target: Target): RawRequest {
   const { method, level, subresources = [] } = operation.selector;

@@ -1,14 +1,14 @@
 // Protects: bodies exactly as current clients send them, headers and framing: boto3 and aws-cli over http and https, the AWS SDK
 // for JavaScript with buffers and streams, and AWS's published chunked uploads. Lengths, first bytes and checksums are those
 // seen on the wire.
+
 import { describe, expect, it } from 'vitest';
 import { openBody } from '../../../proxy/body/verified-body.ts';
 import { parseClaim } from '../../../sigv4/parse.ts';
 import { verifyRequest } from '../../../sigv4/verify.ts';
 import { chunkedBody } from '../../helpers/aws-chunked-body.ts';
+import { MiB } from '../../helpers/bytes.ts';
 import { NOW, signByHeader, signingSecret } from '../../helpers/sign-request.ts';
-
-const MiB = 1024 * 1024;
 
 interface Upload {
   readonly payload: Buffer;

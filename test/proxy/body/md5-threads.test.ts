@@ -1,5 +1,6 @@
 // Protects: the MD5 of a large body is the same wherever it is computed; a body is never taken for verified when its thread
 // ended; no shared memory stays lent when bodies end, fail or are given up; threads and memory have bounds.
+
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -11,9 +12,9 @@ import { Md5Threads } from '../../../proxy/body/md5-threads.ts';
 import type { ThreadedMd5 } from '../../../proxy/body/threaded-md5.ts';
 import { openBody, type VerifiedBody } from '../../../proxy/body/verified-body.ts';
 import { MD5_BLOCK_BYTES, MD5_BLOCKS, MD5_THREAD_BYTES } from '../../../proxy/limits.ts';
+import { MiB } from '../../helpers/bytes.ts';
 import { generatedBody } from '../../soak/support/generated-body.ts';
 
-const MiB = 1024 * 1024;
 const DYING = new URL('../../helpers/dying-md5-child.ts', import.meta.url);
 const IDLE = fileURLToPath(new URL('../../helpers/idle-md5-child.ts', import.meta.url));
 const MISSING = new URL('../../helpers/no-such-thread.ts', import.meta.url);

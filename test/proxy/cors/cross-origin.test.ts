@@ -4,11 +4,11 @@
  */
 import { Readable } from 'node:stream';
 import { PutBucketCorsCommand } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { BackendUnavailable } from '../../../proxy/backend/backend.ts';
 import { CORS_FETCHES_AT_ONCE, CORS_TTL_MS } from '../../../proxy/limits.ts';
 import { errorReply } from '../../helpers/backend-reply.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { sharedBench } from '../../helpers/bench.ts';
 import { sendRaw } from '../../helpers/raw-client.ts';
 
 const RULES =
@@ -16,14 +16,13 @@ const RULES =
   '<AllowedMethod>GET</AllowedMethod><AllowedHeader>*</AllowedHeader><ExposeHeader>ETag</ExposeHeader></CORSRule></CORSConfiguration>';
 const ORIGIN = ['origin', 'https://app.example'] as const;
 
-let bench: Bench;
+const bench = sharedBench({ now: () => new Date(clock) });
 let clock = Date.now();
 /** What the backend says of ?cors; a thrown error when undefined. */
 let stored: string | undefined;
 let asked: string[] = [];
 
 beforeAll(async () => {
-  bench = await openBench({ now: () => new Date(clock) });
   bench.backend.intercept = async (request, next) => {
     if (request.query?.[0]?.[0] !== 'cors') return next(request);
     asked.push(`${request.method} ${request.bucket}`);
@@ -33,7 +32,6 @@ beforeAll(async () => {
     return { status: 200, headers: {}, body: Readable.from([Buffer.from(request.method === 'PUT' ? '' : stored)]) };
   };
 });
-afterAll(() => bench.close());
 beforeEach(() => {
   stored = RULES;
   asked = [];

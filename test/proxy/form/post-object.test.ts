@@ -2,9 +2,11 @@
  * Protects browser form uploads (S3 API reference, "POST Object"): what the policy's signer allowed is stored, sealed, whatever
  * its size, and answered as the form asks; what grows too large or breaks off in the middle stores nothing.
  */
+
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Bench, openBench, temporaryStore } from '../../helpers/bench.ts';
+import { MiB } from '../../helpers/bytes.ts';
 import { BOUNDARY, FORM_TYPE, type FormField } from '../../helpers/form.ts';
 import { formPoster } from '../../helpers/form-poster.ts';
 import { RawConnection } from '../../helpers/raw-client.ts';
@@ -12,7 +14,6 @@ import { storedObject } from '../../helpers/stored.ts';
 import { strictBackend } from '../../helpers/strict-backend.ts';
 import { openUploads, outcome } from '../../helpers/uploads.ts';
 
-const MiB = 1024 * 1024;
 const SOURCE = randomBytes(20 * MiB + 3);
 const md5 = (data: Buffer | string) => createHash('md5').update(data).digest('hex');
 

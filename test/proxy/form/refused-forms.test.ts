@@ -2,16 +2,17 @@
  * Protects against forms that nobody allowed: what breaks a condition of the policy, its signature or its form stores nothing, and
  * no form reaches another operation.
  */
+
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Bench, openBench, temporaryStore } from '../../helpers/bench.ts';
+import { MiB } from '../../helpers/bytes.ts';
 import { BOUNDARY, FORM_TYPE } from '../../helpers/form.ts';
 import { formPoster, type Posted } from '../../helpers/form-poster.ts';
 import { fingerprintOf, storedKeys } from '../../helpers/stored.ts';
 import { strictBackend } from '../../helpers/strict-backend.ts';
 import { openUploads, outcome } from '../../helpers/uploads.ts';
 
-const MiB = 1024 * 1024;
 const SOURCE = randomBytes(20 * MiB + 3);
 
 let bench: Bench;

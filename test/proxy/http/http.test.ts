@@ -2,9 +2,9 @@
  * The HTTP edge, byte by byte: 100 Continue only for those who may go on, refusals that are read and not reset, connections
  * that serve again, and S3's XML for what is no HTTP at all (RFC 9110 section 10.1.1, RFC 9112).
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { MAX_REQUEST_HEAD_BYTES } from '../../../proxy/limits.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { openBench, sharedBench } from '../../helpers/bench.ts';
 import {
   codeOf,
   type Header,
@@ -17,14 +17,12 @@ import {
   withLength,
 } from '../../helpers/raw-client.ts';
 
-let bench: Bench;
+const bench = sharedBench({ config: { hostnames: ['s3.example.test', 'example.test'] } });
 let host: string;
 
 beforeAll(async () => {
-  bench = await openBench({ config: { hostnames: ['s3.example.test', 'example.test'] } });
   host = new URL(bench.proxy.endpoint).host;
 });
-afterAll(() => bench.close());
 
 const connect = () => RawConnection.open(bench.proxy.endpoint);
 

@@ -2,22 +2,18 @@
  * Protects: nothing is stored by a request that lasted longer than the time after which the root key that it wraps under may be
  * given up, however steadily its body comes; and only requests that write are cut.
  */
+
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { LONGEST_REQUEST_SECONDS, LONGEST_WRITE_SECONDS } from '../../../proxy/limits.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { sharedBench } from '../../helpers/bench.ts';
+import { MiB } from '../../helpers/bytes.ts';
 import { FORM_TYPE, formBody, signedFields } from '../../helpers/form.ts';
 import { objectPath, sha256Hex, signHeaders } from '../../helpers/raw-client.ts';
 
-const MiB = 1024 * 1024;
-
-let bench: Bench;
-beforeAll(async () => {
-  bench = await openBench({ longestWriteMs: 2_000 });
-});
-afterAll(() => bench.close());
+const bench = sharedBench({ longestWriteMs: 2_000 });
 
 function open(method: 'GET' | 'PUT', key: string, length?: number) {
   const { host, hostname, port } = new URL(bench.proxy.endpoint);

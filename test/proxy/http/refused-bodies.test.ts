@@ -2,8 +2,8 @@
  * Protects: a body that is not what was signed or promised stores nothing, and is refused over the wire with S3's own code: tampered
  * bodies, chunks and trailers, digests that do not fit, bodies that break off.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { sharedBench } from '../../helpers/bench.ts';
 import {
   ChunkChainSigner,
   framed,
@@ -20,13 +20,11 @@ import { referenceChecksum } from '../../helpers/reference-checksums.ts';
 import { BODY, NOW, refusedRequests, replaced } from '../../helpers/refused-requests.ts';
 import { storedKeys } from '../../helpers/stored.ts';
 
-let bench: Bench;
+const bench = sharedBench({ now: () => new Date(NOW) });
 let host: string;
 beforeAll(async () => {
-  bench = await openBench({ now: () => new Date(NOW) });
   host = new URL(bench.proxy.endpoint).host;
 });
-afterAll(() => bench.close());
 
 let path: string;
 let count = 0;

@@ -3,22 +3,20 @@
  * that was sent. A signature for S3 does nothing here and one for IAM nothing there; each refusal speaks the language of
  * the API that was addressed; and no refused request changes a key.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { MAX_QUERY_BODY_BYTES, MAX_QUERY_PARAMETERS } from '../../../proxy/limits.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { sharedBench } from '../../helpers/bench.ts';
 import type { TestTenant } from '../../helpers/proxy.ts';
 import { sendQuery, signedQuery } from '../../helpers/query-api.ts';
 import { type Header, presignQuery, type RawReply, sendRaw, sendSigned, sha256Hex } from '../../helpers/raw-client.ts';
 
 const HOSTNAME = 'store.example';
-let bench: Bench;
+const bench = sharedBench({ config: { hostnames: [HOSTNAME], regionIsSet: true, region: 'eu-test-1' } });
 let tenant: TestTenant;
 
 beforeAll(async () => {
-  bench = await openBench({ config: { hostnames: [HOSTNAME], regionIsSet: true, region: 'eu-test-1' } });
   tenant = bench.tenant;
 });
-afterAll(() => bench.close());
 
 const FORM: Header = ['content-type', 'application/x-www-form-urlencoded'];
 const BODY = 'Action=CreateAccessKey&Version=2010-05-08';

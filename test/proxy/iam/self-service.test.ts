@@ -4,7 +4,7 @@
  * key stays, other tenants are out of sight, and no request makes two keys.
  */
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { unsealAccessKeyId } from '../../../proxy/keyring/access-keys/access-key-id.ts';
 import { KeyAdmin } from '../../../proxy/keyring/admin/key-admin.ts';
 import { TenantAdmin } from '../../../proxy/keyring/admin/tenant-admin.ts';
@@ -12,19 +12,14 @@ import type { Grant } from '../../../proxy/keyring/grants.ts';
 import { processKdfRunner } from '../../../proxy/keyring/slots/kdf.ts';
 import { MAX_KEYRING_SLOTS } from '../../../proxy/limits.ts';
 import { alterSlot } from '../../helpers/alter-slot.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { sharedBench } from '../../helpers/bench.ts';
 import type { TestTenant } from '../../helpers/proxy.ts';
 import { asQueryReply, type QueryReply, sendQuery, signedQuery } from '../../helpers/query-api.ts';
 import { sendRaw } from '../../helpers/raw-client.ts';
 
-let bench: Bench;
+const bench = sharedBench();
 /** Turns with each request, so that no two of one test are the same: they would carry the same signature. */
 let time = Date.now();
-
-beforeAll(async () => {
-  bench = await openBench();
-});
-afterAll(() => bench.close());
 
 type Parameters = Readonly<Record<string, string>>;
 

@@ -2,21 +2,20 @@
  * Protects: what requests buffer is bounded for the whole process. Requests wait in order when the budget is full, are
  * refused with SlowDown when none comes free, and nothing is leaked by any way a request can end.
  */
+
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../../proxy/config/config.ts';
 import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
 import { MAX_XML_BODY_BYTES } from '../../../proxy/limits.ts';
 import { MemoryBudget, type Reservation } from '../../../proxy/memory/admission.ts';
 import { defaultMemoryBytes } from '../../../proxy/memory/memory-setting.ts';
 import { memoryOf } from '../../../proxy/memory/request-memory.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { sharedBench } from '../../helpers/bench.ts';
+import { GiB, KiB, MiB } from '../../helpers/bytes.ts';
 import { objectPath, sha256Hex, signHeaders } from '../../helpers/raw-client.ts';
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
-const GiB = 1024 * MiB;
 const never = new AbortController().signal;
 
 /** A claim of the tenant that most tests have. */
@@ -189,11 +188,7 @@ test('SEALGATE_MEMORY speaks of all workers, and is refused when it cannot be me
 });
 
 describe('a proxy with room for four small PUTs', () => {
-  let bench: Bench;
-  beforeAll(async () => {
-    bench = await openBench({ config: { memoryBytes: 13 * MiB } });
-  });
-  afterAll(() => bench.close());
+  const bench = sharedBench({ config: { memoryBytes: 13 * MiB } });
 
   test('answers many at once, one after the other, and every one is stored whole', async () => {
     const body = Buffer.alloc(MiB, 7);

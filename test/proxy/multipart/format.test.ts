@@ -4,9 +4,9 @@
  */
 import { createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { Dek } from '../../../crypto/dek.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { sharedBench } from '../../helpers/bench.ts';
 import { storedKeys, storedObject } from '../../helpers/stored.ts';
 import { beginUpload, MIN_PART, type Upload } from '../../helpers/uploads.ts';
 
@@ -39,7 +39,7 @@ const openBox = (dek: Buffer, label: string, fields: Buffer[], box: Buffer): Rec
   JSON.parse(open(dek, { label, salt: box.subarray(0, 32), sealed: box.subarray(32), fields }).toString());
 
 describe('uploads in progress', () => {
-  let bench: Bench;
+  const bench = sharedBench();
   let dek: Buffer;
   let upload: Upload;
   let prefix: string;
@@ -49,7 +49,6 @@ describe('uploads in progress', () => {
   const read = async (key: string) => (await storedObject(bench.backend, STATE, key)).body;
 
   beforeAll(async () => {
-    bench = await openBench();
     const make = Dek.fromBytes;
     const spy = vi.spyOn(Dek, 'fromBytes').mockImplementation((raw) => {
       dek = Buffer.from(raw);
@@ -65,7 +64,6 @@ describe('uploads in progress', () => {
     await upload.put(1, large);
     await upload.put(2, small);
   });
-  afterAll(() => bench.close());
 
   it('stand under the names that the document gives', async () => {
     const names = (await storedKeys(bench.backend, STATE)).filter((key) => key.startsWith('uploads/'));

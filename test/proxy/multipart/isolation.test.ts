@@ -2,8 +2,8 @@
  * Protects uploads from other tenants and narrower keys: whoever names an upload that is not theirs, by whatever
  * step, gets an error, learns nothing, and changes nothing.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Bench, sharedBench } from '../../helpers/bench.ts';
 import type { TestTenant } from '../../helpers/proxy.ts';
 import { type RawReply, sendSigned } from '../../helpers/raw-client.ts';
 import { fingerprintOf } from '../../helpers/stored.ts';
@@ -22,18 +22,16 @@ import {
 const BODY = Buffer.from('theirs alone');
 
 describe('uploads of others', () => {
-  let bench: Bench;
+  const bench = sharedBench();
   let stranger: TestTenant;
   let upload: Upload;
   let listed: Listed[];
   beforeAll(async () => {
-    bench = await openBench();
     stranger = await bench.proxy.createTenant();
     upload = await beginUpload(bench, 'docs/theirs');
     listed = [await upload.put(1, BODY)];
     await uploaded({ ...bench, send: (request) => bench.send(request, stranger) }, 'strange/own', [BODY]);
   });
-  afterAll(() => bench.close());
 
   const STEPS: Readonly<Record<string, (as: Upload) => Promise<RawReply>>> = {
     UploadPart: (as) => as.part(1, Buffer.from('other bytes')),

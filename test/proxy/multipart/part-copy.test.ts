@@ -4,9 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { CreateBucketCommand, PutBucketVersioningCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { errorReply } from '../../helpers/backend-reply.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { sharedBench } from '../../helpers/bench.ts';
 import { uniqueBucket } from '../../helpers/proxy.ts';
 import { type Header, percentEncode } from '../../helpers/raw-client.ts';
 import { referenceChecksum } from '../../helpers/reference-checksums.ts';
@@ -34,10 +34,9 @@ type Kind = keyof typeof KINDS;
 const range = (text: string): Header => ['x-amz-copy-source-range', text];
 
 describe('UploadPartCopy', () => {
-  let bench: Bench;
+  const bench = sharedBench();
   let upload: Upload;
   beforeAll(async () => {
-    bench = await openBench();
     const { s3, bucket, backend } = bench;
     for (const kind of ['empty', 'small', 'large'] as const) {
       await s3.send(new PutObjectCommand({ Bucket: bucket, Key: kind, Body: KINDS[kind] }));
@@ -46,7 +45,6 @@ describe('UploadPartCopy', () => {
     await storeDirectly(backend, { bucket, key: 'legacy', body: KINDS.legacy });
     upload = await beginUpload(bench, 'target');
   });
-  afterAll(() => bench.close());
 
   async function expectCopied(source: string, wanted: Buffer, headers: readonly Header[] = []): Promise<void> {
     const reply = await upload.copy(1, source, headers);

@@ -2,10 +2,12 @@
  * Protects uploads of 10,000 parts: they complete in bounded memory, listings and the part table go over many pages, and any range
  * reads. The smallest part is made small here, and the store keeps everything in memory.
  */
+
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { MAX_PART_NUMBER } from '../../../proxy/limits.ts';
 import { type Bench, openBench } from '../../helpers/bench.ts';
+import { MiB } from '../../helpers/bytes.ts';
 import { PARTS_STORE_CAPABILITIES, PartsStore } from '../../helpers/parts-store.ts';
 import { beginUpload, elements, type Listed, md5, openReplica, outcome, uploadState } from '../../helpers/uploads.ts';
 
@@ -16,7 +18,6 @@ vi.mock('../../../proxy/limits.ts', async (original) => ({
 
 const PART_BYTES = 2048;
 const AT_ONCE = 16;
-const MiB = 1024 * 1024;
 
 describe('10,000 parts', () => {
   let bench: Bench;

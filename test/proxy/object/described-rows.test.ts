@@ -4,13 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type BackendResponse, BackendUnavailable } from '../../../proxy/backend/backend.ts';
 import { parseListV2 } from '../../../proxy/backend/list.ts';
 import { readBody } from '../../../proxy/backend/read-body.ts';
 import { renderXml, type XmlElement } from '../../../proxy/xml/render-xml.ts';
 import { queryValue } from '../../helpers/backend-reply.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { sharedBench } from '../../helpers/bench.ts';
 import { objectPath, type RawReply } from '../../helpers/raw-client.ts';
 import { openReplica, type Replica } from '../../helpers/uploads.ts';
 import { userMetadata } from '../../helpers/user-metadata.ts';
@@ -20,11 +20,10 @@ const keys = Array.from({ length: ROWS }, (_, i) => `row/a b+\u00fc%${String(i).
 /** Besides small ones: empty, exactly as much as goes into a header, one byte more, parts of the rest. */
 const sizes = [0, 1, 1_048_576, 1_048_577, 3_000_000];
 
-let bench: Bench;
+const bench = sharedBench();
 let plain: Replica;
 let able: Replica;
 beforeAll(async () => {
-  bench = await openBench();
   for (const [index, key] of keys.entries()) {
     const body = randomBytes(sizes[index] ?? 1_000 + index);
     const headers = index % 7 === 0 ? [['x-amz-meta-long', 'v'.repeat(1_900)] as const] : [];
@@ -33,7 +32,6 @@ beforeAll(async () => {
   const legacy = { method: 'PUT', bucket: bench.bucket, key: 'row/legacy', body: Buffer.alloc(500, 'x') } as const;
   await bench.backend.inner.send({ ...legacy, signal: AbortSignal.timeout(5_000) });
 });
-afterAll(() => bench.close());
 
 /** Two processes with nothing in their caches but the caller's keyring: one at a store that shows metadata, one not. */
 beforeEach(async () => {

@@ -4,17 +4,13 @@
  * (seen elsewhere: "base64 starting with 0x01 is encrypted").
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { PART_MAGIC } from '../../../crypto/layout.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { openBench, sharedBench } from '../../helpers/bench.ts';
 import { objectPath } from '../../helpers/raw-client.ts';
 import { storeDirectly } from '../../helpers/stored.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await openBench();
-});
-afterAll(() => bench.close());
+const bench = sharedBench();
 
 const md5 = (data: Buffer): string => createHash('md5').update(data).digest('hex');
 

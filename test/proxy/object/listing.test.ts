@@ -5,18 +5,17 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { LIST_LOOKUPS_AT_ONCE } from '../../../proxy/limits.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { sharedBench } from '../../helpers/bench.ts';
 import { objectPath, type RawReply, signHeaders } from '../../helpers/raw-client.ts';
 import { openReplica, type Replica } from '../../helpers/uploads.ts';
 import type { WatchedBackend } from '../../helpers/watched-backend.ts';
 
 const ROWS = 200;
-let bench: Bench;
+const bench = sharedBench();
 let replica: Replica;
 beforeAll(async () => {
-  bench = await openBench();
   for (let from = 0; from < ROWS; from += 20) {
     const keys = Array.from({ length: 20 }, (_, index) => `row/${from + index}`);
     const put = (key: string) =>
@@ -24,7 +23,6 @@ beforeAll(async () => {
     for (const { status } of await Promise.all(keys.map(put))) expect(status).toBe(200);
   }
 });
-afterAll(() => bench.close());
 /** A process with nothing in its caches but the caller's keyring. */
 beforeEach(async () => {
   bench.backend.intercept = (request, next) => next(request);

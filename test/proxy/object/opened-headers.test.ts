@@ -2,14 +2,15 @@
  * Protects: a header is opened once and counts only for the very bytes, name and root key that it was opened with; whatever
  * differs is opened anew, and refused as ever.
  */
+
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { Dek } from '../../../crypto/dek.ts';
 import { sealHeader } from '../../../crypto/header.ts';
 import type { OpenTenant } from '../../../proxy/keyring/tenancy.ts';
 import { OpenedHeaders } from '../../../proxy/object/opened-headers.ts';
+import { MiB } from '../../helpers/bytes.ts';
 
-const MiB = 1024 * 1024;
 const ID = 'aa'.repeat(12);
 const newRoot = () => createSecretKey(randomBytes(32));
 const root = newRoot();

@@ -3,14 +3,15 @@
  * cut, doubled and moved. A GET fails, or is cut short of Content-Length; no byte beyond the last authentic segment goes
  * out; HEAD fails when the metadata is damaged; and each time an event is recorded.
  */
+
 import { createHash, randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { PART_HEADER_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES } from '../../../crypto/layout.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { sharedBench } from '../../helpers/bench.ts';
+import { MiB } from '../../helpers/bytes.ts';
 import { objectPath, type RawReply } from '../../helpers/raw-client.ts';
 import { type StoredCopy, storeDirectly, storedObject } from '../../helpers/stored.ts';
 
-const MiB = 1024 * 1024;
 const KINDS = {
   small: 3 * SEGMENT_BYTES + 100,
   large: MiB + 3 * SEGMENT_BYTES + 100,
@@ -19,14 +20,9 @@ const KINDS = {
 type Kind = keyof typeof KINDS;
 const kinds = Object.keys(KINDS) as Kind[];
 
-let bench: Bench;
+const bench = sharedBench();
 const bodies = new Map<string, Buffer>();
 const originals = new Map<string, StoredCopy>();
-
-beforeAll(async () => {
-  bench = await openBench();
-});
-afterAll(() => bench.close());
 
 let mark = 0;
 beforeEach(async () => {

@@ -1,5 +1,6 @@
 // Protects: the way out without a server. What a running proxy stored opens with the API key and the keyring alone, without
 // seal keys, bit for bit; what does not open is named, ends the command with a failure and leaves nothing half-written.
+
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,11 +21,11 @@ import { decryptCommand } from '../../../proxy/cli/decrypt.ts';
 import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
 import { keyringName } from '../../../proxy/keyring/state/records.ts';
 import { runProgram } from '../../e2e/support/program.ts';
+import { KiB } from '../../helpers/bytes.ts';
 import { startTestProxy, type TestProxy, type TestTenant } from '../../helpers/proxy.ts';
 import { askStore, storeDirectly, storedObject } from '../../helpers/stored.ts';
 
 const BUCKET = 'exit';
-const KiB = 1024;
 const large = randomBytes(1300 * KiB);
 const parts = [randomBytes(5 * KiB * KiB), randomBytes(70_000)] as const;
 

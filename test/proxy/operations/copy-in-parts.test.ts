@@ -2,16 +2,16 @@
  * Protects objects that one copy cannot carry: they are copied in equal ranges, which every backend takes, and what is left
  * over goes up behind them. The sizes at which this begins are made small for the test.
  */
+
 import { randomBytes } from 'node:crypto';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { equalRanges } from '../../../proxy/object/move-stored.ts';
 import { type Bench, openBench, temporaryStore } from '../../helpers/bench.ts';
+import { MiB } from '../../helpers/bytes.ts';
 import { type StrictBackend, strictBackend } from '../../helpers/strict-backend.ts';
 import { copied, LONG_METADATA, md5, read } from './copy-suite.ts';
-
-const MiB = 1024 * 1024;
 
 vi.mock('../../../proxy/limits.ts', async (original) => ({
   ...(await original<object>()),

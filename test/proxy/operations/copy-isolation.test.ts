@@ -3,18 +3,16 @@
  * header that belongs to one name opens under no other.
  */
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { sharedBench } from '../../helpers/bench.ts';
 import { storeDirectly, storedKeys, storedObject } from '../../helpers/stored.ts';
 import { copied, copySourceOf, read } from './copy-suite.ts';
 
 describe('isolation', () => {
-  let bench: Bench;
+  const bench = sharedBench();
   beforeAll(async () => {
-    bench = await openBench();
     await bench.s3.send(new PutObjectCommand({ Bucket: bench.bucket, Key: 'mine/secret', Body: 'secret' }));
   });
-  afterAll(() => bench.close());
 
   it.each([
     ['a tenant without a grant on the source bucket', [{ bucket: 'elsewhere', prefix: '', access: 'read-write' }]],

@@ -2,6 +2,7 @@
  * Protects copies of multipart objects: parts, ETag and checksums survive, no data move through the proxy when the backend can
  * copy them, and a copy that fails leaves nothing behind.
  */
+
 import { randomBytes } from 'node:crypto';
 import {
   CompleteMultipartUploadCommand,
@@ -9,13 +10,12 @@ import {
   GetObjectAttributesCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { errorReply } from '../../helpers/backend-reply.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { type Bench, sharedBench } from '../../helpers/bench.ts';
+import { MiB } from '../../helpers/bytes.ts';
 import { storedKeys } from '../../helpers/stored.ts';
 import { copied, LONG_METADATA, read } from './copy-suite.ts';
-
-const MiB = 1024 * 1024;
 
 /** An upload of parts with these sizes. @returns the whole plaintext */
 async function upload(bench: Bench, key: string, sizes: readonly number[]): Promise<Buffer> {
@@ -36,7 +36,7 @@ async function upload(bench: Bench, key: string, sizes: readonly number[]): Prom
 }
 
 describe('multipart objects', () => {
-  let bench: Bench;
+  const bench = sharedBench();
   let body: Buffer;
   let etag: string | undefined;
   const attributesOf = (key: string) =>
@@ -52,11 +52,9 @@ describe('multipart objects', () => {
     return { ETag, Checksum, ObjectParts, ObjectSize };
   };
   beforeAll(async () => {
-    bench = await openBench();
     body = await upload(bench, 'parts', [5 * MiB, 5 * MiB + 3, 7]);
     etag = (await read(bench, 'parts', { Range: 'bytes=0-0' })).ETag;
   });
-  afterAll(() => bench.close());
 
   it('keep ETag, parts and checksums, and are copied inside the backend', async () => {
     const { result, requests } = await bench.watch(() => copied(bench, 'parts', 'copy of parts'));

@@ -3,16 +3,12 @@
  * damaged on the way would name something else; so is one whose names have no one spelling, which the proxy and the backend
  * could read differently.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { sharedBench } from '../../helpers/bench.ts';
 import { framed, type Header, md5Header, objectPath, type RawRequest } from '../../helpers/raw-client.ts';
 import { ALGORITHMS, referenceChecksum } from '../../helpers/reference-checksums.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await openBench();
-});
-afterAll(() => bench.close());
+const bench = sharedBench();
 
 const LIST = Buffer.from('<Delete><Object><Key>a</Key></Object></Delete>');
 /** What misread names could be taken for: U+FFFD stands where text could not be decoded. */

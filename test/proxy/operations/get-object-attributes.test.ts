@@ -12,19 +12,15 @@ import {
   PutObjectCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { sharedBench } from '../../helpers/bench.ts';
 import { storeDirectly } from '../../helpers/stored.ts';
 import { md5 } from './copy-suite.ts';
 
 const NUMBERS = [2, 5, 6, 9];
 const MIN_PART = 5 * 1024 * 1024;
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await openBench();
-});
-afterAll(() => bench.close());
+const bench = sharedBench();
 
 const attributes = (key: string, extra: Partial<GetObjectAttributesCommandInput> = {}) =>
   bench.s3.send(

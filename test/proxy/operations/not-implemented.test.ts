@@ -3,8 +3,8 @@
  * forwards anything. An unknown sub-resource never falls through to the plain operation of the same method.
  */
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { beforeAll, expect, it } from 'vitest';
+import { sharedBench } from '../../helpers/bench.ts';
 import type { RawRequest } from '../../helpers/raw-client.ts';
 import { fingerprintOf } from '../../helpers/stored.ts';
 
@@ -63,12 +63,10 @@ const CASES: readonly Case[] = [
   ['an unknown parameter on a delete', 'DELETE', 'key?unheard-of='],
 ];
 
-let bench: Bench;
+const bench = sharedBench();
 beforeAll(async () => {
-  bench = await openBench();
   await bench.s3.send(new PutObjectCommand({ Bucket: bench.bucket, Key: 'key', Body: 'body' }));
 });
-afterAll(() => bench.close());
 
 for (const [what, method, target, headers = [], body] of CASES) {
   it(what, async () => {

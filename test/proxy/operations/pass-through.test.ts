@@ -13,7 +13,7 @@ import {
   PutObjectCommand,
   PutObjectTaggingCommand,
 } from '@aws-sdk/client-s3';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { BackendRequest } from '../../../proxy/backend/backend.ts';
 import { MAX_CONFIGURATION_BYTES } from '../../../proxy/limits.ts';
 import type { Operation } from '../../../proxy/operation.ts';
@@ -22,7 +22,7 @@ import { PASSED_THROUGH } from '../../../proxy/operations/passed-through.ts';
 import { putBucketLogging } from '../../../proxy/operations/put-bucket-logging.ts';
 import { restoreObject } from '../../../proxy/operations/restore-object.ts';
 import { errorReply } from '../../helpers/backend-reply.ts';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { sharedBench } from '../../helpers/bench.ts';
 import type { RawRequest } from '../../helpers/raw-client.ts';
 
 const ROOTS: Readonly<Record<string, string>> = {
@@ -53,15 +53,11 @@ const documentFor = (subresource: string) =>
     ? '{"Version":"2012-10-17","Statement":[]}'
     : `<?xml version="1.0" encoding="UTF-8"?>\n<${ROOTS[subresource]} xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><A>é</A></${ROOTS[subresource]}>`;
 
-let bench: Bench;
+const bench = sharedBench();
 let seen: { request: BackendRequest; body: Buffer }[];
-beforeAll(async () => {
-  bench = await openBench();
-});
 afterEach(() => {
   bench.backend.intercept = (request, next) => next(request);
 });
-afterAll(() => bench.close());
 
 /** Answers every request about the bucket in the store's place. */
 function answerWith(answer: { status: number; body: string; headers?: Record<string, string> }): void {

@@ -1,19 +1,17 @@
 /** Protects restores: a plain one passes, one that would read contents at the backend is refused. */
 import { Readable } from 'node:stream';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Bench, openBench } from '../../helpers/bench.ts';
+import { beforeAll, expect, it } from 'vitest';
+import { sharedBench } from '../../helpers/bench.ts';
 
-let bench: Bench;
+const bench = sharedBench();
 let arrived = 0;
 beforeAll(async () => {
-  bench = await openBench();
   bench.backend.intercept = async (request, next) => {
     if (request.method !== 'POST') return next(request);
     arrived += 1;
     return { status: 202, headers: {}, body: Readable.from([]) };
   };
 });
-afterAll(() => bench.close());
 
 const restore = (body: string) => bench.send({ method: 'POST', path: `/${bench.bucket}/k`, query: 'restore=', body });
 

@@ -14,16 +14,12 @@ import {
   type ListObjectVersionsCommandInput,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { parseListVersions } from '../../../proxy/backend/list.ts';
-import { type Bench, openBench, setVersioning } from '../../helpers/bench.ts';
+import { setVersioning, sharedBench } from '../../helpers/bench.ts';
 import { copied, copySourceOf, md5 } from './copy-suite.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await openBench();
-});
-afterAll(() => bench.close());
+const bench = sharedBench();
 
 const at = (Key: string) => ({ Bucket: bench.bucket, Key });
 const put = async (key: string, body: Buffer) =>

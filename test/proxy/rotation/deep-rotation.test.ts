@@ -1,6 +1,7 @@
 // Protects: that a deep rotation changes how every object is wrapped and nothing else that anybody can see; that it takes the
 // old root key away when, and only when, nothing needs it; and that whoever kept the old key and the old keyring opens nothing
 // of what is stored afterwards.
+
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -37,11 +38,11 @@ import { SlotsWouldBeDropped } from '../../../proxy/rotation/keep-slots.ts';
 import { retireEpochs } from '../../../proxy/rotation/retire-epochs.ts';
 import { systemCall } from '../../../proxy/system-call.ts';
 import type { Bench } from '../../helpers/bench.ts';
+import { MiB } from '../../helpers/bytes.ts';
 import type { TestTenant } from '../../helpers/proxy.ts';
 import { storeDirectly, storedKeys, storedObject } from '../../helpers/stored.ts';
 import { openRotationBench, type Rotation } from './harness.ts';
 
-const MiB = 1024 * 1024;
 let bench: Bench;
 let rotation: Rotation;
 

@@ -1,5 +1,6 @@
 // Protects: deep rotations on real stores: one that ignores most conditions, and one that has versions and locks. Objects stay
 // what they were, tags and locks included, and a version under a lock is named as what keeps the old root key.
+
 import { randomBytes } from 'node:crypto';
 import {
   CreateBucketCommand,
@@ -11,13 +12,13 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openS3Backend } from '../../../proxy/backend/s3/s3.ts';
 import type { Bench } from '../../helpers/bench.ts';
+import { MiB } from '../../helpers/bytes.ts';
 import type { ChildServer } from '../../helpers/child-server.ts';
 import { startMinio } from '../../helpers/minio.ts';
 import { startMoto } from '../../helpers/moto.ts';
 import { uniqueBucket } from '../../helpers/proxy.ts';
 import { openRotationBench, type Rotation } from './harness.ts';
 
-const MiB = 1024 * 1024;
 const STORES: readonly (readonly [string, () => Promise<ChildServer | undefined>])[] = [
   ['moto', startMoto],
   ['MinIO', startMinio],

@@ -1,5 +1,6 @@
 // Protects: one object re-wrapped in place. Somebody else's write always wins, whatever the store can decide atomically; large
 // objects go in parts inside the store; and what a copy does not take along by itself is named again.
+
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { GetObjectCommand, GetObjectTaggingCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
@@ -10,11 +11,9 @@ import { keptHeaders, ObjectAcls } from '../../../proxy/rotation/kept-headers.ts
 import { chooseMove } from '../../../proxy/rotation/rewrap-object.ts';
 import { errorReply } from '../../helpers/backend-reply.ts';
 import type { Bench } from '../../helpers/bench.ts';
+import { GiB, MiB } from '../../helpers/bytes.ts';
 import { storedObject } from '../../helpers/stored.ts';
 import { openRotationBench, type Rotation } from './harness.ts';
-
-const MiB = 1024 * 1024;
-const GiB = 1024 * MiB;
 
 describe('on a store', () => {
   let bench: Bench;

@@ -2,15 +2,16 @@
  * Every form of range at every boundary gives the slice of the plaintext that S3 would give, and only the needed bytes come
  * from the backend (RFC 9110 section 14; seen elsewhere: ranges applied twice, open ends wrong, hangs beyond the end).
  */
+
 import { randomBytes } from 'node:crypto';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { SEALED_SEGMENT_BYTES, SEGMENT_BYTES } from '../../../crypto/layout.ts';
 import type { Bench } from '../../helpers/bench.ts';
+import { MiB } from '../../helpers/bytes.ts';
 import { objectPath, type RawReply } from '../../helpers/raw-client.ts';
 
-const MiB = 1024 * 1024;
 const SIZES = {
   empty: 0,
   tiny: 1,

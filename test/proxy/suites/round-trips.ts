@@ -2,6 +2,7 @@
  * What a client stores comes back byte for byte, under the size, ETag, headers, metadata and checksums that it would have on
  * S3, whichever way it asks (seen elsewhere: lost headers, ciphertext sizes in listings, digests of plaintext left behind).
  */
+
 import { createHash, randomBytes } from 'node:crypto';
 import {
   GetObjectCommand,
@@ -13,12 +14,11 @@ import {
 import { describe, expect, test } from 'vitest';
 import { LOCATOR_MAGIC, PART_MAGIC } from '../../../crypto/layout.ts';
 import type { Bench } from '../../helpers/bench.ts';
+import { KiB, MiB } from '../../helpers/bytes.ts';
 import { framed, type Header, objectPath } from '../../helpers/raw-client.ts';
 import { ALGORITHMS, referenceChecksum } from '../../helpers/reference-checksums.ts';
 import { storedObject } from '../../helpers/stored.ts';
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
 const SIZES = [0, 1, 64 * KiB - 1, 64 * KiB, 64 * KiB + 1, MiB - 1, MiB, MiB + 1, 3 * MiB];
 
 const md5 = (data: Buffer): string => createHash('md5').update(data).digest('hex');

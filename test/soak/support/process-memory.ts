@@ -1,7 +1,7 @@
 /** Resident memory of another process, from /proc: what the machine's owner pays for, and what the out-of-memory killer counts. */
-import { readFileSync } from 'node:fs';
 
-const MiB = 1024 * 1024;
+import { readFileSync } from 'node:fs';
+import { MiB } from '../../helpers/bytes.ts';
 
 export interface MemoryReading {
   /** Bytes now, and the most since the process began. */

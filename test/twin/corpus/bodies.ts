@@ -1,10 +1,11 @@
 /** Bodies and what is promised of them: digests, lengths, checksums as headers and trailers, every framing, right and wrong. */
 import { createHash } from 'node:crypto';
 import { crc32c } from '@node-rs/crc32';
+import { KiB, MiB } from '../../helpers/bytes.ts';
 import type { Framing, TwinRequest } from '../request.ts';
 import { crc32Text, md5Text } from '../request.ts';
 import type { Sequence } from '../twin.ts';
-import { content, get, head, KiB, MiB, put } from './content.ts';
+import { content, get, head, put } from './content.ts';
 
 const BODY = 'some content';
 const base64Of = (value: number): string => {

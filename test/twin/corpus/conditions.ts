@@ -1,7 +1,9 @@
 /** Conditions on reads, writes, deletes and copies: every header, alone and combined, on objects that are and that are not. */
+
+import { MiB } from '../../helpers/bytes.ts';
 import type { TwinRequest } from '../request.ts';
 import type { Sequence } from '../twin.ts';
-import { content, get, head, MiB, put, remove } from './content.ts';
+import { content, get, head, put, remove } from './content.ts';
 
 const PAST = 'Thu, 01 Jan 1998 00:00:00 GMT';
 const FUTURE = 'Thu, 01 Dec 2033 16:00:00 GMT';

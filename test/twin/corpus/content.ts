@@ -1,9 +1,8 @@
 /** Bodies that every run makes again, and short ways to write common requests. */
-import { createHash } from 'node:crypto';
-import type { TwinRequest } from '../request.ts';
 
-export const KiB = 1024;
-export const MiB = 1024 * KiB;
+import { createHash } from 'node:crypto';
+import { KiB } from '../../helpers/bytes.ts';
+import type { TwinRequest } from '../request.ts';
 
 const made = new Map<string, Buffer>();
 

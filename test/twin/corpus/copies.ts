@@ -1,8 +1,10 @@
 /** Copies: onto others and onto themselves, with metadata kept and replaced, from parts, by range into parts. */
+
+import { MiB } from '../../helpers/bytes.ts';
 import type { TwinRequest } from '../request.ts';
 import { md5Hex } from '../request.ts';
 import type { Sequence } from '../twin.ts';
-import { content, get, head, MiB, put, xml } from './content.ts';
+import { content, get, head, put, xml } from './content.ts';
 
 type Headers = NonNullable<TwinRequest['headers']>;
 

@@ -1,7 +1,9 @@
 /** Listings of both versions: prefixes, delimiters, markers, pages of every size, parameters that are wrong. */
+
+import { MiB } from '../../helpers/bytes.ts';
 import type { TwinRequest } from '../request.ts';
 import type { Sequence } from '../twin.ts';
-import { content, MiB, put } from './content.ts';
+import { content, put } from './content.ts';
 
 const NAMES = ['a', 'b/1', 'b/2', 'b/c/3', 'c', 'd e', 'd+f', 'z/', 'z/y', 'ü', 'ü/x'];
 

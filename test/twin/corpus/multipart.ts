@@ -1,8 +1,10 @@
 /** Multipart uploads: layouts of parts, uploads of a part again, Complete right and wrong, twice and never, lists of both kinds. */
+
+import { KiB, MiB } from '../../helpers/bytes.ts';
 import type { TwinRequest } from '../request.ts';
 import { crc32Text, md5Hex, md5Text } from '../request.ts';
 import type { Sequence } from '../twin.ts';
-import { content, get, head, KiB, MiB, put, remove, xml } from './content.ts';
+import { content, get, head, put, remove, xml } from './content.ts';
 
 type Part = readonly [number: number, size: number, seed?: string];
 

@@ -1,6 +1,8 @@
 /** Objects of every size around the edges of segments, of the small layout and of parts; headers and metadata; deletes. */
+
+import { KiB, MiB } from '../../helpers/bytes.ts';
 import type { Sequence } from '../twin.ts';
-import { content, get, head, KiB, MiB, put, remove } from './content.ts';
+import { content, get, head, put, remove } from './content.ts';
 
 const SIZES = [
   0,

@@ -1,6 +1,8 @@
 /** Ranges of every form, on objects of both layouts and of none, by GET and by HEAD; part numbers; response-* overrides. */
+
+import { KiB, MiB } from '../../helpers/bytes.ts';
 import type { Sequence } from '../twin.ts';
-import { content, get, head, KiB, MiB, put } from './content.ts';
+import { content, get, head, put } from './content.ts';
 
 const FORMS = [
   ...['bytes=0-', 'bytes=0-0', 'bytes=0-9', 'bytes=1-1', 'bytes=5-4', 'bytes=-1', 'bytes=-5', 'bytes=-0', 'bytes=-'],

@@ -1,7 +1,9 @@
 /** Who is asking: presigned requests, forms, and signatures with one thing wrong. Only for stores that verify signatures. */
+
+import { MiB } from '../../helpers/bytes.ts';
 import type { Signing, TwinForm, TwinRequest } from '../request.ts';
 import type { Sequence } from '../twin.ts';
-import { content, get, head, MiB, put } from './content.ts';
+import { content, get, head, put } from './content.ts';
 
 const stores = ['minio'] as const;
 const query = (sign: Signing = {}) => ({ sign: { by: 'query' as const, ...sign } });

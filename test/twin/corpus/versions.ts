@@ -1,7 +1,9 @@
 /** Versions: enabled, suspended and null ones, delete markers, listings of versions, deletes and copies by version. */
+
+import { MiB } from '../../helpers/bytes.ts';
 import type { TwinRequest } from '../request.ts';
 import type { Sequence } from '../twin.ts';
-import { content, get, head, MiB, put, remove, xml } from './content.ts';
+import { content, get, head, put, remove, xml } from './content.ts';
 
 const VERSION = { save: { v1: 'header:x-amz-version-id' } };
 const list = (query = ''): TwinRequest => ({ method: 'GET', query: `versions${query}` });

@@ -1,7 +1,9 @@
 /** Bodies of random size, the ways in which they travel, and what is promised of them. */
+
+import { KiB, MiB } from '../../helpers/bytes.ts';
 import type { Header } from '../../helpers/raw-client.ts';
 import { ALGORITHMS, type Algorithm, referenceChecksum } from '../../helpers/reference-checksums.ts';
-import { content, KiB, MiB } from '../corpus/content.ts';
+import { content } from '../corpus/content.ts';
 import type { StoreName } from '../difference.ts';
 import { type Framing, md5Text, type TwinRequest } from '../request.ts';
 import type { Dice } from './dice.ts';

@@ -1,6 +1,8 @@
 /** Random multipart uploads: layouts, parts uploaded again, copies of parts, lists, every way to complete and to abort. */
+
+import { MiB } from '../../helpers/bytes.ts';
 import { type Header, percentEncode } from '../../helpers/raw-client.ts';
-import { content, MiB, xml } from '../corpus/content.ts';
+import { content, xml } from '../corpus/content.ts';
 import { md5Hex, type TwinRequest } from '../request.ts';
 import { checksumFor, checksumOfUpload, randomBody, someChecksums, travel } from './bodies.ts';
 import type { KnownPart, KnownUpload, Model } from './model.ts';

@@ -1,5 +1,6 @@
 // Protects: the S3 backend against real stores: MinIO, which checks every signature, and moto. Left out, with a printed
 // line, where one is not installed.
+
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Backend, BackendRequest } from '../../../../proxy/backend/backend.ts';
@@ -14,13 +15,12 @@ import {
 import { probeCapabilities } from '../../../../proxy/backend/probe.ts';
 import { readBody } from '../../../../proxy/backend/read-body.ts';
 import { openS3Backend } from '../../../../proxy/backend/s3/s3.ts';
+import { MiB } from '../../../helpers/bytes.ts';
 import type { ChildServer } from '../../../helpers/child-server.ts';
 import { startMinio } from '../../../helpers/minio.ts';
 import { startMoto } from '../../../helpers/moto.ts';
 import { AWKWARD_KEYS } from './awkward-keys.ts';
 import { never, streamOf } from './open.ts';
-
-const MiB = 1 << 20;
 
 interface Store {
   readonly name: string;
