@@ -1,25 +1,27 @@
 import { globSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { QuietReporter } from './test/helpers/quiet-reporter.ts';
 
 // Three suites: `fast` (npm test, under two minutes), `slow` (large bodies, soak, long property runs) and `e2e`
 // (real clients against a running proxy). A slow test is named *.slow.test.ts wherever it lives.
 const shared = {
-  testTimeout: 30_000,
-  hookTimeout: 60_000,
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
   teardownTimeout: 10_000,
-  // A busy machine takes its time; what comes at once is seen at once.
-  expect: { poll: { timeout: 15_000, interval: 10 } },
+  // Limits against a test that hangs. A busy machine takes its time; what comes at once is seen at once.
+  expect: { poll: { timeout: 60_000, interval: 10 } },
 };
 
 /** A file for a machine-readable report, beside the usual one. */
 const report = process.env['TEST_REPORT_FILE'];
+const shown = process.env['TEST_TICKS'] === undefined ? new QuietReporter() : 'default';
 
 const FAST = globSync('test/**/*.test.ts', { exclude: ['test/**/*.slow.test.ts', 'test/e2e/**'] });
 const MOCKING = FAST.filter((file) => readFileSync(file, 'utf8').includes('vi.mock('));
 
 export default defineConfig({
   test: {
-    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    reporters: report === undefined ? [shown] : [shown, ['json', { outputFile: report }]],
     // By default one core is left idle.
     maxWorkers: '100%',
     projects: [

@@ -16,6 +16,6 @@ export async function alterSlot(
     deps,
     tenant,
     (keyring) => ({ ...keyring, slots: keyring.slots.map((one) => (one.id === slot ? { ...one, ...terms } : one)) }),
-    AbortSignal.timeout(10_000),
+    AbortSignal.timeout(60_000),
   );
 }

@@ -125,7 +125,7 @@ export async function setVersioning({ s3, bucket }: Bench, Status: 'Enabled' | '
 
 /** At the backend itself, whatever the proxy's clock says. */
 async function createBucket(backend: Backend, bucket: string): Promise<void> {
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(60_000);
   const made = await backend.send({ method: 'PUT', bucket, body: Buffer.alloc(0), signal });
   made.body.resume();
   if (made.status !== 200 && made.status !== 409) throw new Error(`the bucket was not made: ${made.status}`);

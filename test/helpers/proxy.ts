@@ -79,7 +79,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
   };
   const storage = { backend: kept, state: new StateStore({ backend: kept, ...config.state }) };
   const capabilities = o.capabilities ?? (await probeStorage(storage, config));
-  await storage.state.ensureBucket(AbortSignal.timeout(10_000));
+  await storage.state.ensureBucket(AbortSignal.timeout(60_000));
   const now = o.now === undefined ? {} : { now: o.now };
   const connections = o.maxConnections === undefined ? {} : { maxConnections: o.maxConnections };
   const longest = o.longestWriteMs === undefined ? {} : { longestWriteMs: o.longestWriteMs };

@@ -10,7 +10,7 @@ export interface StoredCopy {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-const signal = () => AbortSignal.timeout(20_000);
+const signal = () => AbortSignal.timeout(60_000);
 
 export async function askStore(
   backend: Backend,

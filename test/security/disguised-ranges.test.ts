@@ -26,13 +26,13 @@ beforeAll(async () => {
 });
 
 async function fetchStored(key: string): Promise<{ body: Buffer }> {
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(60_000);
   const response = await bench.backend.send({ method: 'GET', bucket: bench.bucket, key, signal });
   return { body: Buffer.concat(await Array.fromAsync(response.body as AsyncIterable<Buffer>)) };
 }
 
 async function storeAtBackend(key: string, body: Buffer): Promise<void> {
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(60_000);
   const response = await bench.backend.send({ method: 'PUT', bucket: bench.bucket, key, body, signal });
   response.body.resume();
   expect(response.status).toBe(200);

@@ -158,7 +158,7 @@ describe('a tenant', () => {
     const { state, sealKeys } = bench.proxy;
     const deps = { state, sealKeys, emit: () => {}, now: () => new Date(), runner: processKdfRunner };
     const first = await bench.proxy.createTenant();
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(60_000);
     const caller = unsealAccessKeyId(first.accessKeyId, sealKeys);
     const issued = await new KeyAdmin(deps).create(caller, { registered: true }, signal);
     const own = { ...first, accessKeyId: issued.accessKeyId, secretAccessKey: issued.secretAccessKey ?? '' };

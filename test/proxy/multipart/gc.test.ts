@@ -52,7 +52,7 @@ describe('gc', () => {
     const found = collectGarbage({
       backend: bench.backend,
       state: new StateStore({ backend: bench.backend, bucket: STATE, prefix: '' }),
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(60_000),
       now: new Date(Date.now() + days * DAY_MS),
       abandonedAfterMs: 7 * DAY_MS,
       unrecorded,

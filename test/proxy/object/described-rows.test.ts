@@ -30,7 +30,7 @@ beforeAll(async () => {
     expect((await bench.send({ method: 'PUT', path: objectPath(bench.bucket, key), body, headers })).status).toBe(200);
   }
   const legacy = { method: 'PUT', bucket: bench.bucket, key: 'row/legacy', body: Buffer.alloc(500, 'x') } as const;
-  await bench.backend.inner.send({ ...legacy, signal: AbortSignal.timeout(5_000) });
+  await bench.backend.inner.send({ ...legacy, signal: AbortSignal.timeout(60_000) });
 });
 
 /** Two processes with nothing in their caches but the caller's keyring: one at a store that shows metadata, one not. */

@@ -69,7 +69,7 @@ beforeAll(async () => {
   await storeDirectly(proxy.backend, { bucket: BUCKET, key: 'd/legacy', body: 'never sealed' });
   await proxy.client(other).send(new PutObjectCommand({ Bucket: BUCKET, Key: 'theirs/x', Body: 'theirs' }));
   await writeFile(join(directory, 'credentials.json'), JSON.stringify(owner));
-  const keyring = await proxy.state.get(keyringName(owner.tenant), AbortSignal.timeout(5_000));
+  const keyring = await proxy.state.get(keyringName(owner.tenant), AbortSignal.timeout(60_000));
   await writeFile(join(directory, 'keyring.json'), keyring?.body ?? '');
 });
 

@@ -49,7 +49,7 @@ beforeAll(async () => {
   ] as const)
     await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body }));
   s3.destroy();
-  const record = await proxy.state.get(keyringName(tenant), AbortSignal.timeout(5_000));
+  const record = await proxy.state.get(keyringName(tenant), AbortSignal.timeout(60_000));
   keyring = parseKeyring(record?.body ?? Buffer.alloc(0));
   await writeFile(inside('keyring.json'), canonicalJson(keyring));
   await writeSecretFile(inside('escrow.key'), renderEscrowKeyFile(escrow, '2026-01-02T03:04:05Z'));

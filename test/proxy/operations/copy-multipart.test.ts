@@ -111,7 +111,7 @@ describe('multipart objects', () => {
       method: 'GET',
       bucket,
       query: [['uploads', '']],
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(60_000),
     });
     const document = Buffer.concat(await uploads.body.toArray()).toString();
     expect(document).toContain('ListMultipartUploadsResult');

@@ -126,7 +126,7 @@ describe('beside running servers', () => {
     try {
       const at = { Bucket: bench.bucket, Key: 'object' };
       await bench.s3.send(new PutObjectCommand({ ...at, Body: 'x' }));
-      const signal = AbortSignal.timeout(10_000);
+      const signal = AbortSignal.timeout(60_000);
       const name = keyringName(bench.tenant.tenant);
       const older = await rotation.deps.state.get(name, signal);
       const { opened } = await rotation.begin();

@@ -94,7 +94,7 @@ const storedBody = async (key: string) => {
 };
 
 const epochsOf = async (tenant: string) => {
-  const source = { backend: bench.backend, signal: AbortSignal.timeout(10_000), stateBucket: 'sealgate-state' };
+  const source = { backend: bench.backend, signal: AbortSignal.timeout(60_000), stateBucket: 'sealgate-state' };
   return countEpochs(source, tenant);
 };
 
@@ -133,7 +133,7 @@ describe('a deep rotation', () => {
     const clientSees = await Promise.all(keys.map((key) => seen(key)));
     const storeHas = await Promise.all(keys.map(storedBody));
     oldKeyring =
-      (await rotation.deps.state.get(keyringName(before.tenant), AbortSignal.timeout(5_000)))?.body ?? oldKeyring;
+      (await rotation.deps.state.get(keyringName(before.tenant), AbortSignal.timeout(60_000)))?.body ?? oldKeyring;
 
     const begun = await rotation.begin();
     expect([begun.epoch, begun.dropped]).toEqual([2, []]);
@@ -164,7 +164,7 @@ describe('a deep rotation', () => {
 
   test('leaves an old API key with an old keyring nothing that it opens', async () => {
     const { backend, capabilities } = bench;
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(60_000);
     const opened = await openOffline(
       { body: oldKeyring, secretAccessKey: before.secretAccessKey, sealKeys: undefined },
       signal,
@@ -302,14 +302,14 @@ describe('keys that are not at hand', () => {
       const admin = new KeyAdmin(its.deps);
       const caller = unsealAccessKeyId(own.tenant.accessKeyId, own.proxy.sealKeys);
       const make = async (label: string): Promise<TestTenant> => {
-        const made = await admin.create(caller, { label }, AbortSignal.timeout(5_000));
+        const made = await admin.create(caller, { label }, AbortSignal.timeout(60_000));
         return { ...made, secretAccessKey: made.secretAccessKey ?? '' };
       };
       const [given, missing] = [await make('given'), await make('missing')];
-      const before = await its.deps.state.get(keyringName(own.tenant.tenant), AbortSignal.timeout(5_000));
+      const before = await its.deps.state.get(keyringName(own.tenant.tenant), AbortSignal.timeout(60_000));
       await expect(its.begin({ others: [given] })).rejects.toThrow(SlotsWouldBeDropped);
       await expect(its.begin({ others: [given] })).rejects.toThrow(/\(missing\)/);
-      const after = await its.deps.state.get(keyringName(own.tenant.tenant), AbortSignal.timeout(5_000));
+      const after = await its.deps.state.get(keyringName(own.tenant.tenant), AbortSignal.timeout(60_000));
       expect(after?.body.equals(before?.body ?? Buffer.alloc(0))).toBe(true);
       const begun = await its.begin({ others: [given], dropSlots: true });
       expect(begun.dropped.length).toBe(1);
@@ -339,7 +339,7 @@ describe('keys that are not at hand', () => {
 test('a key with a short id gets another one, although the record of the old one cannot be removed', async () => {
   const { bench: own, rotation: its } = await openRotationBench();
   const { state, sealKeys } = own.proxy;
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(60_000);
   try {
     const first = unsealAccessKeyId(own.tenant.accessKeyId, sealKeys);
     const short = await new KeyAdmin(its.deps).create(first, { registered: true }, signal);
@@ -369,7 +369,7 @@ describe('a file for the new key', () => {
     const handOver = async (text: string) => void out.push(text);
     const keys = [unsealAccessKeyId(o.tenant.accessKeyId, o.proxy.sealKeys)];
     const opened = await its.open();
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(60_000);
     const made = handOut({ path, overwrite: false, json: true, kept: {}, output: { ...output, handOver } }, (keep) =>
       beginEpoch(its.deps, opened, { keys, keepKey: false, dropSlots: false, keep }, signal),
     ).catch((error: unknown) => error);
@@ -415,7 +415,7 @@ describe('two changes at once, each of which touches the epochs,', () => {
     const { bench: own, rotation: its } = await openRotationBench();
     const events: string[] = [];
     const deps = { ...its.deps, emit: ({ kind }: { kind: string }) => void events.push(kind) };
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(60_000);
     try {
       const caller = unsealAccessKeyId(own.tenant.accessKeyId, own.proxy.sealKeys);
       const options = { keys: [caller], keepKey: true, dropSlots: false, keep: async () => {} };

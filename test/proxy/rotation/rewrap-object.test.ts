@@ -105,7 +105,7 @@ describe('on a store', () => {
             Object.entries(old.metadata).map(([name, value]) => [`x-amz-meta-${name}`, value]),
           ),
           body: Buffer.concat([old.body, Buffer.alloc(number)]),
-          signal: AbortSignal.timeout(5_000),
+          signal: AbortSignal.timeout(60_000),
         });
         body.resume();
         inside = false;
@@ -214,7 +214,7 @@ describe('what is named again', () => {
     };
     const call = {
       services: { backend: { send } },
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(60_000),
       request: {},
     } as unknown as Call;
     const acls = new ObjectAcls();

@@ -37,7 +37,7 @@ import { into } from '../../cli/harness.ts';
 
 const key = generateEscrowKey();
 const NEVER = null;
-const signal = () => AbortSignal.timeout(20_000);
+const signal = () => AbortSignal.timeout(60_000);
 
 /** One store and one S; proxies come and go with and without the setting. */
 let store: Awaited<ReturnType<typeof temporaryStore>>;
