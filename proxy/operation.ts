@@ -2,23 +2,14 @@
  * What an S3 operation is: the requests that select it, what it may touch, and how it runs. One file per operation in
  * operations/; route.ts finds it, authorise.ts reads `access`. What no operation selects answers NotImplemented.
  */
-import type { Backend } from './backend/backend.ts';
-import type { Capabilities } from './backend/probe.ts';
 import type { VerifiedBody } from './body/verified-body.ts';
-import type { FairLimit } from './concurrency/fair-limit.ts';
-import type { SharedLookUps } from './concurrency/shared-look-ups.ts';
-import type { LegacyPolicy } from './config/config.ts';
 import type { CorsConfigurations } from './cors/configurations.ts';
 import type { UploadForm } from './form/read-form.ts';
 import type { Reply } from './http/reply.ts';
 import type { S3Request } from './http/request.ts';
-import type { StateStore } from './keyring/state/state.ts';
 import type { OpenTenant } from './keyring/tenancy.ts';
-import type { UploadCache } from './multipart/upload-cache.ts';
-import type { AttributesCache, ListedAttributes } from './object/attributes-cache.ts';
+import type { UploadContext, UploadStore } from './multipart/upload-context.ts';
 import type { ListedPages } from './object/listed-pages.ts';
-import type { OpenedHeaders } from './object/opened-headers.ts';
-import type { RecentObjects } from './object/recent-objects.ts';
 import type { EmitSecurityEvent } from './observe/events.ts';
 
 export type Level = 'service' | 'bucket' | 'object';
@@ -56,39 +47,27 @@ export interface Operation {
   run(call: Call): Promise<Reply>;
 }
 
-/** Everything the process shares between requests. */
+/** What all requests of a process share: the store, and what only requests need beside it. */
 export interface Services {
-  readonly backend: Backend;
-  readonly capabilities: Capabilities;
-  readonly cache: AttributesCache;
-  readonly headers: Pick<OpenedHeaders, 'open'>;
-  /** Look-ups of listed objects under way, by version, and how many there may be. */
-  readonly listing: SharedLookUps<ListedAttributes>;
-  readonly lookUps: FairLimit;
+  readonly store: UploadStore;
   /** Pages of listings as they were sent. */
   readonly pages: ListedPages;
-  readonly recent: Pick<RecentObjects, 'get' | 'remember' | 'forget'>;
   readonly emit: EmitSecurityEvent;
-  readonly legacy: LegacyPolicy;
   /** Region that clients are told, and that CreateBucket may name. */
   readonly region: string;
-  /** Answer conditions that the backend cannot decide atomically by checking first (true) or with NotImplemented. */
-  readonly bestEffortConditions: boolean;
   readonly stateBucket: string;
   readonly cors: CorsConfigurations;
-  readonly state: StateStore;
-  readonly now: () => Date;
-  /** Opened records of multipart uploads. */
-  readonly uploads: UploadCache;
 }
 
 /** A verified, authorised request. */
 export interface Call {
   readonly request: S3Request;
+  /** Who asks: whose grants count. */
   readonly tenant: OpenTenant;
+  /** For the work on stored objects, which knows nothing of the request. */
+  readonly context: UploadContext;
   readonly services: Services;
-  readonly signal: AbortSignal;
-  /** Only for operations at that level; `bucketOf` and `keyOf` narrow them. */
+  /** Only for operations at that level; `bucketOf` and `objectOf` narrow them. */
   readonly bucket: string | undefined;
   readonly key: string | undefined;
   /** Plaintext of the request body; reading it to its end verifies it. */

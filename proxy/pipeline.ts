@@ -26,10 +26,11 @@ import type { UseNotes } from './keyring/uses/note-uses.ts';
 import { LATE_REPLY_SILENCE_MS } from './limits.ts';
 import { admit, type MemoryBudget } from './memory/admission.ts';
 import { memoryOf } from './memory/request-memory.ts';
-import { refuseUnsupportedHeaders } from './object/client-headers.ts';
+import { storeContext } from './object/context.ts';
 import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
 import type { Operation, Services } from './operation.ts';
+import { accountHeaders, refuseUnsupportedHeaders } from './operations/request/client-headers.ts';
 import type { Router } from './route.ts';
 
 export interface Pipeline {
@@ -145,9 +146,12 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
   const bytes = memoryOf(operation, body?.plainBytes);
   await admit(pipeline.memory, { tenant: caller.tenant.id, bytes }, { outgoing, signal });
   if (operation.access === 'write' && bucket !== undefined && key !== undefined) {
-    services.recent.forget(caller.tenant.id, { bucket, key });
+    services.store.recent.forget(caller.tenant.id, { bucket, key });
   }
-  const work = operation.run({ request, tenant: caller.tenant, services, signal, bucket, key, body, form });
+  const { tenant } = caller;
+  const { id: requestId } = request;
+  const context = storeContext(services.store, { tenant, signal, requestId, accountHeaders: accountHeaders(request) });
+  const work = operation.run({ request, tenant, context, services, bucket, key, body, form });
   return operation.isSlow === true ? late(pipeline, progress, work) : work;
 }
 

@@ -4,8 +4,6 @@ import type { Backend } from './backend/backend.ts';
 import { openLocalBackend } from './backend/local/local.ts';
 import { type Capabilities, probeCapabilities } from './backend/probe.ts';
 import { openS3Backend } from './backend/s3/s3.ts';
-import { FairLimit } from './concurrency/fair-limit.ts';
-import { SharedLookUps } from './concurrency/shared-look-ups.ts';
 import type { Config } from './config/config.ts';
 import { CorsConfigurations } from './cors/configurations.ts';
 import { BodyProgress } from './http/body-progress.ts';
@@ -19,23 +17,12 @@ import { type SignIn, Tenancy } from './keyring/tenancy.ts';
 import type { TenantSlot } from './keyring/uses/last-used.ts';
 import { UseNotes } from './keyring/uses/note-uses.ts';
 import { onWorkersChange, tellWorkers } from './keyring/worker-changes.ts';
-import {
-  ATTRIBUTES_CACHE_BYTES,
-  LISTED_ATTRIBUTES_BYTES,
-  LISTED_PAGES_BYTES,
-  LONGEST_WRITE_SECONDS,
-  LOOKUPS_AT_ONCE,
-  OPENED_HEADERS_BYTES,
-  PROBE_TIMEOUT_MS,
-  READINESS_TIMEOUT_MS,
-} from './limits.ts';
+import { LISTED_PAGES_BYTES, LONGEST_WRITE_SECONDS, PROBE_TIMEOUT_MS, READINESS_TIMEOUT_MS } from './limits.ts';
 import { MemoryBudget } from './memory/admission.ts';
 import { defaultMemoryBytes } from './memory/memory-setting.ts';
 import { UploadCache } from './multipart/upload-cache.ts';
-import { AttributesCache } from './object/attributes-cache.ts';
+import { objectStore } from './object/context.ts';
 import { ListedPages } from './object/listed-pages.ts';
-import { OpenedHeaders } from './object/opened-headers.ts';
-import { RecentObjects } from './object/recent-objects.ts';
 import type { EmitSecurityEvent } from './observe/events.ts';
 import { type Logger, securityEventsTo } from './observe/log.ts';
 import { createMetrics, type Metrics, type MetricsText } from './observe/metrics.ts';
@@ -145,27 +132,27 @@ function createPipeline(o: {
   const escrow = escrowPublicKey === undefined ? undefined : new EscrowUpkeep(keyrings, escrowPublicKey);
   return {
     services: {
-      backend: storage.backend,
-      capabilities: o.capabilities,
-      cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES, listedBytes: LISTED_ATTRIBUTES_BYTES }),
-      headers: new OpenedHeaders({ bytes: OPENED_HEADERS_BYTES }),
-      recent: new RecentObjects(),
-      listing: new SharedLookUps(),
-      lookUps: new FairLimit({ atOnce: LOOKUPS_AT_ONCE }),
+      store: {
+        ...objectStore({
+          backend: storage.backend,
+          capabilities: o.capabilities,
+          legacy: config.legacy,
+          bestEffortConditions: config.bestEffortConditions,
+          emit,
+          now,
+        }),
+        state,
+        uploads: new UploadCache(),
+      },
       pages: new ListedPages({ bytes: LISTED_PAGES_BYTES }),
       emit,
-      legacy: config.legacy,
       region: config.region,
-      bestEffortConditions: config.bestEffortConditions,
       stateBucket: config.state.bucket,
       cors: new CorsConfigurations({
         backend: storage.backend,
         stateBucket: config.state.bucket,
         now: () => now().getTime(),
       }),
-      state: storage.state,
-      now,
-      uploads: new UploadCache(),
     },
     tenancy,
     uses,

@@ -14,9 +14,10 @@ import { QUERY_ACTIONS } from '../proxy/iam/actions/table.ts';
 import { queryErrorTable } from '../proxy/iam/errors.ts';
 import { SealKeys } from '../proxy/keyring/access-keys/seal-keys.ts';
 import * as limits from '../proxy/limits.ts';
-import { CONTENT_HEADERS, storageHeaders } from '../proxy/object/client-headers.ts';
+import { CONTENT_HEADERS } from '../proxy/object/client-attributes.ts';
 import { createMetrics } from '../proxy/observe/metrics.ts';
 import type { Operation } from '../proxy/operation.ts';
+import { storageHeaders } from '../proxy/operations/request/client-headers.ts';
 import { OPERATIONS } from '../proxy/operations/table.ts';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');

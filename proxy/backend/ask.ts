@@ -1,7 +1,6 @@
 /** One backend request whose answer is a document, as operations on buckets and listings make it. */
 import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
-import type { Call } from '../operation.ts';
-import type { BackendRequest, BackendResponse } from './backend.ts';
+import type { Backend, BackendRequest, BackendResponse } from './backend.ts';
 import { backendFailure, readErrorResponse } from './errors.ts';
 import { readLent } from './read-body.ts';
 
@@ -10,11 +9,17 @@ export interface Answer {
   readonly document: string;
 }
 
+/** Where to ask, and until when: a store context. */
+export interface AskContext {
+  readonly store: { readonly backend: Backend };
+  readonly signal: AbortSignal;
+}
+
 type Question = Omit<BackendRequest, 'signal' | 'lends'>;
 
 /** @throws S3Error for any status that is not 2xx */
-export function ask(call: Call, operation: string, request: Question): Promise<Answer> {
-  return askFor(call, operation, request, {
+export function ask(context: AskContext, operation: string, request: Question): Promise<Answer> {
+  return askFor(context, operation, request, {
     use: (document, headers) => ({ headers, document: document.toString('utf8') }),
   });
 }
@@ -25,12 +30,12 @@ export function ask(call: Call, operation: string, request: Question): Promise<A
  * @throws S3Error for any status that is not 2xx
  */
 export async function askFor<T>(
-  call: Call,
+  context: AskContext,
   operation: string,
   request: Question,
   o: { onPiece?: (piece: Buffer) => void; use: (document: Buffer, headers: BackendResponse['headers']) => T },
 ): Promise<T> {
-  const response = await call.services.backend.send({ ...request, lends: () => true, signal: call.signal });
+  const response = await context.store.backend.send({ ...request, lends: () => true, signal: context.signal });
   if (response.status < 200 || response.status > 299) {
     const { status, code } = await readErrorResponse(response);
     throw backendFailure(status, code, { operation, bucket: request.bucket, key: request.key });

@@ -8,6 +8,7 @@ import { readSmallFile } from '../config/small-file.ts';
 import { parseStoreConfig, type StoreConfig } from '../config/store-config.ts';
 import { KeyError } from '../keyring/admin/key-errors.ts';
 import { MAX_HEADERS_FILE_BYTES } from '../limits.ts';
+import { objectStore, type StoreContext, storeContext } from '../object/context.ts';
 import { retryWhenChanged } from '../object/stored-object.ts';
 import { DESCRIPTION_SUFFIX, decryptMany, type Outcome } from '../offline/decrypt-many.ts';
 import { type OpenedObject, openObject, reasonOf, writeDescription, writeObject } from '../offline/decrypt-object.ts';
@@ -16,9 +17,7 @@ import { findKeyring } from '../offline/find-keyring.ts';
 import { KeyringUnopened, type OfflineTenant, openOffline, openOfflineByEscrow } from '../offline/open-keyring.ts';
 import { parseStoredHeaders } from '../offline/stored-headers.ts';
 import { FileExists } from '../offline/write-aside.ts';
-import type { Call } from '../operation.ts';
 import { openStorage, type Storage } from '../runtime.ts';
-import { systemCall } from '../system-call.ts';
 import { NoCallerSecret, readCallerSecret } from './caller-secret.ts';
 import { DECRYPT_USAGE, type DecryptCommand, parseDecryptOptions } from './decrypt-options.ts';
 import { readEscrowKey } from './escrow-key-file.ts';
@@ -78,10 +77,18 @@ async function run(
     if (!opened.operatorChecked)
       note(io, "no seal key is configured: the operator's MAC of the keyring is not checked");
     const legacy = config?.legacy ?? { kind: 'allow' };
-    const call = systemCall({ backend, capabilities: NOTHING, tenant: opened.tenant, legacy, emit: () => {}, signal });
+    const objects = objectStore({
+      backend,
+      capabilities: NOTHING,
+      legacy,
+      bestEffortConditions: false,
+      emit: () => {},
+      now: () => new Date(),
+    });
+    const context = storeContext(objects, { tenant: opened.tenant, signal });
     return source.kind === 'many'
-      ? await many(call, command, { prefix: source.prefix, io })
-      : await single(call, command, source, io);
+      ? await many(context, command, { prefix: source.prefix, io })
+      : await single(context, command, source, io);
   } finally {
     await store?.backend.close();
   }
@@ -139,7 +146,7 @@ async function openTenant(
 }
 
 async function single(
-  call: Call,
+  context: StoreContext,
   command: DecryptCommand,
   source: { key: string; versionId?: string | undefined },
   io: CommandStreams,
@@ -148,7 +155,7 @@ async function single(
   const { key, versionId } = source;
   try {
     const kind = await retryWhenChanged(async () => {
-      const object = await openObject(call, { bucket, key, versionId });
+      const object = await openObject(context, { bucket, key, versionId });
       await put(command, object, io);
       return object.description.kind;
     });
@@ -157,7 +164,7 @@ async function single(
     print(io, outcome, { json });
     return 0;
   } catch (error) {
-    call.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     if (error instanceof FileExists && command.skipExisting) return 0;
     print(io, { kind: 'failed', key, reason: reasonOf(error) }, { json: json && output !== '-' });
     return 1;
@@ -180,7 +187,7 @@ function writeTo(stream: Writable, chunk: Buffer): Promise<void> {
 }
 
 async function many(
-  call: Call,
+  context: StoreContext,
   command: DecryptCommand,
   { prefix, io }: { prefix: string; io: CommandStreams },
 ): Promise<number> {
@@ -188,7 +195,7 @@ async function many(
   await mkdir(output, { recursive: true, mode: 0o700 });
   const counts = { opened: 0, legacy: 0, skipped: 0, failed: 0 };
   const o = { bucket, prefix, directory: output, replace: force, skipExisting, skipForeign, describe: metadata };
-  await decryptMany(call, o, (outcome) => {
+  await decryptMany(context, o, (outcome) => {
     counts[outcome.kind] += 1;
     print(io, outcome, { json });
   });

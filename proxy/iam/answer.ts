@@ -70,7 +70,7 @@ function findAction(service: QueryService, parameters: ReadonlyMap<string, strin
 /** Without compare-and-swap two changes at once would lose one, and with it the key that was just handed out. */
 function refuseUnchangeable({ selfService, services }: Pipeline): void {
   if (!selfService) throw new QueryError('AccessDenied', 'Keys are changed by the operator only here.');
-  if (services.capabilities.conditionalPutIfMatch) return;
+  if (services.store.capabilities.conditionalPutIfMatch) return;
   throw new QueryError('AccessDenied', 'The storage here has no conditional writes: the operator changes keys.');
 }
 

@@ -1,9 +1,8 @@
 /** The backend's own view of an upload: its parts, page by page. */
 import { ask } from '../backend/ask.ts';
 import { BackendUnavailable, type QueryParameter } from '../backend/backend.ts';
-import { accountHeaders } from '../object/client-headers.ts';
-import type { Call } from '../operation.ts';
 import { parseXmlRoot } from '../xml/render-xml.ts';
+import type { UploadContext } from './upload-context.ts';
 import type { UploadAddress } from './upload-record.ts';
 
 export interface BackendPart {
@@ -22,15 +21,15 @@ export interface BackendUpload {
 }
 
 /** @throws S3Error NoSuchUpload, ... */
-export async function backendUpload(call: Call, address: UploadAddress): Promise<BackendUpload> {
+export async function backendUpload(context: UploadContext, address: UploadAddress): Promise<BackendUpload> {
   const parts = new Map<number, BackendPart>();
   let marker = '';
   for (;;) {
     const query: QueryParameter[] = [['uploadId', address.uploadId]];
     if (marker !== '') query.push(['part-number-marker', marker]);
     const { bucket, key } = address;
-    const headers = accountHeaders(call.request);
-    const { document } = await ask(call, 'ListParts', { method: 'GET', bucket, key, query, headers });
+    const headers = context.accountHeaders;
+    const { document } = await ask(context, 'ListParts', { method: 'GET', bucket, key, query, headers });
     const root = parseXmlRoot(document);
     for (const row of root.children('Part')) {
       const number = Number(row.value('PartNumber'));

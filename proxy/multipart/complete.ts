@@ -11,13 +11,12 @@ import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import { readBody } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
-import { accountHeaders } from '../object/client-headers.ts';
-import type { Call } from '../operation.ts';
 import { parseAnyXml, renderXml, type XmlNode } from '../xml/render-xml.ts';
 import { backendUpload } from './backend-parts.ts';
 import { multipartMd5, objectChecksum } from './checksums.ts';
 import type { CurrentPart, UploadView } from './current-parts.ts';
 import { type Piece, sendRest } from './send-rest.ts';
+import type { UploadContext } from './upload-context.ts';
 import { noSuchUpload, type UploadRecord } from './upload-record.ts';
 
 /** A part that this Complete relies on was replaced before the backend joined them: by another Complete, or an upload. */
@@ -59,32 +58,32 @@ export function uploadFingerprint(uploadId: string, parts: readonly { number: nu
  * @throws PiecesReplaced, and S3Error for every other refusal
  */
 export async function completeAtBackend(
-  call: Call,
+  context: UploadContext,
   record: UploadRecord,
   o: { view: UploadView; parts: readonly CurrentPart[]; late: LateAttributes; conditions: Record<string, string> },
 ): Promise<BackendResponse['headers']> {
   const footer = sealFooterOf(record, o.parts, o.late);
-  const pieces = await sendRest(call, record, { ...o, footer });
+  const pieces = await sendRest(context, record, { ...o, footer });
   const { bucket, key, uploadId } = record;
-  const response = await call.services.backend.send({
+  const response = await context.store.backend.send({
     method: 'POST',
     bucket,
     key,
     query: [['uploadId', uploadId]],
-    headers: { ...accountHeaders(call.request), 'content-type': 'application/xml', ...o.conditions },
+    headers: { ...context.accountHeaders, 'content-type': 'application/xml', ...o.conditions },
     body: Buffer.from(
       renderXml('CompleteMultipartUpload', {
         Part: pieces.map(({ number, etag }) => ({ PartNumber: number, ETag: etag })),
       }),
     ),
-    signal: call.signal,
+    signal: context.signal,
   });
   const refusal = await refusalIn(response);
   if (refusal === undefined) return response.headers;
   const { status, code } = refusal;
   if (code === 'NoSuchUpload') throw noSuchUpload(record);
   if (code === 'InvalidPart' || code === 'InvalidPartOrder') {
-    if (await stillThere(call, record, pieces)) throw new S3Error('InvalidPart');
+    if (await stillThere(context, record, pieces)) throw new S3Error('InvalidPart');
     throw new PiecesReplaced();
   }
   throw backendFailure(status, code, { operation: 'CompleteMultipartUpload', bucket, key });
@@ -107,8 +106,8 @@ function parsed(document: string): XmlNode {
   }
 }
 
-async function stillThere(call: Call, record: UploadRecord, pieces: readonly Piece[]): Promise<boolean> {
-  const { parts } = await backendUpload(call, record);
+async function stillThere(context: UploadContext, record: UploadRecord, pieces: readonly Piece[]): Promise<boolean> {
+  const { parts } = await backendUpload(context, record);
   return pieces.every(({ number, etag }) => parts.get(number)?.etag === etag);
 }
 

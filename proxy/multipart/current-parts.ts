@@ -3,9 +3,10 @@
  * part that was sent again counts in its latest attempt; a receipt whose part the backend has meanwhile replaced counts no
  * more, so a stale ETag is InvalidPart on every replica.
  */
-import type { Call } from '../operation.ts';
+
 import { type BackendUpload, backendUpload } from './backend-parts.ts';
 import { type Receipt, readReceipts } from './receipts.ts';
+import type { UploadContext } from './upload-context.ts';
 import type { UploadRecord } from './upload-record.ts';
 
 export interface CurrentPart extends Receipt {
@@ -21,8 +22,8 @@ export interface UploadView {
 }
 
 /** @throws S3Error NoSuchUpload */
-export async function viewUpload(call: Call, record: UploadRecord): Promise<UploadView> {
-  const [backend, state] = await Promise.all([backendUpload(call, record), readReceipts(call, record)]);
+export async function viewUpload(context: UploadContext, record: UploadRecord): Promise<UploadView> {
+  const [backend, state] = await Promise.all([backendUpload(context, record), readReceipts(context, record)]);
   const staged = new Set(state.names);
   const latest = new Map<number, CurrentPart>();
   for (const receipt of state.receipts) {

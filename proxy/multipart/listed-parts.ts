@@ -1,15 +1,11 @@
-/**
- * What a client's Complete says, against what was acknowledged: the part list (S3 API reference, CompleteMultipartUpload), and
- * what its headers promise of the whole object.
- */
-import { CHECKSUM_NAMES, checksumHeader, checksumName, decodeChecksum } from '../body/checksums.ts';
+/** The part list of a client's Complete, against what was acknowledged (S3 API reference, CompleteMultipartUpload). */
+import { checksumName, decodeChecksum } from '../body/checksums.ts';
 import { S3Error } from '../errors.ts';
-import type { S3Request } from '../http/request.ts';
 import { MAX_PART_NUMBER, MIN_PART_BYTES } from '../limits.ts';
 import { unquote } from '../object/conditions.ts';
 import { parseXml, type XmlNode } from '../xml/render-xml.ts';
 import type { CurrentPart } from './current-parts.ts';
-import type { UploadChecksum, UploadRecord } from './upload-record.ts';
+import type { UploadRecord } from './upload-record.ts';
 
 /** A part as the client lists it. */
 export interface ListedPart {
@@ -93,55 +89,4 @@ function checksumsAgree(record: UploadRecord, item: ListedPart, part: CurrentPar
     }
     return part.checksum !== undefined && decodeChecksum(checksum.algorithm, value)?.equals(part.checksum) === true;
   });
-}
-
-/** `x-amz-mp-object-size`, in bytes of plaintext. @throws S3Error InvalidArgument, InvalidRequest */
-export function requireObjectSize(request: S3Request, size: number): void {
-  const promised = request.header('x-amz-mp-object-size');
-  if (promised === undefined) return;
-  if (!/^\d{1,16}$/.test(promised)) {
-    throw new S3Error('InvalidArgument', 'x-amz-mp-object-size must be a number of bytes.');
-  }
-  if (Number(promised) !== size) {
-    throw new S3Error(
-      'InvalidRequest',
-      `The provided 'x-amz-mp-object-size' header value ${promised} does not match what was computed: ${size}`,
-    );
-  }
-}
-
-/**
- * The whole object's checksum, where the client promises one: with or without the `-N` of a composite. A promise that cannot
- * be compared, since the upload has another kind of checksum, is refused and not dropped.
- * @param computed the upload's checksum as `checksumText` writes it
- * @throws S3Error BadDigest, InvalidRequest
- */
-export function requireObjectChecksum(
-  request: S3Request,
-  computed: (UploadChecksum & { readonly text: string }) | undefined,
-): void {
-  const type = request.header('x-amz-checksum-type')?.toUpperCase();
-  if (type !== undefined && type !== computed?.type) {
-    throw new S3Error(
-      'InvalidRequest',
-      `The upload was created using the ${computed?.type ?? 'default'} checksum mode. The complete request must use the same checksum mode.`,
-    );
-  }
-  for (const algorithm of CHECKSUM_NAMES) {
-    const promised = request.header(checksumHeader(algorithm))?.trim();
-    if (promised === undefined) continue;
-    if (algorithm !== computed?.algorithm) {
-      throw new S3Error(
-        'InvalidRequest',
-        `The upload was not created with a ${algorithm.toLowerCase()} checksum: the one you specified cannot be verified.`,
-      );
-    }
-    const digest = computed.type === 'COMPOSITE' ? computed.text.replace(/-\d+$/, '') : computed.text;
-    if (promised !== computed.text && promised !== digest) {
-      throw new S3Error(
-        'BadDigest',
-        `The ${algorithm.toLowerCase()} you specified did not match the calculated checksum.`,
-      );
-    }
-  }
 }

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { openBox, sealBox } from '../../crypto/box.ts';
 import { MalformedSealedObject } from '../object/stored-metadata.ts';
 import { asObjectFailure } from '../object/stored-object.ts';
-import type { Call } from '../operation.ts';
+import type { UploadContext } from './upload-context.ts';
 import { type UploadRecord, uploadPrefix } from './upload-record.ts';
 
 const LABEL = 'sealgate/1/upload-receipt';
@@ -45,7 +45,7 @@ export function stagedName(record: UploadRecord, number: number): string {
   return `${uploadPrefix(record.id)}staged/${padded(number)}-${randomBytes(9).toString('base64url')}`;
 }
 
-export async function writeReceipt(call: Call, record: UploadRecord, receipt: Receipt): Promise<void> {
+export async function writeReceipt(context: UploadContext, record: UploadRecord, receipt: Receipt): Promise<void> {
   const encoded: Encoded = {
     n: receipt.number,
     b: receipt.size,
@@ -56,7 +56,7 @@ export async function writeReceipt(call: Call, record: UploadRecord, receipt: Re
     t: receipt.time,
   };
   const box = sealBox({ ...purpose(record), plaintext: Buffer.from(JSON.stringify(encoded)) });
-  await call.services.state.replace(receiptName(record, receipt.number, box), Buffer.alloc(0), call.signal);
+  await context.store.state.replace(receiptName(record, receipt.number, box), Buffer.alloc(0), context.signal);
 }
 
 function receiptName(record: UploadRecord, number: number, box: Buffer): string {
@@ -77,26 +77,26 @@ export interface UploadState {
 }
 
 /** Everything kept for an upload, opened or not. */
-export function readNames(call: Call, id: string): Promise<string[]> {
-  return Array.fromAsync(call.services.state.list(uploadPrefix(id), call.signal));
+export function readNames(context: UploadContext, id: string): Promise<string[]> {
+  return Array.fromAsync(context.store.state.list(uploadPrefix(id), context.signal));
 }
 
 /** Everything acknowledged so far. @throws S3Error InternalError for a receipt that does not open */
-export async function readReceipts(call: Call, record: UploadRecord): Promise<UploadState> {
+export async function readReceipts(context: UploadContext, record: UploadRecord): Promise<UploadState> {
   const prefix = uploadPrefix(record.id);
-  const names = await readNames(call, record.id);
+  const names = await readNames(context, record.id);
   const receipts = names.filter((name) => name.startsWith(`${prefix}receipts/`));
-  return { receipts: receipts.map((name) => openReceipt(call, record, name)), names };
+  return { receipts: receipts.map((name) => openReceipt(context, record, name)), names };
 }
 
-function openReceipt(call: Call, record: UploadRecord, name: string): Receipt {
+function openReceipt(context: UploadContext, record: UploadRecord, name: string): Receipt {
   const text = name.slice(`${uploadPrefix(record.id)}receipts/`.length + NUMBER_DIGITS + 1);
   const box = Buffer.from(text.replaceAll('/', ''), 'base64url');
   const plaintext = openBox({ ...purpose(record), box });
   // Authentic when it opens, so written by writeReceipt.
   const encoded = plaintext === undefined ? undefined : (JSON.parse(plaintext.toString('utf8')) as Encoded);
   if (encoded === undefined || receiptName(record, encoded.n, box) !== name) {
-    throw asObjectFailure(call, record, new MalformedSealedObject('a receipt of the upload does not open'));
+    throw asObjectFailure(context, record, new MalformedSealedObject('a receipt of the upload does not open'));
   }
   return {
     number: encoded.n,

@@ -8,13 +8,12 @@ import { type BackendBody, BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_PART_NUMBER } from '../limits.ts';
-import { accountHeaders } from '../object/client-headers.ts';
 import { SplitSource } from '../object/split-source.ts';
 import { failureOf } from '../object/stored-object.ts';
 import { partQuery } from '../object/upstream-upload.ts';
-import type { Call } from '../operation.ts';
 import { quoted } from './backend-parts.ts';
 import type { CurrentPart, UploadView } from './current-parts.ts';
+import type { UploadContext } from './upload-context.ts';
 import { noSuchUpload, type UploadRecord } from './upload-record.ts';
 
 /** A backend part that the completed object will consist of. */
@@ -25,7 +24,7 @@ export interface Piece {
 
 /** @returns all pieces of the object, by ascending number. @throws S3Error NoSuchUpload, InvalidRequest, ... */
 export async function sendRest(
-  call: Call,
+  context: UploadContext,
   record: UploadRecord,
   o: { view: UploadView; parts: readonly CurrentPart[]; footer: Buffer },
 ): Promise<readonly Piece[]> {
@@ -33,18 +32,19 @@ export async function sendRest(
   const last = o.parts.at(-1);
   for (const part of o.parts) {
     if (part.place.kind === 'backend') pieces.push({ number: part.number, etag: part.place.etag });
-    else if (part !== last) pieces.push(await sendPiece(call, record, part.number, stagedBody(call, record, part)));
+    else if (part !== last)
+      pieces.push(await sendPiece(context, record, part.number, stagedBody(context, record, part)));
   }
-  const tail = last?.place.kind === 'staged' ? await joined(call, record, last, o.footer) : o.footer;
-  const pieceBytes = tailPieceBytes(call, o.parts, tail.length);
+  const tail = last?.place.kind === 'staged' ? await joined(context, record, last, o.footer) : o.footer;
+  const pieceBytes = tailPieceBytes(context, o.parts, tail.length);
   const first = firstTailNumber(pieces, [...o.view.backend.parts.keys()], Math.ceil(tail.length / pieceBytes));
-  return [...pieces, ...(await sendTail(call, record, { first, pieceBytes, tail }))];
+  return [...pieces, ...(await sendTail(context, record, { first, pieceBytes, tail }))];
 }
 
 /** The whole tail at once, or as much of it as the first part has, where all parts but the last must be as long as that. */
-function tailPieceBytes(call: Call, parts: readonly CurrentPart[], tailBytes: number): number {
+function tailPieceBytes(context: UploadContext, parts: readonly CurrentPart[], tailBytes: number): number {
   const [first] = parts;
-  if (!call.services.capabilities.equalParts || first === undefined) return tailBytes;
+  if (!context.store.capabilities.equalParts || first === undefined) return tailBytes;
   const isAlone = parts.length === 1 && first.place.kind === 'staged';
   return isAlone ? tailBytes : sealedPartBytes(first.size);
 }
@@ -58,18 +58,18 @@ function firstTailNumber(pieces: readonly Piece[], uploaded: readonly number[], 
 }
 
 async function sendTail(
-  call: Call,
+  context: UploadContext,
   record: UploadRecord,
   o: { first: number; pieceBytes: number; tail: BackendBody },
 ): Promise<readonly Piece[]> {
   const { first, pieceBytes, tail } = o;
-  if (tail.length <= pieceBytes) return [await sendPiece(call, record, first, tail)];
+  if (tail.length <= pieceBytes) return [await sendPiece(context, record, first, tail)];
   const pieces: Piece[] = [];
   const source = new SplitSource(Buffer.isBuffer(tail) ? once(tail) : tail.chunks);
   try {
     for (let sent = 0; sent < tail.length; sent += pieceBytes) {
       const length = Math.min(pieceBytes, tail.length - sent);
-      pieces.push(await sendPiece(call, record, first + pieces.length, { length, chunks: source.take(length) }));
+      pieces.push(await sendPiece(context, record, first + pieces.length, { length, chunks: source.take(length) }));
     }
   } finally {
     await source.close();
@@ -77,16 +77,21 @@ async function sendTail(
   return pieces;
 }
 
-async function sendPiece(call: Call, record: UploadRecord, number: number, body: BackendBody): Promise<Piece> {
+async function sendPiece(
+  context: UploadContext,
+  record: UploadRecord,
+  number: number,
+  body: BackendBody,
+): Promise<Piece> {
   const { bucket, key } = record;
-  const response = await call.services.backend.send({
+  const response = await context.store.backend.send({
     method: 'PUT',
     bucket,
     key,
     query: partQuery(record, number),
-    headers: accountHeaders(call.request),
+    headers: context.accountHeaders,
     body,
-    signal: call.signal,
+    signal: context.signal,
   });
   if (response.status !== 200) {
     const failure = await failureOf(response, { operation: 'UploadPart', bucket, key });
@@ -99,23 +104,23 @@ async function sendPiece(call: Call, record: UploadRecord, number: number, body:
 type Streamed = Exclude<BackendBody, Buffer>;
 
 /** The sealed bytes of a staged part, fetched when they are first asked for, so that nothing is left open when they are not. */
-function stagedBody(call: Call, record: UploadRecord, part: CurrentPart): Streamed {
+function stagedBody(context: UploadContext, record: UploadRecord, part: CurrentPart): Streamed {
   const length = sealedPartBytes(part.size);
-  return { length, chunks: stagedChunks(call, record, part, length) };
+  return { length, chunks: stagedChunks(context, record, part, length) };
 }
 
 /** @throws S3Error NoSuchUpload when another Complete has removed them */
 async function* stagedChunks(
-  call: Call,
+  context: UploadContext,
   record: UploadRecord,
   part: CurrentPart,
   length: number,
 ): AsyncGenerator<Buffer> {
   if (part.place.kind !== 'staged') throw new Error('only staged parts are read back');
-  const response = await call.services.backend.send({
+  const response = await context.store.backend.send({
     method: 'GET',
-    ...call.services.state.locate(part.place.name),
-    signal: call.signal,
+    ...context.store.state.locate(part.place.name),
+    signal: context.signal,
   });
   if (response.status !== 200 || Number(response.headers['content-length']) !== length) {
     discard(response);
@@ -125,8 +130,13 @@ async function* stagedChunks(
   yield* response.body as AsyncIterable<Buffer>;
 }
 
-async function joined(call: Call, record: UploadRecord, part: CurrentPart, footer: Buffer): Promise<BackendBody> {
-  const staged = stagedBody(call, record, part);
+async function joined(
+  context: UploadContext,
+  record: UploadRecord,
+  part: CurrentPart,
+  footer: Buffer,
+): Promise<BackendBody> {
+  const staged = stagedBody(context, record, part);
   if (staged.length > SMALL_TAIL_BYTES) {
     return { length: staged.length + footer.length, chunks: followedBy(staged.chunks, footer) };
   }

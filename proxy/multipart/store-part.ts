@@ -10,12 +10,11 @@ import { discard } from '../backend/read-body.ts';
 import type { BodyResult } from '../body/digests.ts';
 import { S3Error } from '../errors.ts';
 import { BATCH_BYTES, MAX_PART_NUMBER, MAX_STORED_PUT_BYTES, MIN_PART_BYTES } from '../limits.ts';
-import { accountHeaders } from '../object/client-headers.ts';
 import { failureOf } from '../object/stored-object.ts';
 import { partQuery } from '../object/upstream-upload.ts';
-import type { Call } from '../operation.ts';
 import { quoted } from './backend-parts.ts';
 import { type Receipt, readReceipts, receiptTime, stagedName, writeReceipt } from './receipts.ts';
+import type { UploadContext } from './upload-context.ts';
 import { noSuchUpload, requireUpload, type UploadRecord } from './upload-record.ts';
 
 /** Plaintext on its way into a part. `result` is asked for after `chunks` has ended. */
@@ -27,7 +26,7 @@ export interface PartSource {
 
 /** @throws S3Error EntityTooLarge, NoSuchUpload, and whatever the source throws: then the part does not exist */
 export async function storePart(
-  call: Call,
+  context: UploadContext,
   record: UploadRecord,
   number: number,
   source: PartSource,
@@ -38,19 +37,19 @@ export async function storePart(
     const details = { ProposedSize: String(plainBytes), MaxSizeAllowed: String(MAX_STORED_PUT_BYTES) };
     throw new S3Error('EntityTooLarge', 'The part, once encrypted, exceeds 5 GiB.', { details });
   }
-  const staged = await mustStage(call, record, number, plainBytes);
+  const staged = await mustStage(context, record, number, plainBytes);
   // The backend would notice that an upload is gone; the state bucket would not.
-  if (staged) await requireUpload(call, record, { fresh: true });
+  if (staged) await requireUpload(context, record, { fresh: true });
   const sealer = new PartSealer({ dek: record.dek, layout: 2, partNumber: number });
   const chunks = sealStream({ sealer, plaintext: source.chunks, plainBytes, batchBytes: BATCH_BYTES });
   const name = stagedName(record, number);
-  const place = staged ? call.services.state.locate(name) : uploadPart(record, number);
-  const response = await call.services.backend.send({
+  const place = staged ? context.store.state.locate(name) : uploadPart(record, number);
+  const response = await context.store.backend.send({
     method: 'PUT',
-    headers: staged ? { 'content-type': 'application/octet-stream' } : accountHeaders(call.request),
+    headers: staged ? { 'content-type': 'application/octet-stream' } : context.accountHeaders,
     ...place,
     body: { length, chunks },
-    signal: call.signal,
+    signal: context.signal,
   });
   if (response.status !== 200) {
     const failure = await failureOf(response, { operation: 'UploadPart', bucket: record.bucket, key: record.key });
@@ -66,9 +65,9 @@ export async function storePart(
     md5,
     checksum,
     place: staged ? { kind: 'staged', name } : { kind: 'backend', etag: quoted(response.headers['etag'] ?? '') },
-    time: receiptTime(call.services.now()),
+    time: receiptTime(context.store.now()),
   };
-  await writeReceipt(call, record, receipt);
+  await writeReceipt(context, record, receipt);
   return receipt;
 }
 
@@ -85,9 +84,14 @@ function uploadPart(record: UploadRecord, number: number): Pick<BackendRequest, 
  * The footer follows the last client part, so that part is not the backend's last: it must have the backend's minimum size,
  * and leave a number free. A backend that wants equal parts can take directly only what is as long as part 1.
  */
-async function mustStage(call: Call, record: UploadRecord, number: number, plainBytes: number): Promise<boolean> {
+async function mustStage(
+  context: UploadContext,
+  record: UploadRecord,
+  number: number,
+  plainBytes: number,
+): Promise<boolean> {
   if (plainBytes < MIN_PART_BYTES || number === MAX_PART_NUMBER) return true;
-  if (!call.services.capabilities.equalParts || number === 1) return false;
-  const { receipts } = await readReceipts(call, record);
+  if (!context.store.capabilities.equalParts || number === 1) return false;
+  const { receipts } = await readReceipts(context, record);
   return !receipts.some((receipt) => receipt.number === 1 && receipt.size === plainBytes);
 }

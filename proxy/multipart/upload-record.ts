@@ -8,15 +8,16 @@ import { z } from 'zod';
 import { openBox, sealBox } from '../../crypto/box.ts';
 import { Dek } from '../../crypto/dek.ts';
 import { openHeader, type SealedHeader, sealHeader } from '../../crypto/header.ts';
-import { context } from '../../crypto/keys.ts';
+import { context as keyContext } from '../../crypto/keys.ts';
 import type { ChecksumName } from '../body/checksums.ts';
 import { S3Error } from '../errors.ts';
-import type { ClientAttributes } from '../object/client-headers.ts';
+import type { ClientAttributes } from '../object/client-attributes.ts';
+import { reportObject } from '../object/context.ts';
 import { tenantFor } from '../object/newer-epoch.ts';
 import { currentRoot } from '../object/store-object.ts';
 import { fitsMetadata, MalformedSealedObject } from '../object/stored-metadata.ts';
 import { asObjectFailure } from '../object/stored-object.ts';
-import type { Call } from '../operation.ts';
+import type { UploadContext } from './upload-context.ts';
 
 const LABEL = 'sealgate/1/upload-record';
 
@@ -69,7 +70,7 @@ export const StoredRecord = z.strictObject({
 
 export function uploadIdOf(address: UploadAddress): string {
   const fields = [address.bucket, address.key, address.uploadId].map((text) => Buffer.from(text, 'utf8'));
-  return context(...fields).toString('hex');
+  return keyContext(...fields).toString('hex');
 }
 
 /** Names in the state bucket, below its prefix. */
@@ -89,11 +90,14 @@ export interface UploadDraft {
   readonly attributesInFooter: boolean;
 }
 
-export function draftUpload(call: Call, o: { bucket: string; key: string; attributes: ClientAttributes }): UploadDraft {
+export function draftUpload(
+  context: UploadContext,
+  o: { bucket: string; key: string; attributes: ClientAttributes },
+): UploadDraft {
   const dek = Dek.generate();
-  const { tenant } = call;
+  const { tenant } = context;
   const name = { tenant: tenant.idBytes, bucket: o.bucket, key: o.key };
-  const common = { root: currentRoot(call), epoch: tenant.epoch, name, dek, layout: 2 as const };
+  const common = { root: currentRoot(context), epoch: tenant.epoch, name, dek, layout: 2 as const };
   const header = sealHeader({ ...common, attributes: { early: o.attributes } });
   if (fitsMetadata(header)) return { dek, header, attributes: o.attributes, attributesInFooter: false };
   return { dek, header: sealHeader(common), attributes: o.attributes, attributesInFooter: true };
@@ -101,7 +105,7 @@ export function draftUpload(call: Call, o: { bucket: string; key: string; attrib
 
 /** Writes the record; afterwards every replica can take parts. */
 export async function saveUpload(
-  call: Call,
+  context: UploadContext,
   address: UploadAddress,
   draft: UploadDraft,
   checksum: UploadChecksum | undefined,
@@ -114,11 +118,11 @@ export async function saveUpload(
   const stored: z.infer<typeof StoredRecord> = {
     format: 1,
     ...address,
-    created: call.services.now().toISOString(),
+    created: context.store.now().toISOString(),
     header: draft.header,
     sealed: sealed.toString('base64url'),
   };
-  await call.services.state.replace(recordName(id), Buffer.from(JSON.stringify(stored)), call.signal);
+  await context.store.state.replace(recordName(id), Buffer.from(JSON.stringify(stored)), context.signal);
 }
 
 /**
@@ -126,31 +130,31 @@ export async function saveUpload(
  * @throws S3Error AccessDenied for another tenant's; InternalError for a damaged one
  */
 export async function loadUpload(
-  call: Call,
+  context: UploadContext,
   address: UploadAddress,
   o: { fresh?: boolean } = {},
 ): Promise<UploadRecord | undefined> {
   const id = uploadIdOf(address);
-  const { uploads, state } = call.services;
-  const cached = o.fresh === true ? undefined : uploads.get(call.tenant.id, id);
+  const { uploads, state } = context.store;
+  const cached = o.fresh === true ? undefined : uploads.get(context.tenant.id, id);
   if (cached !== undefined) return cached;
-  const found = await state.get(recordName(id), call.signal);
+  const found = await state.get(recordName(id), context.signal);
   if (found === undefined) {
-    uploads.delete(call.tenant.id, id);
+    uploads.delete(context.tenant.id, id);
     return undefined;
   }
-  const record = await openRecord(call, { ...address, id }, found.body);
-  uploads.set(call.tenant.id, record);
+  const record = await openRecord(context, { ...address, id }, found.body);
+  uploads.set(context.tenant.id, record);
   return record;
 }
 
 /** As `loadUpload`. @throws S3Error NoSuchUpload too */
 export async function requireUpload(
-  call: Call,
+  context: UploadContext,
   address: UploadAddress,
   o: { fresh?: boolean } = {},
 ): Promise<UploadRecord> {
-  const record = await loadUpload(call, address, o);
+  const record = await loadUpload(context, address, o);
   if (record === undefined) throw noSuchUpload(address);
   return record;
 }
@@ -159,15 +163,19 @@ export function noSuchUpload(address: UploadAddress): S3Error {
   return new S3Error('NoSuchUpload', undefined, { details: { UploadId: address.uploadId } });
 }
 
-async function openRecord(call: Call, address: UploadAddress & { id: string }, body: Buffer): Promise<UploadRecord> {
+async function openRecord(
+  context: UploadContext,
+  address: UploadAddress & { id: string },
+  body: Buffer,
+): Promise<UploadRecord> {
   try {
     const stored = StoredRecord.safeParse(parseJson(body));
     if (!stored.success) throw new MalformedSealedObject('the upload record is malformed');
     const { header } = stored.data;
-    refuseForeign(call, address, header['enc-tenant']);
-    const name = { tenant: call.tenant.idBytes, bucket: address.bucket, key: address.key };
+    refuseForeign(context, address, header['enc-tenant']);
+    const name = { tenant: context.tenant.idBytes, bucket: address.bucket, key: address.key };
     const fields = withoutUndefined(header);
-    const tenant = await tenantFor(call, address, fields);
+    const tenant = await tenantFor(context, address, fields);
     const { dek } = openHeader({ root: (epoch) => tenant.root(epoch), name, header: fields });
     const box = Buffer.from(stored.data.sealed, 'base64url');
     const plaintext = openBox({ dek, label: LABEL, context: [Buffer.from(address.id, 'hex')], box });
@@ -181,21 +189,13 @@ async function openRecord(call: Call, address: UploadAddress & { id: string }, b
       checksum: checksum === null ? undefined : (checksum as UploadChecksum),
     };
   } catch (error) {
-    throw asObjectFailure(call, address, error);
+    throw asObjectFailure(context, address, error);
   }
 }
 
-function refuseForeign(call: Call, { bucket, key }: UploadAddress, owner: string): void {
-  if (owner === call.tenant.id) return;
-  const detail = "another tenant's upload was named";
-  call.services.emit({
-    kind: 'foreign-object',
-    detail,
-    tenant: call.tenant.id,
-    bucket,
-    key,
-    requestId: call.request.id,
-  });
+function refuseForeign(context: UploadContext, { bucket, key }: UploadAddress, owner: string): void {
+  if (owner === context.tenant.id) return;
+  reportObject(context, { kind: 'foreign-object', detail: "another tenant's upload was named", bucket, key });
   throw new S3Error('AccessDenied');
 }
 

@@ -4,7 +4,6 @@
  */
 import { S3Error } from '../errors.ts';
 import { parseHttpDate } from '../http/http-date.ts';
-import type { S3Request } from '../http/request.ts';
 
 export interface ReadConditions {
   readonly ifMatch?: string | undefined;
@@ -21,16 +20,6 @@ export interface Validators {
   readonly lastModified: string;
   /** What a 304 repeats of the headers that a 200 would have (RFC 9110 section 15.4.5). */
   readonly repeated?: Readonly<Record<string, string>>;
-}
-
-export function readConditions(request: S3Request, prefix = ''): ReadConditions | undefined {
-  const conditions = {
-    ifMatch: request.header(`${prefix}if-match`),
-    ifNoneMatch: request.header(`${prefix}if-none-match`),
-    ifModifiedSince: request.header(`${prefix}if-modified-since`),
-    ifUnmodifiedSince: request.header(`${prefix}if-unmodified-since`),
-  };
-  return Object.values(conditions).some((value) => value !== undefined) ? conditions : undefined;
 }
 
 /** @throws S3Error PreconditionFailed, or NotModified with the headers of a 304 */
@@ -83,23 +72,4 @@ export interface WriteConditions {
   readonly ifMatch?: string;
   /** Only `If-None-Match: *` exists on writes. */
   readonly ifNoneMatch?: '*';
-}
-
-/** @throws S3Error NotImplemented for combinations that S3 does not know */
-export function writeConditions(request: S3Request): WriteConditions | undefined {
-  const ifMatch = request.header('if-match');
-  const ifNoneMatch = request.header('if-none-match');
-  if (ifMatch === undefined && ifNoneMatch === undefined) return undefined;
-  if (ifMatch !== undefined && ifNoneMatch !== undefined) {
-    throw new S3Error('NotImplemented', 'If-Match and If-None-Match cannot be combined on a write.');
-  }
-  if (ifNoneMatch !== undefined) {
-    if (unquote(ifNoneMatch) !== '*') {
-      throw new S3Error('NotImplemented', 'On a write, If-None-Match takes only the value *.', {
-        details: { Header: 'If-None-Match' },
-      });
-    }
-    return { ifNoneMatch: '*' };
-  }
-  return { ifMatch: unquote(ifMatch ?? '') };
 }

@@ -5,10 +5,9 @@
 import type { HeaderPair } from '../../crypto/attributes.ts';
 import { discard } from '../backend/read-body.ts';
 import { plaintextBody } from '../body/plaintext-body.ts';
-import type { Call } from '../operation.ts';
-import { type ClientAttributes, CONTENT_HEADERS } from './client-headers.ts';
-import { callAboutSource } from './copy-source.ts';
-import type { ConditionsFor, Copied, CopyRequest } from './copy-wishes.ts';
+import { type ClientAttributes, CONTENT_HEADERS } from './client-attributes.ts';
+import type { StoreContext } from './context.ts';
+import type { ConditionsFor, Copied, CopyRequest } from './copy-directives.ts';
 import { refuseDisguised } from './disguise.ts';
 import { fetchStretch } from './read-object.ts';
 import { storeObject } from './store-object.ts';
@@ -18,26 +17,26 @@ import { taggingHeaders } from './stored-tags.ts';
 
 /** @throws S3Error, VersionChanged */
 export async function copyLegacy(
-  call: Call,
+  context: StoreContext,
   source: LegacyObject,
   o: CopyRequest,
   conditionsFor: ConditionsFor,
 ): Promise<Copied> {
-  const { target, wishes } = o;
+  const { directives, sourceContext, target } = o;
   const conditions = await conditionsFor('put');
-  const tagging = await taggingHeaders(call, source, wishes, 'relay');
-  const stored = await fetchStretch(callAboutSource(call), source, { start: 0, end: source.size });
+  const tagging = await taggingHeaders(sourceContext, source, directives, 'relay');
+  const stored = await fetchStretch(sourceContext, source, { start: 0, end: source.size });
   try {
-    const { response, result } = await storeObject(call, {
+    const { response, result } = await storeObject(context, {
       bucket: target.bucket,
       key: target.key,
-      attributes: wishes.attributes ?? legacyAttributes(source),
+      attributes: directives.attributes ?? legacyAttributes(source),
       body: plaintextBody({
         plainBytes: source.size,
-        chunks: refuseDisguised(call, source, stored as AsyncIterable<Buffer>),
-        checksums: wishes.checksum === undefined ? [] : [wishes.checksum],
+        chunks: refuseDisguised(context, source, stored as AsyncIterable<Buffer>),
+        checksums: directives.checksum === undefined ? [] : [directives.checksum],
       }),
-      headers: { ...wishes.storage, ...tagging, ...conditions },
+      headers: { ...directives.storage, ...tagging, ...conditions },
     });
     if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', ...target });
     discard(response);

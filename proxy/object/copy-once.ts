@@ -6,10 +6,10 @@ import type { LateAttributes } from '../../crypto/attributes.ts';
 import { type ChecksumName, createHasher } from '../body/checksums.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_PUT_BYTES } from '../limits.ts';
-import type { Call } from '../operation.ts';
+import type { StoreContext } from './context.ts';
+import { type ConditionsFor, type Copied, type CopyRequest, changesSomething } from './copy-directives.ts';
 import { copyLegacy } from './copy-legacy.ts';
-import { callAboutSource, requireSourceConditions } from './copy-source.ts';
-import { type ConditionsFor, type Copied, type CopyRequest, changesSomething } from './copy-wishes.ts';
+import { requireSourceConditions } from './copy-source.ts';
 import { namingTheMissing } from './missing.ts';
 import { CONDITION_KIND, chooseMove, moveStored } from './move-stored.ts';
 import { readRange } from './read-object.ts';
@@ -30,20 +30,20 @@ export interface Refusals {
 }
 
 /** @throws VersionChanged to be run again; S3Error */
-export async function copyOnce(call: Call, o: CopyRequest & { refusals: Refusals }): Promise<Copied> {
-  const source = await inspectSource(call, o.source);
-  requireSourceConditions(call, source);
+export async function copyOnce(context: StoreContext, o: CopyRequest & { refusals: Refusals }): Promise<Copied> {
+  const source = await inspectSource(o.sourceContext, o.source);
+  requireSourceConditions(o.sourceConditions, source);
   requireCopyable(o, source);
   let state = '';
   const conditionsFor = async (kind: WriteKind) => {
-    const conditions = await targetConditions(call, o, source, kind);
+    const conditions = await targetConditions(context, o, source, kind);
     state = JSON.stringify([source.facts.etag, source.facts.versionId, conditions]);
     return conditions;
   };
   try {
     return source.kind === 'legacy'
-      ? await copyLegacy(call, source, o, conditionsFor)
-      : await copySealed(call, source, o, conditionsFor);
+      ? await copyLegacy(context, source, o, conditionsFor)
+      : await copySealed(context, source, o, conditionsFor);
   } catch (error) {
     throw afterRefusal(error, o, state);
   }
@@ -59,10 +59,9 @@ function afterRefusal(error: unknown, o: CopyRequest & { refusals: Refusals }, s
   return new VersionChanged();
 }
 
-async function inspectSource(call: Call, address: ObjectAddress): Promise<StoredObject> {
+async function inspectSource(context: StoreContext, address: ObjectAddress): Promise<StoredObject> {
   try {
-    const aboutSource = callAboutSource(call);
-    return await namingTheMissing(aboutSource, address, inspectObject(aboutSource, address));
+    return await namingTheMissing(context, address, inspectObject(context, address));
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
     // A delete marker's headers describe the source, not what this request would answer with.
@@ -82,7 +81,7 @@ function requireCopyable(o: CopyRequest, source: StoredObject): void {
     );
   }
   const storedClass = source.facts.headers['x-amz-storage-class'] ?? 'STANDARD';
-  if (isOntoItself(o) && !changesSomething(o.wishes, storedClass)) {
+  if (isOntoItself(o) && !changesSomething(o.directives, storedClass)) {
     throw new S3Error(
       'InvalidRequest',
       "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
@@ -96,49 +95,50 @@ function isOntoItself({ source, target }: CopyRequest): boolean {
 
 /** A copy onto itself also must not undo what somebody else stores meanwhile. */
 async function targetConditions(
-  call: Call,
+  context: StoreContext,
   o: CopyRequest,
   source: StoredObject,
   kind: WriteKind,
 ): Promise<Record<string, string>> {
-  const { conditions } = o.wishes;
-  if (conditions !== undefined) return translateConditions(call, o.target, conditions, kind);
+  const { conditions } = o.directives;
+  if (conditions !== undefined) return translateConditions(context, o.target, conditions, kind);
   const { etag } = source.facts;
-  return isOntoItself(o) && isAtomic(call, kind, { ifMatch: etag }) ? { 'if-match': etag } : {};
+  return isOntoItself(o) && isAtomic(context, kind, { ifMatch: etag }) ? { 'if-match': etag } : {};
 }
 
 async function copySealed(
-  call: Call,
+  context: StoreContext,
   source: SealedObject,
   o: CopyRequest,
   conditionsFor: ConditionsFor,
 ): Promise<Copied> {
-  const { wishes, target } = o;
-  const late = await lateAttributes(call, source, wishes.checksum);
-  const { headers, metadata } = wishes.attributes ?? source.early;
-  const resealed = await reseal(callAboutSource(call), source, target, { headers, metadata, late });
-  const move = chooseMove(call, { source, resealed, conditions: wishes.conditions });
+  const { directives, sourceContext, target } = o;
+  const late = await lateAttributes(sourceContext, source, directives.checksum);
+  const { headers, metadata } = directives.attributes ?? source.early;
+  const resealed = await reseal(sourceContext, source, target, { headers, metadata, late });
+  const move = chooseMove(context, { source, resealed, conditions: directives.conditions });
   const conditions = await conditionsFor(CONDITION_KIND[move]);
-  const tagging = await taggingHeaders(call, source, wishes, move);
-  const moved = await moveStored(call, move, {
+  const tagging = await taggingHeaders(sourceContext, source, directives, move);
+  const moved = await moveStored(context, move, {
     source,
+    sourceContext,
     target,
     resealed,
-    headers: { ...wishes.storage, ...tagging, ...conditions },
+    headers: { ...directives.storage, ...tagging, ...conditions },
   });
   return { ...moved, source, etag: source.etag, checksums: late.checksums, partCount: late.partCount };
 }
 
 /** S3 keeps one checksum for an object: another algorithm replaces it, computed over the whole plaintext. */
 async function lateAttributes(
-  call: Call,
+  context: StoreContext,
   source: SealedObject,
   wanted: ChecksumName | undefined,
 ): Promise<LateAttributes> {
   const has = source.late.checksums.some(({ algorithm, type }) => algorithm === wanted && type === 'FULL_OBJECT');
   if (wanted === undefined || has) return source.late;
   const hasher = createHasher(wanted);
-  const plaintext = await readRange(callAboutSource(call), source, { start: 0, end: source.size });
+  const plaintext = await readRange(context, source, { start: 0, end: source.size });
   for await (const piece of plaintext) hasher.update(piece);
   return { ...source.late, checksums: [{ algorithm: wanted, type: 'FULL_OBJECT', value: hasher.digest() }] };
 }

@@ -7,8 +7,7 @@ import { askFor } from '../backend/ask.ts';
 import type { QueryParameter } from '../backend/backend.ts';
 import { type DescribedObject, parseDescribed, WITH_METADATA } from '../backend/list.ts';
 import { LIST_DESCRIBED_ROWS } from '../limits.ts';
-import type { Call } from '../operation.ts';
-import { accountHeaders } from './client-headers.ts';
+import type { StoreContext } from './context.ts';
 import { STORED_HEADERS } from './stored-metadata.ts';
 import {
   LARGEST_SMALL_BYTES,
@@ -30,31 +29,31 @@ const NONE: DescribedRows = new Map();
  * that is not to be had is no failure: the rows are looked up then.
  */
 export async function describedRows(
-  call: Call,
+  context: StoreContext,
   o: { bucket: string; query: readonly QueryParameter[] | undefined; unknown: readonly ListedRow[] },
 ): Promise<DescribedRows> {
   const { bucket, query, unknown } = o;
-  if (query === undefined || !call.services.capabilities.listsMetadata) return NONE;
+  if (query === undefined || !context.store.capabilities.listsMetadata) return NONE;
   if (unknown.filter(({ size }) => size <= LARGEST_SMALL_BYTES).length < LIST_DESCRIBED_ROWS) return NONE;
   const request = {
     method: 'GET',
     bucket,
     query: [...query, WITH_METADATA],
-    headers: accountHeaders(call.request),
+    headers: context.accountHeaders,
   } as const;
   try {
     const use = (document: Buffer) => parseDescribed(document, STORED_HEADERS);
-    const rows = await askFor(call, 'ListObjectsV2', request, { use });
+    const rows = await askFor(context, 'ListObjectsV2', request, { use });
     return new Map(rows.map((row) => [row.key, row]));
   } catch {
-    call.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     return NONE;
   }
 }
 
 /** `undefined` when the row has to be looked up. @throws S3Error as the object's metadata have it */
 export async function understandRow(
-  call: Call,
+  context: StoreContext,
   address: ObjectAddress,
   row: ListedRow,
   described: DescribedRows,
@@ -67,7 +66,7 @@ export async function understandRow(
   const { etag, size, headers } = found;
   const facts = { etag, lastModified: row.lastModified.toUTCString(), versionId: undefined, size, headers };
   try {
-    return await understand(call, address, facts);
+    return await understand(context, address, facts);
   } catch (error) {
     // It has a footer, of a version that the row does not name.
     if (error instanceof VersionChanged) return undefined;

@@ -5,7 +5,7 @@
  */
 import { PART_MAGIC } from '../../crypto/layout.ts';
 import { readBody } from '../backend/read-body.ts';
-import type { Call } from '../operation.ts';
+import type { StoreContext } from './context.ts';
 import { fromStore } from './from-store.ts';
 import type { ByteRange } from './range.ts';
 import { fetchStretch, type Plaintext, readRange } from './read-object.ts';
@@ -17,25 +17,29 @@ import { asObjectFailure, identityOf, type LegacyObject, type StoredObject } fro
  * request, once for each version of it.
  * @throws S3Error InternalError for a disguised object, and as `readRange`
  */
-export async function readUndisguised(call: Call, object: StoredObject, range: ByteRange): Promise<Plaintext> {
-  if (object.kind === 'sealed') return readRange(call, object, range);
+export async function readUndisguised(
+  context: StoreContext,
+  object: StoredObject,
+  range: ByteRange,
+): Promise<Plaintext> {
+  if (object.kind === 'sealed') return readRange(context, object, range);
   const showsStart = range.start === 0 && range.end >= Math.min(PART_MAGIC.length, object.size);
-  if (!showsStart) await checkStart(call, object);
-  const stored = fromStore(await fetchStretch(call, object, range));
-  return showsStart ? refuseDisguised(call, object, stored) : stored;
+  if (!showsStart) await checkStart(context, object);
+  const stored = fromStore(await fetchStretch(context, object, range));
+  return showsStart ? refuseDisguised(context, object, stored) : stored;
 }
 
-async function checkStart(call: Call, object: LegacyObject): Promise<void> {
-  const identity = identityOf(call, object.address, object.facts);
-  if (object.size < PART_MAGIC.length || call.services.cache.get(identity)?.isPlain === true) return;
-  const body = await fetchStretch(call, object, { start: 0, end: PART_MAGIC.length });
-  refuseMagic(call, object, await readBody({ status: 206, headers: {}, body }, { maxBytes: PART_MAGIC.length }));
-  call.services.cache.add(identity, { isPlain: true });
+async function checkStart(context: StoreContext, object: LegacyObject): Promise<void> {
+  const identity = identityOf(context, object.address, object.facts);
+  if (object.size < PART_MAGIC.length || context.store.cache.get(identity)?.isPlain === true) return;
+  const body = await fetchStretch(context, object, { start: 0, end: PART_MAGIC.length });
+  refuseMagic(context, object, await readBody({ status: 206, headers: {}, body }, { maxBytes: PART_MAGIC.length }));
+  context.store.cache.add(identity, { isPlain: true });
 }
 
 /** `stored` must begin at offset 0 of the object. */
 export async function* refuseDisguised(
-  call: Call,
+  context: StoreContext,
   object: LegacyObject,
   stored: AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer> {
@@ -47,14 +51,14 @@ export async function* refuseDisguised(
     }
     head = Buffer.concat([head, chunk]);
     if (head.length < PART_MAGIC.length) continue;
-    refuseMagic(call, object, head);
+    refuseMagic(context, object, head);
     yield head;
     head = undefined;
   }
   if (head !== undefined && head.length > 0) yield head;
 }
 
-function refuseMagic(call: Call, object: LegacyObject, head: Buffer): void {
+function refuseMagic(context: StoreContext, object: LegacyObject, head: Buffer): void {
   if (!head.subarray(0, PART_MAGIC.length).equals(PART_MAGIC)) return;
-  throw asObjectFailure(call, object.address, new MalformedSealedObject('a sealed body without sealed metadata'));
+  throw asObjectFailure(context, object.address, new MalformedSealedObject('a sealed body without sealed metadata'));
 }

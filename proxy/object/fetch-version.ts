@@ -4,13 +4,13 @@
  */
 import type { BackendRequest, BackendResponse } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
-import type { Call } from '../operation.ts';
+import type { StoreContext } from './context.ts';
 import type { ByteRange } from './range.ts';
 import { about, type BackendFacts, factsOf, failureOf, type ObjectAddress, VersionChanged } from './stored-object.ts';
 
 /** The answer to a GET of stored bytes `range`, its body not read yet. @throws VersionChanged, S3Error */
 export async function fetchVersion(
-  call: Call,
+  context: StoreContext,
   address: ObjectAddress,
   facts: BackendFacts,
   range: ByteRange,
@@ -18,8 +18,8 @@ export async function fetchVersion(
 ): Promise<BackendResponse> {
   const whole = range.start === 0 && range.end === facts.size;
   const pin = { 'if-match': facts.etag, ...(whole ? {} : { range: `bytes=${range.start}-${range.end - 1}` }) };
-  const { headers, ...request } = about(call, address);
-  const response = await call.services.backend.send({
+  const { headers, ...request } = about(context, address);
+  const response = await context.store.backend.send({
     ...request,
     method: 'GET',
     headers: { ...headers, ...pin },

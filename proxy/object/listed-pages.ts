@@ -5,11 +5,6 @@
  */
 import type { Hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Call } from '../operation.ts';
-import { bucketOf } from '../operation.ts';
-
-/** Names of query parameters that decide what a page looks like. */
-export type PageParameters = readonly string[];
 
 export class ListedPages {
   readonly #pages: LRUCache<string, Buffer>;
@@ -27,11 +22,12 @@ export class ListedPages {
   }
 }
 
-/** `page`: a hash of what the store sent. Tenant, bucket and parameters are joined in a form that only they have. */
-export function pageId(call: Call, parameters: PageParameters, page: Hash): string {
-  const { query } = call.request;
-  const asked = parameters.map((name) => query.get(name) ?? null);
-  return JSON.stringify([call.tenant.id, bucketOf(call), asked, page.digest('base64')]);
+/**
+ * A name that only this page has. `asked`: the values of all parameters that decide what a page looks like, in a fixed order.
+ * `page`: a hash of what the store sent.
+ */
+export function pageId(o: { tenant: string; bucket: string; asked: readonly (string | null)[]; page: Hash }): string {
+  return JSON.stringify([o.tenant, o.bucket, o.asked, o.page.digest('base64')]);
 }
 
 const ENTRY_BYTES = 300;

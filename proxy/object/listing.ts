@@ -9,9 +9,9 @@ import type { Lane } from '../concurrency/fair-limit.ts';
 import { mapBounded } from '../concurrency/map-bounded.ts';
 import { S3Error } from '../errors.ts';
 import { LIST_LOOKUPS_AT_ONCE } from '../limits.ts';
-import type { Call } from '../operation.ts';
 import type { XmlElement } from '../xml/render-xml.ts';
 import { type ListedAttributes, type VersionIdentity, versionName } from './attributes-cache.ts';
+import type { ObjectStore, StoreContext } from './context.ts';
 import { type DescribedRows, describedRows, understandRow } from './described-rows.ts';
 import { encodeListed } from './list-encoding.ts';
 import { unkeptHeaders } from './opened-headers.ts';
@@ -27,23 +27,31 @@ export interface PlainRow extends ListedObject, ListedAttributes {
   readonly size: number;
 }
 
+/** What a page was asked for by. */
+export interface ListedPage {
+  readonly bucket: string;
+  /** The prefix that the caller may list. */
+  readonly prefix: string;
+}
+
 /** In the order given. `query`: of the page that they are, where that can be asked for with metadata. */
 export async function plainRows<Row extends ListedObject>(
-  call: Call,
-  bucket: string,
+  context: StoreContext,
+  page: ListedPage,
   rows: readonly Row[],
   query?: readonly QueryParameter[],
 ): Promise<(Row & PlainRow)[]> {
+  const { bucket } = page;
   const plain: (Row & PlainRow)[] = new Array(rows.length);
   // Most rows of most listings are known: they cost no promise.
   const unknown: number[] = [];
   rows.forEach((row, index) => {
-    const known = knownOf(call, bucket, row);
+    const known = knownOf(context, page, row);
     if (known === undefined) unknown.push(index);
     else plain[index] = plainRow(row, known);
   });
-  const quiet = forLookUps(call);
-  const lane = call.services.lookUps.lane();
+  const quiet = forLookUps(context);
+  const lane = context.store.lookUps.lane();
   const described = await describedRows(quiet, { bucket, query, unknown: unknown.map((index) => rows[index] as Row) });
   await mapBounded(unknown, LIST_LOOKUPS_AT_ONCE, async (index) => {
     const row = rows[index] as Row;
@@ -53,8 +61,8 @@ export async function plainRows<Row extends ListedObject>(
 }
 
 /** Whether every row is known for good: then the page they make is, too. */
-export function areKnown(call: Call, bucket: string, rows: readonly ListedRow[]): boolean {
-  return rows.every((row) => knownOf(call, bucket, row) !== undefined);
+export function areKnown(context: StoreContext, page: ListedPage, rows: readonly ListedRow[]): boolean {
+  return rows.every((row) => knownOf(context, page, row) !== undefined);
 }
 
 type ListedRow = ListedObject & { readonly versionId?: string };
@@ -63,55 +71,57 @@ function plainRow<Row extends ListedObject>(row: Row, { size, etag, checksums }:
   return { ...row, size, etag: `"${etag}"`, checksums };
 }
 
-function knownOf(call: Call, bucket: string, row: ListedRow): ListedAttributes | undefined {
+function knownOf(context: StoreContext, page: ListedPage, row: ListedRow): ListedAttributes | undefined {
   if (row.size < MIN_SEALED_BYTES) return asListed(row);
-  if (!isAskedFor(call, row)) return withoutDigest(row);
-  return call.services.cache.listed(identityOf(call, bucket, row));
+  // The grants cover the prefix that was asked for. A store may list more, which the key is not to see.
+  if (!row.key.startsWith(page.prefix)) return withoutDigest(row);
+  return context.store.cache.listed(identityOf(context, page.bucket, row));
 }
 
-/** The grants cover the prefix that was asked for. What a store lists beside it may be what the key is not to see. */
-function isAskedFor(call: Call, { key }: ListedRow): boolean {
-  return key.startsWith(call.request.query.get('prefix') ?? '');
-}
-
-function identityOf(call: Call, bucket: string, { key, etag, lastModified, size }: ListedRow): VersionIdentity {
-  return { tenant: call.tenant.id, bucket, key, etag, lastModified, size };
+function identityOf(
+  context: StoreContext,
+  bucket: string,
+  { key, etag, lastModified, size }: ListedRow,
+): VersionIdentity {
+  return { tenant: context.tenant.id, bucket, key, etag, lastModified, size };
 }
 
 /** Two listings at once look up a version once. One that is given up leaves the other's look-ups alone. */
 function lookUpOnce(
-  call: Call,
+  context: StoreContext,
   o: { lane: Lane; described: DescribedRows },
   bucket: string,
   row: ListedRow,
 ): Promise<ListedAttributes> {
-  const identity = identityOf(call, bucket, row);
+  const identity = identityOf(context, bucket, row);
   const name = `${row.versionId ?? ''}\0${versionName(identity)}`;
-  return call.services.listing.run(name, call.signal, () => o.lane(() => lookUp(call, identity, row, o.described)));
+  return context.store.listing.run(name, context.signal, () =>
+    o.lane(() => lookUp(context, identity, row, o.described)),
+  );
 }
 
 async function lookUp(
-  call: Call,
+  context: StoreContext,
   identity: VersionIdentity,
   row: ListedRow,
   described: DescribedRows,
 ): Promise<ListedAttributes> {
-  call.signal.throwIfAborted();
+  context.signal.throwIfAborted();
   const { bucket, key } = identity;
   try {
     const address = { bucket, key, versionId: row.versionId };
     const object =
-      (await understandRow(call, address, row, described)) ??
-      (await onceMore(call, () => inspectObject(call, address, { storedBytes: row.size })));
+      (await understandRow(context, address, row, described)) ??
+      (await onceMore(context, () => inspectObject(context, address, { storedBytes: row.size })));
     if (object.kind === 'sealed') return { size: object.size, etag: object.etag, checksums: object.late.checksums };
-    return remembered(call, identity, asListed(row));
+    return remembered(context, identity, asListed(row));
   } catch (error) {
-    call.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     // A size that is wrong for the moment would make sync tools copy again: the client is to ask again instead.
     if (isOutage(error)) throw error;
     const shown = withoutDigest(row);
     const isForeign = error instanceof S3Error && error.cause instanceof ForeignObject;
-    return isForeign ? remembered(call, identity, shown) : shown;
+    return isForeign ? remembered(context, identity, shown) : shown;
   }
 }
 
@@ -126,17 +136,17 @@ function withoutDigest(row: ListedRow): ListedAttributes {
 }
 
 /** What it is under this version it stays. */
-function remembered(call: Call, identity: VersionIdentity, attributes: ListedAttributes): ListedAttributes {
-  call.services.cache.addListed(identity, attributes);
+function remembered(context: StoreContext, identity: VersionIdentity, attributes: ListedAttributes): ListedAttributes {
+  context.store.cache.addListed(identity, attributes);
   return attributes;
 }
 
 /** A backend that fails once under many look-ups does not fail the listing. */
-async function onceMore<T>(call: Call, lookUpOnce: () => Promise<T>): Promise<T> {
+async function onceMore<T>(context: StoreContext, lookUpOnce: () => Promise<T>): Promise<T> {
   try {
     return await lookUpOnce();
   } catch (error) {
-    if (call.signal.aborted || !isOutage(error)) throw error;
+    if (context.signal.aborted || !isOutage(error)) throw error;
     return lookUpOnce();
   }
 }
@@ -149,15 +159,15 @@ function isOutage(error: unknown): boolean {
  * Seeing the names of other tenants' objects is not an attempt to read them. And what a listing looks at is seldom read next:
  * a thousand of its objects are not to take the places of those that are.
  */
-function forLookUps(call: Call): Call {
-  const { emit } = call.services;
-  const services = {
-    ...call.services,
+function forLookUps(context: StoreContext): StoreContext {
+  const { emit } = context.store;
+  const store: ObjectStore = {
+    ...context.store,
     headers: unkeptHeaders,
     recent: nothingRecent,
-    emit: (event: Parameters<typeof emit>[0]) => (event.kind === 'foreign-object' ? undefined : emit(event)),
+    emit: (event) => (event.kind === 'foreign-object' ? undefined : emit(event)),
   };
-  return { ...call, services };
+  return { ...context, store };
 }
 
 export function contentsElement(row: PlainRow, o: { encode: boolean; owner: boolean }): XmlElement {

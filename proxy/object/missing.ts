@@ -4,29 +4,28 @@
  */
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
-import type { Call } from '../operation.ts';
-import { accountHeaders } from './client-headers.ts';
+import type { StoreContext } from './context.ts';
 import type { ObjectAddress } from './stored-object.ts';
 
 /** @throws S3Error NoSuchBucket in place of NoSuchKey and NoSuchVersion where that is so; else what `look` throws */
-export async function namingTheMissing<T>(call: Call, address: ObjectAddress, look: Promise<T>): Promise<T> {
+export async function namingTheMissing<T>(context: StoreContext, address: ObjectAddress, look: Promise<T>): Promise<T> {
   try {
     return await look;
   } catch (error) {
     if (!(error instanceof S3Error) || error.status !== 404) throw error;
     const { bucket } = address;
     // A delete marker says that its bucket is there.
-    if (error.headers['x-amz-delete-marker'] === undefined && !(await bucketIsThere(call, bucket))) {
+    if (error.headers['x-amz-delete-marker'] === undefined && !(await bucketIsThere(context, bucket))) {
       throw new S3Error('NoSuchBucket', undefined, { cause: error, details: { BucketName: bucket } });
     }
     throw error;
   }
 }
 
-async function bucketIsThere(call: Call, bucket: string): Promise<boolean> {
-  const { backend } = call.services;
-  const headers = accountHeaders(call.request);
-  const response = await backend.send({ method: 'HEAD', bucket, headers, signal: call.signal });
+async function bucketIsThere(context: StoreContext, bucket: string): Promise<boolean> {
+  const { backend } = context.store;
+  const headers = context.accountHeaders;
+  const response = await backend.send({ method: 'HEAD', bucket, headers, signal: context.signal });
   discard(response);
   return response.status !== 404;
 }

@@ -10,9 +10,9 @@ import { discard, readBody } from '../backend/read-body.ts';
 import { readResult } from '../backend/result.ts';
 import { mapBounded } from '../concurrency/map-bounded.ts';
 import { COPY_PARTS_AT_ONCE, MAX_STORED_PUT_BYTES, MIN_PART_BYTES, UPSTREAM_PART_BYTES } from '../limits.ts';
-import type { Call } from '../operation.ts';
 import type { WriteConditions } from './conditions.ts';
-import { callAboutSource, renderCopySource } from './copy-source.ts';
+import type { StoreContext } from './context.ts';
+import { renderCopySource } from './copy-source.ts';
 import { fetchStretch } from './read-object.ts';
 import type { Resealed } from './reseal.ts';
 import { storeInParts } from './store-in-parts.ts';
@@ -29,14 +29,14 @@ export const CONDITION_KIND: Readonly<Record<Move, WriteKind>> = { copy: 'copy',
 
 /** The first way that is open, pinned to its source and, where the client sets conditions, atomic on its target. */
 export function chooseMove(
-  call: Call,
+  context: StoreContext,
   o: { source: SealedObject; resealed: Resealed; conditions: WriteConditions | undefined },
 ): Move {
   const { kept, tail } = o.resealed;
-  const isPinned = call.services.capabilities.conditionalCopySource || o.source.facts.versionId !== undefined;
-  if (!isPinned || !call.services.capabilities.replaceMetadata) return 'relay';
+  const isPinned = context.store.capabilities.conditionalCopySource || o.source.facts.versionId !== undefined;
+  if (!isPinned || !context.store.capabilities.replaceMetadata) return 'relay';
   const move = tail.length === 0 && kept <= MAX_STORED_PUT_BYTES ? 'copy' : kept < MIN_PART_BYTES ? 'relay' : 'parts';
-  if (o.conditions === undefined || isAtomic(call, CONDITION_KIND[move], o.conditions)) return move;
+  if (o.conditions === undefined || isAtomic(context, CONDITION_KIND[move], o.conditions)) return move;
   return 'relay';
 }
 
@@ -45,6 +45,8 @@ export type MoveSource = Pick<SealedObject, 'address' | 'facts'>;
 
 export interface MoveRequest {
   readonly source: MoveSource;
+  /** For requests about the source. */
+  readonly sourceContext: StoreContext;
   readonly target: ObjectAddress;
   readonly resealed: Resealed;
   /** Storage headers and translated conditions, without metadata. */
@@ -58,35 +60,35 @@ export interface Moved {
 }
 
 /** @throws S3Error PreconditionFailed when the source or the target is not what it was any more; VersionChanged */
-export function moveStored(call: Call, move: Move, o: MoveRequest): Promise<Moved> {
+export function moveStored(context: StoreContext, move: Move, o: MoveRequest): Promise<Moved> {
   const headers = { ...o.headers, ...toBackendHeaders(o.resealed.header) };
   switch (move) {
     case 'copy':
-      return copyWhole(call, { ...o, headers });
+      return copyWhole(context, { ...o, headers });
     case 'parts':
-      return copyInParts(call, { ...o, headers }, UPSTREAM_PART_BYTES);
+      return copyInParts(context, { ...o, headers }, UPSTREAM_PART_BYTES);
     case 'relay':
-      return relay(call, { ...o, headers });
+      return relay(context, { ...o, headers });
   }
 }
 
-async function copyWhole(call: Call, o: MoveRequest): Promise<Moved> {
+async function copyWhole(context: StoreContext, o: MoveRequest): Promise<Moved> {
   const { bucket, key } = o.target;
-  const response = await call.services.backend.send({
+  const response = await context.store.backend.send({
     method: 'PUT',
     bucket,
     key,
-    headers: { ...o.headers, ...pinnedSource(call, o.source), 'x-amz-metadata-directive': 'REPLACE' },
-    signal: call.signal,
+    headers: { ...o.headers, ...pinnedSource(o), 'x-amz-metadata-directive': 'REPLACE' },
+    signal: context.signal,
   });
   const result = await readResult(response, { root: 'CopyObjectResult', operation: 'CopyObject', bucket, key });
   return { headers: response.headers, lastModified: result.value('LastModified') };
 }
 
 /** The version that was read and no other, where the backend has a way to say so. */
-function pinnedSource(call: Call, source: MoveSource): Record<string, string> {
+function pinnedSource({ source, sourceContext }: MoveRequest): Record<string, string> {
   const { facts, address } = source;
-  const owner = call.request.header('x-amz-source-expected-bucket-owner');
+  const owner = sourceContext.accountHeaders['x-amz-expected-bucket-owner'];
   return {
     'x-amz-copy-source': renderCopySource({ ...address, versionId: facts.versionId ?? address.versionId }),
     'x-amz-copy-source-if-match': facts.etag,
@@ -98,22 +100,22 @@ function pinnedSource(call: Call, source: MoveSource): Record<string, string> {
  * Equal ranges, which every backend accepts; the few bytes that are left over go up in front of the tail.
  * @param rangeBytes largest range; at least twice the smallest part.
  */
-export async function copyInParts(call: Call, o: MoveRequest, rangeBytes: number): Promise<Moved> {
-  const { source, resealed } = o;
+export async function copyInParts(context: StoreContext, o: MoveRequest, rangeBytes: number): Promise<Moved> {
+  const { source, sourceContext, resealed } = o;
   const { size, count } = equalRanges(resealed.kept, rangeBytes);
   const rest = { start: size * count, end: resealed.kept };
-  const { headers } = await uploadUpstream(call, { ...o.target, headers: o.headers }, async (upload) => {
-    const last = Buffer.concat([await readStretch(call, source, rest), resealed.tail]);
+  const { headers } = await uploadUpstream(context, { ...o.target, headers: o.headers }, async (upload) => {
+    const last = Buffer.concat([await readStretch(sourceContext, source, rest), resealed.tail]);
     const numbers = Array.from({ length: count }, (_, index) => index + 1);
     const etags = await mapBounded(numbers, COPY_PARTS_AT_ONCE, (number) => {
       const range = `bytes=${(number - 1) * size}-${number * size - 1}`;
-      return copyUpstreamPart(call, upload, {
+      return copyUpstreamPart(context, upload, {
         number,
-        headers: { ...pinnedSource(call, source), 'x-amz-copy-source-range': range },
+        headers: { ...pinnedSource(o), 'x-amz-copy-source-range': range },
       });
     });
     if (last.length === 0) return etags;
-    return [...etags, await sendUpstreamPart(call, upload, { number: count + 1, body: last })];
+    return [...etags, await sendUpstreamPart(context, upload, { number: count + 1, body: last })];
   });
   return { headers, lastModified: undefined };
 }
@@ -124,12 +126,12 @@ export function equalRanges(bytes: number, largest: number): { size: number; cou
   return { size: Math.floor(bytes / count), count };
 }
 
-async function relay(call: Call, o: MoveRequest): Promise<Moved> {
+async function relay(context: StoreContext, o: MoveRequest): Promise<Moved> {
   const { kept, tail } = o.resealed;
-  if (kept === 0) return put(call, o, tail);
-  const stored = await fetchStretch(callAboutSource(call), o.source, { start: 0, end: kept });
+  if (kept === 0) return put(context, o, tail);
+  const stored = await fetchStretch(o.sourceContext, o.source, { start: 0, end: kept });
   try {
-    return await put(call, o, { length: kept + tail.length, chunks: joined(stored, tail) });
+    return await put(context, o, { length: kept + tail.length, chunks: joined(stored, tail) });
   } finally {
     stored.destroy();
   }
@@ -140,21 +142,25 @@ async function* joined(stored: AsyncIterable<Buffer>, tail: Buffer): AsyncGenera
   if (tail.length > 0) yield tail;
 }
 
-async function put(call: Call, o: MoveRequest, body: BackendBody): Promise<Moved> {
+async function put(context: StoreContext, o: MoveRequest, body: BackendBody): Promise<Moved> {
   const { bucket, key } = o.target;
   const digest = Buffer.isBuffer(body) ? { 'content-md5': createHash('md5').update(body).digest('base64') } : {};
   const headers = { ...o.headers, ...digest };
   const response =
     !Buffer.isBuffer(body) && body.length > MAX_STORED_PUT_BYTES
-      ? await storeInParts(call, { bucket, key, headers, body })
-      : await call.services.backend.send({ method: 'PUT', bucket, key, headers, body, signal: call.signal });
+      ? await storeInParts(context, { bucket, key, headers, body })
+      : await context.store.backend.send({ method: 'PUT', bucket, key, headers, body, signal: context.signal });
   if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', bucket, key });
   discard(response);
   return { headers: response.headers, lastModified: undefined };
 }
 
-async function readStretch(call: Call, source: MoveSource, range: { start: number; end: number }): Promise<Buffer> {
+async function readStretch(
+  context: StoreContext,
+  source: MoveSource,
+  range: { start: number; end: number },
+): Promise<Buffer> {
   if (range.start === range.end) return Buffer.alloc(0);
-  const body = await fetchStretch(callAboutSource(call), source, range);
+  const body = await fetchStretch(context, source, range);
   return readBody({ status: 206, headers: {}, body }, { maxBytes: range.end - range.start });
 }

@@ -8,24 +8,22 @@ import { FormatError } from '../../crypto/errors.ts';
 import { type HeaderFields, parseHeader } from '../../crypto/header-fields.ts';
 import { S3Error } from '../errors.ts';
 import type { OpenTenant } from '../keyring/tenancy.ts';
-import type { Call } from '../operation.ts';
+import { reportObject, type StoreContext } from './context.ts';
 
 /** The caller's tenant with the root key that `header` needs, if there is one. @throws FormatError HEADER_MALFORMED, S3Error */
 export async function tenantFor(
-  call: Call,
+  context: StoreContext,
   address: { bucket: string; key: string },
   header: HeaderFields,
 ): Promise<OpenTenant> {
-  const { tenant } = call;
+  const { tenant } = context;
   const { epoch } = parseHeader(header).binding;
   if (epoch <= tenant.epoch) return tenant;
-  const newer = (await tenant.reopen?.(call.signal)) ?? tenant;
+  const newer = (await tenant.reopen?.(context.signal)) ?? tenant;
   if (epoch <= newer.epoch) return newer;
-  call.services.emit({
+  reportObject(context, {
     kind: 'keyring-rollback',
     detail: `An object of epoch ${epoch} is newer than the keyring, whose newest epoch is ${newer.epoch}.`,
-    tenant: tenant.id,
-    requestId: call.request.id,
     bucket: address.bucket,
     key: address.key,
   });

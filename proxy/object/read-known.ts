@@ -5,7 +5,7 @@
  */
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
-import type { Call } from '../operation.ts';
+import type { StoreContext } from './context.ts';
 import type { ByteRange } from './range.ts';
 import { fetchPlan, openPlan, type Plaintext, partsOf } from './read-object.ts';
 import { planRead, type ReadPlan } from './read-plan.ts';
@@ -22,19 +22,19 @@ export interface KnownRead<T> {
 
 /** `undefined` when nothing is known, or no longer true. @throws S3Error, BackendUnavailable for this very request */
 export async function readKnown<T>(
-  call: Call,
+  context: StoreContext,
   address: ObjectAddress,
   select: Select<T>,
 ): Promise<KnownRead<T> | undefined> {
-  const guess = await guessed(call, address, select);
+  const guess = await guessed(context, address, select);
   if (guess === undefined) return undefined;
   try {
-    const response = await fetchPlan(call, guess.object, guess.plan);
+    const response = await fetchPlan(context, guess.object, guess.plan);
     try {
-      const object = await understand(call, address, factsOf(response.headers));
-      const found = object.kind === 'sealed' ? await planned(call, object, select) : undefined;
+      const object = await understand(context, address, factsOf(response.headers));
+      const found = object.kind === 'sealed' ? await planned(context, object, select) : undefined;
       if (found !== undefined && isSameStretch(found.plan, guess.plan)) {
-        const plaintext = await openPlan(call, found.object, found.plan, response);
+        const plaintext = await openPlan(context, found.object, found.plan, response);
         return { object: found.object, selected: found.selected, plaintext };
       }
     } catch (error) {
@@ -45,26 +45,26 @@ export async function readKnown<T>(
   } catch (error) {
     if (!(error instanceof VersionChanged)) throw error;
   }
-  call.services.recent.forget(call.tenant.id, address);
+  context.store.recent.forget(context.tenant.id, address);
   return undefined;
 }
 
 /** Where what is known would refuse the client, only the object itself may. */
-async function guessed<T>(call: Call, address: ObjectAddress, select: Select<T>) {
-  const facts = call.services.recent.get(call.tenant.id, address);
+async function guessed<T>(context: StoreContext, address: ObjectAddress, select: Select<T>) {
+  const facts = context.store.recent.get(context.tenant.id, address);
   if (facts === undefined) return undefined;
   try {
-    const object = await understand(call, address, facts);
-    return object.kind === 'sealed' ? await planned(call, object, select) : undefined;
+    const object = await understand(context, address, facts);
+    return object.kind === 'sealed' ? await planned(context, object, select) : undefined;
   } catch (error) {
     if (error instanceof S3Error || error instanceof VersionChanged) return undefined;
     throw error;
   }
 }
 
-async function planned<T>(call: Call, object: SealedObject, select: Select<T>) {
+async function planned<T>(context: StoreContext, object: SealedObject, select: Select<T>) {
   const selected = await select(object);
-  return { object, selected, plan: planRead(await partsOf(call, object), selected.range) };
+  return { object, selected, plan: planRead(await partsOf(context, object), selected.range) };
 }
 
 function isSameStretch(plan: ReadPlan, guess: ReadPlan): boolean {

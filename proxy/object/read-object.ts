@@ -7,7 +7,7 @@ import { PART_HEADER_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES } from '../../cr
 import { openStream, PartOpener } from '../../crypto/open.ts';
 import type { BackendResponse, LentBody } from '../backend/backend.ts';
 import { BATCH_BYTES } from '../limits.ts';
-import type { Call } from '../operation.ts';
+import type { StoreContext } from './context.ts';
 import { fetchVersion } from './fetch-version.ts';
 import { partTable } from './footer.ts';
 import { awaitingReader, fromStore } from './from-store.ts';
@@ -19,9 +19,9 @@ import { MalformedSealedObject } from './stored-metadata.ts';
 import { asObjectFailure, type SealedObject, type StoredObject } from './stored-object.ts';
 
 /** The parts of an object: one, or those of its table. */
-export async function partsOf(call: Call, object: SealedObject): Promise<readonly PlannedPart[]> {
+export async function partsOf(context: StoreContext, object: SealedObject): Promise<readonly PlannedPart[]> {
   if (object.layout === 2) {
-    const table = await partTable(call, object);
+    const table = await partTable(context, object);
     return table.map(({ number, size, salt }) => ({ partNumber: number, salt, plainBytes: size }));
   }
   const { partSalt } = object.early;
@@ -36,43 +36,45 @@ export type Plaintext = readonly Buffer[] | AsyncIterable<Buffer>;
  * Plaintext bytes of `range`. Resolves once the backend has begun to answer with the right version.
  * @throws VersionChanged, S3Error; InternalError for a segment that does not open is thrown here or by the iteration
  */
-export async function readRange(call: Call, object: StoredObject, range: ByteRange): Promise<Plaintext> {
-  if (object.kind === 'legacy') return fromStore(await fetchStretch(call, object, range));
-  const plan = planRead(await partsOf(call, object), range);
-  return openPlan(call, object, plan, await fetchPlan(call, object, plan));
+export async function readRange(context: StoreContext, object: StoredObject, range: ByteRange): Promise<Plaintext> {
+  if (object.kind === 'legacy') return fromStore(await fetchStretch(context, object, range));
+  const plan = planRead(await partsOf(context, object), range);
+  return openPlan(context, object, plan, await fetchPlan(context, object, plan));
 }
 
 /** The answer with the stored bytes of a plan. @throws VersionChanged, S3Error */
-export async function fetchPlan(call: Call, object: SealedObject, plan: ReadPlan): Promise<BackendResponse> {
+export async function fetchPlan(context: StoreContext, object: SealedObject, plan: ReadPlan): Promise<BackendResponse> {
   const { address, facts } = object;
   const stretch = { start: plan.sealedStart, end: plan.sealedEnd };
-  const response = await fetchVersion(call, address, facts, stretch, { lends: () => isSmall(object, plan) });
+  const response = await fetchVersion(context, address, facts, stretch, { lends: () => isSmall(object, plan) });
   awaitingReader(response.body);
   return response;
 }
 
 /** Stored bytes of exactly the version that was inspected. */
 export async function fetchStretch(
-  call: Call,
+  context: StoreContext,
   object: Pick<StoredObject, 'address' | 'facts'>,
   range: ByteRange,
 ): Promise<Readable> {
-  const response = await fetchVersion(call, object.address, object.facts, range);
+  const response = await fetchVersion(context, object.address, object.facts, range);
   return awaitingReader(response.body);
 }
 
 /** Opens an answer with the stored bytes of a plan, which may go on past it (a footer): the rest is read and dropped. */
 export async function openPlan(
-  call: Call,
+  context: StoreContext,
   object: SealedObject,
   plan: ReadPlan,
   response: BackendResponse,
 ): Promise<Plaintext> {
-  return isSmall(object, plan) ? readSmall(call, object, plan, response) : openLarge(call, object, plan, response.body);
+  return isSmall(object, plan)
+    ? readSmall(context, object, plan, response)
+    : openLarge(context, object, plan, response.body);
 }
 
 async function* openLarge(
-  call: Call,
+  context: StoreContext,
   object: SealedObject,
   plan: ReadPlan,
   sealed: AsyncIterable<Buffer> & LentBody,
@@ -95,7 +97,7 @@ async function* openLarge(
     await source.drain({ maxBytes: object.footerBytes });
     sealed.giveBack?.();
   } catch (error) {
-    throw asObjectFailure(call, object.address, error);
+    throw asObjectFailure(context, object.address, error);
   } finally {
     await source.close();
   }

@@ -7,7 +7,7 @@ import { openSegments, PartOpener } from '../../crypto/open.ts';
 import type { BackendResponse } from '../backend/backend.ts';
 import { readLent } from '../backend/read-body.ts';
 import { BACKEND_BLOCK_BYTES } from '../limits.ts';
-import type { Call } from '../operation.ts';
+import type { StoreContext } from './context.ts';
 import type { ReadPlan } from './read-plan.ts';
 import { META_PREFIX } from './stored-metadata.ts';
 import { asObjectFailure, type SealedObject } from './stored-object.ts';
@@ -29,7 +29,7 @@ export function seemsSmall(headers: BackendResponse['headers']): boolean {
  *   all of an object
  */
 export async function readSmall(
-  call: Call,
+  context: StoreContext,
   object: SealedObject,
   plan: ReadPlan,
   response: BackendResponse,
@@ -41,7 +41,7 @@ export async function readSmall(
   try {
     return openAll(object, plan, stored);
   } catch (error) {
-    throw asObjectFailure(call, object.address, error);
+    throw asObjectFailure(context, object.address, error);
   } finally {
     response.body.giveBack?.();
   }

@@ -1,8 +1,6 @@
 /** The headers of an object's GET and HEAD: what was sealed, as it was given, and what the backend says of the version. */
 import type { Checksum } from '../../crypto/attributes.ts';
-import { toHeaderValue } from '../http/header-text.ts';
-import type { S3Request } from '../http/request.ts';
-import { CONTENT_HEADERS } from './client-headers.ts';
+import { CONTENT_HEADERS } from './client-attributes.ts';
 import type { Validators } from './conditions.ts';
 import { META_PREFIX } from './stored-metadata.ts';
 import type { StoredObject } from './stored-object.ts';
@@ -27,21 +25,13 @@ const VERSION_HEADERS = [
   'x-amz-missing-meta',
 ] as const;
 
-/** `response-*` query parameters, and the header that each replaces (S3 API reference, GetObject). */
-export const RESPONSE_OVERRIDES = {
-  'response-cache-control': 'cache-control',
-  'response-content-disposition': 'content-disposition',
-  'response-content-encoding': 'content-encoding',
-  'response-content-language': 'content-language',
-  'response-content-type': 'content-type',
-  'response-expires': 'expires',
-} as const;
+/** Headers that the client wants in place of the object's own, by lower-case name. */
+export type HeaderOverrides = Readonly<Record<string, string>>;
 
 /** Without Content-Length and Content-Range, which depend on what is sent. */
 export function objectHeaders(
   object: StoredObject,
-  request: S3Request,
-  o: { checksums: boolean },
+  o: { checksums: boolean; overrides: HeaderOverrides },
 ): Record<string, string> {
   const headers: Record<string, string> = {
     ETag: `"${object.etag}"`,
@@ -53,28 +43,14 @@ export function objectHeaders(
   };
   if (o.checksums && object.kind === 'sealed')
     Object.assign(headers, checksumHeaders(object.late.checksums, object.late.partCount));
-  return { ...headers, ...responseOverrides(request) };
+  return { ...headers, ...o.overrides };
 }
 
 /** What a condition on a read is evaluated against, and what a 304 says of the object. */
-export function readValidators(object: StoredObject, request: S3Request): Validators {
-  const headers = objectHeaders(object, request, { checksums: false });
+export function readValidators(object: StoredObject, overrides: HeaderOverrides): Validators {
+  const headers = objectHeaders(object, { checksums: false, overrides });
   const repeated = pick(headers, ['cache-control', 'expires', 'x-amz-version-id']);
   return { etag: object.etag, lastModified: object.facts.lastModified, repeated };
-}
-
-/**
- * Headers that the client asked for by `response-*`.
- * @throws S3Error InvalidArgument for what no header can hold
- */
-export function responseOverrides(request: S3Request): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const [parameter, name] of Object.entries(RESPONSE_OVERRIDES)) {
-    const value = request.query.get(parameter);
-    if (value === undefined) continue;
-    headers[name] = toHeaderValue(parameter, value);
-  }
-  return headers;
 }
 
 function describingHeaders(object: StoredObject): Record<string, string> {

@@ -9,7 +9,7 @@ import { sealFooter } from '../../crypto/footer.ts';
 import { type HeaderAttributes, type SealedHeader, sealHeader } from '../../crypto/header.ts';
 import type { Layout } from '../../crypto/layout.ts';
 import { PartSealer } from '../../crypto/seal.ts';
-import type { Call } from '../operation.ts';
+import type { StoreContext } from './context.ts';
 import { partTable } from './footer.ts';
 import { readRange } from './read-object.ts';
 import { currentRoot } from './store-object.ts';
@@ -35,46 +35,46 @@ const NOTHING = Buffer.alloc(0);
 
 /** `call` reads the source; the tenant's current epoch wraps the DEK. @throws S3Error, VersionChanged */
 export async function reseal(
-  call: Call,
+  context: StoreContext,
   source: SealedObject,
   target: ObjectAddress,
   attributes: NewAttributes,
 ): Promise<Resealed> {
   const early = { ...source.early, headers: attributes.headers, metadata: attributes.metadata };
   return source.layout === 0
-    ? resealSmall(call, source, target, { early, late: attributes.late })
-    : resealFootered(call, source, target, { layout: source.layout, early, late: attributes.late });
+    ? resealSmall(context, source, target, { early, late: attributes.late })
+    : resealFootered(context, source, target, { layout: source.layout, early, late: attributes.late });
 }
 
 async function resealSmall(
-  call: Call,
+  context: StoreContext,
   source: SealedObject,
   target: ObjectAddress,
   o: { early: EarlyAttributes; late: LateAttributes },
 ): Promise<Resealed> {
-  const header = seal(call, target, { dek: source.dek, layout: 0, attributes: o });
+  const header = seal(context, target, { dek: source.dek, layout: 0, attributes: o });
   if (fitsMetadata(header)) return { header, kept: source.facts.size, tail: NOTHING };
   // Layout 0 has no other place for attributes, and the part key depends on the layout: the body is sealed anew.
   const pieces: Buffer[] = [];
   const whole = { start: 0, end: source.size };
-  for await (const piece of await readRange(call, source, whole)) pieces.push(piece);
+  for await (const piece of await readRange(context, source, whole)) pieces.push(piece);
   const dek = Dek.generate();
   const sealer = new PartSealer({ dek, layout: 1, partNumber: 0 });
   const early = { ...o.early, partSalt: sealer.salt };
-  const placed = placeEarly(call, target, { dek, layout: 1, early });
+  const placed = placeEarly(context, target, { dek, layout: 1, early });
   const part = sealer.seal(Buffer.concat(pieces), { last: true });
   const footer = sealFooter({ dek, layout: 1, early: placed.inFooter, late: o.late });
   return { header: placed.header, kept: 0, tail: Buffer.concat([part, footer]) };
 }
 
 async function resealFootered(
-  call: Call,
+  context: StoreContext,
   source: SealedObject,
   target: ObjectAddress,
   o: { layout: 1 | 2; early: EarlyAttributes; late: LateAttributes },
 ): Promise<Resealed> {
   const { dek } = source;
-  const { header, inFooter } = placeEarly(call, target, { ...o, dek });
+  const { header, inFooter } = placeEarly(context, target, { ...o, dek });
   const footerServes =
     inFooter === undefined || (hasEarlyInFooter(source) && isSameDescription(source.early, inFooter));
   if (footerServes && o.late === source.late) return { header, kept: source.facts.size, tail: NOTHING };
@@ -86,7 +86,7 @@ async function resealFootered(
           layout: 2,
           early: inFooter,
           late: o.late,
-          parts: await partTable(call, source),
+          parts: await partTable(context, source),
           partChecksum: o.late.table?.checksum,
         });
   return { header, kept: source.facts.size - source.footerBytes, tail };
@@ -94,24 +94,24 @@ async function resealFootered(
 
 /** Early attributes go into the metadata when they fit there, else into the footer. */
 function placeEarly(
-  call: Call,
+  context: StoreContext,
   target: ObjectAddress,
   o: { dek: Dek; layout: 1 | 2; early: EarlyAttributes },
 ): { header: SealedHeader; inFooter: EarlyAttributes | undefined } {
   const { dek, layout, early } = o;
-  const header = seal(call, target, { dek, layout, attributes: { early } });
+  const header = seal(context, target, { dek, layout, attributes: { early } });
   if (fitsMetadata(header)) return { header, inFooter: undefined };
-  return { header: seal(call, target, { dek, layout }), inFooter: early };
+  return { header: seal(context, target, { dek, layout }), inFooter: early };
 }
 
 function seal(
-  call: Call,
+  context: StoreContext,
   target: ObjectAddress,
   o: { dek: Dek; layout: Layout; attributes?: HeaderAttributes },
 ): SealedHeader {
-  const { tenant } = call;
+  const { tenant } = context;
   const name = { tenant: tenant.idBytes, bucket: target.bucket, key: target.key };
-  return sealHeader({ root: currentRoot(call), epoch: tenant.epoch, name, ...o });
+  return sealHeader({ root: currentRoot(context), epoch: tenant.epoch, name, ...o });
 }
 
 function hasEarlyInFooter(source: SealedObject): boolean {

@@ -2,14 +2,24 @@
 import type { PartEntry } from '../../crypto/footer.ts';
 import { S3Error } from '../errors.ts';
 import { parseHttpDate } from '../http/http-date.ts';
-import type { S3Request } from '../http/request.ts';
-import { MAX_PART_NUMBER } from '../limits.ts';
-import type { Call } from '../operation.ts';
+import type { StoreContext } from './context.ts';
 import { partTable } from './footer.ts';
 import { type ByteRange, contentRange, resolveRange, unsatisfiable } from './range.ts';
 import { rangeOfPart } from './read-plan.ts';
 import { checksumHeaders } from './reply-headers.ts';
 import type { SealedObject, StoredObject } from './stored-object.ts';
+
+/** What a request asks for of an object's bytes. */
+export interface WantedBytes {
+  /** The number of a part, and of nothing else. */
+  readonly partNumber: number | undefined;
+  /** `Range`, as sent. */
+  readonly range: string | undefined;
+  /** `If-Range`, as sent. */
+  readonly ifRange: string | undefined;
+  /** With the checksums of a part that is asked for. */
+  readonly checksums: boolean;
+}
 
 export type Selection =
   | {
@@ -24,19 +34,15 @@ export type Selection =
       readonly headers: Readonly<Record<string, string>>;
     };
 
-/** @throws S3Error InvalidRange, InvalidPartNumber, InvalidArgument, InvalidRequest */
-export async function selectBytes(call: Call, object: StoredObject): Promise<Selection> {
-  const { request } = call;
-  const partNumber = request.query.get('partNumber');
-  const header = request.header('range');
-  if (partNumber !== undefined) {
-    if (header !== undefined)
-      throw new S3Error('InvalidRequest', 'Cannot specify both Range header and partNumber query parameter.');
-    return selectPart(call, object, parsePartNumber(partNumber));
-  }
-  const ifRange = request.header('if-range');
-  if (ifRange !== undefined && !isUnchangedSince(ifRange, object)) return { kind: 'whole' };
-  const range = resolveRange(header, object.size);
+/** @throws S3Error InvalidRange, InvalidPartNumber */
+export async function selectBytes(
+  context: StoreContext,
+  object: StoredObject,
+  wanted: WantedBytes,
+): Promise<Selection> {
+  if (wanted.partNumber !== undefined) return selectPart(context, object, wanted.partNumber, wanted);
+  if (wanted.ifRange !== undefined && !isUnchangedSince(wanted.ifRange, object)) return { kind: 'whole' };
+  const range = resolveRange(wanted.range, object.size);
   if (range === undefined) return { kind: 'whole' };
   return { kind: 'partial', range, headers: { 'Content-Range': contentRange(range, object.size) } };
 }
@@ -48,32 +54,22 @@ function isUnchangedSince(validator: string, object: StoredObject): boolean {
   return parseHttpDate(text) === Date.parse(object.facts.lastModified);
 }
 
-/** @throws S3Error InvalidArgument */
-export function parsePartNumber(text: string): number {
-  const number = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (number < 1 || number > MAX_PART_NUMBER) {
-    throw new S3Error(
-      'InvalidArgument',
-      `Part number must be an integer between 1 and ${MAX_PART_NUMBER}, inclusive.`,
-      {
-        details: { ArgumentName: 'partNumber', ArgumentValue: text },
-      },
-    );
-  }
-  return number;
-}
-
-async function selectPart(call: Call, object: StoredObject, number: number): Promise<Selection> {
+async function selectPart(
+  context: StoreContext,
+  object: StoredObject,
+  number: number,
+  { checksums }: WantedBytes,
+): Promise<Selection> {
   if (object.kind === 'sealed' && object.layout === 2) {
-    const table = await partTable(call, object);
+    const table = await partTable(context, object);
     const range = rangeOfPart(table, number);
     const part = table.find((row) => row.number === number);
     if (range === undefined || part === undefined) throw noSuchPart(number, table.length);
-    const headers = { 'x-amz-mp-parts-count': String(table.length), ...partChecksum(call, object, part) };
+    const headers = { 'x-amz-mp-parts-count': String(table.length), ...(checksums ? partChecksum(object, part) : {}) };
     return wholePart(object, range, headers);
   }
   if (number !== 1) throw noSuchPart(number, 1);
-  const isChecked = wantsChecksums(call.request) && object.kind === 'sealed';
+  const isChecked = checksums && object.kind === 'sealed';
   return wholePart(object, { start: 0, end: object.size }, isChecked ? checksumHeaders(object.late.checksums) : {});
 }
 
@@ -85,14 +81,10 @@ function wholePart(object: StoredObject, range: ByteRange, headers: Record<strin
 }
 
 /** The part's own checksum: the object's would not match the bytes that are sent. */
-function partChecksum(call: Call, object: SealedObject, part: PartEntry): Record<string, string> {
+function partChecksum(object: SealedObject, part: PartEntry): Record<string, string> {
   const algorithm = object.late.table?.checksum;
-  if (!wantsChecksums(call.request) || algorithm === undefined || part.checksum === undefined) return {};
+  if (algorithm === undefined || part.checksum === undefined) return {};
   return { [`x-amz-checksum-${algorithm.toLowerCase()}`]: part.checksum.toString('base64') };
-}
-
-export function wantsChecksums(request: S3Request): boolean {
-  return request.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';
 }
 
 function partial(object: StoredObject, range: ByteRange, headers: Record<string, string>): Selection {

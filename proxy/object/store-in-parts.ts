@@ -5,13 +5,13 @@
 import { Readable } from 'node:stream';
 import type { BackendBody, BackendResponse } from '../backend/backend.ts';
 import { UPSTREAM_PART_BYTES } from '../limits.ts';
-import type { Call } from '../operation.ts';
+import type { StoreContext } from './context.ts';
 import { SplitSource } from './split-source.ts';
 import { sendUpstreamPart, type UpstreamUpload, uploadUpstream } from './upstream-upload.ts';
 
 /** The answer of Complete, which was read. @throws S3Error when the backend refuses a step, and what the body throws */
 export async function storeInParts(
-  call: Call,
+  context: StoreContext,
   o: {
     bucket: string;
     key: string;
@@ -19,12 +19,12 @@ export async function storeInParts(
     body: Exclude<BackendBody, Buffer>;
   },
 ): Promise<BackendResponse> {
-  const { headers } = await uploadUpstream(call, o, (upload) => sendParts(call, upload, o.body));
+  const { headers } = await uploadUpstream(context, o, (upload) => sendParts(context, upload, o.body));
   return { status: 200, headers, body: Readable.from([]) };
 }
 
 async function sendParts(
-  call: Call,
+  context: StoreContext,
   upload: UpstreamUpload,
   body: Exclude<BackendBody, Buffer>,
 ): Promise<readonly string[]> {
@@ -34,7 +34,7 @@ async function sendParts(
     for (let sent = 0; sent < body.length; sent += UPSTREAM_PART_BYTES) {
       const length = Math.min(UPSTREAM_PART_BYTES, body.length - sent);
       const part = { number: etags.length + 1, body: { length, chunks: source.take(length) } };
-      etags.push(await sendUpstreamPart(call, upload, part));
+      etags.push(await sendUpstreamPart(context, upload, part));
     }
     await source.drain();
     return etags;

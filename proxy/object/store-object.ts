@@ -14,8 +14,8 @@ import type { BackendBody, BackendResponse } from '../backend/backend.ts';
 import type { BodyResult } from '../body/digests.ts';
 import { collectBody, type VerifiedBody } from '../body/verified-body.ts';
 import { BATCH_BYTES, MAX_STORED_PUT_BYTES, SMALL_BODY_BYTES } from '../limits.ts';
-import type { Call } from '../operation.ts';
-import type { ClientAttributes } from './client-headers.ts';
+import type { ClientAttributes } from './client-attributes.ts';
+import type { StoreContext } from './context.ts';
 import { storeInParts } from './store-in-parts.ts';
 import { fitsMetadata, toBackendHeaders } from './stored-metadata.ts';
 
@@ -36,23 +36,23 @@ export interface Stored {
 }
 
 /** @throws S3Error when the body does not hold what was promised of it: then nothing was stored */
-export async function storeObject(call: Call, o: StoreRequest): Promise<Stored> {
+export async function storeObject(context: StoreContext, o: StoreRequest): Promise<Stored> {
   const dek = Dek.generate();
-  return o.body.plainBytes <= SMALL_BODY_BYTES ? storeSmall(call, o, dek) : storeLarge(call, o, dek);
+  return o.body.plainBytes <= SMALL_BODY_BYTES ? storeSmall(context, o, dek) : storeLarge(context, o, dek);
 }
 
-async function storeSmall(call: Call, o: StoreRequest, dek: Dek): Promise<Stored> {
+async function storeSmall(context: StoreContext, o: StoreRequest, dek: Dek): Promise<Stored> {
   const plaintext = await collectBody(o.body, { maxBytes: SMALL_BODY_BYTES, tooLarge: 'EntityTooLarge' });
   const result = o.body.result();
-  const sealed = sealSmall(call, o, dek, { plaintext, late: lateAttributes(result) });
-  const response = await put(call, o, sealed.header, sealed.stored, {
+  const sealed = sealSmall(context, o, dek, { plaintext, late: lateAttributes(result) });
+  const response = await put(context, o, sealed.header, sealed.stored, {
     'content-md5': createHash('md5').update(sealed.stored).digest('base64'),
   });
   return { response, result: () => result };
 }
 
 function sealSmall(
-  call: Call,
+  context: StoreContext,
   o: StoreRequest,
   dek: Dek,
   content: { plaintext: Buffer; late: LateAttributes },
@@ -60,19 +60,19 @@ function sealSmall(
   const { plaintext, late } = content;
   const layout0 = new PartSealer({ dek, layout: 0, partNumber: 0 });
   const early = { size: plaintext.length, partSalt: layout0.salt, ...o.attributes };
-  const header = seal(call, o, dek, 0, { early, late });
+  const header = seal(context, o, dek, 0, { early, late });
   if (fitsMetadata(header)) return { header, stored: layout0.seal(plaintext, { last: true }) };
   // Unusually much metadata: the attributes go behind the body. The part key depends on the layout, so it is sealed anew.
   const layout1 = new PartSealer({ dek, layout: 1, partNumber: 0 });
-  const placed = placeEarly(call, o, dek, { size: plaintext.length, partSalt: layout1.salt, ...o.attributes });
+  const placed = placeEarly(context, o, dek, { size: plaintext.length, partSalt: layout1.salt, ...o.attributes });
   const footer = sealFooter({ dek, layout: 1, ...placed.inFooter, late });
   return { header: placed.header, stored: Buffer.concat([layout1.seal(plaintext, { last: true }), footer]) };
 }
 
-async function storeLarge(call: Call, o: StoreRequest, dek: Dek): Promise<Stored> {
+async function storeLarge(context: StoreContext, o: StoreRequest, dek: Dek): Promise<Stored> {
   const { body } = o;
   const sealer = new PartSealer({ dek, layout: 1, partNumber: 0 });
-  const { header, inFooter } = placeEarly(call, o, dek, {
+  const { header, inFooter } = placeEarly(context, o, dek, {
     size: body.plainBytes,
     partSalt: sealer.salt,
     ...o.attributes,
@@ -80,7 +80,7 @@ async function storeLarge(call: Call, o: StoreRequest, dek: Dek): Promise<Stored
   const tail = footerBytes({ layout: 1, ...inFooter, checksums: body.checksumAlgorithms });
   const length = sealedPartBytes(body.plainBytes) + tail;
   const chunks = sealedChunks({ dek, sealer, body, inFooter });
-  const response = await put(call, o, header, { length, chunks }, {});
+  const response = await put(context, o, header, { length, chunks }, {});
   return { response, result: () => body.result() };
 }
 
@@ -97,32 +97,32 @@ async function* sealedChunks(o: {
 
 /** Early attributes go into the metadata when they fit there, else into the footer. */
 function placeEarly(
-  call: Call,
+  context: StoreContext,
   o: StoreRequest,
   dek: Dek,
   early: EarlyAttributes,
 ): { header: SealedHeader; inFooter: { early?: EarlyAttributes } } {
-  const header = seal(call, o, dek, 1, { early });
+  const header = seal(context, o, dek, 1, { early });
   if (fitsMetadata(header)) return { header, inFooter: {} };
-  return { header: seal(call, o, dek, 1, undefined), inFooter: { early } };
+  return { header: seal(context, o, dek, 1, undefined), inFooter: { early } };
 }
 
 function seal(
-  call: Call,
+  context: StoreContext,
   o: { bucket: string; key: string },
   dek: Dek,
   layout: 0 | 1,
   attributes: Parameters<typeof sealHeader>[0]['attributes'],
 ): SealedHeader {
-  const { tenant } = call;
+  const { tenant } = context;
   const name = { tenant: tenant.idBytes, bucket: o.bucket, key: o.key };
   const placed = attributes === undefined ? {} : { attributes };
-  return sealHeader({ root: currentRoot(call), epoch: tenant.epoch, name, dek, layout, ...placed });
+  return sealHeader({ root: currentRoot(context), epoch: tenant.epoch, name, dek, layout, ...placed });
 }
 
 /** The root key that new DEKs are wrapped under. */
-export function currentRoot(call: Call): KeyObject {
-  const root = call.tenant.root(call.tenant.epoch);
+export function currentRoot(context: StoreContext): KeyObject {
+  const root = context.tenant.root(context.tenant.epoch);
   if (root === undefined) throw new Error('an opened tenant lacks the root key of its current epoch');
   return root;
 }
@@ -138,7 +138,7 @@ export function lateAttributes(result: BodyResult): LateAttributes {
 }
 
 function put(
-  call: Call,
+  context: StoreContext,
   o: StoreRequest,
   header: SealedHeader,
   body: BackendBody,
@@ -147,8 +147,8 @@ function put(
   const headers = { ...o.headers, ...toBackendHeaders(header) };
   const { bucket, key } = o;
   if (!Buffer.isBuffer(body) && body.length > MAX_STORED_PUT_BYTES) {
-    return storeInParts(call, { bucket, key, headers, body });
+    return storeInParts(context, { bucket, key, headers, body });
   }
-  const { backend } = call.services;
-  return backend.send({ method: 'PUT', bucket, key, headers: { ...headers, ...extra }, body, signal: call.signal });
+  const { backend } = context.store;
+  return backend.send({ method: 'PUT', bucket, key, headers: { ...headers, ...extra }, body, signal: context.signal });
 }

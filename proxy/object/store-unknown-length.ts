@@ -14,8 +14,8 @@ import type { ChecksumName } from '../body/checksums.ts';
 import { type BodyResult, Digests } from '../body/digests.ts';
 import { plaintextBody } from '../body/plaintext-body.ts';
 import { BATCH_BYTES, SMALL_BODY_BYTES, UNKNOWN_LENGTH_PART_BYTES } from '../limits.ts';
-import type { Call } from '../operation.ts';
-import type { ClientAttributes } from './client-headers.ts';
+import type { ClientAttributes } from './client-attributes.ts';
+import type { StoreContext } from './context.ts';
 import { currentRoot, lateAttributes, storeObject } from './store-object.ts';
 import { toBackendHeaders } from './stored-metadata.ts';
 import { failureOf } from './stored-object.ts';
@@ -40,20 +40,20 @@ export interface StoredUnknown {
 }
 
 /** @throws S3Error, and what the checks throw: then nothing was stored */
-export async function storeUnknownLength(call: Call, o: UnknownLength): Promise<StoredUnknown> {
+export async function storeUnknownLength(context: StoreContext, o: UnknownLength): Promise<StoredUnknown> {
   const source = new Batches(o);
   const first = await source.next(SMALL_BODY_BYTES + 1);
-  if (source.ended) return storeWhole(call, o, first);
+  if (source.ended) return storeWhole(context, o, first);
   const dek = Dek.generate();
-  const { tenant } = call;
+  const { tenant } = context;
   const name = { tenant: tenant.idBytes, bucket: o.bucket, key: o.key };
-  const header = sealHeader({ root: currentRoot(call), epoch: tenant.epoch, name, dek, layout: 1 });
+  const header = sealHeader({ root: currentRoot(context), epoch: tenant.epoch, name, dek, layout: 1 });
   let result: BodyResult | undefined;
   const stored = await uploadUpstream(
-    call,
+    context,
     { bucket: o.bucket, key: o.key, headers: { ...o.headers, ...toBackendHeaders(header) } },
     async (upload) => {
-      const sent = await sendSealed(call, upload, { dek, first, source, o });
+      const sent = await sendSealed(context, upload, { dek, first, source, o });
       result = sent.result;
       return sent.etags;
     },
@@ -62,11 +62,11 @@ export async function storeUnknownLength(call: Call, o: UnknownLength): Promise<
   return { headers: stored.headers, result };
 }
 
-async function storeWhole(call: Call, o: UnknownLength, plaintext: Buffer): Promise<StoredUnknown> {
+async function storeWhole(context: StoreContext, o: UnknownLength, plaintext: Buffer): Promise<StoredUnknown> {
   const { bucket, key, attributes, headers, checksums } = o;
   const body = plaintextBody({ plainBytes: plaintext.length, chunks: once(plaintext), checksums });
   const checked = { ...body, chunks: body.chunks };
-  const { response, result } = await storeObject(call, { bucket, key, attributes, headers, body: checked });
+  const { response, result } = await storeObject(context, { bucket, key, attributes, headers, body: checked });
   if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', bucket, key });
   discard(response);
   return { headers: response.headers, result: result() };
@@ -78,13 +78,13 @@ async function* once(buffer: Buffer): AsyncGenerator<Buffer> {
 
 /** Seals batch by batch and sends pieces of one size, since some backends want that; the last has what is left. */
 async function sendSealed(
-  call: Call,
+  context: StoreContext,
   upload: UpstreamUpload,
   work: { dek: Dek; first: Buffer; source: Batches; o: UnknownLength },
 ): Promise<{ etags: readonly string[]; result: BodyResult }> {
   const { dek, source, o } = work;
   const sealer = new PartSealer({ dek, layout: 1, partNumber: 0 });
-  const pieces = new Pieces(call, upload);
+  const pieces = new Pieces(context, upload);
   let held = work.first;
   while (!source.ended) {
     const whole = held.length - (held.length % SEGMENT_BYTES);
@@ -103,14 +103,14 @@ async function sendSealed(
 
 /** Ciphertext gathered into backend parts of exactly UNKNOWN_LENGTH_PART_BYTES. */
 class Pieces {
-  readonly #call: Call;
+  readonly #context: StoreContext;
   readonly #upload: UpstreamUpload;
   readonly #etags: string[] = [];
   #held: Buffer[] = [];
   #bytes = 0;
 
-  constructor(call: Call, upload: UpstreamUpload) {
-    this.#call = call;
+  constructor(context: StoreContext, upload: UpstreamUpload) {
+    this.#context = context;
     this.#upload = upload;
   }
 
@@ -140,7 +140,7 @@ class Pieces {
     const body = Buffer.concat(this.#held, this.#bytes);
     this.#held = [];
     this.#bytes = 0;
-    this.#etags.push(await sendUpstreamPart(this.#call, this.#upload, { number: this.#etags.length + 1, body }));
+    this.#etags.push(await sendUpstreamPart(this.#context, this.#upload, { number: this.#etags.length + 1, body }));
   }
 }
 

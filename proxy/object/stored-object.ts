@@ -17,9 +17,8 @@ import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import { discard, readBody } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { FOOTER_GUESS_BYTES, READ_ATTEMPTS, SMALL_BODY_BYTES } from '../limits.ts';
-import type { Call } from '../operation.ts';
 import type { VersionIdentity } from './attributes-cache.ts';
-import { accountHeaders } from './client-headers.ts';
+import { reportObject, type StoreContext } from './context.ts';
 import { fetchFooter } from './footer.ts';
 import { tenantFor } from './newer-epoch.ts';
 import {
@@ -95,41 +94,41 @@ export function versionQuery(address: ObjectAddress): readonly QueryParameter[] 
  * @throws S3Error NoSuchKey, AccessDenied, ... as the backend or the attributes have it
  */
 export async function inspectObject(
-  call: Call,
+  context: StoreContext,
   address: ObjectAddress,
   o: { storedBytes?: number } = {},
 ): Promise<StoredObject> {
   const large = o.storedBytes !== undefined && o.storedBytes > LARGEST_SMALL_BYTES;
-  return retryWhenChanged(() => (large ? inspectByTail(call, address) : inspectByHead(call, address)));
+  return retryWhenChanged(() => (large ? inspectByTail(context, address) : inspectByHead(context, address)));
 }
 
 /** Beyond it a sealed object has a footer. */
 export const LARGEST_SMALL_BYTES = sealedPartBytes(SMALL_BODY_BYTES);
 
-async function inspectByHead(call: Call, address: ObjectAddress): Promise<StoredObject> {
-  const response = await call.services.backend.send({ method: 'HEAD', ...about(call, address) });
+async function inspectByHead(context: StoreContext, address: ObjectAddress): Promise<StoredObject> {
+  const response = await context.store.backend.send({ method: 'HEAD', ...about(context, address) });
   discard(response);
   if (response.status !== 200) throw headFailure(response.status, response.headers, address);
-  return understand(call, address, factsOf(response.headers));
+  return understand(context, address, factsOf(response.headers));
 }
 
-async function inspectByTail(call: Call, address: ObjectAddress): Promise<StoredObject> {
-  const { headers, ...request } = about(call, address);
+async function inspectByTail(context: StoreContext, address: ObjectAddress): Promise<StoredObject> {
+  const { headers, ...request } = about(context, address);
   const range = `bytes=-${FOOTER_GUESS_BYTES}`;
-  const response = await call.services.backend.send({ method: 'GET', ...request, headers: { ...headers, range } });
+  const response = await context.store.backend.send({ method: 'GET', ...request, headers: { ...headers, range } });
   if (response.status !== 206) {
     discard(response);
-    return inspectByHead(call, address);
+    return inspectByHead(context, address);
   }
   const tail = await readBody(response, { maxBytes: FOOTER_GUESS_BYTES });
-  return understand(call, address, factsOf(response.headers), tail);
+  return understand(context, address, factsOf(response.headers), tail);
 }
 
 /** What every request about an object has in common. */
-export function about(call: Call, address: ObjectAddress): Omit<BackendRequest, 'method' | 'body'> {
+export function about(context: StoreContext, address: ObjectAddress): Omit<BackendRequest, 'method' | 'body'> {
   const { bucket, key } = address;
-  const { signal, request } = call;
-  return { bucket, key, query: versionQuery(address), headers: accountHeaders(request), signal };
+  const { signal, accountHeaders } = context;
+  return { bucket, key, query: versionQuery(address), headers: accountHeaders, signal };
 }
 
 /** Runs `attempt` again when it found the version replaced underneath it. */
@@ -176,31 +175,31 @@ export function factsOf(headers: BackendHeaders): BackendFacts {
 
 /** From the backend's word to an opened object; `tail` is the end of the stored body, if at hand. @throws S3Error, VersionChanged */
 export async function understand(
-  call: Call,
+  context: StoreContext,
   address: ObjectAddress,
   facts: BackendFacts,
   tail?: Buffer,
 ): Promise<StoredObject> {
   try {
     const stored = fromBackendHeaders(facts.headers);
-    if (stored === undefined) return legacyObject(call, address, facts);
-    refuseForeign(call, address, stored['enc-tenant']);
-    return await openSealed(call, address, facts, { stored, tail });
+    if (stored === undefined) return legacyObject(context, address, facts);
+    refuseForeign(context, address, stored['enc-tenant']);
+    return await openSealed(context, address, facts, { stored, tail });
   } catch (error) {
-    throw asObjectFailure(call, address, error);
+    throw asObjectFailure(context, address, error);
   }
 }
 
 async function openSealed(
-  call: Call,
+  context: StoreContext,
   address: ObjectAddress,
   facts: BackendFacts,
   o: { stored: StoredHeader; tail: Buffer | undefined },
 ): Promise<SealedObject> {
-  const tenant = await tenantFor(call, address, o.stored);
-  const header = call.services.headers.open(tenant, address, o.stored);
+  const tenant = await tenantFor(context, address, o.stored);
+  const header = context.store.headers.open(tenant, address, o.stored);
   const { dek, layout, epoch } = header;
-  const footer = layout === 0 ? undefined : await fetchFooter(call, address, facts, header, { tail: o.tail });
+  const footer = layout === 0 ? undefined : await fetchFooter(context, address, facts, header, { tail: o.tail });
   const attributes = joinAttributes(header, footer);
   checkBody({ layout, attributes, locator: footer?.locator, bodyBytes: facts.size });
   const { early, late, size } = attributes;
@@ -221,20 +220,20 @@ async function openSealed(
     footerBytes: footer?.locator.footerBytes ?? 0,
   };
   // Listings were told of this version when it was first remembered.
-  const isKnown = call.services.recent.remember(tenant.id, address, facts);
+  const isKnown = context.store.recent.remember(tenant.id, address, facts);
   if (!isKnown) {
-    call.services.cache.addListed(identityOf(call, address, facts), { size, etag, checksums: late.checksums });
+    context.store.cache.addListed(identityOf(context, address, facts), { size, etag, checksums: late.checksums });
   }
   return object;
 }
 
-export function identityOf(call: Call, address: ObjectAddress, facts: BackendFacts): VersionIdentity {
+export function identityOf(context: StoreContext, address: ObjectAddress, facts: BackendFacts): VersionIdentity {
   const { etag, lastModified, size } = facts;
-  return { tenant: call.tenant.id, bucket: address.bucket, key: address.key, etag, lastModified, size };
+  return { tenant: context.tenant.id, bucket: address.bucket, key: address.key, etag, lastModified, size };
 }
 
-function legacyObject(call: Call, address: ObjectAddress, facts: BackendFacts): LegacyObject {
-  const { legacy } = call.services;
+function legacyObject(context: StoreContext, address: ObjectAddress, facts: BackendFacts): LegacyObject {
+  const { legacy } = context.store;
   const allowed = legacy.kind === 'allow' || (legacy.kind === 'before' && Date.parse(facts.lastModified) < legacy.time);
   if (!allowed) {
     throw new S3Error(
@@ -245,17 +244,17 @@ function legacyObject(call: Call, address: ObjectAddress, facts: BackendFacts): 
   return { kind: 'legacy', address, facts, size: facts.size, etag: facts.etag.replaceAll('"', '') };
 }
 
-function refuseForeign(call: Call, address: ObjectAddress, owner: string | undefined): void {
-  if (owner === call.tenant.id) return;
-  report(call, address, 'foreign-object', 'an object of another tenant was asked for');
+function refuseForeign(context: StoreContext, address: ObjectAddress, owner: string | undefined): void {
+  if (owner === context.tenant.id) return;
+  report(context, address, 'foreign-object', 'an object of another tenant was asked for');
   throw new S3Error('AccessDenied', undefined, { cause: new ForeignObject("The object is another tenant's.") });
 }
 
 /** Anything that shows a damaged or forged object becomes one error and one security event. */
-export function asObjectFailure(call: Call, address: ObjectAddress, error: unknown): unknown {
+export function asObjectFailure(context: StoreContext, address: ObjectAddress, error: unknown): unknown {
   if (!(error instanceof FormatError) && !(error instanceof MalformedSealedObject)) return error;
   report(
-    call,
+    context,
     address,
     error instanceof MalformedSealedObject ? 'metadata-tampered' : 'object-tampered',
     `${error.code}: ${error.message}`,
@@ -270,13 +269,12 @@ export function asObjectFailure(call: Call, address: ObjectAddress, error: unkno
 }
 
 function report(
-  call: Call,
+  context: StoreContext,
   address: ObjectAddress,
   kind: 'foreign-object' | 'object-tampered' | 'metadata-tampered',
   detail: string,
 ): void {
-  const { bucket, key } = address;
-  call.services.emit({ kind, detail, tenant: call.tenant.id, bucket, key, requestId: call.request.id });
+  reportObject(context, { kind, detail, bucket: address.bucket, key: address.key });
 }
 
 /** The client's error for a backend reply that is not the wanted one. Consumes the body. */

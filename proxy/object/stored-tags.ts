@@ -2,27 +2,25 @@
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { S3Error } from '../errors.ts';
-import type { Call } from '../operation.ts';
-import { accountHeaders } from './client-headers.ts';
-import { callAboutSource } from './copy-source.ts';
-import type { CopyWishes } from './copy-wishes.ts';
+import type { StoreContext } from './context.ts';
+import type { CopyDirectives } from './copy-directives.ts';
 import type { Move } from './move-stored.ts';
 import { type StoredObject, versionQuery } from './stored-object.ts';
 
 /** `x-amz-tagging`, or nothing when there are no tags or the backend has none. @throws S3Error */
 export async function tagsOf(
-  call: Call,
+  context: StoreContext,
   source: Pick<StoredObject, 'address' | 'facts'>,
 ): Promise<Record<string, string>> {
   const { address, facts } = source;
   const version = versionQuery({ ...address, versionId: facts.versionId ?? address.versionId });
   try {
-    const { document } = await ask(call, 'GetObjectTagging', {
+    const { document } = await ask(context, 'GetObjectTagging', {
       method: 'GET',
       bucket: address.bucket,
       key: address.key,
       query: [['tagging', ''], ...version],
-      headers: accountHeaders(callAboutSource(call).request),
+      headers: context.accountHeaders,
     });
     const tags = parseAnswer(document, 'Tagging').child('TagSet')?.children('Tag') ?? [];
     if (tags.length === 0) return {};
@@ -38,13 +36,13 @@ export async function tagsOf(
 
 /** A copy inside the backend takes the tags along; whatever else stores the object has to name them. */
 export async function taggingHeaders(
-  call: Call,
+  context: StoreContext,
   source: StoredObject,
-  wishes: CopyWishes,
+  directives: CopyDirectives,
   move: Move,
 ): Promise<Record<string, string>> {
-  const { tagging } = wishes;
-  if (tagging === undefined) return move === 'copy' ? {} : tagsOf(call, source);
+  const { tagging } = directives;
+  if (tagging === undefined) return move === 'copy' ? {} : tagsOf(context, source);
   const named = tagging === '' ? {} : { 'x-amz-tagging': tagging };
   return move === 'copy' ? { ...named, 'x-amz-tagging-directive': 'REPLACE' } : named;
 }

@@ -6,8 +6,8 @@ import { type BackendBody, BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { readResult } from '../backend/result.ts';
 import { UPLOAD_ABORT_TIMEOUT_MS } from '../limits.ts';
-import type { Call } from '../operation.ts';
 import { renderXml, type XmlNode } from '../xml/render-xml.ts';
+import type { StoreContext } from './context.ts';
 import { failureOf } from './stored-object.ts';
 
 export interface UpstreamUpload {
@@ -32,32 +32,36 @@ const CONDITIONS: ReadonlySet<string> = new Set(['if-match', 'if-none-match']);
  * @throws S3Error, and what `send` throws
  */
 export async function uploadUpstream(
-  call: Call,
+  context: StoreContext,
   o: { bucket: string; key: string; headers: Headers },
   send: (upload: UpstreamUpload) => Promise<readonly string[]>,
 ): Promise<UpstreamResult> {
   const entries = Object.entries(o.headers);
   const onCreate = Object.fromEntries(entries.filter(([name]) => !CONDITIONS.has(name)));
   const onComplete = Object.fromEntries(entries.filter(([name]) => CONDITIONS.has(name)));
-  const upload = await create(call, o, onCreate);
+  const upload = await create(context, o, onCreate);
   try {
-    return await complete(call, upload, await send(upload), onComplete);
+    return await complete(context, upload, await send(upload), onComplete);
   } catch (error) {
-    await abort(call, upload);
+    await abort(context, upload);
     throw error;
   }
 }
 
-async function create(call: Call, o: { bucket: string; key: string }, headers: Headers): Promise<UpstreamUpload> {
+async function create(
+  context: StoreContext,
+  o: { bucket: string; key: string },
+  headers: Headers,
+): Promise<UpstreamUpload> {
   const { bucket, key } = o;
-  const response = await call.services.backend.send({
+  const response = await context.store.backend.send({
     method: 'POST',
     bucket,
     key,
     query: [['uploads', '']],
     headers,
     body: Buffer.alloc(0),
-    signal: call.signal,
+    signal: context.signal,
   });
   const root = 'InitiateMultipartUploadResult';
   const result = await readResult(response, { root, operation: 'CreateMultipartUpload', bucket, key });
@@ -68,19 +72,19 @@ async function create(call: Call, o: { bucket: string; key: string }, headers: H
 
 /** One part with the given bytes. @returns its ETag @throws S3Error, and what the body throws */
 export async function sendUpstreamPart(
-  call: Call,
+  context: StoreContext,
   upload: UpstreamUpload,
   o: { number: number; body: BackendBody; headers?: Headers },
 ): Promise<string> {
   const { bucket, key } = upload;
-  const response = await call.services.backend.send({
+  const response = await context.store.backend.send({
     method: 'PUT',
     bucket,
     key,
     query: partQuery(upload, o.number),
     headers: o.headers ?? {},
     body: o.body,
-    signal: call.signal,
+    signal: context.signal,
   });
   if (response.status !== 200) throw await failureOf(response, { operation: 'UploadPart', bucket, key });
   discard(response);
@@ -89,18 +93,18 @@ export async function sendUpstreamPart(
 
 /** One part copied inside the backend. @returns its ETag @throws S3Error PreconditionFailed when the pin does not hold */
 export async function copyUpstreamPart(
-  call: Call,
+  context: StoreContext,
   upload: UpstreamUpload,
   o: { number: number; headers: Headers },
 ): Promise<string> {
   const { bucket, key } = upload;
-  const response = await call.services.backend.send({
+  const response = await context.store.backend.send({
     method: 'PUT',
     bucket,
     key,
     query: partQuery(upload, o.number),
     headers: o.headers,
-    signal: call.signal,
+    signal: context.signal,
   });
   const result = await readResult(response, { root: 'CopyPartResult', operation: 'UploadPartCopy', bucket, key });
   const etag = result.value('ETag');
@@ -120,21 +124,21 @@ export function partQuery(
 }
 
 async function complete(
-  call: Call,
+  context: StoreContext,
   upload: UpstreamUpload,
   etags: readonly string[],
   conditions: Headers,
 ): Promise<UpstreamResult> {
   const { bucket, key, uploadId } = upload;
   const parts = etags.map((etag, index) => ({ PartNumber: index + 1, ETag: etag }));
-  const response = await call.services.backend.send({
+  const response = await context.store.backend.send({
     method: 'POST',
     bucket,
     key,
     query: [['uploadId', uploadId]],
     headers: { 'content-type': 'application/xml', ...conditions },
     body: Buffer.from(renderXml('CompleteMultipartUpload', { Part: parts })),
-    signal: call.signal,
+    signal: context.signal,
   });
   const root = 'CompleteMultipartUploadResult';
   const document = await readResult(response, { root, operation: 'CompleteMultipartUpload', bucket, key });
@@ -142,10 +146,10 @@ async function complete(
 }
 
 /** Best effort, even when the client is gone: what it leaves behind, the bucket's lifecycle rule for uploads removes. */
-async function abort(call: Call, upload: UpstreamUpload): Promise<void> {
+async function abort(context: StoreContext, upload: UpstreamUpload): Promise<void> {
   const { bucket, key, uploadId } = upload;
   try {
-    const response = await call.services.backend.send({
+    const response = await context.store.backend.send({
       method: 'DELETE',
       bucket,
       key,

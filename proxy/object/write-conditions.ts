@@ -4,8 +4,8 @@
  * best effort.
  */
 import { S3Error } from '../errors.ts';
-import type { Call } from '../operation.ts';
 import { evaluate, type WriteConditions } from './conditions.ts';
+import type { StoreContext } from './context.ts';
 import { inspectObject, type ObjectAddress } from './stored-object.ts';
 
 export type WriteKind = 'put' | 'delete' | 'complete' | 'copy';
@@ -19,40 +19,40 @@ const ATOMIC = {
 } as const;
 
 /** Whether the backend compares the target atomically in that kind of write. */
-export function isAtomic(call: Call, kind: WriteKind, conditions: WriteConditions): boolean {
-  return call.services.capabilities[ATOMIC[kind][conditions.ifNoneMatch === undefined ? 1 : 0]];
+export function isAtomic(context: StoreContext, kind: WriteKind, conditions: WriteConditions): boolean {
+  return context.store.capabilities[ATOMIC[kind][conditions.ifNoneMatch === undefined ? 1 : 0]];
 }
 
 /** Backend request headers that hold the condition. @throws S3Error PreconditionFailed, NoSuchKey, NotImplemented */
 export async function translateConditions(
-  call: Call,
+  context: StoreContext,
   address: ObjectAddress,
   conditions: WriteConditions | undefined,
   kind: WriteKind,
 ): Promise<Record<string, string>> {
   if (conditions === undefined) return {};
-  if (conditions.ifNoneMatch !== undefined) return absent(call, address, kind);
-  return matching(call, address, conditions.ifMatch ?? '', kind);
+  if (conditions.ifNoneMatch !== undefined) return absent(context, address, kind);
+  return matching(context, address, conditions.ifMatch ?? '', kind);
 }
 
-async function absent(call: Call, address: ObjectAddress, kind: WriteKind): Promise<Record<string, string>> {
-  if (call.services.capabilities[ATOMIC[kind][0]]) return { 'if-none-match': '*' };
-  requireBestEffort(call, `If-None-Match on a ${kind}`);
-  if (await exists(call, address)) {
+async function absent(context: StoreContext, address: ObjectAddress, kind: WriteKind): Promise<Record<string, string>> {
+  if (context.store.capabilities[ATOMIC[kind][0]]) return { 'if-none-match': '*' };
+  requireBestEffort(context, `If-None-Match on a ${kind}`);
+  if (await exists(context, address)) {
     throw new S3Error('PreconditionFailed', undefined, { details: { Condition: 'If-None-Match' } });
   }
   return {};
 }
 
 async function matching(
-  call: Call,
+  context: StoreContext,
   address: ObjectAddress,
   wanted: string,
   kind: WriteKind,
 ): Promise<Record<string, string>> {
-  const atomic = call.services.capabilities[ATOMIC[kind][1]];
-  if (!atomic) requireBestEffort(call, `If-Match on a ${kind}`);
-  const found = await inspectObject(call, address);
+  const atomic = context.store.capabilities[ATOMIC[kind][1]];
+  if (!atomic) requireBestEffort(context, `If-Match on a ${kind}`);
+  const found = await inspectObject(context, address);
   const { lastModified } = found.facts;
   if (evaluate({ ifMatch: wanted }, { etag: found.etag, lastModified }) !== 'proceed') {
     throw new S3Error('PreconditionFailed', undefined, { details: { Condition: 'If-Match' } });
@@ -67,7 +67,7 @@ async function matching(
  * never changes: a store that refuses it compares the current version instead, as S3 does.
  */
 export async function lateFailure(
-  call: Call,
+  context: StoreContext,
   address: ObjectAddress,
   o: { conditions: WriteConditions | undefined; kind: WriteKind; failure: S3Error },
 ): Promise<S3Error> {
@@ -75,7 +75,7 @@ export async function lateFailure(
   if (wanted === undefined || o.failure.code !== 'PreconditionFailed') return o.failure;
   if (address.versionId !== undefined && address.versionId !== 'null') return o.failure;
   try {
-    await matching(call, address, wanted, o.kind);
+    await matching(context, address, wanted, o.kind);
   } catch (error) {
     if (error instanceof S3Error) return error;
     throw error;
@@ -83,9 +83,9 @@ export async function lateFailure(
   return new S3Error('ConditionalRequestConflict', undefined, { cause: o.failure });
 }
 
-async function exists(call: Call, address: ObjectAddress): Promise<boolean> {
+async function exists(context: StoreContext, address: ObjectAddress): Promise<boolean> {
   try {
-    await inspectObject(call, address);
+    await inspectObject(context, address);
     return true;
   } catch (error) {
     if (error instanceof S3Error && error.status === 404) return false;
@@ -95,8 +95,8 @@ async function exists(call: Call, address: ObjectAddress): Promise<boolean> {
   }
 }
 
-function requireBestEffort(call: Call, what: string): void {
-  if (call.services.bestEffortConditions) return;
+function requireBestEffort(context: StoreContext, what: string): void {
+  if (context.store.bestEffortConditions) return;
   throw new S3Error(
     'NotImplemented',
     `The backend cannot decide ${what} atomically. Set SEALGATE_CONDITIONS=best-effort to check without atomicity.`,

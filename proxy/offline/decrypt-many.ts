@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path';
 import { listObjects } from '../backend/list-all.ts';
 import { eachBounded } from '../concurrency/map-bounded.ts';
 import { DECRYPT_AT_ONCE } from '../limits.ts';
+import type { StoreContext } from '../object/context.ts';
 import { retryWhenChanged } from '../object/stored-object.ts';
-import type { Call } from '../operation.ts';
 import { isForeign, openObject, reasonOf, writeDescription, writeObject } from './decrypt-object.ts';
 import { isRenamed, pathOfKey } from './file-names.ts';
 import { FileExists, kindOf, placeBelow } from './write-aside.ts';
@@ -36,34 +36,34 @@ export type Outcome =
 
 /** Reports as objects end, not in the order of their keys. @throws S3Error, BackendUnavailable when the listing fails */
 export async function decryptMany(
-  call: Call,
+  context: StoreContext,
   o: DecryptManyOptions,
   report: (outcome: Outcome) => void,
 ): Promise<void> {
-  const { backend } = call.services;
-  await eachBounded(listObjects({ backend, signal: call.signal }, o), DECRYPT_AT_ONCE, async ({ key }) => {
-    report(await decryptOne(call, o, key));
+  const { backend } = context.store;
+  await eachBounded(listObjects({ backend, signal: context.signal }, o), DECRYPT_AT_ONCE, async ({ key }) => {
+    report(await decryptOne(context, o, key));
   });
 }
 
-async function decryptOne(call: Call, o: DecryptManyOptions, key: string): Promise<Outcome> {
+async function decryptOne(context: StoreContext, o: DecryptManyOptions, key: string): Promise<Outcome> {
   try {
-    return await retryWhenChanged(() => attempt(call, o, key));
+    return await retryWhenChanged(() => attempt(context, o, key));
   } catch (error) {
-    call.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     // Keys below this one were written meanwhile, so that its name became a directory's: the next attempt takes another.
-    if (error instanceof FileExists && (await kindOf(error.path)) === 'directory') return decryptOne(call, o, key);
+    if (error instanceof FileExists && (await kindOf(error.path)) === 'directory') return decryptOne(context, o, key);
     if (error instanceof FileExists && o.skipExisting) return { kind: 'skipped', key, reason: 'exists' };
     if (isForeign(error) && o.skipForeign) return { kind: 'skipped', key, reason: 'foreign' };
     return { kind: 'failed', key, reason: reasonOf(error) };
   }
 }
 
-async function attempt(call: Call, o: DecryptManyOptions, key: string): Promise<Outcome> {
+async function attempt(context: StoreContext, o: DecryptManyOptions, key: string): Promise<Outcome> {
   const pieces = pathOfKey(key);
   const wanted = join(o.directory, ...pieces);
   if (!o.replace && (await isTaken(wanted))) throw new FileExists(wanted);
-  const object = await openObject(call, { bucket: o.bucket, key });
+  const object = await openObject(context, { bucket: o.bucket, key });
   const { kind, size } = object.description;
   const done = { kind: kind === 'sealed' ? ('opened' as const) : kind, key };
   if (size === 0 && key.endsWith('/')) {

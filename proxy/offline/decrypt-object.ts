@@ -5,11 +5,11 @@
 import { createHash } from 'node:crypto';
 import { FormatError } from '../../crypto/errors.ts';
 import { S3Error } from '../errors.ts';
+import type { StoreContext } from '../object/context.ts';
 import { legacyAttributes } from '../object/copy-legacy.ts';
 import { readUndisguised } from '../object/disguise.ts';
 import { MalformedSealedObject } from '../object/stored-metadata.ts';
 import { ForeignObject, inspectObject, type ObjectAddress, type StoredObject } from '../object/stored-object.ts';
-import type { Call } from '../operation.ts';
 import { type WriteOptions, writeAside } from './write-aside.ts';
 
 /** What a HEAD would say of the object, for the file beside it. */
@@ -35,9 +35,9 @@ export interface OpenedObject {
 }
 
 /** The iteration of its chunks throws VersionChanged when the object is replaced meanwhile. @throws S3Error, BackendUnavailable */
-export async function openObject(call: Call, address: ObjectAddress): Promise<OpenedObject> {
-  const object = await inspectObject(call, address);
-  return { description: describe(object), chunks: read(call, object) };
+export async function openObject(context: StoreContext, address: ObjectAddress): Promise<OpenedObject> {
+  const object = await inspectObject(context, address);
+  return { description: describe(object), chunks: read(context, object) };
 }
 
 /** @returns bytes written @throws FileExists, and as `openObject` */
@@ -58,9 +58,9 @@ async function* one(chunk: Buffer): AsyncGenerator<Buffer> {
 }
 
 /** At the end a last look: a single object's ETag is the MD5 of its plaintext. */
-async function* read(call: Call, object: StoredObject): AsyncGenerator<Buffer> {
+async function* read(context: StoreContext, object: StoredObject): AsyncGenerator<Buffer> {
   const md5 = createHash('md5');
-  for await (const chunk of await readUndisguised(call, object, { start: 0, end: object.size })) {
+  for await (const chunk of await readUndisguised(context, object, { start: 0, end: object.size })) {
     md5.update(chunk);
     yield chunk;
   }

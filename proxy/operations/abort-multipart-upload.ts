@@ -1,12 +1,11 @@
 /** AbortMultipartUpload: the backend's parts first, then the state. */
 import { ask } from '../backend/ask.ts';
 import { S3Error } from '../errors.ts';
-import { uploadAddress } from '../multipart/address.ts';
 import { readNames } from '../multipart/receipts.ts';
 import { recordLast, removeState } from '../multipart/remove-state.ts';
 import { loadUpload, noSuchUpload, uploadIdOf } from '../multipart/upload-record.ts';
-import { accountHeaders } from '../object/client-headers.ts';
 import type { Operation } from '../operation.ts';
+import { uploadAddress } from './request/upload-address.ts';
 
 export const abortMultipartUpload: Operation = {
   name: 'AbortMultipartUpload',
@@ -18,9 +17,9 @@ export const abortMultipartUpload: Operation = {
     const address = uploadAddress(call);
     const { bucket, key, uploadId } = address;
     // Refuses another tenant's upload; one without a record was not made here, and the grant decides.
-    await loadUpload(call, address, { fresh: true });
-    const headers = accountHeaders(call.request);
-    const failure = await ask(call, 'AbortMultipartUpload', {
+    await loadUpload(call.context, address, { fresh: true });
+    const headers = call.context.accountHeaders;
+    const failure = await ask(call.context, 'AbortMultipartUpload', {
       method: 'DELETE',
       bucket,
       key,
@@ -32,9 +31,12 @@ export const abortMultipartUpload: Operation = {
     );
     if (failure !== undefined && !(failure instanceof S3Error && failure.code === 'NoSuchUpload')) throw failure;
     const id = uploadIdOf(address);
-    const { backend, state, uploads } = call.services;
+    const { backend, state, uploads } = call.context.store;
     uploads.delete(call.tenant.id, id);
-    await removeState({ backend, state, signal: call.signal }, recordLast(id, await readNames(call, id)));
+    await removeState(
+      { backend, state, signal: call.context.signal },
+      recordLast(id, await readNames(call.context, id)),
+    );
     if (failure !== undefined) throw noSuchUpload(address);
     return { status: 204 };
   },

@@ -1,7 +1,7 @@
 /** Get, Put and DeleteBucketCors, passed on; what this process remembers of the bucket's rules is dropped. S3 API reference. */
 
-import { passThrough } from '../object/pass-through.ts';
 import { bucketOf, type Call } from '../operation.ts';
+import { passThrough } from './pass-through.ts';
 
 const forget = (call: Call) => call.services.cors.forget(bucketOf(call));
 

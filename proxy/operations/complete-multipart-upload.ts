@@ -6,17 +6,10 @@ import { collectBody } from '../body/verified-body.ts';
 import { S3Error } from '../errors.ts';
 import { type Reply, xmlReply } from '../http/reply.ts';
 import { COMPLETE_ATTEMPTS, MAX_XML_BODY_BYTES, UPLOAD_FORGET_TIMEOUT_MS } from '../limits.ts';
-import { uploadAddress } from '../multipart/address.ts';
 import { checksumElement, checksumText } from '../multipart/checksums.ts';
 import { completeAtBackend, lateAttributesOf, PiecesReplaced, uploadFingerprint } from '../multipart/complete.ts';
 import { viewUpload } from '../multipart/current-parts.ts';
-import {
-  type ListedPart,
-  matchParts,
-  parseParts,
-  requireObjectChecksum,
-  requireObjectSize,
-} from '../multipart/listed-parts.ts';
+import { type ListedPart, matchParts, parseParts } from '../multipart/listed-parts.ts';
 import { readNames } from '../multipart/receipts.ts';
 import { recordLast, removeState } from '../multipart/remove-state.ts';
 import {
@@ -26,11 +19,13 @@ import {
   type UploadRecord,
   uploadIdOf,
 } from '../multipart/upload-record.ts';
-import { writeConditions } from '../object/conditions.ts';
 import { inspectObject } from '../object/stored-object.ts';
 import { lateFailure, translateConditions } from '../object/write-conditions.ts';
 import { bodyOf, type Call, type Operation } from '../operation.ts';
 import { renderXml, xmlText } from '../xml/render-xml.ts';
+import { writeConditions } from './request/conditions.ts';
+import { requireObjectChecksum, requireObjectSize } from './request/object-promises.ts';
+import { uploadAddress } from './request/upload-address.ts';
 
 interface Completed {
   readonly etag: string;
@@ -52,7 +47,7 @@ export const completeMultipartUpload: Operation = {
     const listed = parseParts(xmlText(document));
     const fingerprint = uploadFingerprint(address.uploadId, listed);
     try {
-      const record = await loadUpload(call, address);
+      const record = await loadUpload(call.context, address);
       if (record === undefined) throw noSuchUpload(address);
       return reply(call, address, await complete(call, record, listed, fingerprint));
     } catch (error) {
@@ -92,7 +87,7 @@ async function completeOnce(
   listed: readonly ListedPart[],
   fingerprint: Buffer,
 ): Promise<Completed> {
-  const view = await viewUpload(call, record);
+  const view = await viewUpload(call.context, record);
   const parts = matchParts(record, listed, view.parts);
   const late = lateAttributesOf(record, parts, fingerprint);
   requireObjectSize(call.request, late.size ?? 0);
@@ -104,11 +99,11 @@ async function completeOnce(
   requireObjectChecksum(call.request, checksum);
   const { bucket, key } = record;
   const conditions = writeConditions(call.request);
-  const translated = await translateConditions(call, { bucket, key }, conditions, 'complete');
-  const headers = await completeAtBackend(call, record, { view, parts, late, conditions: translated }).catch(
+  const translated = await translateConditions(call.context, { bucket, key }, conditions, 'complete');
+  const headers = await completeAtBackend(call.context, record, { view, parts, late, conditions: translated }).catch(
     async (error: unknown) => {
       if (!(error instanceof S3Error)) throw error;
-      throw await lateFailure(call, { bucket, key }, { conditions, kind: 'complete', failure: error });
+      throw await lateFailure(call.context, { bucket, key }, { conditions, kind: 'complete', failure: error });
     },
   );
   await forget(call, record, view.stateNames);
@@ -121,11 +116,11 @@ async function completeOnce(
 
 /** The state goes when the object is there. What cannot be removed now, `sealgate gc` removes. */
 async function forget(call: Call, address: UploadAddress, names?: readonly string[]): Promise<void> {
-  const { backend, state, uploads } = call.services;
+  const { backend, state, uploads } = call.context.store;
   const id = uploadIdOf(address);
   uploads.delete(call.tenant.id, id);
   try {
-    const kept = names ?? (await readNames(call, id));
+    const kept = names ?? (await readNames(call.context, id));
     await removeState({ backend, state, signal: AbortSignal.timeout(UPLOAD_FORGET_TIMEOUT_MS) }, recordLast(id, kept));
   } catch {
     // The object is whole, and that is the answer.
@@ -139,7 +134,7 @@ async function completedBefore(
   fingerprint: Buffer,
 ): Promise<Completed | undefined> {
   try {
-    const object = await inspectObject(call, { bucket: address.bucket, key: address.key });
+    const object = await inspectObject(call.context, { bucket: address.bucket, key: address.key });
     if (object.kind !== 'sealed' || object.late.uploadFingerprint?.equals(fingerprint) !== true) return undefined;
     const checksums = object.late.checksums.map((checksum) => ({
       ...checksum,

@@ -7,12 +7,14 @@
 import type { Reply } from '../http/reply.ts';
 import { requireKeyLength } from '../http/request.ts';
 import { checksumElements } from '../object/checksum-elements.ts';
+import type { Copied } from '../object/copy-directives.ts';
 import { copyOnce, type Refusals } from '../object/copy-once.ts';
-import { authorisedSource } from '../object/copy-source.ts';
-import { type Copied, copyWishes } from '../object/copy-wishes.ts';
 import { retryWhenChanged } from '../object/stored-object.ts';
 import { type Operation, objectOf } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
+import { sourceConditions } from './request/conditions.ts';
+import { copyDirectives } from './request/copy-directives.ts';
+import { authorisedSource, sourceContext } from './request/copy-source.ts';
 
 /** About the new version, passed on. */
 const ANSWERED = [
@@ -35,9 +37,15 @@ export const copyObject: Operation = {
     const target = objectOf(call);
     requireKeyLength(target.key);
     const source = authorisedSource(call);
-    const wishes = copyWishes(call.request);
-    const refusals: Refusals = { last: undefined };
-    return reply(await retryWhenChanged(() => copyOnce(call, { source, target, wishes, refusals })));
+    const copy = {
+      source,
+      sourceContext: sourceContext(call),
+      sourceConditions: sourceConditions(call.request),
+      target,
+      directives: copyDirectives(call.request),
+      refusals: { last: undefined } satisfies Refusals,
+    };
+    return reply(await retryWhenChanged(() => copyOnce(call.context, copy)));
   },
 };
 

@@ -3,9 +3,9 @@ import { ask } from '../backend/ask.ts';
 import { collectBody } from '../body/verified-body.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_CREATE_BUCKET_BYTES } from '../limits.ts';
-import { storageHeaders } from '../object/client-headers.ts';
 import { bodyOf, bucketOf, type Operation } from '../operation.ts';
 import { parseXml, renderXml, xmlText } from '../xml/render-xml.ts';
+import { storageHeaders } from './request/client-headers.ts';
 
 /** S3 user guide, "Bucket naming rules". */
 const BUCKET_NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
@@ -28,7 +28,7 @@ export const createBucket: Operation = {
         ? Buffer.alloc(0)
         : Buffer.from(renderXml('CreateBucketConfiguration', { LocationConstraint: constraint }));
     const headers = storageHeaders(call.request);
-    await ask(call, 'CreateBucket', { method: 'PUT', bucket, headers, body });
+    await ask(call.context, 'CreateBucket', { method: 'PUT', bucket, headers, body });
     return { status: 200, headers: { Location: `/${bucket}` } };
   },
 };

@@ -5,12 +5,12 @@ import { BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { xmlReply } from '../http/reply.ts';
 import { UPLOAD_ABANDON_TIMEOUT_MS } from '../limits.ts';
-import { uploadChecksum } from '../multipart/checksums.ts';
 import { draftUpload, saveUpload, type UploadAddress } from '../multipart/upload-record.ts';
-import { clientAttributes, storageHeaders } from '../object/client-headers.ts';
 import { toBackendHeaders } from '../object/stored-metadata.ts';
 import { type Call, type Operation, objectOf } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
+import { clientAttributes, storageHeaders } from './request/client-headers.ts';
+import { uploadChecksum } from './request/upload-checksum.ts';
 
 export const createMultipartUpload: Operation = {
   name: 'CreateMultipartUpload',
@@ -23,8 +23,8 @@ export const createMultipartUpload: Operation = {
     const { request } = call;
     const storage = storageHeaders(request);
     const checksum = uploadChecksum(request);
-    const draft = draftUpload(call, { bucket, key, attributes: clientAttributes(request) });
-    const { document, headers } = await ask(call, 'CreateMultipartUpload', {
+    const draft = draftUpload(call.context, { bucket, key, attributes: clientAttributes(request) });
+    const { document, headers } = await ask(call.context, 'CreateMultipartUpload', {
       method: 'POST',
       bucket,
       key,
@@ -36,7 +36,7 @@ export const createMultipartUpload: Operation = {
     if (uploadId === undefined || uploadId === '') throw new BackendUnavailable('it gave no upload id');
     const address = { bucket, key, uploadId };
     try {
-      await saveUpload(call, address, draft, checksum);
+      await saveUpload(call.context, address, draft, checksum);
     } catch (error) {
       await abandon(call, address);
       throw error;
@@ -63,7 +63,7 @@ async function abandon(call: Call, { bucket, key, uploadId }: UploadAddress): Pr
   try {
     const query = [['uploadId', uploadId]] as const;
     const signal = AbortSignal.timeout(UPLOAD_ABANDON_TIMEOUT_MS);
-    discard(await call.services.backend.send({ method: 'DELETE', bucket, key, query, signal }));
+    discard(await call.context.store.backend.send({ method: 'DELETE', bucket, key, query, signal }));
   } catch {
     // The failure that led here is the one to report; the bucket's lifecycle rule removes the rest.
   }

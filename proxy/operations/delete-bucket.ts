@@ -1,6 +1,5 @@
 /** DeleteBucket, passed on: the backend knows whether it is empty. */
 import { ask } from '../backend/ask.ts';
-import { accountHeaders } from '../object/client-headers.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 
 export const deleteBucket: Operation = {
@@ -11,7 +10,7 @@ export const deleteBucket: Operation = {
   body: 'none',
   async run(call) {
     const bucket = bucketOf(call);
-    await ask(call, 'DeleteBucket', { method: 'DELETE', bucket, headers: accountHeaders(call.request) });
+    await ask(call.context, 'DeleteBucket', { method: 'DELETE', bucket, headers: call.context.accountHeaders });
     return { status: 204 };
   },
 };

@@ -1,11 +1,10 @@
 /** DeleteObject, with If-Match against the plaintext ETag. */
 import { discard } from '../backend/read-body.ts';
-import { accountHeaders } from '../object/client-headers.ts';
-import { writeConditions } from '../object/conditions.ts';
-import { lockHeaders } from '../object/lock-headers.ts';
 import { failureOf, versionQuery } from '../object/stored-object.ts';
 import { lateFailure, translateConditions } from '../object/write-conditions.ts';
 import { type Operation, objectOf } from '../operation.ts';
+import { writeConditions } from './request/conditions.ts';
+import { lockHeaders } from './request/lock-headers.ts';
 
 const ANSWERED = ['x-amz-delete-marker', 'x-amz-version-id', 'x-amz-request-charged'] as const;
 
@@ -20,15 +19,15 @@ export const deleteObject: Operation = {
     const { request } = call;
     const address = { bucket, key, versionId: request.query.get('versionId') };
     const conditions = writeConditions(request);
-    const conditional = await translateConditions(call, address, conditions, 'delete');
+    const conditional = await translateConditions(call.context, address, conditions, 'delete');
     const overrides = lockHeaders(call, bucket);
-    const response = await call.services.backend.send({
+    const response = await call.context.store.backend.send({
       method: 'DELETE',
       bucket,
       key,
       query: versionQuery(address),
-      headers: { ...accountHeaders(request), ...overrides, ...conditional },
-      signal: call.signal,
+      headers: { ...call.context.accountHeaders, ...overrides, ...conditional },
+      signal: call.context.signal,
     });
     if (response.status !== 204 && response.status !== 200) {
       const failure = await failureOf(response, {
@@ -37,7 +36,7 @@ export const deleteObject: Operation = {
         key,
         mayBeLocked: address.versionId !== undefined,
       });
-      throw await lateFailure(call, address, { conditions, kind: 'delete', failure });
+      throw await lateFailure(call.context, address, { conditions, kind: 'delete', failure });
     }
     discard(response);
     return { status: 204, headers: Object.fromEntries(ANSWERED.map((name) => [name, response.headers[name]])) };

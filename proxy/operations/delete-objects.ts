@@ -13,12 +13,11 @@ import { S3Error } from '../errors.ts';
 import { xmlReply } from '../http/reply.ts';
 import type { S3Request } from '../http/request.ts';
 import { LIST_LOOKUPS_AT_ONCE, MAX_LIST_KEYS, MAX_XML_BODY_BYTES } from '../limits.ts';
-import { accountHeaders } from '../object/client-headers.ts';
 import { unquote } from '../object/conditions.ts';
-import { lockHeaders } from '../object/lock-headers.ts';
 import { translateConditions } from '../object/write-conditions.ts';
 import { bodyOf, bucketOf, type Call, type Operation } from '../operation.ts';
 import { parseXml, renderXml, type XmlElement, type XmlNode, xmlText } from '../xml/render-xml.ts';
+import { lockHeaders } from './request/lock-headers.ts';
 
 interface Named {
   readonly key: string;
@@ -99,12 +98,12 @@ async function deletePlain(call: Call, bucket: string, named: readonly Named[]):
   if (named.length === 0) return { deleted: [], errors: [] };
   const objects = named.map(({ key, versionId }) => ({ Key: key, VersionId: versionId }));
   const body = Buffer.from(renderXml('Delete', { Object: objects }));
-  const { document } = await ask(call, 'DeleteObjects', {
+  const { document } = await ask(call.context, 'DeleteObjects', {
     method: 'POST',
     bucket,
     query: [['delete', '']],
     headers: {
-      ...accountHeaders(call.request),
+      ...call.context.accountHeaders,
       ...lockHeaders(call, bucket),
       'content-type': 'application/xml',
       'content-md5': createHash('md5').update(body).digest('base64'),
@@ -125,10 +124,10 @@ async function deleteConditional(call: Call, bucket: string, named: readonly Nam
     try {
       const { key, versionId } = item;
       const conditions = { ifMatch: unquote(item.etag ?? '') };
-      const conditional = await translateConditions(call, { bucket, key, versionId }, conditions, 'delete');
+      const conditional = await translateConditions(call.context, { bucket, key, versionId }, conditions, 'delete');
       const query = versionId === undefined ? [] : ([['versionId', versionId]] as const);
-      const headers = { ...accountHeaders(call.request), ...lockHeaders(call, bucket), ...conditional };
-      await ask(call, 'DeleteObject', { method: 'DELETE', bucket, key, query, headers });
+      const headers = { ...call.context.accountHeaders, ...lockHeaders(call, bucket), ...conditional };
+      await ask(call.context, 'DeleteObject', { method: 'DELETE', bucket, key, query, headers });
       return { deleted: { Key: key, VersionId: versionId } };
     } catch (error) {
       if (!(error instanceof S3Error)) throw error;

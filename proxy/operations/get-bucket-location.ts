@@ -2,7 +2,6 @@
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { xmlReply } from '../http/reply.ts';
-import { accountHeaders } from '../object/client-headers.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 import { escapeXml, S3_NAMESPACE } from '../xml/render-xml.ts';
 
@@ -14,11 +13,11 @@ export const getBucketLocation: Operation = {
   body: 'none',
   async run(call) {
     const bucket = bucketOf(call);
-    const { document } = await ask(call, 'GetBucketLocation', {
+    const { document } = await ask(call.context, 'GetBucketLocation', {
       method: 'GET',
       bucket,
       query: [['location', '']],
-      headers: accountHeaders(call.request),
+      headers: call.context.accountHeaders,
     });
     const region = parseAnswer(document, 'LocationConstraint').text.trim();
     const declaration = '<?xml version="1.0" encoding="UTF-8"?>\n';

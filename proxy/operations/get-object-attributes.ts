@@ -31,7 +31,7 @@ export const getObjectAttributes: Operation = {
       const wanted = wantedAttributes(request);
       const page = partPage(request);
       const address = { ...objectOf(call), versionId: request.query.get('versionId') };
-      const object = await namingTheMissing(call, address, inspectObject(call, address));
+      const object = await namingTheMissing(call.context, address, inspectObject(call.context, address));
       const { headers, lastModified } = object.facts;
       return {
         status: 200,
@@ -71,7 +71,7 @@ async function describe(
 }
 
 async function describeParts(call: Call, object: SealedObject, { marker, maxParts }: PartPage): Promise<XmlElement> {
-  const table = await partTable(call, object);
+  const table = await partTable(call.context, object);
   const algorithm = object.late.table?.checksum;
   if (algorithm === undefined) return { PartsCount: table.length };
   const rest = table.filter(({ number }) => number > marker);

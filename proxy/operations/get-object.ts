@@ -6,8 +6,8 @@ import type { BackendResponse } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import type { Reply } from '../http/reply.ts';
-import { accountHeaders } from '../object/client-headers.ts';
-import { checkRead, readConditions } from '../object/conditions.ts';
+import { checkRead, type ReadConditions } from '../object/conditions.ts';
+import type { StoreContext } from '../object/context.ts';
 import { readUndisguised, refuseDisguised } from '../object/disguise.ts';
 import { awaitingReader } from '../object/from-store.ts';
 import { namingTheMissing } from '../object/missing.ts';
@@ -16,8 +16,8 @@ import { readKnown } from '../object/read-known.ts';
 import { openPlan, type Plaintext, partsOf } from '../object/read-object.ts';
 import { planRead } from '../object/read-plan.ts';
 import { seemsSmall } from '../object/read-small.ts';
-import { objectHeaders, RESPONSE_OVERRIDES, readValidators, responseOverrides } from '../object/reply-headers.ts';
-import { type Selection, selectBytes, wantsChecksums } from '../object/selection.ts';
+import { type HeaderOverrides, objectHeaders, readValidators } from '../object/reply-headers.ts';
+import { type Selection, selectBytes } from '../object/selection.ts';
 import {
   factsOf,
   failureOf,
@@ -29,6 +29,9 @@ import {
   versionQuery,
 } from '../object/stored-object.ts';
 import { type Call, type Operation, objectOf } from '../operation.ts';
+import { readConditions } from './request/conditions.ts';
+import { RESPONSE_OVERRIDES, responseOverrides } from './request/response-overrides.ts';
+import { wantedBytes, wantsChecksums } from './request/selection.ts';
 
 export const getObject: Operation = {
   name: 'GetObject',
@@ -38,70 +41,83 @@ export const getObject: Operation = {
   body: 'none',
   async run(call) {
     const { request } = call;
-    // Before anything is fetched: what they hold may be refused.
-    responseOverrides(request);
-    const address = { ...objectOf(call), versionId: request.query.get('versionId') };
-    const selective = request.header('range') !== undefined || request.query.has('partNumber');
-    if (selective || readConditions(request) !== undefined) return retryWhenChanged(() => getSelected(call, address));
-    return retryWhenChanged(() => getWhole(call, address));
+    const asked = {
+      address: { ...objectOf(call), versionId: request.query.get('versionId') },
+      // Before anything is fetched: what they hold may be refused.
+      overrides: responseOverrides(request),
+      conditions: readConditions(request),
+      checksums: wantsChecksums(request),
+    };
+    const isSelective =
+      asked.conditions !== undefined || request.header('range') !== undefined || request.query.has('partNumber');
+    return retryWhenChanged(() => (isSelective ? getSelected(call, asked) : getWhole(call.context, asked)));
   },
 };
 
-async function getWhole(call: Call, address: ObjectAddress): Promise<Reply> {
+/** What is wanted beside the bytes. */
+interface Asked {
+  readonly address: ObjectAddress;
+  readonly overrides: HeaderOverrides;
+  readonly conditions: ReadConditions | undefined;
+  readonly checksums: boolean;
+}
+
+async function getWhole(context: StoreContext, asked: Asked): Promise<Reply> {
+  const { address } = asked;
   const { bucket, key } = address;
-  const response = await call.services.backend.send({
+  const response = await context.store.backend.send({
     method: 'GET',
     bucket,
     key,
     query: versionQuery(address),
-    headers: accountHeaders(call.request),
+    headers: context.accountHeaders,
     lends: seemsSmall,
-    signal: call.signal,
+    signal: context.signal,
   });
   if (response.status !== 200) throw await getFailure(address, response);
   // Its footer may have to be fetched before the body is read.
   awaitingReader(response.body);
   try {
-    const object = await understand(call, address, factsOf(response.headers));
-    return reply(call, object, { kind: 'whole' }, await openWhole(call, object, response));
+    const object = await understand(context, address, factsOf(response.headers));
+    return reply(object, asked, { kind: 'whole' }, await openWhole(context, object, response));
   } catch (error) {
     discard(response);
     throw error;
   }
 }
 
-async function openWhole(call: Call, object: StoredObject, response: BackendResponse): Promise<Plaintext> {
-  if (object.kind === 'legacy') return refuseDisguised(call, object, response.body);
-  const plan = planRead(await partsOf(call, object), { start: 0, end: object.size });
-  return openPlan(call, object, plan, response);
+async function openWhole(context: StoreContext, object: StoredObject, response: BackendResponse): Promise<Plaintext> {
+  if (object.kind === 'legacy') return refuseDisguised(context, object, response.body);
+  const plan = planRead(await partsOf(context, object), { start: 0, end: object.size });
+  return openPlan(context, object, plan, response);
 }
 
-async function getSelected(call: Call, address: ObjectAddress): Promise<Reply> {
-  const known = await readKnown(call, address, async (object) => {
-    const selection = await select(call, object);
+async function getSelected(call: Call, asked: Asked): Promise<Reply> {
+  const { context } = call;
+  const { address } = asked;
+  const known = await readKnown(context, address, async (object) => {
+    const selection = await select(call, object, asked);
     return { selection, range: rangeOf(selection, object) };
   });
-  if (known !== undefined) return reply(call, known.object, known.selected.selection, known.plaintext);
-  const object = await namingTheMissing(call, address, inspectObject(call, address));
-  const selection = await select(call, object);
-  return reply(call, object, selection, await readUndisguised(call, object, rangeOf(selection, object)));
+  if (known !== undefined) return reply(known.object, asked, known.selected.selection, known.plaintext);
+  const object = await namingTheMissing(context, address, inspectObject(context, address));
+  const selection = await select(call, object, asked);
+  return reply(object, asked, selection, await readUndisguised(context, object, rangeOf(selection, object)));
 }
 
 /** @throws S3Error PreconditionFailed, NotModified, InvalidRange, InvalidPartNumber, ... */
-async function select(call: Call, object: StoredObject): Promise<Selection> {
-  const conditions = readConditions(call.request);
-  if (conditions !== undefined) checkRead(conditions, readValidators(object, call.request));
-  return selectBytes(call, object);
+async function select(call: Call, object: StoredObject, { conditions, overrides }: Asked): Promise<Selection> {
+  if (conditions !== undefined) checkRead(conditions, readValidators(object, overrides));
+  return selectBytes(call.context, object, wantedBytes(call.request));
 }
 
 function rangeOf(selection: Selection, object: StoredObject): ByteRange {
   return selection.kind === 'whole' ? { start: 0, end: object.size } : selection.range;
 }
 
-function reply(call: Call, object: StoredObject, selection: Selection, plaintext: Plaintext): Reply {
-  const headers = objectHeaders(object, call.request, {
-    checksums: wantsChecksums(call.request) && selection.kind === 'whole',
-  });
+function reply(object: StoredObject, asked: Asked, selection: Selection, plaintext: Plaintext): Reply {
+  const { overrides } = asked;
+  const headers = objectHeaders(object, { checksums: asked.checksums && selection.kind === 'whole', overrides });
   const length = selection.kind === 'whole' ? object.size : selection.range.end - selection.range.start;
   return {
     status: selection.kind === 'whole' ? 200 : 206,

@@ -2,7 +2,6 @@
 import { backendFailure } from '../backend/errors.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
-import { accountHeaders } from '../object/client-headers.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 
 export const headBucket: Operation = {
@@ -13,11 +12,11 @@ export const headBucket: Operation = {
   body: 'none',
   async run(call) {
     const bucket = bucketOf(call);
-    const response = await call.services.backend.send({
+    const response = await call.context.store.backend.send({
       method: 'HEAD',
       bucket,
-      headers: accountHeaders(call.request),
-      signal: call.signal,
+      headers: call.context.accountHeaders,
+      signal: call.context.signal,
     });
     discard(response);
     const { status, headers } = response;

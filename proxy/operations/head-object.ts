@@ -1,9 +1,12 @@
 /** HeadObject: everything a GET would say, from opened attributes; a range or part number selects as it does there. */
-import { checkRead, readConditions } from '../object/conditions.ts';
-import { objectHeaders, RESPONSE_OVERRIDES, readValidators } from '../object/reply-headers.ts';
-import { selectBytes, wantsChecksums } from '../object/selection.ts';
+import { checkRead } from '../object/conditions.ts';
+import { objectHeaders, readValidators } from '../object/reply-headers.ts';
+import { selectBytes } from '../object/selection.ts';
 import { inspectObject, retryWhenChanged } from '../object/stored-object.ts';
 import { type Operation, objectOf } from '../operation.ts';
+import { readConditions } from './request/conditions.ts';
+import { RESPONSE_OVERRIDES, responseOverrides } from './request/response-overrides.ts';
+import { wantedBytes, wantsChecksums } from './request/selection.ts';
 
 export const headObject: Operation = {
   name: 'HeadObject',
@@ -14,12 +17,16 @@ export const headObject: Operation = {
   run: (call) =>
     retryWhenChanged(async () => {
       const { request } = call;
-      const object = await inspectObject(call, { ...objectOf(call), versionId: request.query.get('versionId') });
+      const object = await inspectObject(call.context, {
+        ...objectOf(call),
+        versionId: request.query.get('versionId'),
+      });
       const conditions = readConditions(request);
-      if (conditions !== undefined) checkRead(conditions, readValidators(object, request));
-      const selection = await selectBytes(call, object);
+      const overrides = responseOverrides(request);
+      if (conditions !== undefined) checkRead(conditions, readValidators(object, overrides));
+      const selection = await selectBytes(call.context, object, wantedBytes(request));
       const checksums = selection.kind === 'whole' && wantsChecksums(request);
-      const headers = objectHeaders(object, request, { checksums });
+      const headers = objectHeaders(object, { checksums, overrides });
       if (selection.kind === 'whole')
         return { status: 200, headers: { ...headers, ...selection.headers, 'Content-Length': String(object.size) } };
       const length = String(selection.range.end - selection.range.start);

@@ -5,7 +5,7 @@ import { parseListBuckets } from '../backend/list.ts';
 import { xmlReply } from '../http/reply.ts';
 import type { Operation } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
-import { forwarded } from './list-objects-v2.ts';
+import { forwarded } from './request/list-parameters.ts';
 
 const FORWARDED = ['prefix', 'max-buckets', 'continuation-token', 'bucket-region'] as const;
 
@@ -17,7 +17,10 @@ export const listBuckets: Operation = {
   body: 'none',
   async run(call) {
     const { tenant, services, request } = call;
-    const { document } = await ask(call, 'ListBuckets', { method: 'GET', query: forwarded(request, FORWARDED) });
+    const { document } = await ask(call.context, 'ListBuckets', {
+      method: 'GET',
+      query: forwarded(request, FORWARDED),
+    });
     const page = parseListBuckets(document);
     const buckets = page.buckets.filter(({ name }) => seesBucket(tenant.grants, name, services.stateBucket));
     return xmlReply(

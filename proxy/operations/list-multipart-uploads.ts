@@ -4,11 +4,10 @@ import { ask } from '../backend/ask.ts';
 import { decodeListedName, LIST_ENCODING } from '../backend/list.ts';
 import { xmlReply } from '../http/reply.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
-import { accountHeaders } from '../object/client-headers.ts';
-import { encodeListed, pageSize, wantsEncoding } from '../object/list-encoding.ts';
+import { encodeListed } from '../object/list-encoding.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
-import { encodedParameter, forwarded } from './list-objects-v2.ts';
+import { encodedParameter, forwarded, pageSize, wantsEncoding } from './request/list-parameters.ts';
 
 const FORWARDED = ['prefix', 'delimiter', 'key-marker', 'upload-id-marker'] as const;
 
@@ -23,11 +22,11 @@ export const listMultipartUploads: Operation = {
     const { request, tenant } = call;
     const encode = wantsEncoding(request);
     const maxUploads = pageSize(request, 'max-uploads', MAX_LIST_KEYS);
-    const { document } = await ask(call, 'ListMultipartUploads', {
+    const { document } = await ask(call.context, 'ListMultipartUploads', {
       method: 'GET',
       bucket,
       query: [['uploads', ''], ...forwarded(request, FORWARDED), ['max-uploads', String(maxUploads)], LIST_ENCODING],
-      headers: accountHeaders(request),
+      headers: call.context.accountHeaders,
     });
     const root = parseAnswer(document, 'ListMultipartUploadsResult');
     const encoded = root.value('EncodingType')?.trim() === 'url';

@@ -8,12 +8,11 @@ import { S3Error } from '../errors.ts';
 import { xmlReply } from '../http/reply.ts';
 import type { S3Request } from '../http/request.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
-import { accountHeaders } from '../object/client-headers.ts';
-import { encodeListed, pageSize, wantsEncoding } from '../object/list-encoding.ts';
+import { encodeListed } from '../object/list-encoding.ts';
 import { contentsElement, type PlainRow, plainRows } from '../object/listing.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 import { renderXml, type XmlElement, XmlSequence } from '../xml/render-xml.ts';
-import { encodedParameter, forwarded } from './list-objects-v2.ts';
+import { encodedParameter, forwarded, pageSize, wantsEncoding } from './request/list-parameters.ts';
 
 const FORWARDED = ['prefix', 'delimiter', 'key-marker', 'version-id-marker'] as const;
 
@@ -27,21 +26,22 @@ export const listObjectVersions: Operation = {
     const bucket = bucketOf(call);
     const { request } = call;
     requireKeyMarker(request);
+    const prefix = request.query.get('prefix') ?? '';
     const encode = wantsEncoding(request);
     const maxKeys = pageSize(request, 'max-keys', MAX_LIST_KEYS);
-    const { document } = await ask(call, 'ListObjectVersions', {
+    const { document } = await ask(call.context, 'ListObjectVersions', {
       method: 'GET',
       bucket,
       query: [['versions', ''], ...forwarded(request, FORWARDED), ['max-keys', String(maxKeys)], LIST_ENCODING],
-      headers: accountHeaders(request),
+      headers: call.context.accountHeaders,
     });
     const page = parseListVersions(document);
-    const rows = await plainRows(call, bucket, page.versions);
+    const rows = await plainRows(call.context, { bucket, prefix }, page.versions);
     const nextKey = page.isTruncated ? page.nextKeyMarker : undefined;
     return xmlReply(
       renderXml('ListVersionsResult', {
         Name: bucket,
-        Prefix: encodeListed(request.query.get('prefix') ?? '', { encode }),
+        Prefix: encodeListed(prefix, { encode }),
         KeyMarker: encodeListed(request.query.get('key-marker') ?? '', { encode }),
         VersionIdMarker: request.query.get('version-id-marker') ?? '',
         NextKeyMarker: nextKey === undefined ? undefined : encodeListed(nextKey, { encode }),

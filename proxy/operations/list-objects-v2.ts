@@ -7,12 +7,12 @@ import { S3Error } from '../errors.ts';
 import { xmlReply } from '../http/reply.ts';
 import type { S3Request } from '../http/request.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
-import { accountHeaders } from '../object/client-headers.ts';
-import { encodeListed, pageSize, wantsEncoding } from '../object/list-encoding.ts';
+import { encodeListed } from '../object/list-encoding.ts';
 import { pageId } from '../object/listed-pages.ts';
 import { areKnown, contentsElement, plainRows } from '../object/listing.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
+import { encodedParameter, forwarded, pageSize, wantsEncoding } from './request/list-parameters.ts';
 
 const FORWARDED = ['prefix', 'delimiter', 'start-after', 'continuation-token', 'fetch-owner'] as const;
 
@@ -26,6 +26,7 @@ export const listObjectsV2: Operation = {
     const bucket = bucketOf(call);
     const { request } = call;
     requireVersion2(request);
+    const prefix = request.query.get('prefix') ?? '';
     const encode = wantsEncoding(request);
     const maxKeys = pageSize(request, 'max-keys', MAX_LIST_KEYS);
     // While it comes: a page that is known then costs no more than that.
@@ -37,26 +38,27 @@ export const listObjectsV2: Operation = {
       LIST_ENCODING,
     ];
     const found = await askFor(
-      call,
+      call.context,
       'ListObjectsV2',
-      { method: 'GET', bucket, query, headers: accountHeaders(request) },
+      { method: 'GET', bucket, query, headers: call.context.accountHeaders },
       {
         onPiece: (piece) => digest.update(piece),
         use: (document) => {
-          const id = pageId(call, listObjectsV2.parameters, digest);
+          const asked = listObjectsV2.parameters.map((name) => request.query.get(name) ?? null);
+          const id = pageId({ tenant: call.tenant.id, bucket, asked, page: digest });
           return call.services.pages.get(id) ?? { id, page: parseListV2(document) };
         },
       },
     );
     if (Buffer.isBuffer(found)) return xmlReply(found);
     const { id, page } = found;
-    const isKnown = areKnown(call, bucket, page.objects);
-    const rows = await plainRows(call, bucket, page.objects, query);
+    const isKnown = areKnown(call.context, { bucket, prefix }, page.objects);
+    const rows = await plainRows(call.context, { bucket, prefix }, page.objects, query);
     const owner = request.query.get('fetch-owner') === 'true';
     const reply = Buffer.from(
       renderXml('ListBucketResult', {
         Name: bucket,
-        Prefix: encodeListed(request.query.get('prefix') ?? '', { encode }),
+        Prefix: encodeListed(prefix, { encode }),
         StartAfter: encodedParameter(request, 'start-after', encode),
         ContinuationToken: request.query.get('continuation-token'),
         NextContinuationToken: page.isTruncated ? page.nextToken : undefined,
@@ -79,17 +81,4 @@ function requireVersion2(request: S3Request): void {
   throw new S3Error('InvalidArgument', 'Invalid List Type specified in Request', {
     details: { ArgumentName: 'list-type', ArgumentValue: request.query.get('list-type') ?? '' },
   });
-}
-
-/** The named parameters that the client gave, empty ones left out. */
-export function forwarded(request: S3Request, names: readonly string[]): QueryParameter[] {
-  return names.flatMap((name): QueryParameter[] => {
-    const value = request.query.get(name);
-    return value === undefined || value === '' ? [] : [[name, value]];
-  });
-}
-
-export function encodedParameter(request: S3Request, name: string, encode: boolean): string | undefined {
-  const value = request.query.get(name);
-  return value === undefined || value === '' ? undefined : encodeListed(value, { encode });
 }

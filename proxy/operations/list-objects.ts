@@ -5,12 +5,11 @@ import { LIST_ENCODING, parseListV1 } from '../backend/list.ts';
 import { xmlReply } from '../http/reply.ts';
 import type { S3Request } from '../http/request.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
-import { accountHeaders } from '../object/client-headers.ts';
-import { encodeListed, pageSize, wantsEncoding } from '../object/list-encoding.ts';
+import { encodeListed } from '../object/list-encoding.ts';
 import { contentsElement, plainRows } from '../object/listing.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
-import { encodedParameter, forwarded } from './list-objects-v2.ts';
+import { encodedParameter, forwarded, pageSize, wantsEncoding } from './request/list-parameters.ts';
 
 const FORWARDED = ['prefix', 'delimiter', 'marker'] as const;
 
@@ -23,23 +22,24 @@ export const listObjects: Operation = {
   async run(call) {
     const bucket = bucketOf(call);
     const { request } = call;
+    const prefix = request.query.get('prefix') ?? '';
     const encode = wantsEncoding(request);
     const maxKeys = pageSize(request, 'max-keys', MAX_LIST_KEYS);
-    const { document } = await ask(call, 'ListObjects', {
+    const { document } = await ask(call.context, 'ListObjects', {
       method: 'GET',
       bucket,
       query: [...forwarded(request, FORWARDED), ['max-keys', String(maxKeys)], LIST_ENCODING],
-      headers: accountHeaders(request),
+      headers: call.context.accountHeaders,
     });
     const page = parseListV1(document);
-    const rows = await plainRows(call, bucket, page.objects, byVersion2(request, maxKeys));
+    const rows = await plainRows(call.context, { bucket, prefix }, page.objects, byVersion2(request, maxKeys));
     const delimiter = encodedParameter(request, 'delimiter', encode);
     // S3 names the next marker only with a delimiter; without one clients take the last key.
     const nextMarker = page.isTruncated && delimiter !== undefined ? page.nextMarker : undefined;
     return xmlReply(
       renderXml('ListBucketResult', {
         Name: bucket,
-        Prefix: encodeListed(request.query.get('prefix') ?? '', { encode }),
+        Prefix: encodeListed(prefix, { encode }),
         Marker: encodeListed(request.query.get('marker') ?? '', { encode }),
         NextMarker: nextMarker === undefined ? undefined : encodeListed(nextMarker, { encode }),
         MaxKeys: maxKeys,

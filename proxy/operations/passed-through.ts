@@ -4,8 +4,8 @@
  * event notifications are those of the ciphertext, and a website would serve ciphertext.
  */
 
-import { type PassThrough, passThrough } from '../object/pass-through.ts';
 import type { Operation } from '../operation.ts';
+import { type PassThrough, passThrough } from './pass-through.ts';
 
 const GRANTS = [
   'x-amz-acl',

@@ -11,10 +11,10 @@ import { checkPolicy } from '../form/policy.ts';
 import type { Reply } from '../http/reply.ts';
 import { requireKeyLength, type S3Request } from '../http/request.ts';
 import { MAX_PUT_BYTES } from '../limits.ts';
-import { clientAttributes, storageHeaders } from '../object/client-headers.ts';
 import { storeUnknownLength } from '../object/store-unknown-length.ts';
 import { bucketOf, type Call, type Operation } from '../operation.ts';
 import { renderPlainXml } from '../xml/render-xml.ts';
+import { clientAttributes, storageHeaders } from './request/client-headers.ts';
 
 export const postObject: Operation = {
   name: 'PostObject',
@@ -24,7 +24,7 @@ export const postObject: Operation = {
   body: 'form',
   async run(call) {
     const bucket = bucketOf(call);
-    const { form, tenant, services } = call;
+    const { form, tenant, context, services } = call;
     if (form === undefined) throw new S3Error('MalformedPOSTRequest');
     const request = formRequest(call.request, form);
     const { key } = request;
@@ -34,26 +34,23 @@ export const postObject: Operation = {
     const allowed = checkPolicy(form.fields.get('policy') ?? '', {
       fields,
       bucket,
-      now: services.now(),
+      now: context.store.now(),
       maxBytes: MAX_PUT_BYTES,
     });
     const promised = promisedChecksum(request);
-    const { headers, result } = await storeUnknownLength(
-      { ...call, request },
-      {
-        bucket,
-        key,
-        attributes: clientAttributes(request),
-        headers: storageHeaders(request),
-        chunks: form.file,
-        checksums: promised === undefined ? [] : [promised.algorithm],
-        checkLength: (bytes, { ended }) => {
-          if (bytes > allowed.max) throw tooLarge(bytes, allowed.max);
-          if (ended && bytes < allowed.min) throw tooSmall(bytes, allowed.min);
-        },
-        checkResult: (found) => requireChecksum(promised, found),
+    const { headers, result } = await storeUnknownLength(context, {
+      bucket,
+      key,
+      attributes: clientAttributes(request),
+      headers: storageHeaders(request),
+      chunks: form.file,
+      checksums: promised === undefined ? [] : [promised.algorithm],
+      checkLength: (bytes, { ended }) => {
+        if (bytes > allowed.max) throw tooLarge(bytes, allowed.max);
+        if (ended && bytes < allowed.min) throw tooSmall(bytes, allowed.min);
       },
-    );
+      checkResult: (found) => requireChecksum(promised, found),
+    });
     return answer(call, form.fields, {
       bucket,
       key,

@@ -4,8 +4,8 @@
  */
 import { authorise } from '../access/authorise.ts';
 import { S3Error } from '../errors.ts';
-import { passThrough } from '../object/pass-through.ts';
 import type { XmlNode } from '../xml/render-xml.ts';
+import { passThrough } from './pass-through.ts';
 
 export const putBucketLogging = passThrough({
   name: 'PutBucketLogging',

@@ -2,13 +2,13 @@
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_PUT_BYTES } from '../limits.ts';
-import { clientAttributes, storageHeaders } from '../object/client-headers.ts';
-import { writeConditions } from '../object/conditions.ts';
 import { checksumHeaders } from '../object/reply-headers.ts';
 import { storeObject } from '../object/store-object.ts';
 import { failureOf } from '../object/stored-object.ts';
 import { lateFailure, translateConditions } from '../object/write-conditions.ts';
 import { bodyOf, type Operation, objectOf } from '../operation.ts';
+import { clientAttributes, storageHeaders } from './request/client-headers.ts';
+import { writeConditions } from './request/conditions.ts';
 
 /** About the stored version, passed on to the writer. */
 const STORED_HEADERS = [
@@ -37,12 +37,12 @@ export const putObject: Operation = {
       throw new S3Error('EntityTooLarge', undefined, { details });
     }
     const conditions = writeConditions(request);
-    const conditional = await translateConditions(call, { bucket, key }, conditions, 'put');
+    const conditional = await translateConditions(call.context, { bucket, key }, conditions, 'put');
     const headers = { ...storage, ...conditional };
-    const { response, result } = await storeObject(call, { bucket, key, attributes, body, headers });
+    const { response, result } = await storeObject(call.context, { bucket, key, attributes, body, headers });
     if (response.status !== 200) {
       const failure = await failureOf(response, { operation: 'PutObject', bucket, key });
-      throw await lateFailure(call, { bucket, key }, { conditions, kind: 'put', failure });
+      throw await lateFailure(call.context, { bucket, key }, { conditions, kind: 'put', failure });
     }
     discard(response);
     const { md5, checksums: found } = result();

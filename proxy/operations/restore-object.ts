@@ -3,7 +3,7 @@
  * its result elsewhere, would work on ciphertext and is refused. S3 API reference, RestoreObject.
  */
 import { S3Error } from '../errors.ts';
-import { passThrough } from '../object/pass-through.ts';
+import { passThrough } from './pass-through.ts';
 
 const ON_CONTENTS = ['Type', 'SelectParameters', 'OutputLocation'] as const;
 

@@ -5,20 +5,22 @@
 import { plaintextBody } from '../body/plaintext-body.ts';
 import { S3Error } from '../errors.ts';
 import { xmlReply } from '../http/reply.ts';
-import { uploadAddress } from '../multipart/address.ts';
 import { checksumElement } from '../multipart/checksums.ts';
 import { storePart } from '../multipart/store-part.ts';
 import { requireUpload } from '../multipart/upload-record.ts';
-import { refuseUnsupportedHeaders } from '../object/client-headers.ts';
-import { authorisedSource, callAboutSource, requireSourceConditions } from '../object/copy-source.ts';
+import { requireSourceConditions } from '../object/copy-source.ts';
 import { readUndisguised } from '../object/disguise.ts';
 import { namingTheMissing } from '../object/missing.ts';
 import type { ByteRange } from '../object/range.ts';
 import type { Plaintext } from '../object/read-object.ts';
-import { parsePartNumber } from '../object/selection.ts';
 import { inspectObject, type ObjectAddress, retryWhenChanged, type StoredObject } from '../object/stored-object.ts';
 import type { Call, Operation } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
+import { refuseUnsupportedHeaders } from './request/client-headers.ts';
+import { sourceConditions } from './request/conditions.ts';
+import { authorisedSource, sourceContext } from './request/copy-source.ts';
+import { parsePartNumber } from './request/selection.ts';
+import { uploadAddress } from './request/upload-address.ts';
 
 export const uploadPartCopy: Operation = {
   name: 'UploadPartCopy',
@@ -32,7 +34,7 @@ export const uploadPartCopy: Operation = {
     refuseUnsupportedHeaders(request);
     const number = parsePartNumber(request.query.get('partNumber') ?? '');
     const address = authorisedSource(call);
-    const record = await requireUpload(call, uploadAddress(call));
+    const record = await requireUpload(call.context, uploadAddress(call));
     const { source, size, chunks } = await retryWhenChanged(() => openSource(call, address));
     const { checksum } = record;
     const body = plaintextBody({
@@ -40,7 +42,7 @@ export const uploadPartCopy: Operation = {
       chunks,
       checksums: checksum === undefined ? [] : [checksum.algorithm],
     });
-    const receipt = await storePart(call, record, number, body).catch(async (error: unknown) => {
+    const receipt = await storePart(call.context, record, number, body).catch(async (error: unknown) => {
       await release(chunks);
       throw error;
     });
@@ -66,11 +68,11 @@ interface Opened {
 
 /** @throws VersionChanged, and S3Error PreconditionFailed, InvalidArgument, NoSuchKey, ... */
 async function openSource(call: Call, address: ObjectAddress): Promise<Opened> {
-  const aboutSource = callAboutSource(call);
-  const source = await namingTheMissing(aboutSource, address, inspectObject(aboutSource, address));
-  requireSourceConditions(call, source);
+  const context = sourceContext(call);
+  const source = await namingTheMissing(context, address, inspectObject(context, address));
+  requireSourceConditions(sourceConditions(call.request), source);
   const range = copiedRange(call.request.header('x-amz-copy-source-range'), source.size);
-  const chunks = asGenerator(await readUndisguised(aboutSource, source, range));
+  const chunks = asGenerator(await readUndisguised(context, source, range));
   return { source, size: range.end - range.start, chunks };
 }
 

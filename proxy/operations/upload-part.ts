@@ -1,13 +1,13 @@
 /** UploadPart: sealed under the upload's DEK, acknowledged by a receipt. */
 import { S3Error } from '../errors.ts';
 import { MAX_PUT_BYTES } from '../limits.ts';
-import { uploadAddress } from '../multipart/address.ts';
 import { storePart } from '../multipart/store-part.ts';
 import { requireUpload } from '../multipart/upload-record.ts';
-import { refuseUnsupportedHeaders } from '../object/client-headers.ts';
 import { checksumHeaders } from '../object/reply-headers.ts';
-import { parsePartNumber } from '../object/selection.ts';
 import { bodyOf, type Operation } from '../operation.ts';
+import { refuseUnsupportedHeaders } from './request/client-headers.ts';
+import { parsePartNumber } from './request/selection.ts';
+import { uploadAddress } from './request/upload-address.ts';
 
 export const uploadPart: Operation = {
   name: 'UploadPart',
@@ -21,7 +21,7 @@ export const uploadPart: Operation = {
     const number = parsePartNumber(request.query.get('partNumber') ?? '');
     const body = bodyOf(call);
     if (body.plainBytes > MAX_PUT_BYTES) throw new S3Error('EntityTooLarge');
-    const record = await requireUpload(call, uploadAddress(call));
+    const record = await requireUpload(call.context, uploadAddress(call));
     const wanted = record.checksum?.algorithm;
     const [sent] = body.checksumAlgorithms;
     if (wanted !== undefined && sent !== undefined && sent !== wanted) {
@@ -31,7 +31,7 @@ export const uploadPart: Operation = {
       );
     }
     if (wanted !== undefined && sent === undefined) body.compute(wanted);
-    const receipt = await storePart(call, record, number, body);
+    const receipt = await storePart(call.context, record, number, body);
     const checksums = body.result().checksums.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
     const { 'x-amz-checksum-type': _type, ...headers } = checksumHeaders(checksums);
     return { status: 200, headers: { ETag: `"${receipt.md5.toString('hex')}"`, ...headers } };

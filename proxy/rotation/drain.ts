@@ -8,7 +8,7 @@ import type { Capabilities } from '../backend/probe.ts';
 import type { KeyringDeps, OpenedKeyring } from '../keyring/admin/change-keyring.ts';
 import { openTenantOf } from '../keyring/open-tenant.ts';
 import { REWRAP_PASSES } from '../limits.ts';
-import { systemCall } from '../system-call.ts';
+import { objectStore, storeContext } from '../object/context.ts';
 import { type OlderUpload, olderUploads } from './open-uploads.ts';
 import { retireEpochs } from './retire-epochs.ts';
 import { type PassOptions, type PassResult, rewrapPass } from './rewrap-pass.ts';
@@ -50,7 +50,10 @@ export async function drain(
 ): Promise<DrainResult> {
   const { backend, capabilities } = o;
   const tenant = openTenantOf(opened);
-  const call = systemCall({ backend, capabilities, tenant, legacy: { kind: 'allow' }, emit: deps.emit, signal });
+  const { emit, now } = deps;
+  const legacy = { kind: 'allow' } as const;
+  const store = objectStore({ backend, capabilities, legacy, bestEffortConditions: false, emit, now });
+  const context = storeContext(store, { tenant, signal });
   const options = { ...o, stateBucket: deps.state.bucket, named: bucketsNamed(opened.keyring) };
   const settled = new Date(epochBegan(opened) + o.settledAfterMs);
   const sums = { epoch: tenant.epoch, rewrapped: 0, purged: 0 };
@@ -59,7 +62,7 @@ export async function drain(
     // Both before the pass: what ends meanwhile is seen by the pass, or is too young to matter.
     const isSettled = deps.now() >= settled;
     const uploads = await olderUploads(deps.state, { tenant: tenant.id, epoch: tenant.epoch }, signal);
-    const pass = await rewrapPass(call, options);
+    const pass = await rewrapPass(context, options);
     sums.rewrapped += pass.rewrapped;
     sums.purged += pass.purged;
     const blockers = blockersOf(pass, uploads);

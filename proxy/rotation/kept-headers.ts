@@ -6,9 +6,9 @@
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { S3Error } from '../errors.ts';
+import type { StoreContext } from '../object/context.ts';
 import { type BackendHeaders, META_PREFIX } from '../object/stored-metadata.ts';
 import { type ObjectAddress, versionQuery } from '../object/stored-object.ts';
-import type { Call } from '../operation.ts';
 
 const NAMED_AGAIN = [
   'x-amz-storage-class',
@@ -52,10 +52,10 @@ export class ObjectAcls {
   readonly #without = new Set<string>();
 
   /** Grant headers; nothing for what S3 gives a new object anyway, full control of its owner. @throws S3Error */
-  async headersOf(call: Call, address: ObjectAddress): Promise<Record<string, string>> {
+  async headersOf(context: StoreContext, address: ObjectAddress): Promise<Record<string, string>> {
     if (this.#without.has(address.bucket)) return {};
     try {
-      const { document } = await ask(call, 'GetObjectAcl', {
+      const { document } = await ask(context, 'GetObjectAcl', {
         method: 'GET',
         bucket: address.bucket,
         key: address.key,

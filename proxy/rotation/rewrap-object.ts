@@ -12,13 +12,13 @@ import { BackendUnavailable } from '../backend/backend.ts';
 import { discard, readBody } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { MIN_PART_BYTES, REWRAP_ATTEMPTS } from '../limits.ts';
+import type { StoreContext } from '../object/context.ts';
 import { copyInParts, type Move, type MoveSource, moveStored } from '../object/move-stored.ts';
 import { fetchStretch } from '../object/read-object.ts';
 import { MalformedSealedObject, toBackendHeaders } from '../object/stored-metadata.ts';
 import { factsOf, failureOf, type ObjectAddress, VersionChanged } from '../object/stored-object.ts';
 import { tagsOf } from '../object/stored-tags.ts';
 import { isAtomic } from '../object/write-conditions.ts';
-import type { Call } from '../operation.ts';
 import { keptHeaders, type ObjectAcls } from './kept-headers.ts';
 import { rewrapHeader } from './rewrap-header.ts';
 import { storedEpoch } from './stored-epoch.ts';
@@ -41,10 +41,14 @@ export interface RewrapOptions {
 }
 
 /** @throws BackendUnavailable, S3Error ServiceUnavailable or SlowDown when the store is out of order */
-export async function rewrapObject(call: Call, address: ObjectAddress, o: RewrapOptions): Promise<RewrapOutcome> {
+export async function rewrapObject(
+  context: StoreContext,
+  address: ObjectAddress,
+  o: RewrapOptions,
+): Promise<RewrapOutcome> {
   for (let left = REWRAP_ATTEMPTS; left > 0; left -= 1) {
     try {
-      return await attempt(call, address, o);
+      return await attempt(context, address, o);
     } catch (error) {
       const outcome = outcomeOf(error);
       if (outcome === undefined) throw error;
@@ -54,10 +58,10 @@ export async function rewrapObject(call: Call, address: ObjectAddress, o: Rewrap
   return { kind: 'failed', reason: 'it was replaced at every attempt' };
 }
 
-async function attempt(call: Call, address: ObjectAddress, o: RewrapOptions): Promise<RewrapOutcome> {
+async function attempt(context: StoreContext, address: ObjectAddress, o: RewrapOptions): Promise<RewrapOutcome> {
   const { bucket, key } = address;
-  const { tenant, services, signal } = call;
-  const response = await services.backend.send({ method: 'HEAD', bucket, key, signal });
+  const { tenant, store, signal } = context;
+  const response = await store.backend.send({ method: 'HEAD', bucket, key, signal });
   discard(response);
   // 405: a delete marker was put on top of it.
   if (response.status === 404 || response.status === 405) return { kind: 'gone' };
@@ -69,31 +73,31 @@ async function attempt(call: Call, address: ObjectAddress, o: RewrapOptions): Pr
   if (stored.epoch === tenant.epoch) return { kind: 'current' };
   if (isArchived(facts.headers)) return { kind: 'archived' };
   const source: MoveSource = { address, facts };
-  const move = chooseMove(call, source, o.copyLimit);
+  const move = chooseMove(context, source, o.copyLimit);
   const kind = ({ copy: 'copy', parts: 'complete', relay: 'put' } as const)[move];
   const headers = {
-    ...keptHeaders(facts.headers, services.now()),
-    ...(await o.acls.headersOf(call, address)),
-    ...(move === 'copy' ? {} : await tagsOf(call, source)),
-    ...(isAtomic(call, kind, { ifMatch: facts.etag }) ? { 'if-match': facts.etag } : {}),
+    ...keptHeaders(facts.headers, store.now()),
+    ...(await o.acls.headersOf(context, address)),
+    ...(move === 'copy' ? {} : await tagsOf(context, source)),
+    ...(isAtomic(context, kind, { ifMatch: facts.etag }) ? { 'if-match': facts.etag } : {}),
   };
   const header = rewrapHeader(tenant, { name: { bucket, key }, header: stored.header });
   const resealed =
     move === 'relay' && facts.size <= MIN_PART_BYTES
-      ? { header, kept: 0, tail: await storedBody(call, source) }
+      ? { header, kept: 0, tail: await storedBody(context, source) }
       : { header, kept: facts.size, tail: Buffer.alloc(0) };
-  const request = { source, target: address, resealed, headers };
+  const request = { source, sourceContext: context, target: address, resealed, headers };
   if (move === 'parts') {
     const named = { ...headers, ...toBackendHeaders(header) };
-    await copyInParts(call, { ...request, headers: named }, o.partBytes);
-  } else await moveStored(call, move, request);
+    await copyInParts(context, { ...request, headers: named }, o.partBytes);
+  } else await moveStored(context, move, request);
   return { kind: 'rewrapped', supersededVersion: facts.versionId };
 }
 
 /** A little body goes up in one piece, with its digest, without which S3 takes no object under a lock. @throws VersionChanged */
-async function storedBody(call: Call, source: MoveSource): Promise<Buffer> {
+async function storedBody(context: StoreContext, source: MoveSource): Promise<Buffer> {
   const { size } = source.facts;
-  const body = await fetchStretch(call, source, { start: 0, end: size });
+  const body = await fetchStretch(context, source, { start: 0, end: size });
   const bytes = await readBody({ status: 200, headers: {}, body }, { maxBytes: size });
   if (bytes.length === size) return bytes;
   throw new BackendUnavailable('it sent fewer bytes than it said');
@@ -103,8 +107,8 @@ async function storedBody(call: Call, source: MoveSource): Promise<Buffer> {
  * A copy, unless another way is atomic on its target where a copy is not: an upload completed with a condition, and for the
  * little that is under the smallest part a conditional PUT of the same bytes.
  */
-export function chooseMove(call: Call, { facts }: MoveSource, copyLimit: number): Move {
-  const can = call.services.capabilities;
+export function chooseMove(context: StoreContext, { facts }: MoveSource, copyLimit: number): Move {
+  const can = context.store.capabilities;
   const isPinned = can.conditionalCopySource || facts.versionId !== undefined;
   if (!isPinned || !can.replaceMetadata) return 'relay';
   if (facts.size > copyLimit) return 'parts';

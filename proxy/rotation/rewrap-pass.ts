@@ -16,8 +16,8 @@ import {
   REWRAPS_AT_ONCE,
   UPSTREAM_PART_BYTES,
 } from '../limits.ts';
+import type { StoreContext } from '../object/context.ts';
 import { MalformedSealedObject } from '../object/stored-metadata.ts';
-import type { Call } from '../operation.ts';
 import { ObjectAcls } from './kept-headers.ts';
 import { type RewrapOptions, type RewrapOutcome, rewrapObject } from './rewrap-object.ts';
 import { storedEpoch } from './stored-epoch.ts';
@@ -62,23 +62,23 @@ export interface PassResult {
 }
 
 /** @throws S3Error, BackendUnavailable when the store is out of order, REWRAP_OUTAGES times: run it again */
-export async function rewrapPass(call: Call, o: PassOptions): Promise<PassResult> {
+export async function rewrapPass(context: StoreContext, o: PassOptions): Promise<PassResult> {
   const counts = { seen: 0, rewrapped: 0, current: 0, foreign: 0, legacy: 0, gone: 0, archived: 0 };
   const result: PassResult = { ...counts, noncurrent: 0, locked: 0, purged: 0, failed: 0, failures: [] };
   const { copyLimit = MAX_STORED_PUT_BYTES, partBytes = UPSTREAM_PART_BYTES } = o;
   const options: RewrapOptions = { acls: new ObjectAcls(), copyLimit, partBytes };
   let outages = 0;
   const { stateBucket, named = [] } = o;
-  const rows = storedRows({ backend: call.services.backend, signal: call.signal, stateBucket, named });
+  const rows = storedRows({ backend: context.store.backend, signal: context.signal, stateBucket, named });
   await eachBounded(rows, REWRAPS_AT_ONCE, async (row) => {
     try {
-      if (row.isLatest) await visitCurrent(call, row, { ...o, options, result });
-      else await visitNoncurrent(call, row, { ...o, options, result });
+      if (row.isLatest) await visitCurrent(context, row, { ...o, options, result });
+      else await visitNoncurrent(context, row, { ...o, options, result });
       outages = 0;
     } catch (error) {
       // One object that the store does not give is no reason to stop; a store that is out of order is.
       outages += 1;
-      if (call.signal.aborted || !isOutage(error) || outages >= REWRAP_OUTAGES) throw error;
+      if (context.signal.aborted || !isOutage(error) || outages >= REWRAP_OUTAGES) throw error;
       fail(result, row, `${error.code}: ${error.message}`);
     }
     result.seen += 1;
@@ -92,15 +92,15 @@ function isOutage(error: unknown): error is S3Error | BackendUnavailable {
 }
 
 async function visitCurrent(
-  call: Call,
+  context: StoreContext,
   row: StoredRow,
   o: PassOptions & { options: RewrapOptions; result: PassResult },
 ): Promise<void> {
-  const outcome = await rewrapObject(call, { bucket: row.bucket, key: row.key }, o.options);
+  const outcome = await rewrapObject(context, { bucket: row.bucket, key: row.key }, o.options);
   count(o.result, row, outcome);
   // In a bucket that keeps versions the one that was copied stays, under the older epoch.
   if (outcome.kind !== 'rewrapped' || outcome.supersededVersion === undefined || row.versionId === undefined) return;
-  await visitNoncurrent(call, { ...row, versionId: outcome.supersededVersion, isLatest: false }, o);
+  await visitNoncurrent(context, { ...row, versionId: outcome.supersededVersion, isLatest: false }, o);
 }
 
 function count(result: PassResult, row: StoredRow, outcome: RewrapOutcome): void {
@@ -114,18 +114,18 @@ function fail(result: PassResult, { bucket, key, versionId }: StoredRow, reason:
 }
 
 async function visitNoncurrent(
-  call: Call,
+  context: StoreContext,
   row: StoredRow,
   o: PassOptions & { options: RewrapOptions; result: PassResult },
 ): Promise<void> {
-  const source = { backend: call.services.backend, signal: call.signal, stateBucket: o.stateBucket };
+  const source = { backend: context.store.backend, signal: context.signal, stateBucket: o.stateBucket };
   const headers = await headRow(source, row);
-  if (headers === undefined || !isOlder(call, headers)) return;
+  if (headers === undefined || !isOlder(context, headers)) return;
   if (o.purgeNoncurrent && (await isCurrent(source, row))) {
-    count(o.result, row, await rewrapObject(call, { bucket: row.bucket, key: row.key }, o.options));
+    count(o.result, row, await rewrapObject(context, { bucket: row.bucket, key: row.key }, o.options));
     return;
   }
-  if (o.purgeNoncurrent && (await purge(call, row))) {
+  if (o.purgeNoncurrent && (await purge(context, row))) {
     o.result.purged += 1;
     return;
   }
@@ -142,10 +142,10 @@ async function isCurrent(source: RowSource, row: StoredRow): Promise<boolean> {
   return current !== undefined && (current['x-amz-version-id'] ?? 'null') === row.versionId;
 }
 
-function isOlder(call: Call, headers: Readonly<Record<string, string>>): boolean {
+function isOlder(context: StoreContext, headers: Readonly<Record<string, string>>): boolean {
   try {
     const stored = storedEpoch(headers);
-    return stored.kind === 'sealed' && stored.tenant === call.tenant.id && stored.epoch < call.tenant.epoch;
+    return stored.kind === 'sealed' && stored.tenant === context.tenant.id && stored.epoch < context.tenant.epoch;
   } catch (error) {
     if (error instanceof FormatError || error instanceof MalformedSealedObject) return false;
     throw error;
@@ -153,10 +153,10 @@ function isOlder(call: Call, headers: Readonly<Record<string, string>>): boolean
 }
 
 /** @returns false when a lock keeps it */
-async function purge(call: Call, { bucket, key, versionId }: StoredRow): Promise<boolean> {
+async function purge(context: StoreContext, { bucket, key, versionId }: StoredRow): Promise<boolean> {
   if (versionId === undefined) return false;
   const query = [['versionId', versionId]] as const;
-  const response = await call.services.backend.send({ method: 'DELETE', bucket, key, query, signal: call.signal });
+  const response = await context.store.backend.send({ method: 'DELETE', bucket, key, query, signal: context.signal });
   if (response.status === 204 || response.status === 200 || response.status === 404) {
     discard(response);
     return true;

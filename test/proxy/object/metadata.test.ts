@@ -11,11 +11,12 @@ import {
   type ListedAttributes,
   type VersionIdentity,
 } from '../../../proxy/object/attributes-cache.ts';
-import { clientAttributes, storageHeaders } from '../../../proxy/object/client-headers.ts';
-import { etagListed, unquote, writeConditions } from '../../../proxy/object/conditions.ts';
+import { etagListed, unquote } from '../../../proxy/object/conditions.ts';
 import { encodeListed } from '../../../proxy/object/list-encoding.ts';
 import { SplitSource } from '../../../proxy/object/split-source.ts';
 import { fitsMetadata, fromBackendHeaders, toBackendHeaders } from '../../../proxy/object/stored-metadata.ts';
+import { clientAttributes, storageHeaders } from '../../../proxy/operations/request/client-headers.ts';
+import { writeConditions } from '../../../proxy/operations/request/conditions.ts';
 
 /** A request of which only the headers count. */
 function requestWith(headers: Readonly<Record<string, string>>): S3Request {

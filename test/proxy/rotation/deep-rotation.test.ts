@@ -30,13 +30,13 @@ import { ChangeUncertain, KeyringConflict, openKeyring } from '../../../proxy/ke
 import { KeyAdmin } from '../../../proxy/keyring/admin/key-admin.ts';
 import { keyringName } from '../../../proxy/keyring/state/records.ts';
 import { Tenancy } from '../../../proxy/keyring/tenancy.ts';
+import { objectStore, storeContext } from '../../../proxy/object/context.ts';
 import { inspectObject } from '../../../proxy/object/stored-object.ts';
 import { openOffline } from '../../../proxy/offline/open-keyring.ts';
 import { beginEpoch } from '../../../proxy/rotation/begin-epoch.ts';
 import { countEpochs } from '../../../proxy/rotation/count-epochs.ts';
 import { SlotsWouldBeDropped } from '../../../proxy/rotation/keep-slots.ts';
 import { retireEpochs } from '../../../proxy/rotation/retire-epochs.ts';
-import { systemCall } from '../../../proxy/system-call.ts';
 import type { Bench } from '../../helpers/bench.ts';
 import { MiB } from '../../helpers/bytes.ts';
 import type { TestTenant } from '../../helpers/proxy.ts';
@@ -169,14 +169,15 @@ describe('a deep rotation', () => {
       { body: oldKeyring, secretAccessKey: before.secretAccessKey, sealKeys: undefined },
       signal,
     );
-    const attacker = systemCall({
+    const store = objectStore({
       backend,
       capabilities,
-      tenant: opened.tenant,
       legacy: { kind: 'allow' },
+      bestEffortConditions: false,
       emit: () => {},
-      signal,
+      now: () => new Date(),
     });
+    const attacker = storeContext(store, { tenant: opened.tenant, signal });
     const keys = (await storedKeys(backend, bench.bucket)).filter((key) => key !== 'legacy');
     expect(keys.length).toBe(10);
     for (const key of keys) {

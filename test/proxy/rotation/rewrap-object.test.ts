@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { GetObjectCommand, GetObjectTaggingCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Capabilities } from '../../../proxy/backend/probe.ts';
-import type { Call } from '../../../proxy/operation.ts';
+import type { StoreContext } from '../../../proxy/object/context.ts';
 import { keptHeaders, ObjectAcls } from '../../../proxy/rotation/kept-headers.ts';
 import { chooseMove } from '../../../proxy/rotation/rewrap-object.ts';
 import { errorReply } from '../../helpers/backend-reply.ts';
@@ -167,9 +167,9 @@ describe('how an object is moved', () => {
   test.each(CASES)('%i bytes without %j, version %s: %s', (size, cannot, versionId, move) => {
     const capabilities: Record<string, boolean> = { ...ALL, replaceMetadata: true };
     for (const name of cannot.split(' ')) capabilities[name] = false;
-    const call = { services: { capabilities } } as unknown as Call;
+    const context = { store: { capabilities } } as unknown as StoreContext;
     const facts = { etag: '"e"', lastModified: '', versionId, size, headers: {} };
-    expect(chooseMove(call, { address: { bucket: 'b', key: 'k' }, facts }, 5 * GiB)).toBe(move);
+    expect(chooseMove(context, { address: { bucket: 'b', key: 'k' }, facts }, 5 * GiB)).toBe(move);
   });
 });
 
@@ -212,20 +212,16 @@ describe('what is named again', () => {
       if (answer === undefined) return errorReply(request, { status: 501, code: 'NotImplemented' });
       return { status: 200, headers: {}, body: Readable.from([Buffer.from(answer)]) };
     };
-    const call = {
-      services: { backend: { send } },
-      signal: AbortSignal.timeout(60_000),
-      request: {},
-    } as unknown as Call;
+    const context = { store: { backend: { send } }, signal: AbortSignal.timeout(60_000) } as unknown as StoreContext;
     const acls = new ObjectAcls();
     const at = { bucket: 'b', key: 'k' };
-    expect(await acls.headersOf(call, at)).toEqual({});
-    expect(await acls.headersOf(call, at)).toEqual({
+    expect(await acls.headersOf(context, at)).toEqual({});
+    expect(await acls.headersOf(context, at)).toEqual({
       'x-amz-grant-full-control': 'id="me"',
       'x-amz-grant-read': 'uri="http://acs.amazonaws.com/groups/global/AllUsers", id="you"',
     });
     // A bucket without ACLs is asked once.
-    for (let again = 0; again < 3; again += 1) expect(await acls.headersOf(call, at)).toEqual({});
+    for (let again = 0; again < 3; again += 1) expect(await acls.headersOf(context, at)).toEqual({});
     expect(asked).toBe(3);
   });
 });

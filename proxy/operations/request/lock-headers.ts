@@ -2,9 +2,9 @@
  * Headers that override object locks. The backend sees the proxy's credentials, not the caller's, so S3's own permission for it
  * (s3:BypassGovernanceRetention) says nothing here: only a caller with the whole bucket may send them.
  */
-import { mayConfigure } from '../access/authorise.ts';
-import { S3Error } from '../errors.ts';
-import type { Call } from '../operation.ts';
+import { mayConfigure } from '../../access/authorise.ts';
+import { S3Error } from '../../errors.ts';
+import type { Call } from '../../operation.ts';
 
 const OVERRIDES = ['x-amz-mfa', 'x-amz-bypass-governance-retention'] as const;
 

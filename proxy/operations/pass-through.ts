@@ -13,7 +13,6 @@ import type { Reply } from '../http/reply.ts';
 import { MAX_BACKEND_XML_BYTES, MAX_CONFIGURATION_BYTES } from '../limits.ts';
 import { type Access, bodyOf, bucketOf, type Call, type Level, type Operation } from '../operation.ts';
 import { parseAnyXml, parseXml, type XmlNode, xmlText } from '../xml/render-xml.ts';
-import { accountHeaders } from './client-headers.ts';
 
 export interface PassThrough {
   readonly name: string;
@@ -60,14 +59,14 @@ async function run(call: Call, row: PassThrough): Promise<Reply> {
   const { key } = call;
   const bucket = bucketOf(call);
   const body = row.document === undefined ? undefined : await checkedDocument(call, row, row.document);
-  const response = await call.services.backend.send({
+  const response = await call.context.store.backend.send({
     method,
     bucket,
     ...(level === 'object' && key !== undefined ? { key } : {}),
     query: queryOf(call, row),
-    headers: { ...accountHeaders(call.request), ...named(call, row.headers ?? []), ...headersOf(row, body) },
+    headers: { ...call.context.accountHeaders, ...named(call, row.headers ?? []), ...headersOf(row, body) },
     ...(body === undefined ? {} : { body }),
-    signal: call.signal,
+    signal: call.context.signal,
   });
   if (response.status < 200 || response.status > 299) {
     const { status, code } = await readErrorResponse(response);

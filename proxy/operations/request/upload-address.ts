@@ -1,7 +1,7 @@
 /** The upload that a request names. */
-import { S3Error } from '../errors.ts';
-import { type Call, objectOf } from '../operation.ts';
-import type { UploadAddress } from './upload-record.ts';
+import { S3Error } from '../../errors.ts';
+import type { UploadAddress } from '../../multipart/upload-record.ts';
+import { type Call, objectOf } from '../../operation.ts';
 
 /** @throws S3Error NoSuchUpload for an empty id */
 export function uploadAddress(call: Call): UploadAddress {

@@ -2,15 +2,13 @@
  * Headers of a client's PUT: those that describe the object are sealed, those that ask something of the backend are let
  * through by name, and those that this endpoint cannot honour are refused. Nothing else reaches the backend.
  */
-import { SEALED_HEADERS } from '../../crypto/attributes.ts';
-import { stripAwsChunked } from '../body/aws-chunked.ts';
-import { S3Error } from '../errors.ts';
-import type { S3Request } from '../http/request.ts';
-import { MAX_USER_METADATA_BYTES } from '../limits.ts';
-import { META_PREFIX } from './stored-metadata.ts';
-
-/** Sealed, and returned exactly. */
-export const CONTENT_HEADERS: readonly string[] = SEALED_HEADERS;
+import { stripAwsChunked } from '../../body/aws-chunked.ts';
+import { S3Error } from '../../errors.ts';
+import type { S3Request } from '../../http/request.ts';
+import { MAX_USER_METADATA_BYTES } from '../../limits.ts';
+import { type ClientAttributes, CONTENT_HEADERS } from '../../object/client-attributes.ts';
+import { type AccountHeaders, NO_ACCOUNT_HEADERS } from '../../object/context.ts';
+import { META_PREFIX } from '../../object/stored-metadata.ts';
 
 /** Passed to the backend as they are: they name how it keeps the object, not what is in it. Listed in SECURITY.md. */
 const STORAGE_HEADERS = [
@@ -36,11 +34,6 @@ const STORAGE_HEADERS = [
 
 const REFUSED =
   /^x-(minio-|amz-(server-side-encryption-customer-|copy-source-server-side-encryption-customer-|write-offset-bytes$|fwd-|request-(route|token)$|meta-snowball-auto-extract$))/;
-
-export interface ClientAttributes {
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly metadata: readonly (readonly [name: string, value: string])[];
-}
 
 /** @throws S3Error MetadataTooLarge */
 export function clientAttributes(request: S3Request): ClientAttributes {
@@ -89,14 +82,13 @@ export function refuseUnsupportedHeaders(request: S3Request): void {
   });
 }
 
-const ACCOUNT_HEADERS = ['x-amz-request-payer', 'x-amz-expected-bucket-owner'] as const;
+const OWNER = 'x-amz-expected-bucket-owner';
+const PAYER = 'x-amz-request-payer';
 
-/** Headers that go along on any request about an object. */
-export function accountHeaders(request: S3Request): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const name of ACCOUNT_HEADERS) {
-    const value = request.header(name);
-    if (value !== undefined) headers[name] = value;
-  }
-  return headers;
+/** Headers that accompany every request about an object. `owner`: the client's header that names the bucket's owner. */
+export function accountHeaders(request: S3Request, o: { owner?: string } = {}): AccountHeaders {
+  const payer = request.header(PAYER);
+  const owner = request.header(o.owner ?? OWNER);
+  if (payer === undefined && owner === undefined) return NO_ACCOUNT_HEADERS;
+  return { ...(payer === undefined ? {} : { [PAYER]: payer }), ...(owner === undefined ? {} : { [OWNER]: owner }) };
 }
