@@ -22,6 +22,7 @@ const TABLE = {
   EntityTooLarge: [400, 'Your proposed upload exceeds the maximum allowed object size.'],
   EntityTooSmall: [400, 'Your proposed upload is smaller than the minimum allowed object size.'],
   ExpiredToken: [400, 'The provided token has expired.'],
+  HttpVersionNotSupported: [505, 'The HTTP version specified is not supported.'],
   IllegalVersioningConfigurationException: [400, 'The versioning configuration is not valid.'],
   IncompleteBody: [400, 'You did not provide the number of bytes specified by the Content-Length HTTP header.'],
   InternalError: [500, 'An internal error occurred. Try again.'],

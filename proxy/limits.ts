@@ -39,6 +39,8 @@ export const MAX_USER_METADATA_BYTES = 2 * KiB;
 export const MAX_REQUEST_HEAD_BYTES = 24 * KiB;
 /** XML request documents: DeleteObjects with 1,000 keys of 1,024 bytes, each character escaped, stays below. */
 export const MAX_XML_BODY_BYTES = 8 * MiB;
+/** Elements inside each other in an XML document: S3's own are ten deep at most. */
+export const MAX_XML_DEPTH = 64;
 /** Listings and error documents of a backend, bytes. */
 export const MAX_BACKEND_XML_BYTES = 16 * MiB;
 /** S3: keys in one DeleteObjects, rows in one list page. */

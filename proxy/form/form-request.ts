@@ -9,7 +9,7 @@ import { parseXml } from '../xml/render-xml.ts';
 import type { UploadForm } from './read-form.ts';
 
 /** Fields that mean a header of another name. */
-const RENAMED: Readonly<Record<string, string>> = { acl: 'x-amz-acl' };
+const RENAMED: ReadonlyMap<string, string> = new Map([['acl', 'x-amz-acl']]);
 
 /** Fields with a meaning of their own, which are no headers. */
 const NOT_HEADERS =
@@ -29,7 +29,7 @@ export function formRequest(request: S3Request, form: UploadForm): S3Request & {
   }
   const headers = new Map<string, string>();
   for (const [name, value] of form.fields) {
-    if (!NOT_HEADERS.test(name)) headers.set(RENAMED[name] ?? name, toHeaderValue(name, value.trim()));
+    if (!NOT_HEADERS.test(name)) headers.set(RENAMED.get(name) ?? name, toHeaderValue(name, value.trim()));
   }
   const tagging = form.fields.get('tagging');
   if (tagging !== undefined) headers.set('x-amz-tagging', taggingHeader(tagging));

@@ -37,16 +37,25 @@ export interface S3Request {
   headerNames(): readonly string[];
 }
 
-/** Decoded query parameters. The first of several equal names counts, as in S3. */
+/**
+ * Decoded query parameters, each given once. A signature covers them sorted, not in their order: were one of two values to
+ * count, whoever holds a signed URL could choose which by exchanging the two.
+ */
 export class Query {
   readonly #values = new Map<string, string>();
 
+  /** @throws S3Error InvalidURI; for a name that comes twice, AuthorizationQueryParametersError or InvalidArgument */
   constructor(raw: string) {
+    const known = new Set<string>();
     for (const pair of raw === '' ? [] : raw.split('&')) {
       const cut = pair.indexOf('=');
       const name = decodeQueryText(cut < 0 ? pair : pair.slice(0, cut));
-      if (name !== '' && !this.#values.has(name))
-        this.#values.set(name, cut < 0 ? '' : decodeQueryText(pair.slice(cut + 1)));
+      if (name === '') continue;
+      // Headers that stand in a URL are read by their lower-case names.
+      const readAs = /^x-amz-/i.test(name) ? name.toLowerCase() : name;
+      if (known.has(readAs)) throw givenTwice(name);
+      known.add(readAs);
+      this.#values.set(name, cut < 0 ? '' : decodeQueryText(pair.slice(cut + 1)));
     }
   }
 
@@ -63,8 +72,17 @@ export class Query {
   }
 }
 
-/** @throws S3Error InvalidURI, InvalidRequest, InvalidBucketName, KeyTooLongError */
+const AUTHENTICATION = /^x-amz-(algorithm|credential|date|expires|security-token|signature|signedheaders)$/i;
+
+function givenTwice(name: string): S3Error {
+  const message = 'A query parameter is given more than once.';
+  if (AUTHENTICATION.test(name)) return new S3Error('AuthorizationQueryParametersError', message);
+  return new S3Error('InvalidArgument', message, { details: { ArgumentName: name } });
+}
+
+/** @throws S3Error as `Query`; InvalidRequest, InvalidBucketName, KeyTooLongError, HttpVersionNotSupported */
 export function parseRequest(incoming: IncomingMessage, o: { id: string; hostnames: readonly string[] }): S3Request {
+  if (!VERSIONS.has(incoming.httpVersion)) throw versionNotSupported();
   const { path, query } = splitTarget(incoming.url ?? '');
   const headers = headerPairs(incoming.rawHeaders);
   const parsedQuery = new Query(query);
@@ -88,6 +106,14 @@ export function parseRequest(incoming: IncomingMessage, o: { id: string; hostnam
     header: (name) => byName.get(name),
     headerNames: () => [...byName.keys()],
   };
+}
+
+/** Those that node's parser and this server can answer in; it reads request lines of HTTP/0.9 and HTTP/2.0 too. */
+const VERSIONS: ReadonlySet<string> = new Set(['1.0', '1.1']);
+
+/** RFC 9110, section 15.6.6. Its connection is not read any further. */
+export function versionNotSupported(): S3Error {
+  return new S3Error('HttpVersionNotSupported', undefined, { headers: { Connection: 'close' } });
 }
 
 function splitTarget(target: string): { path: string; query: string } {

@@ -2,7 +2,13 @@
  * The S3 listener. It sits on node:http itself and not on a web framework: S3 needs the raw request target, every header as
  * received, and the 100 Continue in its own hands.
  */
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { S3Error } from '../errors.ts';
@@ -16,6 +22,7 @@ import {
 } from '../limits.ts';
 import { handleRequest, type Pipeline } from '../pipeline.ts';
 import { errorReply } from './reply.ts';
+import { versionNotSupported } from './request.ts';
 import { createRequestId } from './request-id.ts';
 
 export interface ListenAddress {
@@ -109,19 +116,28 @@ function refuseUnreadable(
     socket.destroy();
     return;
   }
-  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const refusal = tooLarge
-    ? new S3Error('RequestHeaderSectionTooLarge')
-    : late
-      ? new S3Error('RequestTimeout')
-      : new S3Error('InvalidRequest', 'The request is not valid HTTP/1.1.');
+  const refusal = refusalOf(error.code);
   const requestId = createRequestId();
   const body = String(errorReply(refusal, { method: 'GET', resource: '/', requestId }).body);
   socket.end(
-    `HTTP/1.1 ${refusal.status} Bad Request\r\nContent-Type: application/xml\r\nx-amz-request-id: ${requestId}\r\n` +
+    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nContent-Type: application/xml\r\nx-amz-request-id: ${requestId}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+}
+
+/** By the code of node's own error. */
+function refusalOf(code: string | undefined): S3Error {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new S3Error('RequestHeaderSectionTooLarge');
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new S3Error('RequestTimeout');
+    case 'HPE_INVALID_VERSION':
+    case 'HPE_PAUSED_H2_UPGRADE':
+      return versionNotSupported();
+    default:
+      return new S3Error('InvalidRequest', 'The request is not valid HTTP/1.1.');
+  }
 }
 
 async function drain(server: Server): Promise<void> {

@@ -40,12 +40,14 @@ export function keptHeaders(headers: BackendHeaders, now: Date): Record<string, 
   return kept;
 }
 
-const GRANT_HEADERS: Readonly<Record<string, string>> = {
-  FULL_CONTROL: 'x-amz-grant-full-control',
-  READ: 'x-amz-grant-read',
-  READ_ACP: 'x-amz-grant-read-acp',
-  WRITE_ACP: 'x-amz-grant-write-acp',
-};
+const FULL_CONTROL = 'x-amz-grant-full-control';
+/** By the permission that a store names. */
+const GRANT_HEADERS: ReadonlyMap<string, string> = new Map([
+  ['FULL_CONTROL', FULL_CONTROL],
+  ['READ', 'x-amz-grant-read'],
+  ['READ_ACP', 'x-amz-grant-read-acp'],
+  ['WRITE_ACP', 'x-amz-grant-write-acp'],
+]);
 
 /** ACLs of objects, asked for until a bucket turns out to have none. */
 export class ObjectAcls {
@@ -80,15 +82,15 @@ const WITHOUT_ACLS: ReadonlySet<string> = new Set([
 function grantHeaders(document: string): Record<string, string> {
   const root = parseAnswer(document, 'AccessControlPolicy');
   const owner = root.child('Owner')?.value('ID') ?? '';
-  const grantees: Record<string, string[]> = {};
+  const grantees = new Map<string, string[]>();
   for (const grant of root.child('AccessControlList')?.children('Grant') ?? []) {
-    const header = GRANT_HEADERS[grant.value('Permission') ?? ''];
+    const header = GRANT_HEADERS.get(grant.value('Permission') ?? '');
     const grantee = grant.child('Grantee');
     const named = granteeText(grantee?.value('ID'), grantee?.value('URI'));
-    if (header !== undefined && named !== undefined) grantees[header] = [...(grantees[header] ?? []), named];
+    if (header !== undefined && named !== undefined) grantees.set(header, [...(grantees.get(header) ?? []), named]);
   }
-  const entries = Object.entries(grantees).map(([name, texts]) => [name, texts.join(', ')] as const);
-  const ofOwner = [[GRANT_HEADERS['FULL_CONTROL'], granteeText(owner)]];
+  const entries = [...grantees].map(([name, texts]) => [name, texts.join(', ')] as const);
+  const ofOwner = [[FULL_CONTROL, granteeText(owner)]];
   return JSON.stringify(entries) === JSON.stringify(ofOwner) ? {} : Object.fromEntries(entries);
 }
 

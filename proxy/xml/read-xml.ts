@@ -5,7 +5,7 @@
  * spend most of a LIST on.
  */
 import { S3Error } from '../errors.ts';
-import { MAX_XML_MARKUP_CHARACTERS, MAX_XML_TAGS } from '../limits.ts';
+import { MAX_XML_DEPTH, MAX_XML_MARKUP_CHARACTERS, MAX_XML_TAGS } from '../limits.ts';
 
 const NONE: readonly XmlNode[] = [];
 
@@ -122,6 +122,8 @@ class Reader {
       if (this.#hasRoot) throw malformed();
       this.#hasRoot = true;
     }
+    // Whoever walks through the tree does so by recursion.
+    if (this.#open.length >= MAX_XML_DEPTH) throw malformed('The document is nested too deeply.');
     const node = new XmlNode();
     this.#current.add(this.#localName(tag), node);
     if (isEmpty) return end;

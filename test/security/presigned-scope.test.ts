@@ -42,6 +42,23 @@ function visit(o: Visit): Promise<RawReply> {
 }
 
 describe('a presigned URL', () => {
+  test('whose parameters come twice is refused in either order, though both are signed', async () => {
+    const path = `/${bench.bucket}/twice`;
+    expect((await bench.send({ method: 'PUT', path, body: 'x' })).status).toBe(200);
+    for (const twice of [
+      'response-content-type=text%2Fplain&response-content-type=text%2Fhtml',
+      'response-content-type=text%2Fhtml&response-content-type=text%2Fplain',
+      'versionId=null&versionId=other',
+      'x-amz-expected-bucket-owner=1&X-Amz-Expected-Bucket-Owner=2',
+      'unknown=1&unknown=2',
+    ]) {
+      const refused = await visit({ method: 'GET', path, query: twice, signedHost: BASE });
+      expect([twice, refused.status, refused.code]).toEqual([twice, 400, 'InvalidArgument']);
+    }
+    const signed = await bench.send({ method: 'GET', path: `/${bench.bucket}`, query: 'prefix=a&prefix=b' });
+    expect([signed.status, signed.code]).toEqual([400, 'InvalidArgument']);
+  });
+
   test('for a bucket in the path does not write to the bucket in another Host', async () => {
     const path = `/${bench.bucket}/upload`;
     const put = { method: 'PUT', path, signedHost: BASE, body: 'x' };

@@ -35,7 +35,7 @@ const STORAGE_HEADERS = [
 const REFUSED =
   /^x-(minio-|amz-(server-side-encryption-customer-|copy-source-server-side-encryption-customer-|write-offset-bytes$|fwd-|request-(route|token)$|meta-snowball-auto-extract$))/;
 
-/** @throws S3Error MetadataTooLarge */
+/** @throws S3Error MetadataTooLarge; InvalidArgument for metadata without a name */
 export function clientAttributes(request: S3Request): ClientAttributes {
   const headers: [string, string][] = [];
   for (const name of CONTENT_HEADERS) {
@@ -45,6 +45,8 @@ export function clientAttributes(request: S3Request): ClientAttributes {
   return { headers, metadata: userMetadata(request) };
 }
 
+const NAMELESS = { ArgumentName: META_PREFIX };
+
 function userMetadata(request: S3Request): readonly (readonly [string, string])[] {
   const names = request
     .headerNames()
@@ -52,6 +54,7 @@ function userMetadata(request: S3Request): readonly (readonly [string, string])[
   let bytes = 0;
   const pairs: [string, string][] = [];
   for (const name of names) {
+    if (name === '') throw new S3Error('InvalidArgument', 'A metadata header has no name.', { details: NAMELESS });
     const value = request.header(META_PREFIX + name) ?? '';
     bytes += name.length + value.length;
     pairs.push([name, value]);
