@@ -1,6 +1,6 @@
 /**
- * The sealed end of a body: part table, attributes, locator (FORMAT.md section 7). Parts and footer are bound to the data
- * key and not to the object's name, so that a copy moves no data.
+ * The sealed end of a body: part table, attributes, locator (FORMAT.md section 7). It is bound to the data key and to the
+ * header's binding, not to the object's name: a copy moves no data, and no footer opens behind the header of another.
  */
 import { Buffer } from 'node:buffer';
 import {
@@ -13,11 +13,12 @@ import {
 } from './attributes.ts';
 import { decodeAttributes } from './attributes-decode.ts';
 import { BOX_OVERHEAD_BYTES, openBox, sealBox } from './box.ts';
-import { uint8, uint32 } from './bytes.ts';
+import { exactly, uint8, uint32 } from './bytes.ts';
 import { type ChecksumAlgorithm, checksumBytes } from './checksums.ts';
-import type { Dek } from './dek.ts';
+import type { DataKey } from './data-key.ts';
 import { FormatError } from './errors.ts';
 import { type Layout, LOCATOR_BYTES, LOCATOR_MAGIC } from './layout.ts';
+import { BINDING_BYTES } from './random.ts';
 import { MAX_TABLE_BYTES, type PartEntry, sealPartTable, tableBytes } from './table.ts';
 
 export { openPartTable, type PartEntry } from './table.ts';
@@ -63,25 +64,27 @@ export function footerBytes(o: {
 }
 
 /**
- * Seals a footer. Each call draws new salts, so a repeated or different Complete is safe. `late.table` and, in layout 2,
+ * Seals a footer. Each call draws new salts, so a repeated or different Complete is safe. A footer in the place of another takes
+ * a new binding, and a new header with it (`forNewFooter`). `late.table` and, in layout 2,
  * `late.size` are filled in from `parts`.
  * @throws TypeError or RangeError for attributes or parts that the layout does not allow.
  */
-export function sealFooter(o: {
-  readonly dek: Dek;
-  readonly layout: 1 | 2;
-  readonly early?: EarlyAttributes | undefined;
-  readonly late: LateAttributes;
-  readonly parts?: readonly PartEntry[] | undefined;
-  readonly partChecksum?: ChecksumAlgorithm | undefined;
-}): Buffer {
+export function sealFooter(
+  o: DataKey & {
+    readonly layout: 1 | 2;
+    readonly early?: EarlyAttributes | undefined;
+    readonly late: LateAttributes;
+    readonly parts?: readonly PartEntry[] | undefined;
+    readonly partChecksum?: ChecksumAlgorithm | undefined;
+  },
+): Buffer {
   if ((o.layout === 2) !== (o.parts !== undefined)) throw new TypeError('Parts belong to layout 2.');
   const table = o.parts === undefined ? undefined : sealPartTable(o.dek, o.parts, o.partChecksum);
   if (table !== undefined && o.late.partCount !== o.parts?.length) throw new RangeError('Part count and parts differ.');
   if (table !== undefined && (o.late.size ?? table.size) !== table.size) throw new RangeError('Size and parts differ.');
   const late = table === undefined ? o.late : { ...o.late, size: table.size, table: table.reference };
   const plaintext = encodeAttributes({ layout: o.layout, early: o.early, late });
-  const attributes = sealBox({ ...attributesPurpose(o.dek, o.layout), plaintext });
+  const attributes = sealBox({ ...attributesPurpose(o), plaintext });
   const sealedTable = table?.sealed ?? Buffer.alloc(0);
   const locator = Buffer.concat([LOCATOR_MAGIC, uint32(attributes.length), uint32(sealedTable.length)]);
   return Buffer.concat([sealedTable, attributes, locator]);
@@ -111,18 +114,20 @@ export function parseLocator(tail: Buffer): Locator {
  * @param o.sealed exactly the sealed attributes.
  * @throws FormatError ATTRIBUTES_REFUSED, ATTRIBUTES_MALFORMED.
  */
-export function openFooterAttributes(o: {
-  readonly dek: Dek;
-  readonly layout: 1 | 2;
-  readonly sealed: Buffer;
-}): FooterAttributes {
-  const plaintext = openBox({ ...attributesPurpose(o.dek, o.layout), box: o.sealed });
+export function openFooterAttributes(
+  o: DataKey & {
+    readonly layout: 1 | 2;
+    readonly sealed: Buffer;
+  },
+): FooterAttributes {
+  const plaintext = openBox({ ...attributesPurpose(o), box: o.sealed });
   if (plaintext === undefined) throw new FormatError('ATTRIBUTES_REFUSED');
   const { early, late } = decodeAttributes(o.layout, plaintext);
   if (late === undefined) throw new FormatError('ATTRIBUTES_MALFORMED');
   return { ...(early === undefined ? {} : { early }), late };
 }
 
-function attributesPurpose(dek: Dek, layout: Layout) {
-  return { dek, label: ATTRIBUTES_LABEL, context: [uint8(IN_FOOTER), uint8(layout)] };
+function attributesPurpose({ dek, binding, layout }: DataKey & { readonly layout: Layout }) {
+  const context = [uint8(IN_FOOTER), uint8(layout), exactly(BINDING_BYTES, binding)];
+  return { dek, label: ATTRIBUTES_LABEL, context };
 }

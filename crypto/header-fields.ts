@@ -4,9 +4,10 @@
  */
 import { Buffer } from 'node:buffer';
 import { IN_FOOTER, IN_HEADER } from './attributes.ts';
-import { uint8, uint32 } from './bytes.ts';
+import { exactly, uint8, uint32 } from './bytes.ts';
 import { FormatError } from './errors.ts';
 import { ALGORITHM, type Layout } from './layout.ts';
+import { BINDING_BYTES } from './random.ts';
 
 /** Metadata without the `x-amz-meta-` prefix. */
 export interface SealedHeader {
@@ -19,34 +20,37 @@ export interface SealedHeader {
 export type HeaderFields = Partial<Record<keyof SealedHeader, string | undefined>>;
 
 /** What `enc-dek` says beside the wrapped key. */
-export interface DekBinding {
+export interface DekTerms {
   readonly layout: Layout;
   /** IN_HEADER or IN_FOOTER: where the early attributes are. */
   readonly location: number;
   readonly epoch: number;
   readonly salt: Buffer;
+  /** The footer that belongs to this header was sealed for the same one. */
+  readonly binding: Buffer;
   readonly commitment: Buffer;
 }
 
 export interface ParsedHeader {
-  readonly binding: DekBinding;
+  readonly terms: DekTerms;
   readonly wrapped: Buffer;
   readonly tenant: Buffer;
   /** The sealed attributes; absent when they are in the footer. */
   readonly attributes: Buffer | undefined;
 }
 
-const DEK_FIELD_BYTES = 118;
+const DEK_FIELD_BYTES = 134;
 const TENANT_TEXT = /^[0-9a-f]{24}$/;
 
-export function renderHeader({ binding, wrapped, tenant, attributes }: ParsedHeader): SealedHeader {
+export function renderHeader({ terms, wrapped, tenant, attributes }: ParsedHeader): SealedHeader {
   const dekField = Buffer.concat([
-    uint8(binding.layout),
-    uint8(binding.location),
-    uint32(binding.epoch),
-    binding.salt,
+    uint8(terms.layout),
+    uint8(terms.location),
+    uint32(terms.epoch),
+    terms.salt,
+    exactly(BINDING_BYTES, terms.binding),
     wrapped,
-    binding.commitment,
+    terms.commitment,
   ]);
   return {
     'enc-algo': ALGORITHM,
@@ -68,14 +72,15 @@ export function parseHeader(header: HeaderFields): ParsedHeader {
   if (!isLayout(layout) || location !== (attributes === undefined ? IN_FOOTER : IN_HEADER)) throw malformed();
   if (layout === 0 && location !== IN_HEADER) throw malformed();
   return {
-    binding: {
+    terms: {
       layout,
       location,
       epoch: dek.readUInt32BE(2),
       salt: dek.subarray(6, 38),
-      commitment: dek.subarray(86, DEK_FIELD_BYTES),
+      binding: dek.subarray(38, 54),
+      commitment: dek.subarray(102, DEK_FIELD_BYTES),
     },
-    wrapped: dek.subarray(38, 86),
+    wrapped: dek.subarray(54, 102),
     tenant: Buffer.from(tenant, 'hex'),
     attributes,
   };

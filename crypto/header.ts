@@ -15,13 +15,14 @@ import {
 } from './attributes.ts';
 import { type Attributes, decodeAttributes } from './attributes-decode.ts';
 import { openBox, sealBox } from './box.ts';
-import { uint8, uint32, utf8 } from './bytes.ts';
+import { exactly, uint8, uint32, utf8 } from './bytes.ts';
+import type { DataKey } from './data-key.ts';
 import { commitmentOf, type Dek, unwrapDek, wrapDek } from './dek.ts';
 import { FormatError } from './errors.ts';
-import { type DekBinding, type HeaderFields, parseHeader, renderHeader, type SealedHeader } from './header-fields.ts';
+import { type DekTerms, type HeaderFields, parseHeader, renderHeader, type SealedHeader } from './header-fields.ts';
 import { deriveKey, frame } from './keys.ts';
 import { ALGORITHM, type Layout } from './layout.ts';
-import { randomSalt } from './random.ts';
+import { BINDING_BYTES, randomSalt } from './random.ts';
 
 export type { HeaderFields, SealedHeader } from './header-fields.ts';
 
@@ -39,8 +40,7 @@ export interface HeaderAttributes {
   readonly late?: LateAttributes;
 }
 
-export interface OpenedHeader {
-  readonly dek: Dek;
+export interface OpenedHeader extends DataKey {
   readonly layout: Layout;
   readonly epoch: number;
   /** Tells data keys apart without showing them, 32 bytes. */
@@ -58,36 +58,39 @@ const MAX_EPOCH = 0xffff_ffff;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Seals a new header. Each call draws new salts: calling it again for a copy or a new epoch is safe.
+ * Seals a new header. Each call draws new salts: calling it again for a copy or a new epoch is safe. `binding` is that of the
+ * footer that belongs to it.
  * `attributes` absent: the early attributes are in the footer (layouts 1 and 2).
  * @throws TypeError or RangeError for attributes or names that the format does not allow.
  */
-export function sealHeader(o: {
-  readonly root: KeyObject;
-  readonly epoch: number;
-  readonly name: ObjectName;
-  readonly dek: Dek;
-  readonly layout: Layout;
-  readonly attributes?: HeaderAttributes | undefined;
-}): SealedHeader {
+export function sealHeader(
+  o: DataKey & {
+    readonly root: KeyObject;
+    readonly epoch: number;
+    readonly name: ObjectName;
+    readonly layout: Layout;
+    readonly attributes?: HeaderAttributes | undefined;
+  },
+): SealedHeader {
   if (!Number.isInteger(o.epoch) || o.epoch < 1 || o.epoch > MAX_EPOCH) throw new RangeError('Not an epoch.');
   if ((o.layout === 0) !== (o.attributes?.late !== undefined)) {
     throw new TypeError('Late attributes are in the header in layout 0, and only there.');
   }
   const names = nameFields(o.name);
   const attributes = o.attributes === undefined ? undefined : sealAttributes({ ...o, names, attributes: o.attributes });
-  const binding: DekBinding = {
+  const terms: DekTerms = {
     layout: o.layout,
     location: attributes === undefined ? IN_FOOTER : IN_HEADER,
     epoch: o.epoch,
     salt: randomSalt(),
+    binding: exactly(BINDING_BYTES, o.binding),
     commitment: commitmentOf(o.dek),
   };
   const { tenant } = o.name;
-  const wrapKey = deriveWrapKey(o.root, names, binding);
-  const wrapped = wrapDek(o.dek, wrapKey, wrapAad(tenant, binding, attributes));
+  const wrapKey = deriveWrapKey(o.root, names, terms);
+  const wrapped = wrapDek(o.dek, wrapKey, wrapAad(tenant, terms, attributes));
   wrapKey.fill(0);
-  return renderHeader({ binding, wrapped, tenant, attributes });
+  return renderHeader({ terms, wrapped, tenant, attributes });
 }
 
 /** Bytes of names and values, without `x-amz-meta-`: what counts against S3's limit of 2 KB. */
@@ -106,21 +109,22 @@ export function openHeader(o: {
   readonly name: ObjectName;
   readonly header: HeaderFields;
 }): OpenedHeader {
-  const { binding, wrapped, tenant, attributes } = parseHeader(o.header);
+  const { terms, wrapped, tenant, attributes } = parseHeader(o.header);
   const names = nameFields(o.name);
   if (!timingSafeEqual(tenant, o.name.tenant)) throw new FormatError('HEADER_REFUSED');
-  const root = o.root(binding.epoch);
+  const root = o.root(terms.epoch);
   if (root === undefined) throw new FormatError('UNKNOWN_EPOCH');
-  const wrapKey = deriveWrapKey(root, names, binding);
-  const aad = wrapAad(tenant, binding, attributes);
-  const dek = unwrapDek({ wrapKey, wrapped, aad, commitment: binding.commitment });
+  const wrapKey = deriveWrapKey(root, names, terms);
+  const aad = wrapAad(tenant, terms, attributes);
+  const dek = unwrapDek({ wrapKey, wrapped, aad, commitment: terms.commitment });
   wrapKey.fill(0);
   if (dek === undefined) throw new FormatError('HEADER_REFUSED');
-  const { layout, epoch, commitment } = binding;
+  const { layout, epoch, binding, commitment } = terms;
   return {
     dek,
     layout,
     epoch,
+    binding,
     commitment,
     ...(attributes === undefined ? {} : openAttributes({ dek, layout, names, attributes })),
   };
@@ -131,21 +135,22 @@ function nameFields(name: ObjectName): readonly [tenant: Buffer, bucket: Buffer,
   return [name.tenant, utf8(name.bucket), utf8(name.key)];
 }
 
-function deriveWrapKey(root: KeyObject, names: readonly Buffer[], binding: DekBinding): Buffer {
-  const context = [utf8(ALGORITHM), ...names, uint32(binding.epoch)];
-  return deriveKey(root, { label: WRAP_LABEL, salt: binding.salt, context });
+function deriveWrapKey(root: KeyObject, names: readonly Buffer[], terms: DekTerms): Buffer {
+  const context = [utf8(ALGORITHM), ...names, uint32(terms.epoch)];
+  return deriveKey(root, { label: WRAP_LABEL, salt: terms.salt, context });
 }
 
-function wrapAad(tenant: Buffer, binding: DekBinding, attributes: Buffer | undefined): Buffer {
+function wrapAad(tenant: Buffer, terms: DekTerms, attributes: Buffer | undefined): Buffer {
   const digest = hash('sha256', attributes ?? NOTHING, 'buffer');
   return frame(
     utf8(ALGORITHM),
     tenant,
-    uint32(binding.epoch),
-    uint8(binding.layout),
-    uint8(binding.location),
+    uint32(terms.epoch),
+    uint8(terms.layout),
+    uint8(terms.location),
     digest,
-    binding.commitment,
+    terms.commitment,
+    terms.binding,
   );
 }
 

@@ -121,6 +121,7 @@ function sealFooterOf(record: UploadRecord, parts: readonly CurrentPart[], late:
   }));
   return sealFooter({
     dek: record.dek,
+    binding: record.binding,
     layout: 2,
     late,
     parts: entries,

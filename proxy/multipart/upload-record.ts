@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { openBox, sealBox } from '../../crypto/box.ts';
-import { Dek } from '../../crypto/dek.ts';
+import { type DataKey, newDataKey } from '../../crypto/data-key.ts';
 import { openHeader, type SealedHeader, sealHeader } from '../../crypto/header.ts';
 import { context as keyContext } from '../../crypto/keys.ts';
 import type { ChecksumName } from '../body/checksums.ts';
@@ -34,10 +34,9 @@ export interface UploadAddress {
   readonly uploadId: string;
 }
 
-export interface UploadRecord extends UploadAddress {
+export interface UploadRecord extends UploadAddress, DataKey {
   /** Where its state is: SHA-256 of the address, 64 hex digits. */
   readonly id: string;
-  readonly dek: Dek;
   readonly attributes: ClientAttributes;
   /** The attributes did not fit the metadata: they go into the footer. */
   readonly attributesInFooter: boolean;
@@ -83,8 +82,7 @@ export function recordName(id: string): string {
 }
 
 /** A new upload's DEK and the metadata that its object will have, before the backend has given it an id. */
-export interface UploadDraft {
-  readonly dek: Dek;
+export interface UploadDraft extends DataKey {
   readonly header: SealedHeader;
   readonly attributes: ClientAttributes;
   readonly attributesInFooter: boolean;
@@ -94,13 +92,18 @@ export function draftUpload(
   context: UploadContext,
   o: { bucket: string; key: string; attributes: ClientAttributes },
 ): UploadDraft {
-  const dek = Dek.generate();
+  const dataKey = newDataKey();
   const { tenant } = context;
   const name = { tenant: tenant.idBytes, bucket: o.bucket, key: o.key };
-  const common = { root: currentRoot(context), epoch: tenant.epoch, name, dek, layout: 2 as const };
+  const common = { root: currentRoot(context), epoch: tenant.epoch, name, ...dataKey, layout: 2 as const };
   const header = sealHeader({ ...common, attributes: { early: o.attributes } });
-  if (fitsMetadata(header)) return { dek, header, attributes: o.attributes, attributesInFooter: false };
-  return { dek, header: sealHeader(common), attributes: o.attributes, attributesInFooter: true };
+  if (fitsMetadata(header)) return { ...dataKey, header, attributes: o.attributes, attributesInFooter: false };
+  return { ...dataKey, header: sealHeader(common), attributes: o.attributes, attributesInFooter: true };
+}
+
+/** The binding ties the box to the header beside it. */
+function boxPurpose(id: string, { dek, binding }: DataKey) {
+  return { dek, label: LABEL, context: [Buffer.from(id, 'hex'), binding] };
 }
 
 /** Writes the record; afterwards every replica can take parts. */
@@ -114,7 +117,7 @@ export async function saveUpload(
   const { headers, metadata } = draft.attributes;
   const secret = { headers, metadata, inFooter: draft.attributesInFooter, checksum: checksum ?? null };
   const plaintext = Buffer.from(JSON.stringify(secret));
-  const sealed = sealBox({ dek: draft.dek, label: LABEL, context: [Buffer.from(id, 'hex')], plaintext });
+  const sealed = sealBox({ ...boxPurpose(id, draft), plaintext });
   const stored: z.infer<typeof StoredRecord> = {
     format: 1,
     ...address,
@@ -176,14 +179,15 @@ async function openRecord(
     const name = { tenant: context.tenant.idBytes, bucket: address.bucket, key: address.key };
     const fields = withoutUndefined(header);
     const tenant = await tenantFor(context, address, fields);
-    const { dek } = openHeader({ root: (epoch) => tenant.root(epoch), name, header: fields });
+    const { dek, binding } = openHeader({ root: (epoch) => tenant.root(epoch), name, header: fields });
     const box = Buffer.from(stored.data.sealed, 'base64url');
-    const plaintext = openBox({ dek, label: LABEL, context: [Buffer.from(address.id, 'hex')], box });
+    const plaintext = openBox({ ...boxPurpose(address.id, { dek, binding }), box });
     if (plaintext === undefined) throw new MalformedSealedObject('the upload record does not open');
     const { headers, metadata, inFooter, checksum } = Sealed.parse(parseJson(plaintext));
     return {
       ...address,
       dek,
+      binding,
       attributes: { headers, metadata },
       attributesInFooter: inFooter,
       checksum: checksum === null ? undefined : (checksum as UploadChecksum),

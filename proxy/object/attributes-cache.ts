@@ -35,8 +35,9 @@ export interface FooterAttributes {
   /** Only when the early attributes did not fit the metadata. */
   readonly early?: EarlyAttributes | undefined;
   readonly locator: Locator;
-  /** Of the data key it opened under: a hit counts for that key only. */
+  /** Of the data key and the header that it opened under: a hit counts for these only. */
   readonly commitment: Buffer;
+  readonly binding: Buffer;
 }
 
 interface Entry {

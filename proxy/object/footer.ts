@@ -2,7 +2,7 @@
  * Fetching and opening the sealed tail of a large object (crypto/FORMAT.md, "Footer"): one suffix GET pinned to the version
  * at hand brings the late attributes; the part table in front of them is fetched only when a read needs it.
  */
-import type { Dek } from '../../crypto/dek.ts';
+import type { DataKey } from '../../crypto/data-key.ts';
 import { FormatError } from '../../crypto/errors.ts';
 import { openFooterAttributes, openPartTable, type PartEntry, parseLocator } from '../../crypto/footer.ts';
 import type { OpenedHeader } from '../../crypto/header.ts';
@@ -33,24 +33,27 @@ export async function fetchFooter(
 ): Promise<FooterAttributes> {
   const identity = identityOf(context, address, facts);
   const cached = context.store.cache.get(identity)?.footer;
-  if (cached?.commitment.equals(header.commitment) === true) return cached;
+  if (cached !== undefined && belongsTo(cached, header)) return cached;
   if (header.layout === 0) throw new MalformedSealedObject('a small object has no footer');
   const start = Math.max(0, facts.size - FOOTER_GUESS_BYTES);
   const tail = o.tail ?? (await fetchStored(context, address, facts, { start, end: facts.size }));
-  const footer = {
-    ...(await openTail(context, address, facts, { dek: header.dek, layout: header.layout, tail })),
-    commitment: header.commitment,
-  };
+  const { dek, binding, commitment, layout } = header;
+  const footer = { ...(await openTail(context, address, facts, { dek, binding, layout, tail })), commitment, binding };
   context.store.cache.add(identity, { footer, table: undefined });
   return footer;
+}
+
+/** The store tells one version from another, and may lie: what was opened for one header says nothing of another. */
+function belongsTo(footer: FooterAttributes, header: OpenedHeader): boolean {
+  return footer.commitment.equals(header.commitment) && footer.binding.equals(header.binding);
 }
 
 async function openTail(
   context: StoreContext,
   address: ObjectAddress,
   facts: BackendFacts,
-  o: { dek: Dek; layout: 1 | 2; tail: Buffer },
-): Promise<Omit<FooterAttributes, 'commitment'>> {
+  o: DataKey & { layout: 1 | 2; tail: Buffer },
+): Promise<Omit<FooterAttributes, 'commitment' | 'binding'>> {
   const locator = parseLocator(o.tail.subarray(-LOCATOR_BYTES));
   const { attributesBytes, footerBytes } = locator;
   const end = facts.size - LOCATOR_BYTES;
@@ -61,7 +64,7 @@ async function openTail(
     inTail >= 0
       ? o.tail.subarray(inTail, inTail + attributesBytes)
       : await fetchStored(context, address, facts, { start, end });
-  const { early, late } = openFooterAttributes({ dek: o.dek, layout: o.layout, sealed });
+  const { early, late } = openFooterAttributes({ ...o, sealed });
   return { early, late, locator };
 }
 

@@ -17,7 +17,7 @@ export async function tenantFor(
   header: HeaderFields,
 ): Promise<OpenTenant> {
   const { tenant } = context;
-  const { epoch } = parseHeader(header).binding;
+  const { epoch } = parseHeader(header).terms;
   if (epoch <= tenant.epoch) return tenant;
   const newer = (await tenant.reopen?.(context.signal)) ?? tenant;
   if (epoch <= newer.epoch) return newer;

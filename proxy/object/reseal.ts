@@ -1,10 +1,10 @@
 /**
  * An existing object under a new name, with new metadata or with another checksum, without touching its parts: the DEK is
- * wrapped again, the attributes are sealed again with fresh salts, and what had to move gets a new footer (crypto/FORMAT.md
- * section 9). Copies do this; so does whatever re-wraps an object where it is.
+ * wrapped again, the attributes are sealed again with fresh salts, and what had to move gets a new footer under a new binding
+ * (crypto/FORMAT.md section 9). Copies do this; so does whatever re-wraps an object where it is.
  */
 import type { EarlyAttributes, HeaderPair, LateAttributes } from '../../crypto/attributes.ts';
-import { Dek } from '../../crypto/dek.ts';
+import { type DataKey, forNewFooter, newDataKey } from '../../crypto/data-key.ts';
 import { sealFooter } from '../../crypto/footer.ts';
 import { type HeaderAttributes, type SealedHeader, sealHeader } from '../../crypto/header.ts';
 import type { Layout } from '../../crypto/layout.ts';
@@ -52,18 +52,18 @@ async function resealSmall(
   target: ObjectAddress,
   o: { early: EarlyAttributes; late: LateAttributes },
 ): Promise<Resealed> {
-  const header = seal(context, target, { dek: source.dek, layout: 0, attributes: o });
+  const header = seal(context, target, { ...dataKeyOf(source), layout: 0, attributes: o });
   if (fitsMetadata(header)) return { header, kept: source.facts.size, tail: NOTHING };
   // Layout 0 has no other place for attributes, and the part key depends on the layout: the body is sealed anew.
   const pieces: Buffer[] = [];
   const whole = { start: 0, end: source.size };
   for await (const piece of await readRange(context, source, whole)) pieces.push(piece);
-  const dek = Dek.generate();
-  const sealer = new PartSealer({ dek, layout: 1, partNumber: 0 });
+  const dataKey = newDataKey();
+  const sealer = new PartSealer({ dek: dataKey.dek, layout: 1, partNumber: 0 });
   const early = { ...o.early, partSalt: sealer.salt };
-  const placed = placeEarly(context, target, { dek, layout: 1, early });
+  const placed = placeEarly(context, target, { ...dataKey, layout: 1, early });
   const part = sealer.seal(Buffer.concat(pieces), { last: true });
-  const footer = sealFooter({ dek, layout: 1, early: placed.inFooter, late: o.late });
+  const footer = sealFooter({ ...dataKey, layout: 1, early: placed.inFooter, late: o.late });
   return { header: placed.header, kept: 0, tail: Buffer.concat([part, footer]) };
 }
 
@@ -73,16 +73,17 @@ async function resealFootered(
   target: ObjectAddress,
   o: { layout: 1 | 2; early: EarlyAttributes; late: LateAttributes },
 ): Promise<Resealed> {
-  const { dek } = source;
-  const { header, inFooter } = placeEarly(context, target, { ...o, dek });
+  const kept = placeEarly(context, target, { ...o, ...dataKeyOf(source) });
   const footerServes =
-    inFooter === undefined || (hasEarlyInFooter(source) && isSameDescription(source.early, inFooter));
-  if (footerServes && o.late === source.late) return { header, kept: source.facts.size, tail: NOTHING };
+    kept.inFooter === undefined || (hasEarlyInFooter(source) && isSameDescription(source.early, kept.inFooter));
+  if (footerServes && o.late === source.late) return { header: kept.header, kept: source.facts.size, tail: NOTHING };
+  const dataKey = forNewFooter(source);
+  const { header, inFooter } = placeEarly(context, target, { ...o, ...dataKey });
   const tail =
     o.layout === 1
-      ? sealFooter({ dek, layout: 1, early: inFooter, late: o.late })
+      ? sealFooter({ ...dataKey, layout: 1, early: inFooter, late: o.late })
       : sealFooter({
-          dek,
+          ...dataKey,
           layout: 2,
           early: inFooter,
           late: o.late,
@@ -96,22 +97,27 @@ async function resealFootered(
 function placeEarly(
   context: StoreContext,
   target: ObjectAddress,
-  o: { dek: Dek; layout: 1 | 2; early: EarlyAttributes },
+  o: DataKey & { layout: 1 | 2; early: EarlyAttributes },
 ): { header: SealedHeader; inFooter: EarlyAttributes | undefined } {
-  const { dek, layout, early } = o;
-  const header = seal(context, target, { dek, layout, attributes: { early } });
+  const { dek, binding, layout, early } = o;
+  const header = seal(context, target, { dek, binding, layout, attributes: { early } });
   if (fitsMetadata(header)) return { header, inFooter: undefined };
-  return { header: seal(context, target, { dek, layout }), inFooter: early };
+  return { header: seal(context, target, { dek, binding, layout }), inFooter: early };
 }
 
 function seal(
   context: StoreContext,
   target: ObjectAddress,
-  o: { dek: Dek; layout: Layout; attributes?: HeaderAttributes },
+  o: DataKey & { layout: Layout; attributes?: HeaderAttributes },
 ): SealedHeader {
   const { tenant } = context;
   const name = { tenant: tenant.idBytes, bucket: target.bucket, key: target.key };
   return sealHeader({ root: currentRoot(context), epoch: tenant.epoch, name, ...o });
+}
+
+/** The footer stays, or there is none: the binding stays with it. */
+function dataKeyOf({ dek, binding }: SealedObject): DataKey {
+  return { dek, binding };
 }
 
 function hasEarlyInFooter(source: SealedObject): boolean {

@@ -5,7 +5,7 @@
  */
 import { createHash, type KeyObject } from 'node:crypto';
 import type { EarlyAttributes, LateAttributes } from '../../crypto/attributes.ts';
-import { Dek } from '../../crypto/dek.ts';
+import { type DataKey, newDataKey } from '../../crypto/data-key.ts';
 import { footerBytes, sealFooter } from '../../crypto/footer.ts';
 import { type SealedHeader, sealHeader } from '../../crypto/header.ts';
 import { sealedPartBytes } from '../../crypto/layout.ts';
@@ -37,14 +37,14 @@ export interface Stored {
 
 /** @throws S3Error when the body does not hold what was promised of it: then nothing was stored */
 export async function storeObject(context: StoreContext, o: StoreRequest): Promise<Stored> {
-  const dek = Dek.generate();
-  return o.body.plainBytes <= SMALL_BODY_BYTES ? storeSmall(context, o, dek) : storeLarge(context, o, dek);
+  const dataKey = newDataKey();
+  return o.body.plainBytes <= SMALL_BODY_BYTES ? storeSmall(context, o, dataKey) : storeLarge(context, o, dataKey);
 }
 
-async function storeSmall(context: StoreContext, o: StoreRequest, dek: Dek): Promise<Stored> {
+async function storeSmall(context: StoreContext, o: StoreRequest, dataKey: DataKey): Promise<Stored> {
   const plaintext = await collectBody(o.body, { maxBytes: SMALL_BODY_BYTES, tooLarge: 'EntityTooLarge' });
   const result = o.body.result();
-  const sealed = sealSmall(context, o, dek, { plaintext, late: lateAttributes(result) });
+  const sealed = sealSmall(context, o, dataKey, { plaintext, late: lateAttributes(result) });
   const response = await put(context, o, sealed.header, sealed.stored, {
     'content-md5': createHash('md5').update(sealed.stored).digest('base64'),
   });
@@ -54,70 +54,71 @@ async function storeSmall(context: StoreContext, o: StoreRequest, dek: Dek): Pro
 function sealSmall(
   context: StoreContext,
   o: StoreRequest,
-  dek: Dek,
+  dataKey: DataKey,
   content: { plaintext: Buffer; late: LateAttributes },
 ): { header: SealedHeader; stored: Buffer } {
   const { plaintext, late } = content;
+  const { dek } = dataKey;
   const layout0 = new PartSealer({ dek, layout: 0, partNumber: 0 });
   const early = { size: plaintext.length, partSalt: layout0.salt, ...o.attributes };
-  const header = seal(context, o, dek, 0, { early, late });
+  const header = seal(context, o, dataKey, 0, { early, late });
   if (fitsMetadata(header)) return { header, stored: layout0.seal(plaintext, { last: true }) };
   // Unusually much metadata: the attributes go behind the body. The part key depends on the layout, so it is sealed anew.
   const layout1 = new PartSealer({ dek, layout: 1, partNumber: 0 });
-  const placed = placeEarly(context, o, dek, { size: plaintext.length, partSalt: layout1.salt, ...o.attributes });
-  const footer = sealFooter({ dek, layout: 1, ...placed.inFooter, late });
+  const placed = placeEarly(context, o, dataKey, { size: plaintext.length, partSalt: layout1.salt, ...o.attributes });
+  const footer = sealFooter({ ...dataKey, layout: 1, ...placed.inFooter, late });
   return { header: placed.header, stored: Buffer.concat([layout1.seal(plaintext, { last: true }), footer]) };
 }
 
-async function storeLarge(context: StoreContext, o: StoreRequest, dek: Dek): Promise<Stored> {
+async function storeLarge(context: StoreContext, o: StoreRequest, dataKey: DataKey): Promise<Stored> {
   const { body } = o;
-  const sealer = new PartSealer({ dek, layout: 1, partNumber: 0 });
-  const { header, inFooter } = placeEarly(context, o, dek, {
+  const sealer = new PartSealer({ dek: dataKey.dek, layout: 1, partNumber: 0 });
+  const { header, inFooter } = placeEarly(context, o, dataKey, {
     size: body.plainBytes,
     partSalt: sealer.salt,
     ...o.attributes,
   });
   const tail = footerBytes({ layout: 1, ...inFooter, checksums: body.checksumAlgorithms });
   const length = sealedPartBytes(body.plainBytes) + tail;
-  const chunks = sealedChunks({ dek, sealer, body, inFooter });
+  const chunks = sealedChunks({ dataKey, sealer, body, inFooter });
   const response = await put(context, o, header, { length, chunks }, {});
   return { response, result: () => body.result() };
 }
 
 async function* sealedChunks(o: {
-  dek: Dek;
+  dataKey: DataKey;
   sealer: PartSealer;
   body: VerifiedBody;
   inFooter: { early?: EarlyAttributes };
 }): AsyncGenerator<Buffer> {
-  const { dek, sealer, body } = o;
+  const { dataKey, sealer, body } = o;
   yield* sealStream({ sealer, plaintext: body.chunks, plainBytes: body.plainBytes, batchBytes: BATCH_BYTES });
-  yield sealFooter({ dek, layout: 1, ...o.inFooter, late: lateAttributes(body.result()) });
+  yield sealFooter({ ...dataKey, layout: 1, ...o.inFooter, late: lateAttributes(body.result()) });
 }
 
 /** Early attributes go into the metadata when they fit there, else into the footer. */
 function placeEarly(
   context: StoreContext,
   o: StoreRequest,
-  dek: Dek,
+  dataKey: DataKey,
   early: EarlyAttributes,
 ): { header: SealedHeader; inFooter: { early?: EarlyAttributes } } {
-  const header = seal(context, o, dek, 1, { early });
+  const header = seal(context, o, dataKey, 1, { early });
   if (fitsMetadata(header)) return { header, inFooter: {} };
-  return { header: seal(context, o, dek, 1, undefined), inFooter: { early } };
+  return { header: seal(context, o, dataKey, 1, undefined), inFooter: { early } };
 }
 
 function seal(
   context: StoreContext,
   o: { bucket: string; key: string },
-  dek: Dek,
+  dataKey: DataKey,
   layout: 0 | 1,
   attributes: Parameters<typeof sealHeader>[0]['attributes'],
 ): SealedHeader {
   const { tenant } = context;
   const name = { tenant: tenant.idBytes, bucket: o.bucket, key: o.key };
   const placed = attributes === undefined ? {} : { attributes };
-  return sealHeader({ root: currentRoot(context), epoch: tenant.epoch, name, dek, layout, ...placed });
+  return sealHeader({ root: currentRoot(context), epoch: tenant.epoch, name, ...dataKey, layout, ...placed });
 }
 
 /** The root key that new DEKs are wrapped under. */

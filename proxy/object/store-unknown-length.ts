@@ -4,7 +4,7 @@
  * known late (size, early attributes) stands in the footer.
  */
 import type { EarlyAttributes } from '../../crypto/attributes.ts';
-import { Dek } from '../../crypto/dek.ts';
+import { type DataKey, newDataKey } from '../../crypto/data-key.ts';
 import { sealFooter } from '../../crypto/footer.ts';
 import { sealHeader } from '../../crypto/header.ts';
 import { SEGMENT_BYTES } from '../../crypto/layout.ts';
@@ -44,16 +44,16 @@ export async function storeUnknownLength(context: StoreContext, o: UnknownLength
   const source = new Batches(o);
   const first = await source.next(SMALL_BODY_BYTES + 1);
   if (source.ended) return storeWhole(context, o, first);
-  const dek = Dek.generate();
+  const dataKey = newDataKey();
   const { tenant } = context;
   const name = { tenant: tenant.idBytes, bucket: o.bucket, key: o.key };
-  const header = sealHeader({ root: currentRoot(context), epoch: tenant.epoch, name, dek, layout: 1 });
+  const header = sealHeader({ root: currentRoot(context), epoch: tenant.epoch, name, ...dataKey, layout: 1 });
   let result: BodyResult | undefined;
   const stored = await uploadUpstream(
     context,
     { bucket: o.bucket, key: o.key, headers: { ...o.headers, ...toBackendHeaders(header) } },
     async (upload) => {
-      const sent = await sendSealed(context, upload, { dek, first, source, o });
+      const sent = await sendSealed(context, upload, { dataKey, first, source, o });
       result = sent.result;
       return sent.etags;
     },
@@ -80,10 +80,10 @@ async function* once(buffer: Buffer): AsyncGenerator<Buffer> {
 async function sendSealed(
   context: StoreContext,
   upload: UpstreamUpload,
-  work: { dek: Dek; first: Buffer; source: Batches; o: UnknownLength },
+  work: { dataKey: DataKey; first: Buffer; source: Batches; o: UnknownLength },
 ): Promise<{ etags: readonly string[]; result: BodyResult }> {
-  const { dek, source, o } = work;
-  const sealer = new PartSealer({ dek, layout: 1, partNumber: 0 });
+  const { dataKey, source, o } = work;
+  const sealer = new PartSealer({ dek: dataKey.dek, layout: 1, partNumber: 0 });
   const pieces = new Pieces(context, upload);
   let held = work.first;
   while (!source.ended) {
@@ -97,7 +97,7 @@ async function sendSealed(
   const result = source.result();
   await pieces.add(sealer.seal(held, { last: true }));
   const early: EarlyAttributes = { size: source.bytes, partSalt: sealer.salt, ...o.attributes };
-  await pieces.add(sealFooter({ dek, layout: 1, early, late: lateAttributes(result) }));
+  await pieces.add(sealFooter({ ...dataKey, layout: 1, early, late: lateAttributes(result) }));
   return { etags: await pieces.end(), result };
 }
 

@@ -4,7 +4,7 @@
  */
 import type { EarlyAttributes, LateAttributes } from '../../crypto/attributes.ts';
 import { checkBody, joinAttributes } from '../../crypto/body.ts';
-import type { Dek } from '../../crypto/dek.ts';
+import type { DataKey } from '../../crypto/data-key.ts';
 import { FormatError } from '../../crypto/errors.ts';
 import { type Layout, sealedPartBytes } from '../../crypto/layout.ts';
 import {
@@ -46,11 +46,10 @@ export interface BackendFacts {
   readonly headers: BackendHeaders;
 }
 
-export interface SealedObject {
+export interface SealedObject extends DataKey {
   readonly kind: 'sealed';
   readonly address: ObjectAddress;
   readonly facts: BackendFacts;
-  readonly dek: Dek;
   readonly layout: Layout;
   readonly epoch: number;
   /** Plaintext bytes. */
@@ -198,7 +197,7 @@ async function openSealed(
 ): Promise<SealedObject> {
   const tenant = await tenantFor(context, address, o.stored);
   const header = context.store.headers.open(tenant, address, o.stored);
-  const { dek, layout, epoch } = header;
+  const { dek, binding, layout, epoch } = header;
   const footer = layout === 0 ? undefined : await fetchFooter(context, address, facts, header, { tail: o.tail });
   const attributes = joinAttributes(header, footer);
   checkBody({ layout, attributes, locator: footer?.locator, bodyBytes: facts.size });
@@ -210,6 +209,7 @@ async function openSealed(
     address,
     facts,
     dek,
+    binding,
     layout,
     epoch,
     size,

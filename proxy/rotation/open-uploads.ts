@@ -35,8 +35,8 @@ function parse(body: Buffer | undefined): (OlderUpload & { tenant: string }) | u
   if (body === undefined) return undefined;
   try {
     const { bucket, key, uploadId, created, header } = StoredRecord.parse(JSON.parse(body.toString('utf8')));
-    const { tenant, binding } = parseHeader({ ...header, 'enc-attrs': header['enc-attrs'] });
-    return { bucket, key, uploadId, created, epoch: binding.epoch, tenant: tenant.toString('hex') };
+    const { tenant, terms } = parseHeader({ ...header, 'enc-attrs': header['enc-attrs'] });
+    return { bucket, key, uploadId, created, epoch: terms.epoch, tenant: tenant.toString('hex') };
   } catch {
     return undefined;
   }

@@ -10,6 +10,6 @@ export type StoredEpoch =
 export function storedEpoch(headers: BackendHeaders): StoredEpoch {
   const header = fromBackendHeaders(headers);
   if (header === undefined) return { kind: 'legacy' };
-  const { tenant, binding } = parseHeader(header);
-  return { kind: 'sealed', tenant: tenant.toString('hex'), epoch: binding.epoch, header };
+  const { tenant, terms } = parseHeader(header);
+  return { kind: 'sealed', tenant: tenant.toString('hex'), epoch: terms.epoch, header };
 }

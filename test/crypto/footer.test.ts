@@ -13,6 +13,7 @@ import {
 } from '../../crypto/attributes.ts';
 import { checkBody, joinAttributes } from '../../crypto/body.ts';
 import { checksumAlgorithms, checksumBytes } from '../../crypto/checksums.ts';
+import { forNewFooter, newDataKey } from '../../crypto/data-key.ts';
 import { Dek } from '../../crypto/dek.ts';
 import {
   footerBytes,
@@ -27,7 +28,8 @@ import { MAX_TABLE_BYTES, tableBytes } from '../../crypto/table.ts';
 import { codeOf } from './expect-code.ts';
 import { flipped, footerBox, lateOfTwoParts } from './forge.ts';
 
-const dek = Dek.generate();
+const dataKey = newDataKey();
+const { dek } = dataKey;
 const early: EarlyAttributes = { headers: [['content-type', 'a/b']], metadata: [['k', 'v']] };
 const earlyOfSingle: EarlyAttributes = { ...early, size: 5, partSalt: Buffer.alloc(32, 1) };
 const lateOfSingle: LateAttributes = { md5: Buffer.alloc(16, 2), partCount: 0, checksums: [] };
@@ -44,14 +46,14 @@ function pieces(footer: Buffer) {
 
 function openWhole(footer: Buffer, layout: 1 | 2 = 2) {
   const { table, box, locator } = pieces(footer);
-  const attributes = openFooterAttributes({ dek, layout, sealed: box });
+  const attributes = openFooterAttributes({ ...dataKey, layout, sealed: box });
   const opened = layout === 2 ? openPartTable({ dek, late: attributes.late, sealed: table }) : [];
   return { ...attributes, parts: opened, locator };
 }
 
 describe('a footer', () => {
   it('gives back attributes and part table, and fills in what follows from the parts', () => {
-    const opened = openWhole(sealFooter({ dek, layout: 2, early, late: lateOfTwoParts(), parts }));
+    const opened = openWhole(sealFooter({ ...dataKey, layout: 2, early, late: lateOfTwoParts(), parts }));
     expect(opened.early).toEqual(early);
     expect(opened.parts).toEqual(parts);
     expect(opened.late).toMatchObject({ partCount: 2, size: 70_005 });
@@ -59,7 +61,7 @@ describe('a footer', () => {
       bytes: tableBytes(2, undefined),
       partsBytes: sealedPartBytes(70_000) + sealedPartBytes(5),
     });
-    const single = openWhole(sealFooter({ dek, layout: 1, late: lateOfSingle }), 1);
+    const single = openWhole(sealFooter({ ...dataKey, layout: 1, late: lateOfSingle }), 1);
     expect(single.early).toBeUndefined();
     expect(single.late).toEqual(lateOfSingle);
     expect(single.locator.tableBytes).toBe(0);
@@ -89,7 +91,7 @@ describe('a footer', () => {
             ...(of === undefined ? {} : { checksum: Buffer.alloc(checksumBytes(of)) }),
           }));
           const late = lateOfTwoParts({ partCount: count, checksums });
-          const footer = sealFooter({ dek, layout: 2, ...withEarly, late, parts: table, partChecksum: of });
+          const footer = sealFooter({ ...dataKey, layout: 2, ...withEarly, late, parts: table, partChecksum: of });
           const expected = footerBytes({ layout: 2, ...withEarly, checksums: list, parts: { count, checksum: of } });
           expect(footer.length).toBe(expected);
           expect(parseLocator(footer).footerBytes).toBe(expected);
@@ -99,7 +101,12 @@ describe('a footer', () => {
       { numRuns: 25 },
     );
     const unknown = { ...earlyOfSingle, size: 0, partSalt: Buffer.alloc(32) };
-    const single = sealFooter({ dek, layout: 1, early: { ...earlyOfSingle, size: 2 ** 40 }, late: lateOfSingle });
+    const single = sealFooter({
+      ...dataKey,
+      layout: 1,
+      early: { ...earlyOfSingle, size: 2 ** 40 },
+      late: lateOfSingle,
+    });
     expect(single.length).toBe(footerBytes({ layout: 1, early: unknown, checksums: [] }));
     expect(() => footerBytes({ layout: 1, checksums: [], parts: { count: 1 } })).toThrow(TypeError);
     expect(() => footerBytes({ layout: 2, checksums: [] })).toThrow(TypeError);
@@ -114,7 +121,7 @@ describe('a footer', () => {
       checksum: Buffer.alloc(64),
     }));
     const late = lateOfTwoParts({ partCount: 10_000 });
-    const footer = sealFooter({ dek, layout: 2, late, parts: table, partChecksum: 'SHA512' });
+    const footer = sealFooter({ ...dataKey, layout: 2, late, parts: table, partChecksum: 'SHA512' });
     expect(parseLocator(footer).tableBytes).toBe(MAX_TABLE_BYTES);
     expect(MAX_TABLE_BYTES).toBe(1_220_304);
     expect(textOf(openWhole(footer).parts)).toBe(textOf(table));
@@ -123,8 +130,8 @@ describe('a footer', () => {
   it('repeats no salt when a Complete is repeated', () => {
     const salts = new Set<string>();
     for (let i = 0; i < 100; i++) {
-      const { table, box } = pieces(sealFooter({ dek, layout: 2, late: lateOfTwoParts(), parts }));
-      const reference = openFooterAttributes({ dek, layout: 2, sealed: box }).late.table;
+      const { table, box } = pieces(sealFooter({ ...dataKey, layout: 2, late: lateOfTwoParts(), parts }));
+      const reference = openFooterAttributes({ ...dataKey, layout: 2, sealed: box }).late.table;
       salts.add(box.toString('hex', 0, 32)).add(reference?.salt.toString('hex') ?? '');
       expect(table.length).toBe(reference?.bytes);
     }
@@ -132,7 +139,7 @@ describe('a footer', () => {
   });
 
   it('is refused with any bit of attributes, table or locator changed', () => {
-    const footer = sealFooter({ dek, layout: 2, late: lateOfTwoParts(), parts });
+    const footer = sealFooter({ ...dataKey, layout: 2, late: lateOfTwoParts(), parts });
     const { table, box } = pieces(footer);
     const codes = new Map<string, number>();
     for (let bit = 0; bit < footer.length * 8; bit++) {
@@ -157,13 +164,17 @@ describe('a footer', () => {
     expect([...codes.keys()].sort()).toEqual(['ATTRIBUTES_REFUSED', 'LOCATOR_MALFORMED', 'TABLE_REFUSED']);
   });
 
-  it('is refused under another data key or layout, and with the table of another footer', () => {
-    const first = pieces(sealFooter({ dek, layout: 2, late: lateOfTwoParts(), parts }));
-    const second = pieces(sealFooter({ dek, layout: 2, late: lateOfTwoParts(), parts }));
-    const { late } = openFooterAttributes({ dek, layout: 2, sealed: first.box });
+  it('is refused under another data key, binding or layout, and with the table of another footer', () => {
+    const first = pieces(sealFooter({ ...dataKey, layout: 2, late: lateOfTwoParts(), parts }));
+    const second = pieces(sealFooter({ ...dataKey, layout: 2, late: lateOfTwoParts(), parts }));
+    const { late } = openFooterAttributes({ ...dataKey, layout: 2, sealed: first.box });
     const other = Dek.generate();
-    expect(codeOf(() => openFooterAttributes({ dek: other, layout: 2, sealed: first.box }))).toBe('ATTRIBUTES_REFUSED');
-    expect(codeOf(() => openFooterAttributes({ dek, layout: 1, sealed: first.box }))).toBe('ATTRIBUTES_REFUSED');
+    expect(codeOf(() => openFooterAttributes({ ...dataKey, dek: other, layout: 2, sealed: first.box }))).toBe(
+      'ATTRIBUTES_REFUSED',
+    );
+    const bound = forNewFooter(dataKey);
+    expect(codeOf(() => openFooterAttributes({ ...bound, layout: 2, sealed: first.box }))).toBe('ATTRIBUTES_REFUSED');
+    expect(codeOf(() => openFooterAttributes({ ...dataKey, layout: 1, sealed: first.box }))).toBe('ATTRIBUTES_REFUSED');
     expect(codeOf(() => openPartTable({ dek: other, late, sealed: first.table }))).toBe('TABLE_REFUSED');
     expect(codeOf(() => openPartTable({ dek, late, sealed: second.table }))).toBe('TABLE_REFUSED');
     for (let length = 0; length < first.table.length; length++) {
@@ -184,26 +195,26 @@ describe('a footer', () => {
     ['another count than announced', [entry(1)]],
   ];
   it.each(ILLEGAL)('is not sealed with %s', (_, illegal) => {
-    expect(codeOfBug(() => sealFooter({ dek, layout: 2, late: lateOfTwoParts(), parts: illegal }))).toMatch(
+    expect(codeOfBug(() => sealFooter({ ...dataKey, layout: 2, late: lateOfTwoParts(), parts: illegal }))).toMatch(
       /^(Type|Range)Error$/,
     );
   });
 
   it('must have late attributes', () => {
-    const sealed = footerBox({ dek, layout: 2, plaintext: encodeAttributes({ layout: 2, early }) });
-    expect(codeOf(() => openFooterAttributes({ dek, layout: 2, sealed }))).toBe('ATTRIBUTES_MALFORMED');
+    const sealed = footerBox({ ...dataKey, layout: 2, plaintext: encodeAttributes({ layout: 2, early }) });
+    expect(codeOf(() => openFooterAttributes({ ...dataKey, layout: 2, sealed }))).toBe('ATTRIBUTES_MALFORMED');
   });
 
   it('is not sealed with parts in layout 1, without them in layout 2, or with another size', () => {
-    expect(() => sealFooter({ dek, layout: 1, late: lateOfSingle, parts })).toThrow(TypeError);
-    expect(() => sealFooter({ dek, layout: 2, late: lateOfTwoParts() })).toThrow(TypeError);
-    expect(() => sealFooter({ dek, layout: 2, late: lateOfTwoParts({ size: 1 }), parts })).toThrow(RangeError);
+    expect(() => sealFooter({ ...dataKey, layout: 1, late: lateOfSingle, parts })).toThrow(TypeError);
+    expect(() => sealFooter({ ...dataKey, layout: 2, late: lateOfTwoParts() })).toThrow(TypeError);
+    expect(() => sealFooter({ ...dataKey, layout: 2, late: lateOfTwoParts({ size: 1 }), parts })).toThrow(RangeError);
   });
 });
 
 describe('a locator', () => {
   it('is the last 24 bytes, and bounded', () => {
-    const footer = sealFooter({ dek, layout: 2, late: lateOfTwoParts(), parts });
+    const footer = sealFooter({ ...dataKey, layout: 2, late: lateOfTwoParts(), parts });
     const expected = parseLocator(footer);
     expect(expected.footerBytes).toBe(footer.length);
     expect(parseLocator(Buffer.concat([Buffer.alloc(99), footer]))).toEqual(expected);
@@ -233,7 +244,7 @@ describe('a locator', () => {
 });
 
 describe('a body', () => {
-  const header = { dek, layout: 1, epoch: 1 } as const;
+  const header = { ...dataKey, layout: 1, epoch: 1 } as const;
 
   it('takes early attributes of the header before those of the footer', () => {
     const old = { early: { ...earlyOfSingle, metadata: [] }, late: lateOfSingle };

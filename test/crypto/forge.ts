@@ -6,12 +6,13 @@ import { Buffer } from 'node:buffer';
 import { createCipheriv, createHash, type KeyObject, randomBytes } from 'node:crypto';
 import type { LateAttributes, TableReference } from '../../crypto/attributes.ts';
 import { sealBox } from '../../crypto/box.ts';
+import type { DataKey } from '../../crypto/data-key.ts';
 import { commitmentOf, type Dek, deriveFromDek, wrapDek } from '../../crypto/dek.ts';
 import type { ObjectName } from '../../crypto/header.ts';
 import { renderHeader, type SealedHeader } from '../../crypto/header-fields.ts';
 import { deriveKey, frame } from '../../crypto/keys.ts';
 import { type Layout, LOCATOR_MAGIC } from '../../crypto/layout.ts';
-import { randomSalt } from '../../crypto/random.ts';
+import { newBinding, randomSalt } from '../../crypto/random.ts';
 
 const u8 = (n: number) => Buffer.of(n);
 const u32 = (n: number) => {
@@ -22,17 +23,20 @@ const u32 = (n: number) => {
 const algorithm = Buffer.from('sealgate-1');
 
 /** A header that opens, around any box and with any commitment. */
-export function forgeHeader(o: {
-  readonly root: KeyObject;
-  readonly name: ObjectName;
-  readonly dek: Dek;
-  readonly layout: Layout;
-  readonly box?: Buffer;
-  readonly commitment?: Buffer;
-}): SealedHeader {
+export function forgeHeader(
+  o: Partial<DataKey> & {
+    readonly root: KeyObject;
+    readonly name: ObjectName;
+    readonly dek: Dek;
+    readonly layout: Layout;
+    readonly box?: Buffer;
+    readonly commitment?: Buffer;
+  },
+): SealedHeader {
   const epoch = 1;
   const location = o.box === undefined ? 1 : 0;
   const salt = randomSalt();
+  const binding = o.binding ?? newBinding();
   const commitment = o.commitment ?? commitmentOf(o.dek);
   const { tenant } = o.name;
   const context = [algorithm, tenant, Buffer.from(o.name.bucket), Buffer.from(o.name.key), u32(epoch)];
@@ -40,9 +44,9 @@ export function forgeHeader(o: {
   const digest = createHash('sha256')
     .update(o.box ?? '')
     .digest();
-  const aad = frame(algorithm, tenant, u32(epoch), u8(o.layout), u8(location), digest, commitment);
-  const binding = { layout: o.layout, location, epoch, salt, commitment };
-  return renderHeader({ binding, wrapped: wrapDek(o.dek, wrapKey, aad), tenant, attributes: o.box });
+  const aad = frame(algorithm, tenant, u32(epoch), u8(o.layout), u8(location), digest, commitment, binding);
+  const terms = { layout: o.layout, location, epoch, salt, binding, commitment };
+  return renderHeader({ terms, wrapped: wrapDek(o.dek, wrapKey, aad), tenant, attributes: o.box });
 }
 
 /** A box of attributes of any content for the header. */
@@ -57,8 +61,9 @@ export function headerBox(o: { dek: Dek; layout: Layout; name: ObjectName; plain
 }
 
 /** A box of attributes of any content for the footer. */
-export function footerBox(o: { dek: Dek; layout: Layout; plaintext: Buffer }): Buffer {
-  return sealBox({ dek: o.dek, label: 'sealgate/1/attrs', context: [u8(1), u8(o.layout)], plaintext: o.plaintext });
+export function footerBox(o: DataKey & { layout: Layout; plaintext: Buffer }): Buffer {
+  const context = [u8(1), u8(o.layout), o.binding];
+  return sealBox({ dek: o.dek, label: 'sealgate/1/attrs', context, plaintext: o.plaintext });
 }
 
 export function locatorFor(box: Buffer, table: Buffer): Buffer {

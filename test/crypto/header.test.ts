@@ -6,7 +6,8 @@ import { Buffer } from 'node:buffer';
 import { createSecretKey } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { encodeAttributes } from '../../crypto/attributes.ts';
-import { Dek, deriveFromDek } from '../../crypto/dek.ts';
+import { newDataKey } from '../../crypto/data-key.ts';
+import { type Dek, deriveFromDek } from '../../crypto/dek.ts';
 import { type HeaderFields, headerBytes, type ObjectName, openHeader, sealHeader } from '../../crypto/header.ts';
 import type { SealedHeader } from '../../crypto/header-fields.ts';
 import type { Layout } from '../../crypto/layout.ts';
@@ -16,7 +17,8 @@ import { flipped, forgeHeader, headerBox, withField } from './forge.ts';
 const root = createSecretKey(Buffer.alloc(32, 1));
 const otherRoot = createSecretKey(Buffer.alloc(32, 2));
 const name: ObjectName = { tenant: Buffer.alloc(12, 3), bucket: 'bucket', key: 'folder/ü.txt' };
-const dek = Dek.generate();
+const dataKey = newDataKey();
+const { dek } = dataKey;
 const early = {
   size: 5,
   partSalt: Buffer.alloc(32, 4),
@@ -24,9 +26,9 @@ const early = {
   metadata: [['a', 'b']] as const,
 };
 const late = { md5: Buffer.alloc(16, 5), partCount: 0, checksums: [] };
-const small = () => sealHeader({ root, epoch: 1, name, dek, layout: 0, attributes: { early, late } });
-const inHeader = () => sealHeader({ root, epoch: 1, name, dek, layout: 1, attributes: { early } });
-const inFooter = () => sealHeader({ root, epoch: 1, name, dek, layout: 1 });
+const small = () => sealHeader({ root, epoch: 1, name, ...dataKey, layout: 0, attributes: { early, late } });
+const inHeader = () => sealHeader({ root, epoch: 1, name, ...dataKey, layout: 1, attributes: { early } });
+const inFooter = () => sealHeader({ root, epoch: 1, name, ...dataKey, layout: 1 });
 
 const roots = (epoch: number) => (epoch === 1 ? root : epoch === 2 ? otherRoot : undefined);
 const open = (header: HeaderFields, as: ObjectName = name) => openHeader({ root: roots, name: as, header });
@@ -38,20 +40,21 @@ describe('a header', () => {
     const opened = open(small());
     expect(derived(opened.dek)).toEqual(derived(dek));
     expect(opened).toMatchObject({ layout: 0, epoch: 1, early, late });
+    expect(opened.binding.equals(dataKey.binding)).toBe(true);
     expect(open(inHeader())).toMatchObject({ layout: 1, epoch: 1, early });
     expect(open(inHeader()).late).toBeUndefined();
-    expect(Object.keys(open(inFooter()))).toEqual(['dek', 'layout', 'epoch', 'commitment']);
+    expect(Object.keys(open(inFooter()))).toEqual(['dek', 'layout', 'epoch', 'binding', 'commitment']);
   });
 
   it('has the fields, lengths and characters of the format', () => {
     const header = small();
     expect(header['enc-algo']).toBe('sealgate-1');
     expect(header['enc-tenant']).toBe('03'.repeat(12));
-    expect(header['enc-dek']).toMatch(/^[A-Za-z0-9_-]{158}$/);
+    expect(header['enc-dek']).toMatch(/^[A-Za-z0-9_-]{179}$/);
     expect(header['enc-attrs']).toMatch(/^[A-Za-z0-9_-]+$/);
     expect(inFooter()).not.toHaveProperty('enc-attrs');
-    expect(headerBytes(inFooter())).toBe(217);
-    expect(headerBytes(header)).toBe(217 + 'enc-attrs'.length + (header['enc-attrs']?.length ?? 0));
+    expect(headerBytes(inFooter())).toBe(238);
+    expect(headerBytes(header)).toBe(238 + 'enc-attrs'.length + (header['enc-attrs']?.length ?? 0));
   });
 
   it('repeats no salt, so that copies and retries share no key', () => {
@@ -66,7 +69,7 @@ describe('a header', () => {
 
   it('is bound to names of 1,024 bytes and more', () => {
     const long = { ...name, key: 'k'.repeat(1023) };
-    const header = sealHeader({ root, epoch: 1, name: { ...long, key: `${long.key}a` }, dek, layout: 1 });
+    const header = sealHeader({ root, epoch: 1, name: { ...long, key: `${long.key}a` }, ...dataKey, layout: 1 });
     expect(codeFor(header, { ...long, key: `${long.key}a` })).toBe('success');
     expect(codeFor(header, { ...long, key: `${long.key}b` })).toBe('HEADER_REFUSED');
     expect(codeFor(header, long)).toBe('HEADER_REFUSED');
@@ -108,7 +111,7 @@ describe('a header', () => {
     const unknown = withField(small(), 'enc-dek', (bytes) => flipped(bytes, 2));
     const refusing = () => openHeader({ root: (epoch) => void asked.push(epoch), name: foreign, header: unknown });
     expect([codeOf(refusing), asked]).toEqual(['HEADER_REFUSED', []]);
-    const header = sealHeader({ root: otherRoot, epoch: 2, name, dek, layout: 1 });
+    const header = sealHeader({ root: otherRoot, epoch: 2, name, ...dataKey, layout: 1 });
     openHeader({
       root: (epoch) => {
         asked.push(epoch);
@@ -133,7 +136,7 @@ describe('a header', () => {
         }
       }
     }
-    expect(tried).toBeGreaterThan(3 * 118 * 8);
+    expect(tried).toBeGreaterThan(3 * 134 * 8);
   });
 
   it('does not open with enc-attrs stripped, added, or taken from another sealing', () => {
@@ -149,7 +152,7 @@ describe('a header', () => {
       root,
       epoch: 1,
       name: { ...name, key: 'copy' },
-      dek,
+      ...dataKey,
       layout: 0,
       attributes: { early, late },
     });
@@ -163,7 +166,7 @@ describe('a header', () => {
     ['no enc-dek', (h) => ({ ...h, 'enc-dek': undefined })],
     ['no enc-tenant', (h) => ({ ...h, 'enc-tenant': undefined })],
     ['an empty enc-dek', (h) => ({ ...h, 'enc-dek': '' })],
-    ['padding', (h) => ({ ...h, 'enc-dek': `${h['enc-dek']}==` })],
+    ['padding', (h) => ({ ...h, 'enc-dek': `${h['enc-dek']}=` })],
     ['white space', (h) => ({ ...h, 'enc-dek': ` ${h['enc-dek']}` })],
     ['a line end', (h) => ({ ...h, 'enc-attrs': `${h['enc-attrs']}\n` })],
     ['the other alphabet', (h) => ({ ...h, 'enc-dek': `+${h['enc-dek'].slice(1)}` })],
@@ -183,8 +186,10 @@ describe('a header', () => {
   });
 
   it('does not open with the commitment of another data key, even bound by someone with the root', () => {
-    expect(codeFor(forgeHeader({ root, name, dek, layout: 1 }))).toBe('success');
-    expect(codeFor(forgeHeader({ root, name, dek, layout: 1, commitment: Buffer.alloc(32) }))).toBe('HEADER_REFUSED');
+    expect(codeFor(forgeHeader({ root, name, ...dataKey, layout: 1 }))).toBe('success');
+    expect(codeFor(forgeHeader({ root, name, ...dataKey, layout: 1, commitment: Buffer.alloc(32) }))).toBe(
+      'HEADER_REFUSED',
+    );
   });
 
   it('holds early attributes, and late ones in layout 0 only', () => {
@@ -192,7 +197,7 @@ describe('a header', () => {
       forgeHeader({
         root,
         name,
-        dek,
+        ...dataKey,
         layout,
         box: headerBox({ dek, layout, name, plaintext: encodeAttributes(kinds) }),
       });
@@ -212,7 +217,7 @@ describe('a header', () => {
 
 describe('sealing a header', () => {
   it('refuses what no reader would open', () => {
-    const seal = { root, epoch: 1, name, dek, layout: 0, attributes: { early, late } } as const;
+    const seal = { root, epoch: 1, name, ...dataKey, layout: 0, attributes: { early, late } } as const;
     expect(() => sealHeader({ ...seal, attributes: { early } })).toThrow(TypeError);
     expect(() => sealHeader({ ...seal, attributes: undefined })).toThrow(TypeError);
     expect(() => sealHeader({ ...seal, layout: 1 })).toThrow(TypeError);

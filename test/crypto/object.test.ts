@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer';
 import { createSecretKey } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { Dek } from '../../crypto/dek.ts';
+import { newDataKey } from '../../crypto/data-key.ts';
 import { formatErrorCodes } from '../../crypto/errors.ts';
 import { sealFooter } from '../../crypto/footer.ts';
 import { type ObjectName, openHeader, sealHeader } from '../../crypto/header.ts';
@@ -127,10 +127,10 @@ describe.each(SHAPES)('an object: $what', (shape) => {
 
   it('opens after its header was sealed for another name, and under the new name only', () => {
     const { header, body } = make(shape, 40);
-    const { dek, layout, early, late } = openHeader({ root: () => root, name, header });
+    const { dek, binding, layout, early, late } = openHeader({ root: () => root, name, header });
     const copy = { ...name, bucket: 'c', key: 'copy' };
     const attributes = early === undefined ? undefined : { early, ...(late === undefined ? {} : { late }) };
-    const copied = { header: sealHeader({ root, epoch: 1, name: copy, dek, layout, attributes }), body };
+    const copied = { header: sealHeader({ root, epoch: 1, name: copy, dek, binding, layout, attributes }), body };
     expect(open(copied, copy).plaintext.equals(pattern(40))).toBe(true);
     expect(codeFor(copied)).toBe('HEADER_REFUSED');
     expect(codeFor({ header, body })).toBe('success');
@@ -139,13 +139,13 @@ describe.each(SHAPES)('an object: $what', (shape) => {
 
 describe('multipart objects', () => {
   const shape = { what: '', layout: 2, inFooter: false } as const;
-  const dek = Dek.generate();
+  const dataKey = newDataKey();
   const cut = ({ parts, footer }: SealedObject, change: (parts: readonly Buffer[]) => readonly Buffer[]) =>
     Buffer.concat([...change(parts), footer]);
 
   it('do not open with parts swapped, dropped, doubled, or of an older attempt', () => {
-    const object = make(shape, 80, { dek });
-    const older = make(shape, 80, { dek });
+    const object = make(shape, 80, { dataKey });
+    const older = make(shape, 80, { dataKey });
     const CHANGES: readonly (readonly [what: string, code: string, body: Buffer])[] = [
       ['swapped', 'PART_HEADER_REFUSED', cut(object, ([a, b]) => [b, a].map(present))],
       ['dropped', 'LENGTH_MISMATCH', cut(object, ([a]) => [a].map(present))],
@@ -164,8 +164,8 @@ describe('multipart objects', () => {
   });
 
   it('open with the footer that fits, and mix no two footers', () => {
-    const object = make(shape, 80, { dek });
-    const again = sealFooter({ dek, layout: 2, late: object.late, parts: object.table });
+    const object = make(shape, 80, { dataKey });
+    const again = sealFooter({ ...dataKey, layout: 2, late: object.late, parts: object.table });
     const parts = Buffer.concat(object.parts);
     expect(again.equals(object.footer)).toBe(false);
     expect(codeFor({ header: object.header, body: Buffer.concat([parts, again]) })).toBe('success');
@@ -173,12 +173,12 @@ describe('multipart objects', () => {
     const mixed = Buffer.concat([parts, again.subarray(0, tableBytes), object.footer.subarray(tableBytes)]);
     expect(codeFor({ header: object.header, body: mixed })).toBe('TABLE_REFUSED');
     // A footer over other parts of the same upload does not vouch for these.
-    const older = make(shape, 80, { dek });
+    const older = make(shape, 80, { dataKey });
     expect(codeFor({ header: object.header, body: Buffer.concat([parts, older.footer]) })).toBe('PART_HEADER_REFUSED');
   });
 
   it('share no part salt with another attempt', () => {
-    const salts = [make(shape, 80, { dek }), make(shape, 80, { dek })].flatMap(({ table }) =>
+    const salts = [make(shape, 80, { dataKey }), make(shape, 80, { dataKey })].flatMap(({ table }) =>
       table.map(({ salt }) => salt.toString('hex')),
     );
     expect(new Set(salts).size).toBe(4);

@@ -12,7 +12,7 @@ import type {
   LateAttributes,
 } from '../../crypto/attributes.ts';
 import { checkBody, joinAttributes, type ObjectAttributes } from '../../crypto/body.ts';
-import { Dek } from '../../crypto/dek.ts';
+import { type DataKey, newDataKey } from '../../crypto/data-key.ts';
 import { FormatError } from '../../crypto/errors.ts';
 import { openFooterAttributes, openPartTable, type PartEntry, parseLocator, sealFooter } from '../../crypto/footer.ts';
 import { type HeaderFields, type ObjectName, openHeader, type SealedHeader, sealHeader } from '../../crypto/header.ts';
@@ -33,7 +33,7 @@ export interface ObjectPlan {
   readonly metadata?: readonly HeaderPair[];
   readonly checksums?: readonly Checksum[];
   readonly partChecksum?: ChecksumAlgorithm;
-  readonly dek?: Dek;
+  readonly dataKey?: DataKey;
 }
 
 export interface StoredObject {
@@ -42,8 +42,7 @@ export interface StoredObject {
 }
 
 /** What a test may need beside the stored bytes. */
-export interface SealedObject extends StoredObject {
-  readonly dek: Dek;
+export interface SealedObject extends StoredObject, DataKey {
   readonly early: EarlyAttributes;
   readonly late: LateAttributes;
   /** The sealed parts. */
@@ -59,7 +58,8 @@ export function singlePart(plaintext: Buffer): ObjectPlan['parts'] {
 }
 
 export function sealObject(plan: ObjectPlan): SealedObject {
-  const dek = plan.dek ?? Dek.generate();
+  const dataKey = plan.dataKey ?? newDataKey();
+  const { dek } = dataKey;
   const { layout } = plan;
   const sealed = plan.parts.map(({ number, plaintext, checksum }) => {
     const sealer = new PartSealer({ dek, layout, partNumber: number });
@@ -89,12 +89,20 @@ export function sealObject(plan: ObjectPlan): SealedObject {
       : { md5: first.md5, partCount: 0, checksums };
   const inFooter = plan.inFooter === true;
   const attributes = inFooter ? undefined : { early, ...(layout === 0 ? { late } : {}) };
-  const header = sealHeader({ root: plan.root, epoch: plan.epoch ?? 1, name: plan.name, dek, layout, attributes });
+  const header = sealHeader({
+    root: plan.root,
+    epoch: plan.epoch ?? 1,
+    name: plan.name,
+    ...dataKey,
+    layout,
+    attributes,
+  });
   const inFooterEarly = inFooter ? { early } : {};
   const ofLayout2 = layout === 2 ? { parts: table, partChecksum: plan.partChecksum } : {};
-  const footer = layout === 0 ? Buffer.alloc(0) : sealFooter({ dek, layout, ...inFooterEarly, late, ...ofLayout2 });
+  const footer =
+    layout === 0 ? Buffer.alloc(0) : sealFooter({ ...dataKey, layout, ...inFooterEarly, late, ...ofLayout2 });
   const parts = sealed.map(({ bytes }) => bytes);
-  return { header, body: Buffer.concat([...parts, footer]), dek, early, late, parts, table, footer };
+  return { header, body: Buffer.concat([...parts, footer]), ...dataKey, early, late, parts, table, footer };
 }
 
 export interface OpenedObject {
@@ -128,7 +136,7 @@ export function openObject(stored: StoredPlace): OpenedObject {
 /** Everything but the segments. */
 function openLayout({ root, name, header, body }: StoredPlace) {
   const opened = openHeader({ root, name, header });
-  const { dek, layout } = opened;
+  const { dek, binding, layout } = opened;
   if (layout === 0) {
     const attributes = joinAttributes(opened, undefined);
     checkBody({ layout, attributes, bodyBytes: body.length });
@@ -137,7 +145,12 @@ function openLayout({ root, name, header, body }: StoredPlace) {
   const locator = parseLocator(body);
   const boxAt = body.length - LOCATOR_BYTES - locator.attributesBytes;
   if (boxAt < 0) throw new FormatError('LENGTH_MISMATCH');
-  const footer = openFooterAttributes({ dek, layout, sealed: body.subarray(boxAt, body.length - LOCATOR_BYTES) });
+  const footer = openFooterAttributes({
+    dek,
+    binding,
+    layout,
+    sealed: body.subarray(boxAt, body.length - LOCATOR_BYTES),
+  });
   const attributes = joinAttributes(opened, footer);
   checkBody({ layout, attributes, locator, bodyBytes: body.length });
   if (layout === 1) return { dek, layout, attributes, parts: [onlyPart(attributes)] };

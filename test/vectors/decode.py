@@ -135,27 +135,28 @@ def base64url(text, code):
 
 
 def open_header(roots, tenant, bucket, key, fields):
-    """The opened header as a dict: dek, layout, location, and the attributes that are in it."""
+    """The opened header as a dict: dek, binding, layout, and the attributes that are in it."""
     require(fields.get("enc-algo") == ALGORITHM.decode(), "UNKNOWN_ALGORITHM")
     malformed = "HEADER_MALFORMED"
     field = base64url(fields.get("enc-dek"), malformed)
     has_box = fields.get("enc-attrs") is not None
     box = base64url(fields["enc-attrs"], malformed) if has_box else b""
     stated = fields.get("enc-tenant")
-    require(len(field) == 118, malformed)
+    require(len(field) == 134, malformed)
     require(isinstance(stated, str) and len(stated) == 24 and set(stated) <= set("0123456789abcdef"), malformed)
     layout, location, epoch = field[0], field[1], integer(field[2:6])
-    salt, wrapped, commitment = field[6:38], field[38:86], field[86:118]
+    salt, binding, wrapped, commitment = field[6:38], field[38:54], field[54:102], field[102:134]
     require(layout in (0, 1, 2) and location in (0, 1), malformed)
     require((location == 0) == has_box and not (layout == 0 and location == 1), malformed)
     require(bytes.fromhex(stated) == tenant, "HEADER_REFUSED")
     require(epoch in roots, "UNKNOWN_EPOCH")
     name = (tenant, bucket.encode(), key.encode())
     wrap_key = derive(roots[epoch], salt, "sealgate/1/dek-wrap", ALGORITHM, *name, u32(epoch))
-    aad = frame(ALGORITHM, tenant, u32(epoch), u8(layout), u8(location), hashlib.sha256(box).digest(), commitment)
+    digest = hashlib.sha256(box).digest()
+    aad = frame(ALGORITHM, tenant, u32(epoch), u8(layout), u8(location), digest, commitment, binding)
     dek = open_once(wrap_key, wrapped, aad, "HEADER_REFUSED")
     require(hmac.compare_digest(derive(dek, b"", "sealgate/1/commit"), commitment), "HEADER_REFUSED")
-    header = {"dek": dek, "layout": layout, "early": None, "late": None}
+    header = {"dek": dek, "binding": binding, "layout": layout, "early": None, "late": None}
     if has_box:
         early, late = open_attributes(dek, layout, box, u8(0), u8(layout), *name)
         require(early is not None and (late is not None) == (layout == 0), "ATTRIBUTES_MALFORMED")
@@ -332,7 +333,7 @@ def open_object(roots, tenant, bucket, key, fields, body):
         box, table = parse_locator(body)
         box_at = len(body) - LOCATOR - box
         require(box_at >= 0, "LENGTH_MISMATCH")
-        in_footer, late = open_attributes(dek, layout, body[box_at:-LOCATOR], u8(1), u8(layout))
+        in_footer, late = open_attributes(dek, layout, body[box_at:-LOCATOR], u8(1), u8(layout), header["binding"])
         require(late is not None, "ATTRIBUTES_MALFORMED")
         early = in_footer if early is None else early
         require(early is not None, "ATTRIBUTES_MALFORMED")

@@ -6,6 +6,7 @@ import type { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 
 export const SALT_BYTES = 32;
+export const BINDING_BYTES = 16;
 
 let name = '';
 let drawn = 0;
@@ -19,4 +20,8 @@ export function startSequence(vector: string): void {
 export function randomSalt(): Buffer {
   drawn += 1;
   return createHash('sha256').update(`sealgate vector ${name} salt ${drawn}`).digest();
+}
+
+export function newBinding(): Buffer {
+  return randomSalt().subarray(0, BINDING_BYTES);
 }

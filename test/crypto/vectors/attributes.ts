@@ -70,7 +70,10 @@ export const ATTRIBUTES_CASES: readonly VectorCase[] = Object.entries(MALFORMED_
     () => {
       const object = single(0, 1);
       const box = headerBox({ dek: object.dek, layout: 0, name: NAME, plaintext });
-      return { header: forgeHeader({ root, name: NAME, dek: object.dek, layout: 0, box }), body: object.body };
+      return {
+        header: forgeHeader({ root, name: NAME, dek: object.dek, binding: object.binding, layout: 0, box }),
+        body: object.body,
+      };
     },
   ),
 );

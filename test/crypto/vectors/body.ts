@@ -2,10 +2,9 @@
  * Vectors whose parts are refused.
  */
 import { Buffer } from 'node:buffer';
-import { Dek } from '../../../crypto/dek.ts';
 import { SEALED_SEGMENT_BYTES } from '../../../crypto/layout.ts';
 import { flipped } from '../forge.ts';
-import { bad, bytes, single, twoParts, type VectorCase } from './build.ts';
+import { bad, bytes, single, twoParts, UPLOAD, type VectorCase } from './build.ts';
 
 export const BODY_CASES: readonly VectorCase[] = [
   badBody('body-empty', 'LENGTH_MISMATCH', 'No body.', 9, () => Buffer.alloc(0)),
@@ -28,13 +27,13 @@ export const BODY_CASES: readonly VectorCase[] = [
     body: single(0, 9).body,
   })),
   bad('part-older-attempt', 'PART_HEADER_REFUSED', 'An older attempt at the same part under the same data key.', () => {
-    const older = twoParts({ dek: Dek.fromBytes(Buffer.alloc(32, 0xd)) });
-    const newer = twoParts({ dek: Dek.fromBytes(Buffer.alloc(32, 0xd)) });
+    const older = twoParts({ dataKey: UPLOAD });
+    const newer = twoParts({ dataKey: UPLOAD });
     return { header: newer.header, body: bytes(older.parts[0], newer.parts[1], newer.footer) };
   }),
   bad('part-older-segments', 'SEGMENT_REFUSED', 'Segments of an older attempt behind the newer part header.', () => {
-    const older = twoParts({ dek: Dek.fromBytes(Buffer.alloc(32, 0xd)) });
-    const newer = twoParts({ dek: Dek.fromBytes(Buffer.alloc(32, 0xd)) });
+    const older = twoParts({ dataKey: UPLOAD });
+    const newer = twoParts({ dataKey: UPLOAD });
     const spliced = bytes(newer.parts[0]?.subarray(0, 48), older.parts[0]?.subarray(48));
     return { header: newer.header, body: bytes(spliced, newer.parts[1], newer.footer) };
   }),

@@ -5,6 +5,8 @@ import { Buffer } from 'node:buffer';
 import { createHash, createSecretKey } from 'node:crypto';
 import type { ChecksumAlgorithm } from '../../../crypto/attributes.ts';
 import { checksumBytes } from '../../../crypto/checksums.ts';
+import type { DataKey } from '../../../crypto/data-key.ts';
+import { Dek } from '../../../crypto/dek.ts';
 import type { ObjectName } from '../../../crypto/header.ts';
 import { flipped } from '../forge.ts';
 import { type ObjectPlan, type SealedObject, type StoredObject, sealObject, singlePart } from '../object.ts';
@@ -14,6 +16,8 @@ export const ROOTS: ReadonlyMap<number, Buffer> = new Map([
   [2, Buffer.alloc(32, 0x22)],
 ]);
 export const NAME: ObjectName = { tenant: Buffer.alloc(12, 0x7e), bucket: 'vectors', key: 'a b+ü%/../x.txt' };
+/** Of several attempts at one upload. */
+export const UPLOAD: DataKey = { dek: Dek.fromBytes(Buffer.alloc(32, 0xd)), binding: Buffer.alloc(16, 0xb) };
 export const root = createSecretKey(Buffer.alloc(32, 0x11));
 
 export interface VectorCase {

@@ -4,11 +4,11 @@
 import { Buffer } from 'node:buffer';
 import { encodeAttributes } from '../../../crypto/attributes.ts';
 import { uint16, uint64 } from '../../../crypto/bytes.ts';
-import { Dek } from '../../../crypto/dek.ts';
+import { forNewFooter } from '../../../crypto/data-key.ts';
 import { sealFooter } from '../../../crypto/footer.ts';
 import { flipped, footerBox, forgeHeader, forgeTable, locatorFor } from '../forge.ts';
 import { md5, type SealedObject } from '../object.ts';
-import { bad, bytes, NAME, root, set, single, twoParts, type VectorCase } from './build.ts';
+import { bad, bytes, metadata, NAME, root, set, single, twoParts, UPLOAD, type VectorCase } from './build.ts';
 
 export const FOOTER_CASES: readonly VectorCase[] = [
   badTail('locator-missing', 'LOCATOR_MALFORMED', 'The locator is missing.', (b) => b.subarray(0, -24)),
@@ -45,10 +45,35 @@ export const FOOTER_CASES: readonly VectorCase[] = [
     const object = twoParts();
     return { header: object.header, body: bytes(...object.parts, twoParts().footer) };
   }),
+  bad('footer-of-another-binding', 'ATTRIBUTES_REFUSED', 'The footer of a copy with other metadata.', () => {
+    const object = twoParts({ inFooter: true, metadata });
+    const { early, late, table } = object;
+    const footer = sealFooter({
+      ...forNewFooter(object),
+      layout: 2,
+      early: { ...early, metadata: [] },
+      late,
+      parts: table,
+    });
+    return { header: object.header, body: bytes(...object.parts, footer) };
+  }),
+  bad(
+    'header-of-another-binding',
+    'ATTRIBUTES_REFUSED',
+    'The header of an object before its metadata were replaced.',
+    () => {
+      const object = single(1, 20, { inFooter: true, metadata });
+      const { header } = single(1, 20, {
+        inFooter: true,
+        metadata: [['colour', 'red']],
+        dataKey: forNewFooter(object),
+      });
+      return { header, body: object.body };
+    },
+  ),
   bad('table-of-another-complete', 'TABLE_REFUSED', 'The part table of another Complete of the same upload.', () => {
-    const dek = Dek.fromBytes(Buffer.alloc(32, 0xd));
-    const object = twoParts({ dek });
-    const other = sealFooter({ dek, layout: 2, late: object.late, parts: object.table });
+    const object = twoParts({ dataKey: UPLOAD });
+    const other = sealFooter({ ...UPLOAD, layout: 2, late: object.late, parts: object.table });
     const tableBytes = other.readUInt32BE(other.length - 4);
     return {
       header: object.header,
@@ -64,7 +89,12 @@ export const FOOTER_CASES: readonly VectorCase[] = [
     const { sealed, reference } = forgeTable(object.dek, bytes(...entries), partsBytes);
     const table = { ...reference, sha256: flipped(reference.sha256, 0) };
     const late = { ...object.late, size: 140, table };
-    const box = footerBox({ dek: object.dek, layout: 2, plaintext: encodeAttributes({ layout: 2, late }) });
+    const box = footerBox({
+      dek: object.dek,
+      binding: object.binding,
+      layout: 2,
+      plaintext: encodeAttributes({ layout: 2, late }),
+    });
     return { header: object.header, body: bytes(...object.parts, sealed, box, locatorFor(box, sealed)) };
   }),
   bad(
@@ -73,7 +103,10 @@ export const FOOTER_CASES: readonly VectorCase[] = [
     'The header says that early attributes are in the footer; they are not.',
     () => {
       const object = single(1, 20);
-      return { header: forgeHeader({ root, name: NAME, dek: object.dek, layout: 1 }), body: object.body };
+      return {
+        header: forgeHeader({ root, name: NAME, dek: object.dek, binding: object.binding, layout: 1 }),
+        body: object.body,
+      };
     },
   ),
   forgedTable('table-order', 'Part numbers descend.', [
@@ -138,13 +171,13 @@ function forgedTable(
 ): VectorCase {
   return bad(file, 'TABLE_MALFORMED', comment, () => {
     const object = twoParts();
-    const { dek } = object;
+    const { dek, binding } = object;
     const plaintext = bytes(
       ...entries.map(([number, size]) => bytes(uint16(number), uint64(size), Buffer.alloc(32), md5(Buffer.alloc(0)))),
     );
     const { sealed, reference } = forgeTable(dek, plaintext, partsBytes);
     const late = { ...object.late, size: total, table: reference };
-    const box = footerBox({ dek, layout: 2, plaintext: encodeAttributes({ layout: 2, late }) });
+    const box = footerBox({ dek, binding, layout: 2, plaintext: encodeAttributes({ layout: 2, late }) });
     const padding = Buffer.alloc(Math.max(0, partsBytes - bytes(...object.parts).length));
     return { header: object.header, body: bytes(...object.parts, padding, sealed, box, locatorFor(box, sealed)) };
   });

@@ -32,7 +32,7 @@ export const HEADER_CASES: readonly VectorCase[] = [
     ...h,
     'enc-dek': h['enc-dek'].slice(0, -1) + nextCharacter(h['enc-dek'].slice(-1)),
   })),
-  badHeader('dek-padding', 'HEADER_MALFORMED', 'enc-dek is padded.', (h) => ({ ...h, 'enc-dek': `${h['enc-dek']}==` })),
+  badHeader('dek-padding', 'HEADER_MALFORMED', 'enc-dek is padded.', (h) => ({ ...h, 'enc-dek': `${h['enc-dek']}=` })),
   badHeader(
     'dek-layout-3',
     'HEADER_MALFORMED',
@@ -58,7 +58,15 @@ export const HEADER_CASES: readonly VectorCase[] = [
     () => {
       const object = single(1, 20, { inFooter: true });
       const { early } = object;
-      const resealed = sealHeader({ root, epoch: 1, name: NAME, dek: object.dek, layout: 1, attributes: { early } });
+      const resealed = sealHeader({
+        root,
+        epoch: 1,
+        name: NAME,
+        dek: object.dek,
+        binding: object.binding,
+        layout: 1,
+        attributes: { early },
+      });
       const { 'enc-attrs': _, ...rest } = resealed;
       return { header: rest, body: object.body };
     },
@@ -122,22 +130,28 @@ export const HEADER_CASES: readonly VectorCase[] = [
     dek((b) => flipped(b, 6)),
   ),
   badHeader(
+    'dek-binding',
+    'HEADER_REFUSED',
+    'A bit of the binding.',
+    dek((b) => flipped(b, 38)),
+  ),
+  badHeader(
     'dek-wrapped',
     'HEADER_REFUSED',
     'A bit of the wrapped key.',
-    dek((b) => flipped(b, 40)),
+    dek((b) => flipped(b, 60)),
   ),
   badHeader(
     'dek-tag',
     'HEADER_REFUSED',
     'A bit of the tag of the wrap.',
-    dek((b) => flipped(b, 85)),
+    dek((b) => flipped(b, 101)),
   ),
   badHeader(
     'dek-commitment',
     'HEADER_REFUSED',
     'A bit of the commitment.',
-    dek((b) => flipped(b, 117)),
+    dek((b) => flipped(b, 133)),
   ),
   bad('dek-layout', 'HEADER_REFUSED', 'Layout 1 made layout 2.', () => {
     const { header, body } = single(1, 20);
@@ -145,7 +159,14 @@ export const HEADER_CASES: readonly VectorCase[] = [
   }),
   bad('commitment-other', 'HEADER_REFUSED', 'The wrap opens, but its commitment is that of another data key.', () => {
     const object = single(1, 20, { inFooter: true });
-    const header = forgeHeader({ root, name: NAME, dek: object.dek, layout: 1, commitment: Buffer.alloc(32, 5) });
+    const header = forgeHeader({
+      root,
+      name: NAME,
+      dek: object.dek,
+      binding: object.binding,
+      layout: 1,
+      commitment: Buffer.alloc(32, 5),
+    });
     return { header, body: object.body };
   }),
   badHeader('attrs-flipped', 'HEADER_REFUSED', 'A bit of enc-attrs.', (h) =>
@@ -154,14 +175,25 @@ export const HEADER_CASES: readonly VectorCase[] = [
   bad('attrs-exchanged', 'HEADER_REFUSED', 'enc-attrs of another sealing of the same object.', () => {
     const object = single(0, 1);
     const { early, late } = object;
-    const again = sealHeader({ root, epoch: 1, name: NAME, dek: object.dek, layout: 0, attributes: { early, late } });
+    const again = sealHeader({
+      root,
+      epoch: 1,
+      name: NAME,
+      dek: object.dek,
+      binding: object.binding,
+      layout: 0,
+      attributes: { early, late },
+    });
     return { header: { ...object.header, 'enc-attrs': again['enc-attrs'] ?? '' }, body: object.body };
   }),
   bad('attrs-late-in-header', 'ATTRIBUTES_MALFORMED', 'Layout 1 with late attributes in the header.', () => {
     const object = single(1, 20);
     const plaintext = encodeAttributes({ layout: 1, early: object.early, late: object.late });
     const box = headerBox({ dek: object.dek, layout: 1, name: NAME, plaintext });
-    return { header: forgeHeader({ root, name: NAME, dek: object.dek, layout: 1, box }), body: object.body };
+    return {
+      header: forgeHeader({ root, name: NAME, dek: object.dek, binding: object.binding, layout: 1, box }),
+      body: object.body,
+    };
   }),
   bad(
     'attrs-of-footer',
@@ -170,8 +202,11 @@ export const HEADER_CASES: readonly VectorCase[] = [
     () => {
       const object = single(0, 1);
       const plaintext = encodeAttributes({ layout: 0, early: object.early, late: object.late });
-      const box = footerBox({ dek: object.dek, layout: 0, plaintext });
-      return { header: forgeHeader({ root, name: NAME, dek: object.dek, layout: 0, box }), body: object.body };
+      const box = footerBox({ dek: object.dek, binding: object.binding, layout: 0, plaintext });
+      return {
+        header: forgeHeader({ root, name: NAME, dek: object.dek, binding: object.binding, layout: 0, box }),
+        body: object.body,
+      };
     },
   ),
 ];

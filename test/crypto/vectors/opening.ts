@@ -61,7 +61,15 @@ export const OPENING_CASES: readonly VectorCase[] = [
     const late = { ...object.late, partCount: 1 };
     const attributes = { early: object.early, late };
     return {
-      header: sealHeader({ root, epoch: 1, name: NAME, dek: object.dek, layout: 0, attributes }),
+      header: sealHeader({
+        root,
+        epoch: 1,
+        name: NAME,
+        dek: object.dek,
+        binding: object.binding,
+        layout: 0,
+        attributes,
+      }),
       body: object.body,
     };
   }),
@@ -76,7 +84,15 @@ export const OPENING_CASES: readonly VectorCase[] = [
     const object = single(1, 20, { inFooter: true, headers, metadata });
     const attributes = { early: { ...object.early, metadata: [['colour', 'red']] as const } };
     return {
-      header: sealHeader({ root, epoch: 1, name: NAME, dek: object.dek, layout: 1, attributes }),
+      header: sealHeader({
+        root,
+        epoch: 1,
+        name: NAME,
+        dek: object.dek,
+        binding: object.binding,
+        layout: 1,
+        attributes,
+      }),
       body: object.body,
     };
   }),

@@ -80,16 +80,21 @@ describe('uploads in progress', () => {
     expect(record).toMatchObject({ format: 1, bucket: bench.bucket, key: upload.key, uploadId: upload.id });
     expect(record.created).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     expect(Object.keys(record.header).sort()).toEqual(['enc-algo', 'enc-attrs', 'enc-dek', 'enc-tenant']);
-    expect(Buffer.from(record.header['enc-dek'], 'base64url')[0]).toBe(2);
+    const field = Buffer.from(record.header['enc-dek'], 'base64url');
+    expect(field[0]).toBe(2);
+    const binding = field.subarray(38, 54);
     const box = Buffer.from(record.sealed, 'base64url');
-    expect(openBox(dek, 'sealgate/1/upload-record', [name()], box)).toEqual({
+    expect(openBox(dek, 'sealgate/1/upload-record', [name(), binding], box)).toEqual({
       headers: [['content-type', 'a/b']],
       metadata: [['one', 'caf\u00e9']],
       inFooter: false,
       checksum: { algorithm: 'SHA256', type: 'COMPOSITE' },
     });
-    expect(() => openBox(dek, 'sealgate/1/upload-receipt', [name()], box)).toThrow();
-    expect(() => openBox(dek, 'sealgate/1/upload-record', [ctx(bench.bucket, upload.key, 'other')], box)).toThrow();
+    expect(() => openBox(dek, 'sealgate/1/upload-record', [name(), Buffer.alloc(16)], box)).toThrow();
+    expect(() => openBox(dek, 'sealgate/1/upload-receipt', [name(), binding], box)).toThrow();
+    expect(() =>
+      openBox(dek, 'sealgate/1/upload-record', [ctx(bench.bucket, upload.key, 'other'), binding], box),
+    ).toThrow();
   });
 
   it('have receipts as described, and staged parts that are parts', async () => {

@@ -5,7 +5,7 @@
 
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { Dek } from '../../../crypto/dek.ts';
+import { newDataKey } from '../../../crypto/data-key.ts';
 import { sealHeader } from '../../../crypto/header.ts';
 import type { OpenTenant } from '../../../proxy/keyring/tenancy.ts';
 import { OpenedHeaders } from '../../../proxy/object/opened-headers.ts';
@@ -27,7 +27,7 @@ function sealed(key: string = address.key) {
   const early = { size: 5, partSalt: salt, headers: [], metadata: [['color', 'blue']] as const };
   const late = { md5: randomBytes(16), partCount: 0, checksums: [] };
   const name = { tenant: Buffer.from(ID, 'hex'), bucket: address.bucket, key };
-  return sealHeader({ root, epoch: 1, name, dek: Dek.generate(), layout: 0, attributes: { early, late } });
+  return sealHeader({ root, epoch: 1, name, ...newDataKey(), layout: 0, attributes: { early, late } });
 }
 
 test('the same bytes under the same name open once', () => {
