@@ -32,6 +32,6 @@ export class SigV4Error extends Error {
 export function signatureMismatch(): SigV4Error {
   return new SigV4Error(
     'SignatureDoesNotMatch',
-    'The request signature that we calculated does not match the signature that you provided. Check your secret access key and signing method.',
+    'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
   );
 }

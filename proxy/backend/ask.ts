@@ -1,7 +1,7 @@
 /** One backend request whose answer is a document, as operations on buckets and listings make it. */
 import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
 import type { Backend, BackendRequest, BackendResponse } from './backend.ts';
-import { backendFailure, readErrorResponse } from './errors.ts';
+import { backendFailure, type FailureContext, readErrorResponse } from './errors.ts';
 import { readLent } from './read-body.ts';
 
 export interface Answer {
@@ -37,11 +37,16 @@ export async function askFor<T>(
 ): Promise<T> {
   const response = await context.store.backend.send({ ...request, lends: () => true, signal: context.signal });
   if (response.status < 200 || response.status > 299) {
-    const { status, code } = await readErrorResponse(response);
-    throw backendFailure(status, code, { operation, bucket: request.bucket, key: request.key });
+    throw backendFailure(await readErrorResponse(response), contextOf(operation, request));
   }
   const document = await readLent(response, { maxBytes: MAX_BACKEND_XML_BYTES, onPiece: o.onPiece });
   const result = o.use(document, response.headers);
   response.body.giveBack?.();
   return result;
+}
+
+/** What the request named, for the error. */
+function contextOf(operation: string, { bucket, key, query = [] }: Question): FailureContext {
+  const named = (wanted: string) => query.find(([name]) => name === wanted)?.[1];
+  return { operation, bucket, key, versionId: named('versionId'), uploadId: named('uploadId') };
 }

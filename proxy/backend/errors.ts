@@ -1,12 +1,13 @@
 /**
- * What a backend's error means for the client. Most S3 codes mean the same on both sides and pass; those that speak of
- * the request which the proxy itself made (its credentials, its signature, its digests) must not look like the
- * client's fault. Source: Amazon S3 API reference, "Error responses".
+ * What a backend's error means for the client. A refusal of the client's request passes with its code, status and elements.
+ * A refusal that speaks of the request which the proxy itself made (its credentials, its signature, its digests) must not
+ * look like the client's fault. Source: Amazon S3 API reference, "Error responses".
  */
-import { isS3ErrorCode, S3Error, type S3ErrorCode } from '../errors.ts';
+import { type ErrorDetails, isS3ErrorCode, S3Error, type S3ErrorCode, type StoreCode } from '../errors.ts';
 import { MAX_BACKEND_ERROR_BYTES } from '../limits.ts';
-import { parseXml } from '../xml/render-xml.ts';
+import { parseXml, type XmlNode } from '../xml/render-xml.ts';
 import { type BackendResponse, BackendUnavailable } from './backend.ts';
+import { isFitForClients, PASSED_ELEMENTS } from './error-text.ts';
 import { readBody } from './read-body.ts';
 
 /** A backend's error document. `code` is '' when there was none to read (HEAD, a proxy in between). */
@@ -14,6 +15,8 @@ export interface BackendErrorDocument {
   readonly code: string;
   readonly message: string;
   readonly status: number;
+  /** The elements that may be passed on. */
+  readonly elements: ErrorDetails;
 }
 
 /** What was being done, for the message; the presence of `key` and `bucket` decides what a bare 404 means. */
@@ -23,8 +26,8 @@ export type FailureContext =
       readonly operation?: string;
       readonly bucket?: string | undefined;
       readonly key?: string | undefined;
-      /** An object lock, or a missing second factor, may be what denies it: then AccessDenied is the client's answer. */
-      readonly mayBeLocked?: boolean;
+      readonly versionId?: string | undefined;
+      readonly uploadId?: string | undefined;
     };
 
 /**
@@ -35,31 +38,40 @@ export async function readErrorResponse(response: BackendResponse): Promise<Back
   const { status } = response;
   try {
     const body = await readBody(response, { maxBytes: MAX_BACKEND_ERROR_BYTES });
-    if (body.length === 0) return { code: '', message: '', status };
-    const error = parseXml(body.toString('utf8').trim(), 'Error');
-    return { code: error.value('Code')?.trim() ?? '', message: error.value('Message') ?? '', status };
+    if (body.length === 0) return withoutDocument(status);
+    return errorDocument(parseXml(body.toString('utf8').trim(), 'Error'), status);
   } catch (error) {
-    if (error instanceof S3Error || error instanceof BackendUnavailable) return { code: '', message: '', status };
+    if (error instanceof S3Error || error instanceof BackendUnavailable) return withoutDocument(status);
     throw error;
   }
 }
 
+/** An `<Error>` element, which also stands under 200 where a store answered before it was done. */
+export function errorDocument(error: XmlNode, status: number): BackendErrorDocument {
+  const elements: Record<string, string> = {};
+  for (const name of PASSED_ELEMENTS) {
+    const value = error.value(name);
+    if (value !== undefined && value !== '' && isFitForClients(value)) elements[name] = value;
+  }
+  return { code: error.value('Code')?.trim() ?? '', message: error.value('Message') ?? '', status, elements };
+}
+
+/** The answer to a HEAD, or of something in between that is no store. */
+export function withoutDocument(status: number, code = ''): BackendErrorDocument {
+  return { code, message: '', status, elements: {} };
+}
+
 /** Codes about who the proxy is to the backend, not about the client. */
-const OWN_CREDENTIALS: ReadonlySet<string> = new Set([
+const OWN_CREDENTIALS =
+  /^(Authorization(Header|QueryParameters|Parameters)\w*|SignatureDoesNotMatch|SignatureVersionNotSupported|IncompleteSignature|Credentials?NotSupported|CredentialAccessKey\w*|(Expired|Invalid)Token(Id|Exception)?|ExpiredTokenException|TokenRefreshRequired|Invalid(AccessKeyId|ClientTokenId|Region|Security)|UnrecognizedClient\w*|Missing(AuthenticationToken|Fields)|RequestTimeTooSkewed|NotSignedUp|OptInRequired|AccountProblem|AllAccessDisabled|Unauthorized\w*)$/;
+
+/** Codes that refuse what was asked for, under a status that otherwise means that the proxy was not recognised. */
+const FORBIDDEN: ReadonlySet<string> = new Set([
   'AccessDenied',
-  'AccountProblem',
-  'AllAccessDisabled',
-  'AuthorizationHeaderMalformed',
-  'AuthorizationQueryParametersError',
-  'ExpiredToken',
-  'InvalidAccessKeyId',
-  'InvalidSecurity',
-  'InvalidToken',
-  'NotSignedUp',
-  'RequestTimeTooSkewed',
-  'SignatureDoesNotMatch',
-  'TokenRefreshRequired',
-  'Unauthorized',
+  'CrossLocationLoggingProhibited',
+  'InvalidObjectState',
+  'InvalidPayer',
+  'ObjectAlreadyInActiveTierError',
 ]);
 
 /** Codes about bytes damaged or late between proxy and backend: the same request may well succeed next time. */
@@ -103,18 +115,33 @@ const BY_STATUS: ReadonlyMap<number, S3ErrorCode> = new Map([
   [501, 'NotImplemented'],
 ]);
 
-/**
- * The error that the client gets for a backend's answer. Never carries the backend's own text, which may name the
- * proxy's access key id; `cause` holds status and code for the log.
- */
-export function backendFailure(status: number, code: string, context: FailureContext = {}): S3Error {
-  const what = describe(context);
-  const cause = new Error(`The backend answered ${status} ${code || '(no code)'}${what}`);
+/** Statuses under which a code outside the table is passed on. */
+const REFUSALS: ReadonlySet<number> = new Set([400, 403, 404, 405, 409, 412, 416, 422]);
+/** A code as S3 writes one. */
+const CODE = /^[A-Z][A-Za-z0-9]*(\.[A-Z][A-Za-z0-9]*)?$/;
+const MAX_CODE_CHARS = 80;
+
+/** Codes whose text says what is wrong, in other words each time. Of all others S3's own text is sent. */
+const EXPLAINED: ReadonlySet<string> = new Set([
+  'IllegalVersioningConfigurationException',
+  'InvalidArgument',
+  'InvalidBucketState',
+  'InvalidRequest',
+  'InvalidTag',
+  'InvalidTargetBucketForLogging',
+  'MalformedACLError',
+  'MalformedPolicy',
+  'MalformedXML',
+  'MethodNotAllowed',
+]);
+
+/** The error that the client gets for a backend's answer. `cause` holds status and code for the log. */
+export function backendFailure(answer: BackendErrorDocument, context: FailureContext = {}): S3Error {
+  const { status, code } = answer;
+  const cause = new Error(`The backend answered ${status} ${code || '(no code)'}${describe(context)}`);
   const options = { cause };
-  if (code === 'AccessDenied' && typeof context !== 'string' && context.mayBeLocked === true) {
-    return new S3Error('AccessDenied', 'Access Denied: the object may be protected by object lock.', options);
-  }
-  if (OWN_CREDENTIALS.has(code) || status === 401 || (status === 403 && !isS3ErrorCode(code))) {
+  if (code === 'AccessDenied') return denied(answer, cause);
+  if (OWN_CREDENTIALS.test(code) || status === 401 || (status === 403 && !FORBIDDEN.has(code))) {
     return new S3Error('ServiceUnavailable', "The proxy's credentials were refused by the backend.", options);
   }
   if (TRANSIENT.has(code)) {
@@ -122,26 +149,44 @@ export function backendFailure(status: number, code: string, context: FailureCon
   }
   if (OWN_REQUEST.has(code)) return new S3Error('InternalError', undefined, options);
   const known = SYNONYMS.get(code) ?? (isS3ErrorCode(code) ? code : undefined);
-  if (code === 'NotFound' || (code === '' && status === 404)) return named(notFound(context), context, cause);
+  if (code === 'NotFound' || (code === '' && status === 404)) return passed(notFound(context), answer, context, cause);
   if (known !== undefined && isPlausible(new S3Error(known).status, status)) {
-    return named(known === 'InternalError' ? 'ServiceUnavailable' : known, context, cause);
+    return passed(known === 'InternalError' ? 'ServiceUnavailable' : known, answer, context, cause);
+  }
+  if (known === undefined && REFUSALS.has(status) && code.length <= MAX_CODE_CHARS && CODE.test(code)) {
+    const message = isFitForClients(answer.message) ? answer.message : '';
+    return new S3Error({ code: code as StoreCode, status }, message, { cause, details: answer.elements });
   }
   const fallback = BY_STATUS.get(status) ?? (status >= 500 ? 'ServiceUnavailable' : 'InternalError');
   return new S3Error(fallback, undefined, options);
+}
+
+/** The store knows the proxy and refuses the request: the bucket is another account's, a policy or a lock forbids it. */
+function denied(answer: BackendErrorDocument, cause: Error): S3Error {
+  // The store's own text may name the proxy's account. S3 has one text for locks.
+  const isLocked = /object[ -]?lock|WORM|retention|legal hold/i.test(answer.message);
+  return new S3Error('AccessDenied', isLocked ? 'Access Denied because object protected by object lock.' : undefined, {
+    cause,
+  });
 }
 
 /** Codes about one bucket: S3 names it. */
 const OF_BUCKET =
   /^(NoSuchBucket|BucketNotEmpty|BucketAlready\w+|NoSuch\w+Configuration|NoSuchTagSet|NoSuchBucketPolicy|\w+NotFoundError)$/;
 
-/** With what S3's document of that code names, in the client's own words: the bucket, the key. */
-function named(code: S3ErrorCode, context: FailureContext, cause: Error): S3Error {
-  const { bucket, key } = typeof context === 'string' ? {} : context;
+/** Names in the client's own words: the store may know the bucket, key or upload under others. */
+function passed(code: S3ErrorCode, answer: BackendErrorDocument, context: FailureContext, cause: Error): S3Error {
+  const { bucket, key, versionId, uploadId } = typeof context === 'string' ? {} : context;
+  const ofKey = code === 'NoSuchKey' || code === 'NoSuchVersion';
   const details = {
+    ...answer.elements,
     ...(bucket !== undefined && OF_BUCKET.test(code) ? { BucketName: bucket } : {}),
-    ...(key !== undefined && code === 'NoSuchKey' ? { Key: key } : {}),
+    ...(key !== undefined && ofKey ? { Key: key } : {}),
+    ...(versionId !== undefined && code === 'NoSuchVersion' ? { VersionId: versionId } : {}),
+    ...(uploadId !== undefined && code === 'NoSuchUpload' ? { UploadId: uploadId } : {}),
   };
-  return new S3Error(code, undefined, { cause, details });
+  const says = EXPLAINED.has(code) && answer.message !== '' && isFitForClients(answer.message);
+  return new S3Error(code, says ? answer.message : undefined, { cause, details });
 }
 
 /** A code of the 2xx or 4xx family under a 5xx status, or the reverse, is not believed. */

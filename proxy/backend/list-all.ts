@@ -77,6 +77,5 @@ async function fetchList(
 ): Promise<Buffer> {
   const response = await o.backend.send({ method: 'GET', ...request, signal: o.signal });
   if (response.status === 200) return readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES });
-  const { status, code } = await readErrorResponse(response);
-  throw backendFailure(status, code, { operation, bucket: request.bucket, key: undefined });
+  throw backendFailure(await readErrorResponse(response), { operation, bucket: request.bucket, key: undefined });
 }

@@ -6,7 +6,7 @@
 import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
 import { parseAnyXml, type XmlNode } from '../xml/render-xml.ts';
 import { type BackendResponse, BackendUnavailable } from './backend.ts';
-import { backendFailure, readErrorResponse } from './errors.ts';
+import { backendFailure, errorDocument, readErrorResponse } from './errors.ts';
 import { readBody } from './read-body.ts';
 
 /** The root element of the result. @throws S3Error for a status other than 200, or an error in the document */
@@ -15,13 +15,12 @@ export async function readResult(
   o: { root: string; operation: string; bucket: string; key: string },
 ): Promise<XmlNode> {
   if (response.status !== 200) {
-    const { status, code } = await readErrorResponse(response);
-    throw backendFailure(status, code, o);
+    throw backendFailure(await readErrorResponse(response), o);
   }
   const document = (await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES })).toString('utf8').trim();
   const found = parseAnswer(document, o.operation);
   const error = found.child('Error');
-  if (error !== undefined) throw backendFailure(response.status, error.value('Code')?.trim() ?? '', o);
+  if (error !== undefined) throw backendFailure(errorDocument(error, response.status), o);
   const root = found.child(o.root);
   if (root === undefined) throw unreadable(o.operation);
   return root;

@@ -71,8 +71,9 @@ export class CorsConfigurations {
     if (response.status === 200) {
       return parseCorsRules((await readBody(response, { maxBytes: MAX_CONFIGURATION_BYTES })).toString('utf8'));
     }
-    const { status, code } = await readErrorResponse(response);
+    const answer = await readErrorResponse(response);
+    const { status, code } = answer;
     if (NONE.has(code) || status === 404 || status === 501) return [];
-    throw backendFailure(status, code, { operation: 'GetBucketCors', bucket });
+    throw backendFailure(answer, { operation: 'GetBucketCors', bucket });
   }
 }

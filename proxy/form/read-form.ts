@@ -40,7 +40,7 @@ let unsigned = 0;
 /**
  * Resolves when the file begins. The fields come from anybody, so they have as long to arrive as a request's head, and only so
  * many forms are read at once.
- * @throws S3Error MalformedPOSTRequest, MaxPostPreDataLengthExceeded, InvalidArgument, RequestTimeout, SlowDown
+ * @throws S3Error MalformedPOSTRequest, MaxPostPreDataLengthExceededError, InvalidArgument, RequestTimeout, SlowDown
  */
 export async function readForm(
   contentType: string,
@@ -100,7 +100,7 @@ function readFields(
         },
       });
     });
-    parser.on('fieldsLimit', () => fail(new S3Error('MaxPostPreDataLengthExceeded')));
+    parser.on('fieldsLimit', () => fail(new S3Error('MaxPostPreDataLengthExceededError')));
     parser.on('filesLimit', () => fail(notOneFile()));
     parser.on('finish', () => (begun ? whole.resolve() : fail(notOneFile())));
     parser.on('error', fail);
@@ -124,7 +124,7 @@ class FieldCollector {
   add(name: string | undefined, value: string, o: { cut: boolean }): S3Error | undefined {
     if (name === undefined) return new S3Error('MalformedPOSTRequest', 'A part of the form has no name.');
     this.#bytes += name.length + value.length;
-    if (o.cut || this.#bytes > MAX_FORM_FIELD_BYTES) return new S3Error('MaxPostPreDataLengthExceeded');
+    if (o.cut || this.#bytes > MAX_FORM_FIELD_BYTES) return new S3Error('MaxPostPreDataLengthExceededError');
     const lower = name.toLowerCase();
     if (!this.#fields.has(lower)) this.#fields.set(lower, value);
     return undefined;
@@ -139,7 +139,7 @@ class FieldCollector {
 async function* boundedUntil(source: AsyncIterable<Buffer>, begun: () => boolean): AsyncGenerator<Buffer> {
   let bytes = 0;
   for await (const chunk of source) {
-    if (!begun() && bytes > MAX_FORM_PREAMBLE_BYTES) throw new S3Error('MaxPostPreDataLengthExceeded');
+    if (!begun() && bytes > MAX_FORM_PREAMBLE_BYTES) throw new S3Error('MaxPostPreDataLengthExceededError');
     bytes += chunk.length;
     yield chunk;
   }

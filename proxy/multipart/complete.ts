@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import type { LateAttributes } from '../../crypto/attributes.ts';
 import { type PartEntry, sealFooter } from '../../crypto/footer.ts';
 import { type BackendResponse, BackendUnavailable } from '../backend/backend.ts';
-import { backendFailure, readErrorResponse } from '../backend/errors.ts';
+import { type BackendErrorDocument, backendFailure, errorDocument, readErrorResponse } from '../backend/errors.ts';
 import { readBody } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
@@ -80,21 +80,21 @@ export async function completeAtBackend(
   });
   const refusal = await refusalIn(response);
   if (refusal === undefined) return response.headers;
-  const { status, code } = refusal;
+  const { code } = refusal;
   if (code === 'NoSuchUpload') throw noSuchUpload(record);
   if (code === 'InvalidPart' || code === 'InvalidPartOrder') {
     if (await stillThere(context, record, pieces)) throw new S3Error('InvalidPart');
     throw new PiecesReplaced();
   }
-  throw backendFailure(status, code, { operation: 'CompleteMultipartUpload', bucket, key });
+  throw backendFailure(refusal, { operation: 'CompleteMultipartUpload', bucket, key, uploadId });
 }
 
 /** S3 may begin with 200 and end with an error: then the document says so. */
-async function refusalIn(response: BackendResponse): Promise<{ status: number; code: string } | undefined> {
+async function refusalIn(response: BackendResponse): Promise<BackendErrorDocument | undefined> {
   if (response.status !== 200) return readErrorResponse(response);
   const document = (await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES })).toString('utf8').trim();
   const error = parsed(document).child('Error');
-  return error === undefined ? undefined : { status: 500, code: error.value('Code') ?? '' };
+  return error === undefined ? undefined : errorDocument(error, response.status);
 }
 
 /** A document that cannot be read is no confirmation: the client asks again, and the object then tells. */

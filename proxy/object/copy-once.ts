@@ -65,7 +65,7 @@ async function inspectSource(context: StoreContext, address: ObjectAddress): Pro
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
     // A delete marker's headers describe the source, not what this request would answer with.
-    if (error.code !== 'MethodNotAllowed') throw new S3Error(error.code, error.message, { details: error.details });
+    if (error.code !== 'MethodNotAllowed') throw error.with({ headers: {} });
     throw new S3Error(
       'InvalidRequest',
       'The source of a copy request may not specifically refer to a delete marker by version id.',

@@ -13,11 +13,12 @@ import {
   BackendUnavailable,
   type QueryParameter,
 } from '../backend/backend.ts';
-import { backendFailure, readErrorResponse } from '../backend/errors.ts';
+import { backendFailure, readErrorResponse, withoutDocument } from '../backend/errors.ts';
 import { discard, readBody } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { FOOTER_GUESS_BYTES, READ_ATTEMPTS, SMALL_BODY_BYTES } from '../limits.ts';
 import type { VersionIdentity } from './attributes-cache.ts';
+import { codeBehind } from './code-behind.ts';
 import { reportObject, type StoreContext } from './context.ts';
 import { fetchFooter } from './footer.ts';
 import { tenantFor } from './newer-epoch.ts';
@@ -107,6 +108,7 @@ export const LARGEST_SMALL_BYTES = sealedPartBytes(SMALL_BODY_BYTES);
 async function inspectByHead(context: StoreContext, address: ObjectAddress): Promise<StoredObject> {
   const response = await context.store.backend.send({ method: 'HEAD', ...about(context, address) });
   discard(response);
+  if (response.status === 403) throw await forbidden(context, address);
   if (response.status !== 200) throw headFailure(response.status, response.headers, address);
   return understand(context, address, factsOf(response.headers));
 }
@@ -143,6 +145,12 @@ export async function retryWhenChanged<T>(attempt: () => Promise<T>): Promise<T>
   }
 }
 
+async function forbidden(context: StoreContext, address: ObjectAddress): Promise<S3Error> {
+  const { headers, ...request } = about(context, address);
+  const answer = await codeBehind(context, { ...request, headers: { ...headers, range: 'bytes=0-0' } });
+  return backendFailure(answer, { operation: 'HeadObject', ...address });
+}
+
 /** A HEAD has no error document: the status, and what S3 sends beside it, tell what happened. */
 function headFailure(status: number, headers: BackendHeaders, address: ObjectAddress): S3Error {
   const deleteMarker = headers['x-amz-delete-marker'];
@@ -158,8 +166,8 @@ function headFailure(status: number, headers: BackendHeaders, address: ObjectAdd
     return new S3Error('NoSuchVersion', undefined, { headers: extra, details });
   }
   if (status === 405 && deleteMarker === 'true') return new S3Error('MethodNotAllowed', undefined, { headers: extra });
-  const code = status === 400 ? 'InvalidArgument' : status === 403 ? 'AccessDenied' : '';
-  return backendFailure(status, code, { operation: 'HeadObject', bucket: address.bucket, key: address.key });
+  const answer = withoutDocument(status, status === 400 ? 'InvalidArgument' : '');
+  return backendFailure(answer, { operation: 'HeadObject', ...address });
 }
 
 export function factsOf(headers: BackendHeaders): BackendFacts {
@@ -280,8 +288,7 @@ function report(
 /** The client's error for a backend reply that is not the wanted one. Consumes the body. */
 export async function failureOf(
   response: BackendResponse,
-  context: { operation: string; bucket?: string; key?: string; mayBeLocked?: boolean },
+  context: { operation: string; bucket?: string; key?: string; versionId?: string | undefined },
 ): Promise<S3Error> {
-  const { status, code } = await readErrorResponse(response);
-  return backendFailure(status, code, context);
+  return backendFailure(await readErrorResponse(response), context);
 }

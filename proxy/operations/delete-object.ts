@@ -30,12 +30,7 @@ export const deleteObject: Operation = {
       signal: call.context.signal,
     });
     if (response.status !== 204 && response.status !== 200) {
-      const failure = await failureOf(response, {
-        operation: 'DeleteObject',
-        bucket,
-        key,
-        mayBeLocked: address.versionId !== undefined,
-      });
+      const failure = await failureOf(response, { operation: 'DeleteObject', ...address });
       throw await lateFailure(call.context, address, { conditions, kind: 'delete', failure });
     }
     discard(response);

@@ -4,7 +4,7 @@
  */
 import type { BackendResponse } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
-import { S3Error } from '../errors.ts';
+import type { S3Error } from '../errors.ts';
 import type { Reply } from '../http/reply.ts';
 import { checkRead, type ReadConditions } from '../object/conditions.ts';
 import type { StoreContext } from '../object/context.ts';
@@ -134,6 +134,5 @@ async function getFailure(address: ObjectAddress, response: Parameters<typeof fa
     const value = response.headers[name];
     if (value !== undefined) headers[name] = value;
   }
-  const details = failure.code === 'NoSuchKey' ? { Key: address.key } : failure.details;
-  return new S3Error(failure.code, failure.message, { cause: failure, details, headers });
+  return failure.with({ headers });
 }

@@ -1,7 +1,8 @@
 /** HeadBucket, passed on: whether the bucket is there, and in which region. */
-import { backendFailure } from '../backend/errors.ts';
+import { backendFailure, withoutDocument } from '../backend/errors.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
+import { codeBehind } from '../object/code-behind.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 
 export const headBucket: Operation = {
@@ -12,17 +13,21 @@ export const headBucket: Operation = {
   body: 'none',
   async run(call) {
     const bucket = bucketOf(call);
-    const response = await call.context.store.backend.send({
-      method: 'HEAD',
-      bucket,
-      headers: call.context.accountHeaders,
-      signal: call.context.signal,
-    });
+    const { context } = call;
+    const about = { bucket, headers: context.accountHeaders };
+    const response = await context.store.backend.send({ method: 'HEAD', ...about, signal: context.signal });
     discard(response);
     const { status, headers } = response;
     // A HEAD brings no code, and a bucket's name is all that this one says.
     if (status === 400) throw new S3Error('InvalidBucketName', undefined, { details: { BucketName: bucket } });
-    if (status < 200 || status > 299) throw backendFailure(status, '', { operation: 'HeadBucket', bucket });
+    if (status === 403)
+      throw backendFailure(await codeBehind(context, { ...about, query: [['max-keys', '0']] }), {
+        operation: 'HeadBucket',
+        bucket,
+      });
+    if (status < 200 || status > 299) {
+      throw backendFailure(withoutDocument(status), { operation: 'HeadBucket', bucket });
+    }
     return {
       status: 200,
       headers: {

@@ -30,8 +30,6 @@ export interface PassThrough {
   readonly check?: (call: Call, document: { text: string; root: XmlNode }) => void;
   /** Runs once the backend has accepted. */
   readonly done?: (call: Call) => void;
-  /** The backend's AccessDenied may be an object lock's. */
-  readonly mayBeLocked?: true;
 }
 
 /** About the answer, passed on. */
@@ -69,8 +67,8 @@ async function run(call: Call, row: PassThrough): Promise<Reply> {
     signal: call.context.signal,
   });
   if (response.status < 200 || response.status > 299) {
-    const { status, code } = await readErrorResponse(response);
-    throw backendFailure(status, code, { operation: name, bucket, key, mayBeLocked: row.mayBeLocked ?? false });
+    const versionId = call.request.query.get('versionId');
+    throw backendFailure(await readErrorResponse(response), { operation: name, bucket, key, versionId });
   }
   const reply = await answer(row, response);
   row.done?.(call);

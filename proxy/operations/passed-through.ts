@@ -66,7 +66,6 @@ const OBJECT_OPERATIONS: readonly Operation[] = [
     parameters: VERSION,
     headers: ['x-amz-bypass-governance-retention'],
     document: { root: 'Retention' },
-    mayBeLocked: true,
   }),
   readObject({ name: 'GetObjectLegalHold', subresource: 'legal-hold', parameters: VERSION }),
   writeObject({
@@ -74,7 +73,6 @@ const OBJECT_OPERATIONS: readonly Operation[] = [
     subresource: 'legal-hold',
     parameters: VERSION,
     document: { root: 'LegalHold' },
-    mayBeLocked: true,
   }),
 ];
 
@@ -116,7 +114,6 @@ const BUCKET_OPERATIONS: readonly Operation[] = [
   ...configuration('BucketVersioning', 'versioning', {
     headers: ['x-amz-mfa'],
     document: { root: 'VersioningConfiguration' },
-    mayBeLocked: true,
   }),
   ...configuration('BucketWebsite', 'website', { document: { root: 'WebsiteConfiguration' }, clear: true }),
   ...configuration('ObjectLockConfiguration', 'object-lock', {

@@ -161,8 +161,7 @@ async function purge(context: StoreContext, { bucket, key, versionId }: StoredRo
     discard(response);
     return true;
   }
-  const { status, code } = await readErrorResponse(response);
-  const failure = backendFailure(status, code, { operation: 'DeleteObject', bucket, key, mayBeLocked: true });
+  const failure = backendFailure(await readErrorResponse(response), { operation: 'DeleteObject', bucket, key });
   if (failure.status < 500) return false;
   throw failure;
 }

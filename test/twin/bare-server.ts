@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Backend, BackendMethod, BackendRequest, QueryParameter } from '../../proxy/backend/backend.ts';
-import { isS3ErrorCode, S3Error } from '../../proxy/errors.ts';
+import { S3Error } from '../../proxy/errors.ts';
 import { renderErrorXml } from '../../proxy/xml/render-xml.ts';
 import { ALGORITHMS, type Algorithm, referenceChecksum } from '../helpers/reference-checksums.ts';
 
@@ -197,8 +197,7 @@ function refuse(incoming: IncomingMessage, outgoing: ServerResponse, error: unkn
     return;
   }
   const known = error instanceof S3Error ? error : new S3Error('InternalError', undefined, { cause: error });
-  const code = isS3ErrorCode(known.code) ? known.code : 'InternalError';
-  const document = renderErrorXml({ Code: code, Message: known.message, ...known.details });
+  const document = renderErrorXml({ Code: known.code, Message: known.message, ...known.details });
   outgoing.writeHead(known.status, { 'content-type': 'application/xml', ...known.headers });
   outgoing.end(incoming.method === 'HEAD' ? undefined : document);
 }

@@ -70,7 +70,10 @@ function runOne(db: DatabaseSync, tx: Transaction, message: MutationMessage): Ou
     if (!db.isTransaction) throw error;
     tx.undo();
     if (error instanceof S3Error) {
-      return { id: message.id, refused: { code: error.code, message: error.message, details: error.details } };
+      return {
+        id: message.id,
+        refused: { code: error.code, status: error.status, message: error.message, details: error.details },
+      };
     }
     return { id: message.id, failed: describe(error) };
   }

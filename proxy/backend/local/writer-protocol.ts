@@ -1,5 +1,5 @@
 /** The messages between a process and its writer thread. */
-import type { ErrorDetails, S3ErrorCode } from '../../errors.ts';
+import type { ErrorDetails, S3Error } from '../../errors.ts';
 import type { MutationName } from './mutations/mutations.ts';
 
 export interface MutationMessage {
@@ -14,7 +14,12 @@ export type Outcome =
   | { readonly id: number; readonly result: unknown }
   | {
       readonly id: number;
-      readonly refused: { readonly code: S3ErrorCode; readonly message: string; readonly details: ErrorDetails };
+      readonly refused: {
+        readonly code: S3Error['code'];
+        readonly status: number;
+        readonly message: string;
+        readonly details: ErrorDetails;
+      };
     }
   | { readonly id: number; readonly failed: string };
 

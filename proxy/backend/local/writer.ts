@@ -103,8 +103,8 @@ export class Writer {
     if (waiting === undefined) return;
     if ('result' in outcome) waiting.resolve(outcome.result);
     else if ('refused' in outcome) {
-      const { code, message, details } = outcome.refused;
-      waiting.reject(new S3Error(code, message, { details }));
+      const { code, status, message, details } = outcome.refused;
+      waiting.reject(new S3Error({ code, status }, message, { details }));
     } else waiting.reject(new BackendUnavailable(`the local store could not commit: ${outcome.failed}`));
   }
 

@@ -11,7 +11,7 @@ import {
   BackendUnavailable,
   type QueryParameter,
 } from '../backend.ts';
-import { backendFailure } from '../errors.ts';
+import { backendFailure, withoutDocument } from '../errors.ts';
 import { LIST_ENCODING, parseListVersions } from '../list.ts';
 import { readBody } from '../read-body.ts';
 
@@ -61,7 +61,8 @@ export class ProbeSession {
     const response = await this.#backend.send({ ...rest, bucket: this.#bucket, ...key, signal });
     const body = await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES });
     const { status, headers } = response;
-    if (status > 501 || status === 401) throw backendFailure(status, '', { operation: 'the start-up probe' });
+    if (status > 501 || status === 401)
+      throw backendFailure(withoutDocument(status), { operation: 'the start-up probe' });
     return { status, headers, body };
   }
 
@@ -73,7 +74,8 @@ export class ProbeSession {
   /** Stores a small object and returns its ETag. @throws S3Error when that does not work, which nothing can do without. */
   async put(name: string, content: string): Promise<string> {
     const { status, headers, body } = await this.send({ method: 'PUT', name, body: Buffer.from(content) });
-    if (status !== 200) throw backendFailure(status, codeOf(body), { operation: 'PutObject', bucket: this.#bucket });
+    if (status !== 200)
+      throw backendFailure(withoutDocument(status, codeOf(body)), { operation: 'PutObject', bucket: this.#bucket });
     const { etag } = headers;
     if (etag === undefined) throw new BackendUnavailable('it stores objects without telling their ETag');
     return etag;
@@ -84,7 +86,7 @@ export class ProbeSession {
     const { status, body } = await this.send({ method: 'GET', name });
     if (status === 200) return body.toString();
     if (status === 404) return undefined;
-    throw backendFailure(status, codeOf(body), { operation: 'GetObject', bucket: this.#bucket });
+    throw backendFailure(withoutDocument(status, codeOf(body)), { operation: 'GetObject', bucket: this.#bucket });
   }
 
   /** Starts an upload. `undefined` when the store has no multipart uploads. */
@@ -104,7 +106,7 @@ export class ProbeSession {
     const { status, headers, body } = await this.send({ method: 'PUT', name, query, body: o.body });
     const { etag } = headers;
     if (status === 200 && etag !== undefined) return etag;
-    throw backendFailure(status, codeOf(body), { operation: 'UploadPart', bucket: this.#bucket });
+    throw backendFailure(withoutDocument(status, codeOf(body)), { operation: 'UploadPart', bucket: this.#bucket });
   }
 
   /** Removes every object, version and upload of this session. Failures are left: nothing of the probe is ever read again. */

@@ -1,9 +1,14 @@
-// Protects: the client gets the code that S3 would give, never blame for the proxy's own credentials, never the
-// backend's own text.
+// Protects: the client gets the code, the elements and the words that S3 would give, never blame for the proxy's own
+// credentials, and nothing of the operator's: addresses, accounts, access key ids.
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import type { BackendResponse } from '../../../proxy/backend/backend.ts';
-import { backendFailure, type FailureContext, readErrorResponse } from '../../../proxy/backend/errors.ts';
+import {
+  backendFailure,
+  type FailureContext,
+  readErrorResponse,
+  withoutDocument,
+} from '../../../proxy/backend/errors.ts';
 import { MAX_BACKEND_ERROR_BYTES } from '../../../proxy/limits.ts';
 
 describe('backendFailure', () => {
@@ -28,8 +33,13 @@ describe('backendFailure', () => {
     [304, '', undefined, 'NotModified', 304],
     [416, '', undefined, 'InvalidRange', 416],
     [405, '', undefined, 'MethodNotAllowed', 405],
+    // Refused to whoever asks: another account's bucket, a policy, a lock.
+    [403, 'AccessDenied', undefined, 'AccessDenied', 403],
+    [403, 'InvalidPayer', undefined, 'InvalidPayer', 403],
     // The proxy's own credentials.
-    [403, 'AccessDenied', undefined, 'ServiceUnavailable', 503],
+    [403, 'InvalidTokenId', undefined, 'ServiceUnavailable', 503],
+    [400, 'AuthorizationQueryParametersError', undefined, 'ServiceUnavailable', 503],
+    [400, 'SignatureVersionNotSupported', undefined, 'ServiceUnavailable', 503],
     [403, 'SignatureDoesNotMatch', undefined, 'ServiceUnavailable', 503],
     [403, 'InvalidAccessKeyId', undefined, 'ServiceUnavailable', 503],
     [403, 'RequestTimeTooSkewed', undefined, 'ServiceUnavailable', 503],
@@ -55,7 +65,16 @@ describe('backendFailure', () => {
     [404, 'ServiceUnavailable', undefined, 'InternalError', 500],
     [400, 'MissingContentLength', undefined, 'InternalError', 500],
     [400, 'MetadataTooLarge', undefined, 'InternalError', 500],
-    [400, 'SomethingNew', undefined, 'InternalError', 500],
+    // Codes that only the store knows.
+    [400, 'SomethingNew', undefined, 'SomethingNew', 400],
+    [400, 'InvalidLocationConstraint', undefined, 'InvalidLocationConstraint', 400],
+    [404, 'ReplicationConfigurationNotFoundError', undefined, 'ReplicationConfigurationNotFoundError', 404],
+    [400, 'KMS.NotFoundException', undefined, 'KMS.NotFoundException', 400],
+    [409, 'KMS.KMSInvalidStateException', undefined, 'KMS.KMSInvalidStateException', 409],
+    [407, 'ProxyAuthenticationRequired', undefined, 'InternalError', 500],
+    [500, 'SomethingNew', undefined, 'ServiceUnavailable', 503],
+    [400, 'not a code', undefined, 'InternalError', 500],
+    [400, `A${'a'.repeat(80)}`, undefined, 'InternalError', 500],
     [400, '__proto__', undefined, 'InternalError', 500],
     [400, 'constructor', undefined, 'InternalError', 500],
     [301, 'PermanentRedirect', undefined, 'InternalError', 500],
@@ -63,27 +82,105 @@ describe('backendFailure', () => {
     [200, 'InternalError', undefined, 'ServiceUnavailable', 503],
     [200, 'InvalidPart', undefined, 'InvalidPart', 400],
   ])('%i %s (%j) is %s', (status, code, context, expected, expectedStatus) => {
-    expect(backendFailure(status, code, context)).toMatchObject({ code: expected, status: expectedStatus });
+    expect(backendFailure(withoutDocument(status, code), context)).toMatchObject({
+      code: expected,
+      status: expectedStatus,
+    });
   });
 
   test('says whose credentials were refused', () => {
-    const error = backendFailure(403, 'InvalidAccessKeyId', { operation: 'PutObject' });
+    const error = backendFailure(withoutDocument(403, 'InvalidAccessKeyId'), { operation: 'PutObject' });
     expect(error.message).toBe("The proxy's credentials were refused by the backend.");
     expect((error.cause as Error).message).toBe('The backend answered 403 InvalidAccessKeyId to PutObject');
   });
 });
 
-describe('readErrorResponse', () => {
-  const answer = (body: string | Buffer, status = 404): BackendResponse => ({
-    status,
-    headers: {},
-    body: Readable.from([Buffer.from(body)]),
+describe('what the client reads', () => {
+  const failure = async (document: string, status: number, context?: FailureContext) =>
+    backendFailure(await readErrorResponse(answer(document, status)), context);
+
+  test("S3's own text for a code that has one, whatever the store wrote", async () => {
+    const error = await failure('<Error><Code>NoSuchBucket</Code><Message>no bucket</Message></Error>', 404, {
+      bucket: 'b',
+    });
+    expect(error).toMatchObject({ message: 'The specified bucket does not exist', details: { BucketName: 'b' } });
   });
 
+  test('the condition that did not hold', async () => {
+    const document = '<Error><Code>PreconditionFailed</Code><Condition>If-None-Match</Condition></Error>';
+    const error = await failure(document, 412);
+    expect(error.message).toBe('At least one of the pre-conditions you specified did not hold');
+    expect(error.details).toEqual({ Condition: 'If-None-Match' });
+  });
+
+  test("the store's text where it says what is wrong", async () => {
+    const message = 'Cannot provide multiple Tags with the same key';
+    const document = `<Error><Code>InvalidTag</Code><Message>${message}</Message><TagKey>a</TagKey></Error>`;
+    expect(await failure(document, 400)).toMatchObject({ message, details: { TagKey: 'a' } });
+    const unknown = `<Error><Code>InvalidLocationConstraint</Code><Message>The specified location-constraint is not valid</Message><LocationConstraint>moon</LocationConstraint></Error>`;
+    expect(await failure(unknown, 400)).toMatchObject({
+      code: 'InvalidLocationConstraint',
+      message: 'The specified location-constraint is not valid',
+      details: { LocationConstraint: 'moon' },
+    });
+  });
+
+  test('names are those of the client, not of the store', async () => {
+    const document =
+      '<Error><Code>NoSuchUpload</Code><UploadId>internal</UploadId><BucketName>backend-7</BucketName><Key>x</Key></Error>';
+    const error = await failure(document, 404, { bucket: 'b', key: 'k', uploadId: 'u' });
+    expect(error.details).toEqual({ UploadId: 'u' });
+  });
+
+  test.each([
+    'User: arn:aws:iam::123456789012:user/sealgate is not authorized',
+    'see https://store.internal/help',
+    'host minio-3.storage.svc refused it',
+    'the key AKIAIOSFODNN7EXAMPLE is wrong',
+    '10.0.0.7 refused it',
+    'localhost:9000 refused it',
+    'a\u0001b',
+    'x'.repeat(1025),
+  ])("nothing of the operator's: %s", async (text) => {
+    const document = (code: string) =>
+      `<Error><Code>${code}</Code><Message>${text}</Message><ArgumentName>${text}</ArgumentName></Error>`;
+    for (const code of ['InvalidArgument', 'InvalidRequest', 'SomethingNew']) {
+      const error = await failure(document(code), 400);
+      expect([error.message, error.details]).toEqual([
+        { InvalidArgument: 'Invalid Argument', InvalidRequest: 'Invalid Request', SomethingNew: '' }[code],
+        {},
+      ]);
+    }
+  });
+
+  test('sizes, digests and ETags of the sealed body stay behind', async () => {
+    const document =
+      '<Error><Code>InvalidRequest</Code><ProposedSize>9</ProposedSize><ETag>"a"</ETag><ActualObjectSize>7</ActualObjectSize></Error>';
+    expect((await failure(document, 400)).details).toEqual({});
+  });
+
+  test('a lock says so; any other denial does not name who denied', async () => {
+    const locked = '<Error><Code>AccessDenied</Code><Message>Object is WORM protected</Message></Error>';
+    expect((await failure(locked, 403)).message).toBe('Access Denied because object protected by object lock.');
+    const account = '<Error><Code>AccessDenied</Code><Message>account 1234 is not allowed</Message></Error>';
+    expect((await failure(account, 403)).message).toBe('Access Denied');
+  });
+});
+
+const answer = (body: string | Buffer, status = 404): BackendResponse => ({
+  status,
+  headers: {},
+  body: Readable.from([Buffer.from(body)]),
+});
+
+describe('readErrorResponse', () => {
   test('reads code and message', async () => {
     const body =
       '<?xml version="1.0"?>\n<Error><Code>NoSuchKey</Code><Message>gone &amp; lost</Message><Key>k</Key></Error>';
-    expect(await readErrorResponse(answer(body))).toEqual({ status: 404, code: 'NoSuchKey', message: 'gone & lost' });
+    expect(await readErrorResponse(answer(body))).toEqual({
+      ...{ status: 404, code: 'NoSuchKey', message: 'gone & lost' },
+      elements: {},
+    });
   });
 
   test.each([
@@ -93,7 +190,7 @@ describe('readErrorResponse', () => {
     ['an entity bomb', '<!DOCTYPE x [<!ENTITY a "aa">]><Error><Code>&a;</Code></Error>'],
     ['too much', Buffer.alloc(MAX_BACKEND_ERROR_BYTES + 1, ' ')],
   ])('%s has no code', async (_, body) => {
-    expect(await readErrorResponse(answer(body, 502))).toEqual({ status: 502, code: '', message: '' });
+    expect(await readErrorResponse(answer(body, 502))).toEqual(withoutDocument(502));
   });
 
   test('white space before the document is allowed, as stores that keep a client waiting send it', async () => {

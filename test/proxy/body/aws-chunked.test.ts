@@ -56,7 +56,7 @@ function decode(mode: Mode, reads: readonly Buffer[], plainBytes?: number) {
   return { payload: Buffer.concat(slices), slices, trailer: decoder.finish() };
 }
 
-function codeOf(mode: Mode, reads: readonly Buffer[], plainBytes?: number): S3ErrorCode | 'accepted' {
+function codeOf(mode: Mode, reads: readonly Buffer[], plainBytes?: number): S3Error['code'] | 'accepted' {
   try {
     decode(mode, reads, plainBytes);
     return 'accepted';

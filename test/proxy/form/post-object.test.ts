@@ -259,7 +259,7 @@ describe('a form that goes on', () => {
     // A part without a disposition is no field, and may be as long as it likes to the parser.
     connection.write(`--${BOUNDARY}\r\nContent-Type: text/plain\r\n\r\n`);
     for (let sent = 0; sent < 20; sent++) connection.write(Buffer.alloc(16 * 1024, 'x'));
-    expect(await connection.until(/<\/Error>/)).toContain('MaxPostPreDataLengthExceeded');
+    expect(await connection.until(/<\/Error>/)).toContain('MaxPostPreDataLengthExceededError');
     connection.close();
   });
 });

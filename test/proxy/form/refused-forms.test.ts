@@ -98,7 +98,7 @@ describe('what is refused, and stores nothing', () => {
     [
       'fields of more than 20 KiB',
       () => ({ fields: { key: 'posted', 'x-amz-meta-a': 'x'.repeat(20_500) } }),
-      '400 MaxPostPreDataLengthExceeded',
+      '400 MaxPostPreDataLengthExceededError',
     ],
     ['tags that are no XML', () => ({ fields: { key: 'posted', tagging: 'a=b' } }), '400 MalformedXML'],
     [
@@ -148,7 +148,7 @@ describe('what is refused, and stores nothing', () => {
     });
     expect(outcome(await post({ fields: { key: 'many' }, change: change(200) }))).toBe('204');
     expect(outcome(await post({ fields: { key: 'more' }, change: change(201) }))).toBe(
-      '400 MaxPostPreDataLengthExceeded',
+      '400 MaxPostPreDataLengthExceededError',
     );
     expect((await read('more')).status).toBe(404);
   });

@@ -65,7 +65,7 @@ function findSource(store: Store, request: StoreRequest): FoundObject {
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
     // The headers that tell of a delete marker are a reply's own, not its source's.
-    if (error.code !== 'MethodNotAllowed') throw new S3Error(error.code, error.message, { details: error.details });
+    if (error.code !== 'MethodNotAllowed') throw error.with({ headers: {} });
     throw new S3Error('InvalidRequest', 'The source of a copy request may not specifically refer to a delete marker.');
   }
 }
