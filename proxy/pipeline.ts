@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { authenticate, authenticateForm, type Caller } from './access/authenticate.ts';
 import { authorise } from './access/authorise.ts';
 import { BackendUnavailable } from './backend/backend.ts';
+import { isDeniedByStore } from './backend/errors.ts';
 import { IncomingBody } from './body/incoming.ts';
 import { openBody, type VerifiedBody } from './body/verified-body.ts';
 import { answerPreflight, crossOriginHeaders } from './cors/cross-origin.ts';
@@ -251,7 +252,9 @@ function abortedWhenGone(outgoing: ServerResponse): AbortSignal {
 
 /** What is not the client's doing is for the operator, with its causes. */
 function logFailure(pipeline: Pipeline, progress: Progress, failure: unknown): void {
-  const { status, code } = asS3Error(failure);
+  const { status, code, cause } = asS3Error(failure);
+  if (isDeniedByStore(failure))
+    pipeline.log.warn({ requestId: progress.id, err: cause }, 'the backend denied the request');
   if (status < 500 || code === 'NotImplemented' || code === 'SlowDown') return;
   const entry = { requestId: progress.id, err: failure };
   if (code === 'InternalError') pipeline.log.error(entry, 'the request failed');

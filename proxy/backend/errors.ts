@@ -135,10 +135,20 @@ const EXPLAINED: ReadonlySet<string> = new Set([
   'MethodNotAllowed',
 ]);
 
+/** The cause of every error that stands for a refusal of the store: what it answered, for the log. */
+class StoreRefusal extends Error {
+  readonly code = 'STORE_REFUSAL';
+}
+
+/** The store denies what the proxy asked for, rather than Sealgate denying the client. */
+export function isDeniedByStore(error: unknown): boolean {
+  return error instanceof S3Error && error.code === 'AccessDenied' && error.cause instanceof StoreRefusal;
+}
+
 /** The error that the client gets for a backend's answer. `cause` holds status and code for the log. */
 export function backendFailure(answer: BackendErrorDocument, context: FailureContext = {}): S3Error {
   const { status, code } = answer;
-  const cause = new Error(`The backend answered ${status} ${code || '(no code)'}${describe(context)}`);
+  const cause = new StoreRefusal(`The backend answered ${status} ${code || '(no code)'}${describe(context)}`);
   const options = { cause };
   if (code === 'AccessDenied') return denied(answer, cause);
   if (OWN_CREDENTIALS.test(code) || status === 401 || (status === 403 && !FORBIDDEN.has(code))) {

@@ -3,6 +3,7 @@
  * along, so that the backend still decides atomically. Where it cannot, the answer is NotImplemented unless a setting allows
  * best effort.
  */
+import { isDeniedByStore } from '../backend/errors.ts';
 import { S3Error } from '../errors.ts';
 import { evaluate, type WriteConditions } from './conditions.ts';
 import type { StoreContext } from './context.ts';
@@ -89,6 +90,7 @@ async function exists(context: StoreContext, address: ObjectAddress): Promise<bo
     return true;
   } catch (error) {
     if (error instanceof S3Error && error.status === 404) return false;
+    if (isDeniedByStore(error)) throw error;
     // An object that cannot be opened is there all the same.
     if (error instanceof S3Error && (error.code === 'AccessDenied' || error.code === 'InternalError')) return true;
     throw error;

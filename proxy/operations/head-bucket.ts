@@ -20,13 +20,10 @@ export const headBucket: Operation = {
     const { status, headers } = response;
     // A HEAD brings no code, and a bucket's name is all that this one says.
     if (status === 400) throw new S3Error('InvalidBucketName', undefined, { details: { BucketName: bucket } });
-    if (status === 403)
-      throw backendFailure(await codeBehind(context, { ...about, query: [['max-keys', '0']] }), {
-        operation: 'HeadBucket',
-        bucket,
-      });
     if (status < 200 || status > 299) {
-      throw backendFailure(withoutDocument(status), { operation: 'HeadBucket', bucket });
+      const sameAsGet = { ...about, query: [['max-keys', '0'] as const] };
+      const answer = status === 403 ? await codeBehind(context, sameAsGet) : withoutDocument(status);
+      throw backendFailure(answer, { operation: 'HeadBucket', bucket });
     }
     return {
       status: 200,

@@ -9,6 +9,7 @@
  */
 import { FormatError } from '../../crypto/errors.ts';
 import { BackendUnavailable } from '../backend/backend.ts';
+import { isDeniedByStore } from '../backend/errors.ts';
 import { discard, readBody } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { MIN_PART_BYTES, REWRAP_ATTEMPTS } from '../limits.ts';
@@ -132,7 +133,7 @@ function outcomeOf(error: unknown): RewrapOutcome | 'again' | undefined {
   if (!(error instanceof S3Error)) return undefined;
   if (REPLACED.has(error.code)) return 'again';
   if (error.code === 'InvalidObjectState') return { kind: 'archived' };
-  if (error.code === 'ServiceUnavailable' || error.code === 'SlowDown') return undefined;
+  if (error.code === 'ServiceUnavailable' || error.code === 'SlowDown' || isDeniedByStore(error)) return undefined;
   return { kind: 'failed', reason: `${error.code}: ${error.message}` };
 }
 

@@ -87,7 +87,6 @@ const FAULTS: readonly (readonly [name: string, fault: Fault, code: string])[] =
   ['503 ServiceUnavailable', { kind: 'status', status: 503, code: 'ServiceUnavailable' }, 'ServiceUnavailable'],
   ['503 SlowDown', { kind: 'status', status: 503, code: 'SlowDown' }, 'SlowDown'],
   ['429 TooManyRequests', { kind: 'status', status: 429, code: 'TooManyRequests' }, 'SlowDown'],
-  ['its own AccessDenied', { kind: 'status', status: 403, code: 'AccessDenied' }, 'ServiceUnavailable'],
   [
     'its own SignatureDoesNotMatch',
     { kind: 'status', status: 403, code: 'SignatureDoesNotMatch' },
@@ -118,6 +117,22 @@ describe.each(FAULTS)('%s', (_, fault, code) => {
       compared++;
     }
     expect(compared).toBe(Object.keys(REQUESTS).length);
+  });
+});
+
+describe('a denial', () => {
+  test('is passed on for every operation, also where a HEAD did not say why, and reported to the operator', async () => {
+    for (const [name, request] of Object.entries(REQUESTS)) {
+      const heal = faulty.inject({
+        when: ({ bucket }) => bucket !== 'sealgate-state',
+        fault: { kind: 'status', status: 403, code: 'AccessDenied' },
+      });
+      const reply = await bench.send(request());
+      heal();
+      expect([name, reply.status]).toEqual([name, 403]);
+      if (request().method !== 'HEAD') expect(reply.body.toString()).toContain('<Message>Access Denied</Message>');
+    }
+    expect(Object.keys(REQUESTS).length).toBeGreaterThan(10);
   });
 });
 

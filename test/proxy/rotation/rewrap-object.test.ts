@@ -136,7 +136,7 @@ describe('a store that fails', () => {
       expect(one).toMatchObject({ rewrapped: 39, retired: [], pass: { failed: 1, failures: [{ key: 'k7' }] } });
       broken = /^k\d+$/;
       const again = await rotation.begin();
-      await expect(rotation.drain(again.opened)).rejects.toThrow('refused by the backend');
+      await expect(rotation.drain(again.opened)).rejects.toMatchObject({ code: 'AccessDenied' });
       bench.backend.intercept = (request, next) => next(request);
       expect(await rotation.drain(again.opened)).toMatchObject({ rewrapped: 40, retired: [1, 2] });
     } finally {
