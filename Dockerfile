@@ -17,5 +17,5 @@ COPY sigv4 ./sigv4
 COPY proxy ./proxy
 USER node
 EXPOSE 8080 8081
-ENTRYPOINT ["node", "bin/sealgate.js"]
+ENTRYPOINT ["node", "/app/bin/sealgate.js"]
 CMD ["serve"]

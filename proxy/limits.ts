@@ -278,19 +278,6 @@ export const MAX_XML_MARKUP_CHARACTERS = 8 * KiB;
 export const MAX_CREATE_BUCKET_BYTES = 64 * KiB;
 /** Fetches of CORS rules under way at once per process: the only backend requests that nobody has to sign for. */
 export const CORS_FETCHES_AT_ONCE = 8;
-/** Milliseconds for which a start waits for a store that does not answer yet, and after which it asks again. */
-export const STORE_WAIT_MS = 30_000;
-export const STORE_WAIT_STEP_MS = 1_000;
-/** Milliseconds for the probe of what the store can do, at start. */
-export const PROBE_TIMEOUT_MS = 60_000;
-/** Milliseconds to remove what the probe wrote, even when the probe itself was given up. */
-export const PROBE_CLEAN_UP_MS = 30_000;
-/** Milliseconds for the store to answer when readiness is asked for. */
-export const READINESS_TIMEOUT_MS = 5_000;
-/** Milliseconds before a worker process that ended is replaced: one that cannot start must not be started in a tight loop. */
-export const WORKER_RESTART_MS = 1_000;
-/** Worker processes. */
-export const MAX_WORKERS = 256;
 /** A request of the query API (IAM, STS), bytes: the longest has an access key id, a tenant id and some 100 more. */
 export const MAX_QUERY_BODY_BYTES = 4 * KiB;
 /** Parameters in one; the action with the most takes six. */

@@ -5,6 +5,7 @@ import { openLocalBackend } from './backend/local/local.ts';
 import { type Capabilities, probeCapabilities } from './backend/probe.ts';
 import { openS3Backend } from './backend/s3/s3.ts';
 import type { Config } from './config/config.ts';
+import { ConfigError, type Variable } from './config/settings.ts';
 import { CorsConfigurations } from './cors/configurations.ts';
 import { BodyProgress } from './http/body-progress.ts';
 import { type ListenAddress, type RunningServer, startServer } from './http/server.ts';
@@ -17,7 +18,7 @@ import { type SignIn, Tenancy } from './keyring/tenancy.ts';
 import type { TenantSlot } from './keyring/uses/last-used.ts';
 import { UseNotes } from './keyring/uses/note-uses.ts';
 import { onWorkersChange, tellWorkers } from './keyring/worker-changes.ts';
-import { LISTED_PAGES_BYTES, LONGEST_WRITE_SECONDS, PROBE_TIMEOUT_MS, READINESS_TIMEOUT_MS } from './limits.ts';
+import { LISTED_PAGES_BYTES, LONGEST_WRITE_SECONDS } from './limits.ts';
 import { MemoryBudget } from './memory/admission.ts';
 import { defaultMemoryBytes } from './memory/memory-setting.ts';
 import { UploadCache } from './multipart/upload-cache.ts';
@@ -30,6 +31,7 @@ import { opsApp, startOpsServer } from './observe/ops-server.ts';
 import { OPERATIONS } from './operations/table.ts';
 import type { Pipeline } from './pipeline.ts';
 import { createRouter } from './route.ts';
+import { PROBE_TIMEOUT_MS, READINESS_TIMEOUT_MS } from './running-limits.ts';
 
 /** The store and the state in it: enough for the command line. */
 export interface Storage {
@@ -79,8 +81,10 @@ export async function startProxy(o: {
   const metrics = createMetrics(memory);
   const pipeline = createPipeline({ ...o, metrics, memory });
   const connections = o.maxConnections === undefined ? {} : { maxConnections: o.maxConnections };
-  const server = await startServer(pipeline, { listen: config.listen, tls: config.tls, ...connections });
-  const ops = o.ops ? await startOps(config, storage, metrics) : undefined;
+  const server = await listening('SEALGATE_LISTEN', config.listen, () =>
+    startServer(pipeline, { listen: config.listen, tls: config.tls, ...connections }),
+  );
+  const ops = o.ops ? await startOps(config, storage, metrics).catch(closing(server)) : undefined;
   return {
     address: server.address,
     async close() {
@@ -179,5 +183,32 @@ export function startOps(config: Config, storage: Storage, metrics: MetricsText)
       if (response.status !== 200) throw new Error(`the state bucket answers ${response.status}`);
     },
   };
-  return startOpsServer(opsApp({ metrics, readiness }), config.opsListen);
+  return listening('SEALGATE_OPS_LISTEN', config.opsListen, () =>
+    startOpsServer(opsApp({ metrics, readiness }), config.opsListen),
+  );
+}
+
+const LISTEN_FAILURES: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is in use by another process',
+  EADDRNOTAVAIL: 'is no address of this machine',
+  EACCES: 'may not be listened on by this user: ports below 1024 need a privilege',
+  ENOTFOUND: 'is a name that does not resolve',
+};
+
+/** @throws ConfigError by the variable's name when the address cannot be listened on */
+async function listening<T>(variable: Variable, { host, port }: ListenAddress, listen: () => Promise<T>): Promise<T> {
+  try {
+    return await listen();
+  } catch (error) {
+    const reason = LISTEN_FAILURES[(error as { code?: string }).code ?? ''];
+    throw reason === undefined ? error : new ConfigError(variable, `${host}:${port} ${reason}`);
+  }
+}
+
+/** What was started goes when the rest cannot start. */
+function closing(server: RunningServer): (error: unknown) => Promise<never> {
+  return async (error) => {
+    await server.close();
+    throw error;
+  };
 }

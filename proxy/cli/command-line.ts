@@ -1,5 +1,6 @@
 /** What the commands about tenants and keys share: reading arguments, and telling an operator what went wrong. */
 import { parseArgs } from 'node:util';
+import { suggestion } from '../config/nearest.ts';
 import { S3Error } from '../errors.ts';
 import { KeyringConflict } from '../keyring/admin/change-keyring.ts';
 import { KeyError } from '../keyring/admin/key-errors.ts';
@@ -26,22 +27,53 @@ export class UsageError extends Error {}
 
 type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>;
 
-/** `names`: of the positional arguments, all needed. @throws UsageError */
-export function parseCommand<const T extends Options>(args: readonly string[], names: readonly string[], options: T) {
+/** What a command takes: the names of its positional arguments, all needed, and its options. */
+export interface Shape<T extends Options = Options> {
+  readonly names: readonly string[];
+  readonly options: T;
+}
+
+export function shape<const T extends Options>(names: readonly string[], options: T): Shape<T> {
+  return { names, options };
+}
+
+/** @throws UsageError */
+export function parseCommand<const T extends Options>(args: readonly string[], { names, options }: Shape<T>) {
   const parsed = parseStrictly(args, options);
   const { positionals } = parsed;
   const missing = names[positionals.length];
   if (missing !== undefined) throw new UsageError(`${missing} is missing.`);
-  if (positionals.length > names.length) throw new UsageError(`Unexpected argument '${positionals[names.length]}'.`);
+  const unexpected = positionals[names.length];
+  if (unexpected !== undefined)
+    throw new UsageError(`Unexpected argument '${unexpected}'.${meant(unexpected, options)}`);
   return parsed;
 }
 
 function parseStrictly<const T extends Options>(args: readonly string[], options: T) {
+  refuseUnknownOptions(args, options);
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
   } catch (cause) {
     throw new UsageError(cause instanceof Error ? cause.message : 'Wrong arguments.', { cause });
   }
+}
+
+/** Node's own refusal explains positional arguments; the nearest option is more help. */
+function refuseUnknownOptions(args: readonly string[], options: Options): void {
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
+  for (const token of tokens) {
+    if (token.kind !== 'option' || Object.hasOwn(options, token.name)) continue;
+    throw new UsageError(`Unknown option '${token.rawName}'.${suggestion(token.rawName, optionNames(options))}`);
+  }
+}
+
+function optionNames(options: Options): readonly string[] {
+  return Object.keys(options).map((name) => `--${name}`);
+}
+
+/** An option whose dashes were forgotten. */
+function meant(argument: string, options: Options): string {
+  return Object.hasOwn(options, argument) ? ` Did you mean '--${argument}'?` : '';
 }
 
 /** @throws UsageError */
@@ -106,10 +138,32 @@ export async function runNamed<O extends Output>(
 ): Promise<number> {
   const [name = '', ...rest] = args;
   return reporting({ ...help, ...o }, async () => {
-    const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-    if (command === undefined) throw new UsageError(name === '' ? 'Say what to do.' : `Unknown command '${name}'.`);
-    return command(rest, o);
+    return named(name, commands)(rest, o);
   });
+}
+
+/** Of a group of commands, before a store is opened for them: so a wrong command line is refused whatever the settings are. */
+export async function parsedFirst(
+  args: readonly string[],
+  shapes: Readonly<Record<string, Shape>>,
+  o: Output & { readonly command: string; readonly usage: string },
+  work: () => Promise<number>,
+): Promise<number> {
+  return reporting(o, () => {
+    const [name = '', ...rest] = args;
+    parseCommand(rest, named(name, shapes));
+    return work();
+  });
+}
+
+/** @throws UsageError that names the nearest one */
+function named<T>(name: string, all: Readonly<Record<string, T>>): T {
+  const found = Object.hasOwn(all, name) ? all[name] : undefined;
+  if (found !== undefined) return found;
+  const names = Object.keys(all);
+  throw new UsageError(
+    name === '' ? `Say what to do: ${names.join(', ')}.` : `Unknown command '${name}'.${suggestion(name, names)}`,
+  );
 }
 
 /** Runs a command; what stands in its way is said, and becomes the exit code. @throws own bugs on */

@@ -2,7 +2,8 @@
  * What a command works on: the same state as the servers, by the same settings. Without any setting it is the quickstart's
  * data in the current directory, if there are any.
  */
-import { type Config, parseConfig, readSettings } from '../config/config.ts';
+import { type Config, parseConfig } from '../config/config.ts';
+import { readSettings } from '../config/settings.ts';
 import { openStorage, type Storage } from '../runtime.ts';
 import { quickstartSettings } from './quickstart.ts';
 

@@ -1,5 +1,5 @@
 /** What `sealgate decrypt` was asked for, as typed values. */
-import { parseArgs } from 'node:util';
+import { parseCommand, shape, UsageError } from './command-line.ts';
 
 export const DECRYPT_USAGE = `Usage: sealgate decrypt KEYS --bucket NAME SOURCE --output PATH [options]
 
@@ -55,41 +55,40 @@ export interface DecryptCommand {
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean', default: false } as const;
 
-/** @throws Error that says what is wrong with them */
+const DECRYPT = shape([], {
+  bucket: text,
+  key: text,
+  'version-id': text,
+  prefix: text,
+  all: flag,
+  input: text,
+  head: text,
+  output: text,
+  credentials: text,
+  'escrow-key': text,
+  keyring: text,
+  tenant: text,
+  force: flag,
+  'skip-existing': flag,
+  'skip-foreign': flag,
+  metadata: flag,
+  json: flag,
+});
+
+/** @throws UsageError */
 export function parseDecryptOptions(args: readonly string[]): DecryptCommand {
-  const { values } = parseArgs({
-    args: [...args],
-    strict: true,
-    options: {
-      bucket: text,
-      key: text,
-      'version-id': text,
-      prefix: text,
-      all: flag,
-      input: text,
-      head: text,
-      output: text,
-      credentials: text,
-      'escrow-key': text,
-      keyring: text,
-      tenant: text,
-      force: flag,
-      'skip-existing': flag,
-      'skip-foreign': flag,
-      metadata: flag,
-      json: flag,
-    },
-  });
+  const { values } = parseCommand(args, DECRYPT);
   const { bucket, output, credentials, keyring, tenant, force, metadata, json } = values;
   if (bucket === undefined)
-    throw new Error('--bucket is missing. The name that clients use is part of what is authenticated.');
-  if (output === undefined) throw new Error('--output is missing.');
+    throw new UsageError('--bucket is missing. The name that clients use is part of what is authenticated.');
+  if (output === undefined) throw new UsageError('--output is missing.');
   const source = sourceOf(values);
-  if (source.kind === 'many' && output === '-') throw new Error('Several objects need a directory.');
-  if (tenant !== undefined && !/^[0-9a-f]{24}$/.test(tenant)) throw new Error('--tenant is 24 hex digits.');
-  if (force && values['skip-existing']) throw new Error('--force and --skip-existing contradict each other.');
+  if (source.kind === 'many' && output === '-') throw new UsageError('Several objects need a directory.');
+  if (tenant !== undefined && !/^[0-9a-f]{24}$/.test(tenant)) throw new UsageError('--tenant is 24 hex digits.');
+  if (force && values['skip-existing']) throw new UsageError('--force and --skip-existing contradict each other.');
   const escrowKey = values['escrow-key'];
-  if (escrowKey !== undefined && credentials !== undefined) throw new Error('Choose --credentials or --escrow-key.');
+  if (escrowKey !== undefined && credentials !== undefined)
+    throw new UsageError('Choose --credentials or --escrow-key.');
   const skipped = { skipExisting: values['skip-existing'], skipForeign: values['skip-foreign'] };
   return { bucket, output, source, credentials, escrowKey, keyring, tenant, force, metadata, json, ...skipped };
 }
@@ -106,14 +105,14 @@ interface SourceValues {
 function sourceOf(values: SourceValues): DecryptSource {
   const { key, prefix, all, input, head } = values;
   const named = [key !== undefined, prefix !== undefined, all].filter(Boolean).length;
-  if (named !== 1) throw new Error('Exactly one of --key, --prefix and --all is needed.');
-  if ((input === undefined) !== (head === undefined)) throw new Error('--input and --head belong together.');
+  if (named !== 1) throw new UsageError('Exactly one of --key, --prefix and --all is needed.');
+  if ((input === undefined) !== (head === undefined)) throw new UsageError('--input and --head belong together.');
   if (key === undefined && (input !== undefined || values['version-id'] !== undefined)) {
-    throw new Error('--input, --head and --version-id are for one --key.');
+    throw new UsageError('--input, --head and --version-id are for one --key.');
   }
   if (key === undefined) return { kind: 'many', prefix: prefix ?? '' };
-  if (key === '') throw new Error('--key is empty. For a whole bucket there is --all.');
+  if (key === '') throw new UsageError('--key is empty. For a whole bucket there is --all.');
   if (input === undefined || head === undefined) return { kind: 'object', key, versionId: values['version-id'] };
-  if (values['version-id'] !== undefined) throw new Error('--version-id is for objects of a store.');
+  if (values['version-id'] !== undefined) throw new UsageError('--version-id is for objects of a store.');
   return { kind: 'file', key, input, head };
 }

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import type { Backend } from '../backend/backend.ts';
 import type { Capabilities } from '../backend/probe.ts';
-import { readSettings } from '../config/config.ts';
+import { readSettings } from '../config/settings.ts';
 import { readSmallFile } from '../config/small-file.ts';
 import { parseStoreConfig, type StoreConfig } from '../config/store-config.ts';
 import { KeyError } from '../keyring/admin/key-errors.ts';
@@ -19,6 +19,7 @@ import { parseStoredHeaders } from '../offline/stored-headers.ts';
 import { FileExists } from '../offline/write-aside.ts';
 import { openStorage, type Storage } from '../runtime.ts';
 import { NoCallerSecret, readCallerSecret } from './caller-secret.ts';
+import { UsageError } from './command-line.ts';
 import { DECRYPT_USAGE, type DecryptCommand, parseDecryptOptions } from './decrypt-options.ts';
 import { readEscrowKey } from './escrow-key-file.ts';
 import { quickstartSettings } from './quickstart.ts';
@@ -40,7 +41,8 @@ export async function decryptCommand(
   try {
     command = parseDecryptOptions(args);
   } catch (error) {
-    io.stderr.write(`sealgate decrypt: ${error instanceof Error ? error.message : 'wrong usage'}\n\n${DECRYPT_USAGE}`);
+    if (!(error instanceof UsageError)) throw error;
+    io.stderr.write(`sealgate decrypt: ${error.message}\n\n${DECRYPT_USAGE}`);
     return 2;
   }
   const interrupted = new AbortController();

@@ -9,6 +9,9 @@ const SERVER_MANAGED = 'server-managed';
 
 export function describeSummary(summary: TenantSummary): string {
   if (summary.status === 'tampered') return `${summary.tenant}  TAMPERED  ${summary.detail}`;
+  if (summary.status === 'seal-key-missing') {
+    return `${summary.tenant}  signed under seal key ${summary.sealKey}, which is not configured`;
+  }
   const { tenant, created, generation, keys, sealKey, serverManaged } = summary;
   const managed = serverManaged ? `  ${SERVER_MANAGED}` : '';
   return `${tenant}  created ${created}  keys ${keys}  generation ${generation}  seal key ${sealKey}${managed}`;

@@ -8,7 +8,7 @@ import { changeKeyring, openKeyring } from '../keyring/admin/change-keyring.ts';
 import { generateEscrowKey, renderEscrowKeyFile } from '../keyring/slots/escrow-key.ts';
 import { timestamp } from '../keyring/state/document.ts';
 import { KEY_COMMAND_TIMEOUT_MS } from '../limits.ts';
-import { type Output, parseCommand, runNamed, UsageError } from './command-line.ts';
+import { type Output, parseCommand, runNamed, shape, UsageError } from './command-line.ts';
 import { readCaller } from './key-caller.ts';
 import { openKeyringCommand } from './keyring-command.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';
@@ -23,6 +23,8 @@ keygen  makes a key pair: the private key goes into FILE, for its owner only, th
 remove  takes the escrow off the tenant whose key is given. Unset SEALGATE_ESCROW_PUBLIC_KEY first, or it comes back.
         --credentials  JSON with accessKeyId and secretAccessKey, - for standard input;
                        else AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+
+Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
 `;
 
 interface EscrowOptions extends Output {
@@ -35,8 +37,10 @@ export function escrowCommand(args: readonly string[], environment: NodeJS.Proce
   return runNamed(args, { keygen, remove }, o, { command: 'escrow', usage: ESCROW_USAGE });
 }
 
+const KEYGEN = shape([], { out: { type: 'string' }, json: { type: 'boolean' } });
+
 async function keygen(args: readonly string[], o: EscrowOptions): Promise<number> {
-  const { out, json } = parseCommand(args, [], { out: { type: 'string' }, json: { type: 'boolean' } }).values;
+  const { out, json } = parseCommand(args, KEYGEN).values;
   if (out === undefined || out === '') throw new UsageError('--out is missing: name the file for the private key.');
   const key = generateEscrowKey();
   await writeSecretFile(out, renderEscrowKeyFile(key, timestamp(new Date())));
@@ -49,9 +53,11 @@ async function keygen(args: readonly string[], o: EscrowOptions): Promise<number
   return 0;
 }
 
+const REMOVE = shape([], { credentials: { type: 'string' } });
+
 async function remove(args: readonly string[], o: EscrowOptions): Promise<number> {
   const { environment } = o;
-  const { credentials } = parseCommand(args, [], { credentials: { type: 'string' } }).values;
+  const { credentials } = parseCommand(args, REMOVE).values;
   return openKeyringCommand(environment, async (deps) => {
     const signal = AbortSignal.timeout(KEY_COMMAND_TIMEOUT_MS);
     const { key } = await readCaller(deps, { file: credentials, environment }, signal);

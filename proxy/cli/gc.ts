@@ -1,35 +1,37 @@
 /** `sealgate gc`: removes what abandoned multipart uploads and keys that are gone left, or says what it would remove. */
-import { parseArgs } from 'node:util';
 import { collectOrphanedIds } from '../keyring/access-keys/orphaned-ids.ts';
 import type { SealKeys } from '../keyring/access-keys/seal-keys.ts';
 import { collectOrphanedUses } from '../keyring/uses/orphaned-uses.ts';
 import { collectGarbage, type GarbageFound } from '../multipart/collect-garbage.ts';
 import type { Storage } from '../runtime.ts';
+import { parseCommand, reporting, shape, UsageError } from './command-line.ts';
 import { openCommandStorage } from './command-storage.ts';
+import { PROCESS_OUTPUT } from './process-output.ts';
 
 export const GC_USAGE = `Usage: sealgate gc [--dry-run] [--abandoned-after DAYS] [--unrecorded] [--json]
 
 Removes from the state bucket what uploads left that the backend no longer knows, and aborts uploads begun more than
 DAYS ago (default 7). With --unrecorded it also looks through all other buckets, and aborts uploads begun more than DAYS
 ago that have no record: what a server left that was killed, but also what other programs upload into these buckets.
-Records of the last use of keys that are gone go too, and those of registered access key ids that no key has. With --dry-run nothing is changed.
+Records of the last use of keys that are gone go too, and those of registered access key ids that no key has.
+With --dry-run nothing is changed.
+
+Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
 `;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** @returns the exit code */
 export async function gcCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
-  const options = parseOptions(args);
-  if (options === undefined) {
-    process.stderr.write(GC_USAGE);
-    return 2;
-  }
-  const { storage, config } = await openCommandStorage(environment);
-  try {
-    return await report(storage, { ...options, sealKeys: config.sealKeys });
-  } finally {
-    await storage.backend.close();
-  }
+  return reporting({ ...PROCESS_OUTPUT, command: 'gc', usage: GC_USAGE }, async () => {
+    const options = parseOptions(args);
+    const { storage, config } = await openCommandStorage(environment);
+    try {
+      return await report(storage, { ...options, sealKeys: config.sealKeys });
+    } finally {
+      await storage.backend.close();
+    }
+  });
 }
 
 interface Options {
@@ -39,24 +41,19 @@ interface Options {
   readonly json: boolean;
 }
 
-function parseOptions(args: readonly string[]): Options | undefined {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        'dry-run': { type: 'boolean', default: false },
-        'abandoned-after': { type: 'string', default: '7' },
-        unrecorded: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-      },
-    });
-    const days = /^\d{1,5}$/.test(values['abandoned-after']) ? Number(values['abandoned-after']) : undefined;
-    if (days === undefined) return undefined;
-    const { unrecorded, json } = values;
-    return { dryRun: values['dry-run'], abandonedAfterMs: days * DAY_MS, unrecorded, json };
-  } catch {
-    return undefined;
-  }
+const GC = shape([], {
+  'dry-run': { type: 'boolean', default: false },
+  'abandoned-after': { type: 'string', default: '7' },
+  unrecorded: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+});
+
+/** @throws UsageError */
+function parseOptions(args: readonly string[]): Options {
+  const { values } = parseCommand(args, GC);
+  if (!/^\d{1,5}$/.test(values['abandoned-after'])) throw new UsageError('--abandoned-after is a number of days.');
+  const { unrecorded, json } = values;
+  return { dryRun: values['dry-run'], abandonedAfterMs: Number(values['abandoned-after']) * DAY_MS, unrecorded, json };
 }
 
 async function report(storage: Storage, o: Options & { readonly sealKeys: SealKeys }): Promise<number> {

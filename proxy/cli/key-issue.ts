@@ -6,7 +6,7 @@ import { type ApiKey, apiKeyFromText, MAX_RAW_BYTES, MAX_REGISTERED_RAW_BYTES } 
 import { DEFAULT_KDFS, isKdfName, type Kdf } from '../keyring/slots/kdf.ts';
 import { refuseWeakKey } from '../keyring/slots/strength.ts';
 import { NoCallerSecret, readSecretText } from './caller-secret.ts';
-import { durationOf, expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, UsageError } from './command-line.ts';
+import { durationOf, expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, shape, UsageError } from './command-line.ts';
 import { handOut, keptMembers } from './issued-key.ts';
 import type { KeyCommandOptions } from './key.ts';
 import { type Caller, readCaller } from './key-caller.ts';
@@ -26,15 +26,19 @@ interface TermValues {
   readonly kdf?: string | undefined;
 }
 
+export const CREATE_KEY = shape([], { ...SINK_OPTIONS, ...TERM_OPTIONS });
+
 export async function createKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
-  const { values } = parseCommand(args, [], { ...SINK_OPTIONS, ...TERM_OPTIONS });
+  const { values } = parseCommand(args, CREATE_KEY);
   const terms = newKeyOf(values, o.deps.now());
   await issue(values, o, (admin, caller, keep) => admin.create(caller, { ...terms, keep }, o.signal));
   return 0;
 }
 
+export const IMPORT_KEY = shape([], { ...SINK_OPTIONS, ...TERM_OPTIONS, 'key-file': text });
+
 export async function importKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
-  const { values } = parseCommand(args, [], { ...SINK_OPTIONS, ...TERM_OPTIONS, 'key-file': text });
+  const { values } = parseCommand(args, IMPORT_KEY);
   const file = values['key-file'];
   if (file === undefined)
     throw new UsageError('--key-file is missing: the file with the API key, or - for standard input.');
@@ -51,8 +55,10 @@ export async function importKey(args: readonly string[], o: KeyCommandOptions): 
   return 0;
 }
 
+export const ROTATE_KEY = shape([], { ...SINK_OPTIONS, slot: text, grace: text, registered: flag, kdf: text });
+
 export async function rotateKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
-  const { values } = parseCommand(args, [], { ...SINK_OPTIONS, slot: text, grace: text, registered: flag, kdf: text });
+  const { values } = parseCommand(args, ROTATE_KEY);
   const { slot, grace, registered } = values;
   const wishes = {
     ...(slot !== undefined && { slot: slotArgument(slot) }),
@@ -69,8 +75,10 @@ export async function rotateKey(args: readonly string[], o: KeyCommandOptions): 
   return 0;
 }
 
+export const REISSUE_KEY = shape([], { ...SINK_OPTIONS, registered: flag, sealed: flag, 'drop-old': flag });
+
 export async function reissueKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
-  const { values } = parseCommand(args, [], { ...SINK_OPTIONS, registered: flag, sealed: flag, 'drop-old': flag });
+  const { values } = parseCommand(args, REISSUE_KEY);
   if (values.registered === true && values.sealed === true) throw new UsageError('Choose --registered or --sealed.');
   const kind = values.registered === true ? { registered: true } : values.sealed === true ? { registered: false } : {};
   const wishes = { ...kind, dropOld: values['drop-old'] === true };

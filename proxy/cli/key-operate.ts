@@ -2,7 +2,7 @@
 
 import { KeyAdmin, type KeyChange } from '../keyring/admin/key-admin.ts';
 import { DEFAULT_KDFS, type Kdf, kdfSchema } from '../keyring/slots/kdf.ts';
-import { expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, tenantArgument, UsageError } from './command-line.ts';
+import { expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, shape, tenantArgument, UsageError } from './command-line.ts';
 import { describeKeyLines } from './describe-tenant.ts';
 import type { KeyCommandOptions } from './key.ts';
 import { slotArgument } from './key-issue.ts';
@@ -10,8 +10,10 @@ import { slotArgument } from './key-issue.ts';
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 
+export const LIST_KEY = shape(['TENANT'], { json: flag });
+
 export async function listKeys(args: readonly string[], o: KeyCommandOptions): Promise<number> {
-  const { values, positionals } = parseCommand(args, ['TENANT'], { json: flag });
+  const { values, positionals } = parseCommand(args, LIST_KEY);
   for (const details of await new KeyAdmin(o.deps).list(tenantArgument(positionals[0]), o.signal)) {
     if (values.json === true) o.out(JSON.stringify(details));
     else for (const line of describeKeyLines(details)) o.out(line);
@@ -19,8 +21,10 @@ export async function listKeys(args: readonly string[], o: KeyCommandOptions): P
   return 0;
 }
 
+export const REVOKE_KEY = shape(['TENANT', 'KEY'], { force: flag, json: flag });
+
 export async function revokeKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
-  const { values, positionals } = parseCommand(args, ['TENANT', 'KEY'], { force: flag, json: flag });
+  const { values, positionals } = parseCommand(args, REVOKE_KEY);
   const [tenant, slot] = [tenantArgument(positionals[0]), slotArgument(positionals[1] ?? '')];
   await new KeyAdmin(o.deps).revoke({ tenant, slot, force: values.force === true }, o.signal);
   o.out(
@@ -31,18 +35,20 @@ export async function revokeKey(args: readonly string[], o: KeyCommandOptions): 
   return 0;
 }
 
+export const UPDATE_KEY = shape(['TENANT', 'KEY'], {
+  ...GRANT_OPTIONS,
+  status: text,
+  label: text,
+  expires: text,
+  kdf: text,
+  'kdf-memory': text,
+  'kdf-passes': text,
+  'kdf-iterations': text,
+  json: flag,
+});
+
 export async function updateKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
-  const { values, positionals } = parseCommand(args, ['TENANT', 'KEY'], {
-    ...GRANT_OPTIONS,
-    status: text,
-    label: text,
-    expires: text,
-    kdf: text,
-    'kdf-memory': text,
-    'kdf-passes': text,
-    'kdf-iterations': text,
-    json: flag,
-  });
+  const { values, positionals } = parseCommand(args, UPDATE_KEY);
   const [tenant, slot] = [tenantArgument(positionals[0]), slotArgument(positionals[1] ?? '')];
   const grants = grantsOf(values);
   const kdfUpgrade = kdfOf(values);

@@ -1,7 +1,7 @@
 /** What `sealgate key rotate --deep` was asked for, as typed values. */
 import { isTenantId } from '../keyring/ids.ts';
 import { LONGEST_REQUEST_SECONDS } from '../limits.ts';
-import { parseCommand, UsageError } from './command-line.ts';
+import { parseCommand, shape, UsageError } from './command-line.ts';
 
 export const DEEP_USAGE = `Usage: sealgate key rotate --deep [KEYS] [options]
 
@@ -46,23 +46,25 @@ export interface DeepCommand {
 
 const flag = { type: 'boolean', default: false } as const;
 
+const DEEP = shape([], {
+  deep: flag,
+  credentials: { type: 'string', multiple: true, default: [] },
+  'keep-key': flag,
+  'drop-slots': flag,
+  out: { type: 'string' },
+  'dry-run': flag,
+  status: flag,
+  tenant: { type: 'string' },
+  'purge-noncurrent': flag,
+  wait: flag,
+  'longest-request': { type: 'string', default: String(LONGEST_REQUEST_SECONDS) },
+  'servers-restarted': flag,
+  json: flag,
+});
+
 /** @throws UsageError */
 export function parseDeepOptions(args: readonly string[]): DeepCommand {
-  const { values } = parseCommand(args, [], {
-    deep: flag,
-    credentials: { type: 'string', multiple: true, default: [] },
-    'keep-key': flag,
-    'drop-slots': flag,
-    out: { type: 'string' },
-    'dry-run': flag,
-    status: flag,
-    tenant: { type: 'string' },
-    'purge-noncurrent': flag,
-    wait: flag,
-    'longest-request': { type: 'string', default: String(LONGEST_REQUEST_SECONDS) },
-    'servers-restarted': flag,
-    json: flag,
-  });
+  const { values } = parseCommand(args, DEEP);
   const { tenant, out, wait, json, status, credentials } = values;
   if (tenant !== undefined && !status) throw new UsageError('--tenant is for --status.');
   if (tenant !== undefined && !isTenantId(tenant)) throw new UsageError('--tenant is 24 hex digits.');

@@ -6,9 +6,18 @@
  * Exit codes: 0 done; 1 it could not be done; 2 the command line was wrong.
  */
 import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
-import { type HandingOutput, runNamed } from './command-line.ts';
-import { createKey, importKey, reissueKey, rotateKey } from './key-issue.ts';
-import { listKeys, revokeKey, updateKey } from './key-operate.ts';
+import { type HandingOutput, runNamed, type Shape } from './command-line.ts';
+import {
+  CREATE_KEY,
+  createKey,
+  IMPORT_KEY,
+  importKey,
+  REISSUE_KEY,
+  ROTATE_KEY,
+  reissueKey,
+  rotateKey,
+} from './key-issue.ts';
+import { LIST_KEY, listKeys, REVOKE_KEY, revokeKey, UPDATE_KEY, updateKey } from './key-operate.ts';
 
 export const KEY_USAGE = `Usage:
   sealgate key create  [CALLER] [TERMS] [RESULT]                  another key for the caller's tenant
@@ -37,6 +46,8 @@ rotate   a new key with the terms of the old one, which stops at once, or after 
 reissue  the same key under a new access key id, made under the active seal key
 revoke   refuses the last key in use, unless forced: without it the tenant's data is unreadable for ever
 update   --kdf: a stronger derivation, taken up when the key is next used; 'keep' takes that back
+
+Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
 `;
 
 export interface KeyCommandOptions extends HandingOutput {
@@ -54,6 +65,16 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[], o: KeyCommandO
   list: listKeys,
   revoke: revokeKey,
   update: updateKey,
+};
+
+export const KEY_SHAPES: Readonly<Record<string, Shape>> = {
+  create: CREATE_KEY,
+  import: IMPORT_KEY,
+  rotate: ROTATE_KEY,
+  reissue: REISSUE_KEY,
+  list: LIST_KEY,
+  revoke: REVOKE_KEY,
+  update: UPDATE_KEY,
 };
 
 /** `args`: what follows `key`. Returns the exit code. */

@@ -1,18 +1,23 @@
 /** `sealgate key ...` and `sealgate seal-key ...`: the commands put together with the process they run in. */
 import { KEY_COMMAND_TIMEOUT_MS } from '../limits.ts';
-import { keyCommand } from './key.ts';
+import { parsedFirst } from './command-line.ts';
+import { KEY_SHAPES, KEY_USAGE, keyCommand } from './key.ts';
 import { openKeyringCommand } from './keyring-command.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';
-import { sealKeyCommand } from './seal-key.ts';
+import { SEAL_KEY_SHAPES, SEAL_KEY_USAGE, sealKeyCommand } from './seal-key.ts';
 
 export async function runKeyCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
   const signal = AbortSignal.timeout(KEY_COMMAND_TIMEOUT_MS);
-  return openKeyringCommand(environment, (deps) =>
-    keyCommand(args, { ...PROCESS_OUTPUT, deps, environment, stdin: process.stdin, signal }),
+  return parsedFirst(args, KEY_SHAPES, { ...PROCESS_OUTPUT, command: 'key', usage: KEY_USAGE }, () =>
+    openKeyringCommand(environment, (deps) =>
+      keyCommand(args, { ...PROCESS_OUTPUT, deps, environment, stdin: process.stdin, signal }),
+    ),
   );
 }
 
 export async function runSealKeyCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
   const { signal } = new AbortController();
-  return openKeyringCommand(environment, (deps) => sealKeyCommand(args, { ...PROCESS_OUTPUT, deps, signal }));
+  return parsedFirst(args, SEAL_KEY_SHAPES, { ...PROCESS_OUTPUT, command: 'seal-key', usage: SEAL_KEY_USAGE }, () =>
+    openKeyringCommand(environment, (deps) => sealKeyCommand(args, { ...PROCESS_OUTPUT, deps, signal })),
+  );
 }

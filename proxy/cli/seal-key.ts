@@ -6,7 +6,7 @@
 
 import { resignAll, type SealKeyUsage, sealKeyUsage } from '../keyring/access-keys/seal-key-usage.ts';
 import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
-import { type Output, parseCommand, runNamed } from './command-line.ts';
+import { type Output, parseCommand, runNamed, shape } from './command-line.ts';
 
 export const SEAL_KEY_USAGE = `Usage:
   sealgate seal-key status [--json]
@@ -17,6 +17,8 @@ status  what each seal key is still needed for: keyrings that it signed, keys in
         key is dropped. Keys that are inactive or have expired are not counted
 resign  signs every keyring, and seals every record of a registered access key id and of a key's last use, under the active
         seal key
+
+Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
 `;
 
 export interface SealKeyCommandOptions extends Output {
@@ -29,23 +31,29 @@ export function sealKeyCommand(args: readonly string[], o: SealKeyCommandOptions
   return runNamed(args, { status, resign }, o, { command: 'seal-key', usage: SEAL_KEY_USAGE });
 }
 
+const STATUS = shape([], { json: { type: 'boolean' } });
+
 async function status(args: readonly string[], o: SealKeyCommandOptions): Promise<number> {
-  const { values } = parseCommand(args, [], { json: { type: 'boolean' } });
+  const { values } = parseCommand(args, STATUS);
   const { usage, tampered } = await sealKeyUsage(o.deps, o.signal);
   if (values.json === true) for (const one of usage) o.out(JSON.stringify(one));
   else for (const one of usage) for (const line of describe(one)) o.out(line);
   reportTampered(tampered, o);
-  return tampered.length === 0 ? 0 : 1;
+  return tampered.length === 0 && usage.every(({ configured }) => configured) ? 0 : 1;
 }
 
-function describe({ kid, active, keyrings, ids, lastUses }: SealKeyUsage): readonly string[] {
+function describe({ kid, active, configured, keyrings, ids, lastUses }: SealKeyUsage): readonly string[] {
+  if (!configured)
+    return [`${kid}  NOT CONFIGURED  keyrings ${keyrings}, which nothing opens until it is configured again`];
   const role = active ? 'active' : keyrings + ids.length + lastUses === 0 ? 'can be dropped' : 'needed';
   const rest = active ? [] : ids.map((id) => `  access key id of ${id}: sealgate key reissue`);
   return [`${kid}  ${role}  keyrings ${keyrings}  access key ids ${ids.length}  last uses ${lastUses}`, ...rest];
 }
 
+const RESIGN = shape([], { json: { type: 'boolean' } });
+
 async function resign(args: readonly string[], o: SealKeyCommandOptions): Promise<number> {
-  const { values } = parseCommand(args, [], { json: { type: 'boolean' } });
+  const { values } = parseCommand(args, RESIGN);
   const { keyrings, records, tampered } = await resignAll(o.deps, o.signal);
   if (values.json === true) o.out(JSON.stringify({ keyrings, records, tampered }));
   else o.out(`signed ${keyrings} keyrings and sealed ${records} records under ${o.deps.sealKeys.active.kid}`);
@@ -56,3 +64,5 @@ async function resign(args: readonly string[], o: SealKeyCommandOptions): Promis
 function reportTampered(tampered: readonly string[], { err }: Output): void {
   for (const tenant of tampered) err(`The keyring of tenant ${tenant} does not verify: it was left alone.`);
 }
+
+export const SEAL_KEY_SHAPES = { status: STATUS, resign: RESIGN };

@@ -1,58 +1,83 @@
 /** `sealgate serve`: one process, or SEALGATE_WORKERS of them sharing the listener through node:cluster. */
 import cluster, { type Worker } from 'node:cluster';
 import { type Capabilities, describeCapabilities } from '../backend/probe.ts';
-import { type Config, ConfigError, parseConfig, readSettings } from '../config/config.ts';
+import { type Config, parseConfig } from '../config/config.ts';
+import { readSettings } from '../config/settings.ts';
 import { relayKeyringChanges } from '../keyring/worker-changes.ts';
-import { WORKER_RESTART_MS } from '../limits.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { workersMetrics } from '../observe/metrics.ts';
-import { openStorage, probeStorage, startOps, startProxy } from '../runtime.ts';
+import { WORKER_RESTART_MS } from '../running-limits.ts';
+import { openStorage, type Storage, startOps, startProxy } from '../runtime.ts';
+import { inWords, StartRefused, type Tell } from '../startup/finding.ts';
+import { checkStorage } from '../startup/run-checks.ts';
 import { waitForStore } from './wait-for-store.ts';
 
 export async function serve(environment: NodeJS.ProcessEnv): Promise<number> {
   const config = parseConfig(readSettings(environment));
   const log = createLogger({ level: config.logLevel });
-  return config.workers > 1 ? serveWithWorkers(config, log) : serveAlone(config, log);
+  if (!cluster.isPrimary) return serveAsWorker(config, log);
+  const ready = await openChecked(config, log);
+  // Without compare-and-swap one process is all that there may be; it has the memory of all of them.
+  const alone = parseConfig({ ...readSettings(environment), SEALGATE_WORKERS: '1' });
+  const isShared = config.workers > 1 && ready.capabilities.conditionalPutIfMatch;
+  return isShared ? serveWithWorkers(config, ready, log) : serveReady(alone, ready, log);
 }
 
-/** Runs until SIGTERM or SIGINT. */
+/** One process, until SIGTERM or SIGINT. */
 export async function serveAlone(
   config: Config,
   log: Logger,
   onReady?: (address: string) => Promise<void>,
 ): Promise<number> {
+  return serveReady(config, await openChecked(config, log), log, onReady);
+}
+
+interface Ready {
+  readonly storage: Storage;
+  readonly capabilities: Capabilities;
+}
+
+/** The store, once all is checked. @throws StartRefused with the first fault */
+async function openChecked(config: Config, log: Logger): Promise<Ready> {
   const storage = await openStorage(config);
-  await waitForStore(storage, log);
-  const capabilities = await probeStorage(storage, config);
-  refuseUnsafe(config, capabilities);
+  try {
+    await waitForStore(storage, log);
+    const capabilities = await checkStorage(
+      storage,
+      { config, makesBucket: true, now: () => new Date() },
+      startLog(log),
+    );
+    if (capabilities === undefined) throw new Error('a check failed without a finding');
+    return { storage, capabilities };
+  } catch (error) {
+    await storage.backend.close();
+    throw error;
+  }
+}
+
+/** Findings into the log; a fault ends the start. */
+function startLog(log: Logger): Tell {
+  return (finding) => {
+    if (finding.level === 'fault') throw new StartRefused(finding);
+    const level = finding.level === 'warning' ? 'warn' : 'debug';
+    log[level]({ check: finding.subject }, inWords(finding));
+  };
+}
+
+async function serveReady(
+  config: Config,
+  { storage, capabilities }: Ready,
+  log: Logger,
+  onReady?: (address: string) => Promise<void>,
+): Promise<number> {
   const proxy = await startProxy({ config, storage, capabilities, log, ops: true });
   announce(config, log, { backend: storage.backend.description, capabilities, ...proxy });
-  if (!capabilities.conditionalPutIfMatch) log.warn(NO_COMPARE_AND_SWAP);
   await onReady?.(`${config.tls === undefined ? 'http' : 'https'}://${hostPort(proxy.address)}`);
   await stopSignal();
   log.info('stopping: finishing the requests under way');
   await proxy.close();
   return 0;
 }
-
-/** What cannot be served safely is refused at start, by the name of the setting that asks for it. */
-function refuseUnsafe(config: Config, capabilities: Capabilities): void {
-  if (!capabilities.discardsCutBodies) {
-    throw new ConfigError(
-      'SEALGATE_BACKEND',
-      'stores uploads that break off half-way, so no upload would be safe on it',
-    );
-  }
-  if (config.workers > 1 && !capabilities.conditionalPutIfMatch) {
-    throw new ConfigError(
-      'SEALGATE_WORKERS',
-      'must be 1: the backend has no compare-and-swap, so the state cannot be shared',
-    );
-  }
-}
-
-const NO_COMPARE_AND_SWAP =
-  'the backend has no compare-and-swap: run one server and no other, and change keys while it is stopped';
 
 function announce(
   config: Config,
@@ -86,12 +111,7 @@ function stopSignal(): Promise<void> {
 }
 
 /** The primary probes the backend and answers the operator's port; the workers answer clients. */
-async function serveWithWorkers(config: Config, log: Logger): Promise<number> {
-  if (!cluster.isPrimary) return serveAsWorker(config, log);
-  const storage = await openStorage(config);
-  await waitForStore(storage, log);
-  const capabilities = await probeStorage(storage, config);
-  refuseUnsafe(config, capabilities);
+async function serveWithWorkers(config: Config, { storage, capabilities }: Ready, log: Logger): Promise<number> {
   relayKeyringChanges();
   let stopping = false;
   const workers = Array.from({ length: config.workers }, () => fork(capabilities));

@@ -9,7 +9,7 @@ import { deleteTenant } from '../keyring/admin/delete-tenant.ts';
 import type { Grant } from '../keyring/grants.ts';
 import { KeyringTampered, UnknownTenant } from '../keyring/state/records.ts';
 import { type CountedObjects, countObjects } from '../object/count-objects.ts';
-import { type Output, parseCommand, reporting, tenantArgument, UsageError } from './command-line.ts';
+import { type Output, parseCommand, reporting, shape, tenantArgument, UsageError } from './command-line.ts';
 import { describeGrant } from './describe-tenant.ts';
 
 export const TENANT_DELETE_USAGE = `Usage:
@@ -21,6 +21,8 @@ Copies of the keyring elsewhere (a backup, an older version kept by the store) s
 
 --count  says first how many objects, and how many bytes, are the tenant's: one request for each object of every bucket
 --yes    the tenant's id again; without it you are asked
+
+Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
 `;
 
 export interface DeleteOptions extends Output {
@@ -36,12 +38,14 @@ export function tenantDelete(args: readonly string[], o: DeleteOptions): Promise
   return reporting({ ...o, command: 'tenant delete', usage: TENANT_DELETE_USAGE }, () => run(args, o));
 }
 
+export const TENANT_DELETE = shape(['TENANT'], {
+  count: { type: 'boolean' },
+  yes: { type: 'string' },
+  json: { type: 'boolean' },
+});
+
 async function run(args: readonly string[], o: DeleteOptions): Promise<number> {
-  const { values, positionals } = parseCommand(args, ['TENANT'], {
-    count: { type: 'boolean' },
-    yes: { type: 'string' },
-    json: { type: 'boolean' },
-  });
+  const { values, positionals } = parseCommand(args, TENANT_DELETE);
   const tenant = tenantArgument(positionals[0]);
   if (values.yes !== undefined && values.yes !== tenant) throw new UsageError('--yes names another tenant.');
   if (values.yes === undefined && o.ask === undefined) throw new UsageError(`Nobody to ask: say --yes ${tenant}.`);

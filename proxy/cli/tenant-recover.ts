@@ -12,6 +12,7 @@ import {
   type HandingOutput,
   parseCommand,
   reporting,
+  shape,
   tenantArgument,
   UsageError,
 } from './command-line.ts';
@@ -27,6 +28,8 @@ Makes a new API key for a tenant that was escrowed, with the private key of \`se
 --bucket, --prefix, --read-only, --label  as in \`sealgate tenant create\`
 --expires     when the new key ends, such as 2027-01-31T00:00:00Z or 30d
 --out         writes the credentials there as JSON, for the owner only, instead of printing them
+
+Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
 `;
 
 export interface RecoverOptions extends HandingOutput {
@@ -38,10 +41,18 @@ export function tenantRecover(args: readonly string[], o: RecoverOptions): Promi
   return reporting({ ...o, command: 'tenant recover', usage: RECOVER_USAGE }, () => recover(args, o));
 }
 
+const text = { type: 'string' } as const;
+export const RECOVER = shape(['TENANT'], {
+  ...GRANT_OPTIONS,
+  'escrow-key': text,
+  label: text,
+  expires: text,
+  out: text,
+  json: { type: 'boolean' },
+});
+
 async function recover(args: readonly string[], o: RecoverOptions): Promise<number> {
-  const text = { type: 'string' } as const;
-  const options = { ...GRANT_OPTIONS, 'escrow-key': text, label: text, expires: text, out: text };
-  const { values, positionals } = parseCommand(args, ['TENANT'], { ...options, json: { type: 'boolean' } });
+  const { values, positionals } = parseCommand(args, RECOVER);
   const { 'escrow-key': file, label = 'recovered', out: path, json = false } = values;
   const tenant = tenantArgument(positionals[0]);
   if (file === undefined) throw new UsageError('--escrow-key is missing: name the file of the private key.');

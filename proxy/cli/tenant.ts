@@ -12,10 +12,13 @@ import {
   type Output,
   parseCommand,
   runNamed,
+  shape,
   tenantArgument,
   UsageError,
 } from './command-line.ts';
 import { describeSummary, describeTenantLines } from './describe-tenant.ts';
+import { TENANT_DELETE } from './tenant-delete.ts';
+import { RECOVER } from './tenant-recover.ts';
 
 export const TENANT_USAGE = `Usage:
   sealgate tenant create --bucket NAME|'*' [--bucket NAME ...] [--prefix P] [--read-only] [--label L]
@@ -35,6 +38,8 @@ create  makes a tenant and its first API key, and prints the key once
 list    one line per tenant
 show    a tenant's keys, grants and root-key epochs; never a secret
 --json  one line of JSON for each result
+
+Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
 `;
 
 export interface TenantCommandOptions extends Output {
@@ -46,14 +51,16 @@ export function tenantCommand(args: readonly string[], o: TenantCommandOptions):
   return runNamed(args, { create, list, show }, o, { command: 'tenant', usage: TENANT_USAGE });
 }
 
+const CREATE = shape([], {
+  ...GRANT_OPTIONS,
+  label: { type: 'string' },
+  kdf: { type: 'string' },
+  registered: { type: 'boolean' },
+  json: { type: 'boolean' },
+});
+
 async function create(args: readonly string[], { admin, out, err }: TenantCommandOptions): Promise<number> {
-  const { values } = parseCommand(args, [], {
-    ...GRANT_OPTIONS,
-    label: { type: 'string' },
-    kdf: { type: 'string' },
-    registered: { type: 'boolean' },
-    json: { type: 'boolean' },
-  });
+  const { values } = parseCommand(args, CREATE);
   const grants = grantsOf(values);
   if (grants === undefined) throw new UsageError("--bucket is missing: name the buckets the key may use, or '*'.");
   const kdf = values.kdf ?? 'hkdf-sha256';
@@ -74,20 +81,26 @@ async function create(args: readonly string[], { admin, out, err }: TenantComman
   return 0;
 }
 
+const LIST = shape([], { json: { type: 'boolean' } });
+
 async function list(args: readonly string[], { admin, out }: TenantCommandOptions): Promise<number> {
-  const { values } = parseCommand(args, [], { json: { type: 'boolean' } });
+  const { values } = parseCommand(args, LIST);
   let exitCode = 0;
   for await (const summary of admin.list()) {
     out(values.json === true ? JSON.stringify(summary) : describeSummary(summary));
-    if (summary.status === 'tampered') exitCode = 1;
+    if (summary.status !== 'ok') exitCode = 1;
   }
   return exitCode;
 }
 
+const SHOW = shape(['TENANT'], { json: { type: 'boolean' } });
+
 async function show(args: readonly string[], { admin, out }: TenantCommandOptions): Promise<number> {
-  const { values, positionals } = parseCommand(args, ['TENANT'], { json: { type: 'boolean' } });
+  const { values, positionals } = parseCommand(args, SHOW);
   const details = await admin.show(tenantArgument(positionals[0]));
   if (values.json === true) out(JSON.stringify(details));
   else for (const line of describeTenantLines(details)) out(line);
   return 0;
 }
+
+export const TENANT_SHAPES = { create: CREATE, list: LIST, show: SHOW, delete: TENANT_DELETE, recover: RECOVER };

@@ -1,28 +1,23 @@
-/** The help of each command, for `sealgate COMMAND --help`. */
-import { DECRYPT_USAGE } from './decrypt-options.ts';
-import { ESCROW_USAGE } from './escrow.ts';
-import { GC_USAGE } from './gc.ts';
-import { KEY_USAGE } from './key.ts';
-import { DEEP_USAGE } from './key-rotate-deep-options.ts';
-import { SEAL_KEY_USAGE } from './seal-key.ts';
-import { TENANT_USAGE } from './tenant.ts';
-import { TENANT_DELETE_USAGE } from './tenant-delete.ts';
-import { RECOVER_USAGE } from './tenant-recover.ts';
+/** The help of the commands that start a server. */
 
-/** By the words of the command; the longest that fits counts. */
-const USAGES: readonly (readonly [words: readonly string[], usage: string])[] = [
-  [['key', 'rotate', '--deep'], DEEP_USAGE],
-  [['tenant', 'delete'], TENANT_DELETE_USAGE],
-  [['tenant', 'recover'], RECOVER_USAGE],
-  [['tenant'], TENANT_USAGE],
-  [['key'], KEY_USAGE],
-  [['seal-key'], SEAL_KEY_USAGE],
-  [['escrow'], ESCROW_USAGE],
-  [['gc'], GC_USAGE],
-  [['decrypt'], DECRYPT_USAGE],
-];
+export const SERVE_USAGE = `Usage: sealgate serve
 
-/** `args`: the whole command line. `undefined` for commands that take no options. */
-export function commandUsage(args: readonly string[]): string | undefined {
-  return USAGES.find(([words]) => words.every((word, index) => args[index] === word))?.[1];
-}
+Serves S3, configured by SEALGATE_* variables, or by a YAML file that SEALGATE_CONFIG names. Takes no options. It begins with
+what 'sealgate check' does, and does not start when that finds a fault.
+
+Signals
+  SIGTERM  stops: /readyz says 503, and after SEALGATE_DRAIN_DELAY no connection is taken; requests under way may go on
+           for SEALGATE_DRAIN_TIMEOUT
+  SIGINT   the same without the delay
+  SIGHUP   reads the TLS pair, the seal keys, the credentials of the store and the log level again: all of them or none
+
+Exit codes: 0 stopped by a signal; 1 could not start, and standard error says why; 2 the command line was wrong.
+`;
+
+export const QUICKSTART_USAGE = `Usage: sealgate quickstart
+
+Starts with an embedded store under ./sealgate-data. The first run makes a seal key, a tenant and the bucket 'demo', and keeps
+the credentials in ./sealgate-data/credentials.json. Takes no options; SEALGATE_* variables count as with 'sealgate serve'.
+
+Exit codes: 0 stopped by a signal; 1 could not start, and standard error says why; 2 the command line was wrong.
+`;

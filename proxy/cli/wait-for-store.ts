@@ -6,8 +6,8 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import { BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
-import { STORE_WAIT_MS, STORE_WAIT_STEP_MS } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
+import { STORE_WAIT_MS, STORE_WAIT_STEP_MS } from '../running-limits.ts';
 import type { Storage } from '../runtime.ts';
 
 /** Resolves when the store answers, and no later than after `waitMs`: what is asked of it next then says what is wrong. */

@@ -1,17 +1,16 @@
 /**
- * Configuration: environment variables, each of which may stand in an optional YAML file too; the environment wins. A missing
- * or malformed value stops the program with the variable's name, and never shows the value of a secret.
+ * Configuration: settings as typed values. A missing or malformed one stops the program with the variable's name, and never shows
+ * the value of a secret.
  */
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { parse as parseYaml } from 'yaml';
-import { z } from 'zod';
 import type { ListenAddress } from '../http/server.ts';
 import { SealKeys } from '../keyring/access-keys/seal-keys.ts';
 import { parseEscrowPublicKey } from '../keyring/slots/escrow-key.ts';
-import { MAX_WORKERS } from '../limits.ts';
-import { memoryShare } from '../memory/memory-setting.ts';
+import { defaultWorkers, memoryShare } from '../memory/memory-setting.ts';
+import { MAX_WORKERS } from '../running-limits.ts';
 import { SAMPLE_SECRETS } from './sample-secrets.ts';
+import { ConfigError, type Settings, type Variable } from './settings.ts';
+import { readTlsPair, type TlsPair } from './tls-pair.ts';
 
 /** What happens to objects without `enc-algo`. `time` is in milliseconds since 1970. */
 export type LegacyPolicy =
@@ -46,109 +45,65 @@ export interface Config {
   /** How exactly servers write down when each key was last used. */
   readonly lastUsed: 'off' | 'day';
   readonly workers: number;
+  /** Whether their number was given; else it follows from what the machine and the store can do. */
+  readonly workersAreSet: boolean;
   /** For what requests buffer, in each process; when absent, a share of the machine's. */
   readonly memoryBytes?: number | undefined;
   readonly legacy: LegacyPolicy;
   readonly bestEffortConditions: boolean;
   readonly hostnames: readonly string[];
-  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  readonly tls: TlsPair | undefined;
   readonly logLevel: string;
 }
 
-/** A setting that cannot be used. The message begins with the variable's name. */
-export class ConfigError extends Error {
-  readonly code = 'CONFIG';
-  constructor(variable: string, problem: string) {
-    super(`${variable}: ${problem}`);
-    this.name = 'ConfigError';
-  }
-}
-
-export type Settings = Readonly<Record<string, string | undefined>>;
-
-/** Variables this program knows. Any other one that begins with SEALGATE_ is a typing error and is refused. */
-const VARIABLES = [
-  'SEALGATE_CONFIG',
-  'SEALGATE_LISTEN',
-  'SEALGATE_OPS_LISTEN',
-  'SEALGATE_BACKEND',
-  'SEALGATE_BACKEND_ACCESS_KEY_ID',
-  'SEALGATE_BACKEND_SECRET_ACCESS_KEY',
-  'SEALGATE_BACKEND_REGION',
-  'SEALGATE_BACKEND_PATH_STYLE',
-  'SEALGATE_STATE',
-  'SEALGATE_SEAL_KEYS',
-  'SEALGATE_SEAL_KEYS_FILE',
-  'SEALGATE_ESCROW_PUBLIC_KEY',
-  'SEALGATE_SELF_SERVICE',
-  'SEALGATE_LAST_USED',
-  'SEALGATE_WORKERS',
-  'SEALGATE_MEMORY',
-  'SEALGATE_LEGACY',
-  'SEALGATE_CONDITIONS',
-  'SEALGATE_HOSTNAMES',
-  'SEALGATE_TLS_CERT',
-  'SEALGATE_TLS_KEY',
-  'SEALGATE_LOG_LEVEL',
-] as const;
-
-export type Variable = (typeof VARIABLES)[number];
-
-export function variables(): readonly string[] {
-  return VARIABLES;
-}
-
-/** Environment over file. @throws ConfigError */
-export function readSettings(environment: NodeJS.ProcessEnv): Settings {
-  const file = environment['SEALGATE_CONFIG'];
-  const settings: Record<string, string | undefined> = file === undefined ? {} : readFile(file);
-  for (const [name, value] of Object.entries(environment)) {
-    if (name.startsWith('SEALGATE_') && value !== undefined && value !== '') settings[name] = value;
-  }
-  for (const name of Object.keys(settings)) {
-    if (!(VARIABLES as readonly string[]).includes(name))
-      throw new ConfigError(name, 'is not a setting of this program');
-  }
-  return settings;
-}
-
-function readFile(path: string): Record<string, string | undefined> {
-  let document: unknown;
-  try {
-    document = parseYaml(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new ConfigError(
-      'SEALGATE_CONFIG',
-      `${path} cannot be read as YAML (${(error as { code?: string }).code ?? 'not valid'})`,
-    );
-  }
-  const scalars = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).safeParse(document ?? {});
-  if (!scalars.success) throw new ConfigError('SEALGATE_CONFIG', `${path} must map variable names to single values`);
-  return Object.fromEntries(Object.entries(scalars.data).map(([name, value]) => [name, String(value)]));
-}
-
-/** @throws ConfigError */
+/** @throws ConfigError: the first problem of `readConfig` */
 export function parseConfig(settings: Settings): Config {
+  const { config, problems } = readConfig(settings);
+  const [first] = problems;
+  if (first !== undefined) throw first;
+  return config as Config;
+}
+
+/** All that is wrong with the settings; the configuration when nothing is. */
+export function readConfig(settings: Settings): {
+  readonly config: Config | undefined;
+  readonly problems: readonly ConfigError[];
+} {
+  const problems: ConfigError[] = [];
+  const read = <T>(member: (settings: Settings) => T): T => {
+    try {
+      return member(settings);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      if (!problems.some(({ message }) => message === error.message)) problems.push(error);
+      // Never seen: with a problem there is no configuration.
+      return undefined as T;
+    }
+  };
   const region = settings['SEALGATE_BACKEND_REGION'];
-  return {
-    listen: address(settings, 'SEALGATE_LISTEN', '127.0.0.1:8080'),
-    opsListen: address(settings, 'SEALGATE_OPS_LISTEN', '127.0.0.1:8081'),
-    backend: backend(settings),
+  const config: Config = {
+    listen: read((s) => address(s, 'SEALGATE_LISTEN', '127.0.0.1:8080')),
+    opsListen: read((s) => address(s, 'SEALGATE_OPS_LISTEN', '127.0.0.1:8081')),
+    backend: read(backend),
     region: region ?? 'us-east-1',
     regionIsSet: region !== undefined,
-    state: state(settings),
-    sealKeys: sealKeys(settings),
-    escrowPublicKey: escrowPublicKey(settings),
-    selfService: oneOf(settings, 'SEALGATE_SELF_SERVICE', ['on', 'off']) === 'on',
-    lastUsed: oneOf(settings, 'SEALGATE_LAST_USED', ['off', 'day']),
-    workers: workers(settings),
-    memoryBytes: memoryBytes(settings),
-    legacy: legacy(settings),
-    bestEffortConditions: oneOf(settings, 'SEALGATE_CONDITIONS', ['strict', 'best-effort']) === 'best-effort',
-    hostnames: hostnames(settings),
-    tls: tls(settings),
-    logLevel: oneOf(settings, 'SEALGATE_LOG_LEVEL', ['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent']),
+    state: read(state),
+    sealKeys: read(sealKeys),
+    escrowPublicKey: read(escrowPublicKey),
+    selfService: read((s) => oneOf(s, 'SEALGATE_SELF_SERVICE', ['on', 'off'])) === 'on',
+    lastUsed: read((s) => oneOf(s, 'SEALGATE_LAST_USED', ['off', 'day'])),
+    workers: read(workers),
+    workersAreSet: (settings['SEALGATE_WORKERS'] ?? 'auto') !== 'auto',
+    memoryBytes: read(memoryBytes),
+    legacy: read(legacy),
+    bestEffortConditions: read((s) => oneOf(s, 'SEALGATE_CONDITIONS', ['strict', 'best-effort'])) === 'best-effort',
+    hostnames: read(hostnames),
+    tls: read(tls),
+    logLevel: read((s) =>
+      oneOf(s, 'SEALGATE_LOG_LEVEL', ['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent']),
+    ),
   };
+  return { config: problems.length === 0 ? config : undefined, problems };
 }
 
 function required(settings: Settings, name: Variable): string {
@@ -262,10 +217,10 @@ function readSecretFile(name: Variable, path: string): string {
   }
 }
 
+/** `auto`: what the processor and the memory of the process, or of its container, allow. */
 function workers(settings: Settings): number {
-  const text = settings['SEALGATE_WORKERS'] ?? '1';
-  // What the process may use: fewer than the machine has, in a container with a limit.
-  if (text === 'auto') return Math.min(availableParallelism(), MAX_WORKERS);
+  const text = settings['SEALGATE_WORKERS'] ?? 'auto';
+  if (text === 'auto') return defaultWorkers(settings['SEALGATE_MEMORY']);
   const number = /^\d{1,3}$/.test(text) ? Number(text) : 0;
   if (number >= 1 && number <= MAX_WORKERS) return number;
   throw new ConfigError('SEALGATE_WORKERS', `must be a number from 1 to ${MAX_WORKERS}, or auto`);
@@ -304,8 +259,5 @@ function tls(settings: Settings): Config['tls'] {
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined) throw new ConfigError('SEALGATE_TLS_CERT', 'must be set together with SEALGATE_TLS_KEY');
   if (key === undefined) throw new ConfigError('SEALGATE_TLS_KEY', 'must be set together with SEALGATE_TLS_CERT');
-  return {
-    cert: Buffer.from(readSecretFile('SEALGATE_TLS_CERT', cert)),
-    key: Buffer.from(readSecretFile('SEALGATE_TLS_KEY', key)),
-  };
+  return readTlsPair({ cert, key }, readSecretFile);
 }

@@ -1,6 +1,7 @@
-/** How large the memory budget of one process is: a share of the setting, or of the memory that the machine has. */
-import { totalmem } from 'node:os';
+/** How many processes serve where that is not said, and how large the memory budget of each is: by the setting, or the machine. */
+import { availableParallelism, totalmem } from 'node:os';
 import { DEFAULT_MEMORY_BUDGET_BYTES, MEMORY_BUDGET_DIVISOR, MIN_MEMORY_BUDGET_BYTES } from '../limits.ts';
+import { AUTO_WORKERS, WORKER_MEMORY_BYTES } from '../running-limits.ts';
 
 const SIZE = /^(\d{1,7})(MiB|GiB)$/;
 
@@ -16,6 +17,22 @@ export function memoryShare(text: string | undefined, workers: number): number |
 export function defaultMemoryBytes(workers: number, available: number = availableMemory()): number {
   const share = Math.floor(available / MEMORY_BUDGET_DIVISOR / workers);
   return Math.max(MIN_MEMORY_BUDGET_BYTES, Math.min(DEFAULT_MEMORY_BUDGET_BYTES, share));
+}
+
+/**
+ * Workers where their number is not set. `parallelism`: what the process may use, a container's quota counted; `available`:
+ * bytes of memory. A memory budget that is set is shared by them, and each needs the least that one may have.
+ */
+export function defaultWorkers(
+  memory: string | undefined,
+  {
+    parallelism = availableParallelism(),
+    available = availableMemory(),
+  }: { parallelism?: number; available?: number } = {},
+): number {
+  const budget = memoryShare(memory, 1);
+  const budgets = typeof budget === 'number' ? Math.floor(budget / MIN_MEMORY_BUDGET_BYTES) : AUTO_WORKERS;
+  return Math.max(1, Math.min(AUTO_WORKERS, parallelism, budgets, Math.floor(available / WORKER_MEMORY_BYTES)));
 }
 
 /** Without a limit, a container's is 0 or larger than the machine. */

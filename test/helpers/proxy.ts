@@ -60,6 +60,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     selfService: true,
     lastUsed: 'off',
     workers: 1,
+    workersAreSet: true,
     legacy: { kind: 'allow' },
     bestEffortConditions: false,
     hostnames: [],

@@ -2,7 +2,8 @@
  * Requests of the start-up probe, under one random name, with everything they may leave behind remembered for removal.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { MAX_BACKEND_XML_BYTES, PROBE_CLEAN_UP_MS } from '../../limits.ts';
+import { MAX_BACKEND_XML_BYTES } from '../../limits.ts';
+import { PROBE_CLEAN_UP_MS } from '../../running-limits.ts';
 import { parseXml } from '../../xml/render-xml.ts';
 import {
   type Backend,

@@ -9,7 +9,7 @@ import { type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
 import { KeyAdmin } from '../admin/key-admin.ts';
 import { isInForce } from '../slots/slot-terms.ts';
 import type { Keyring, Slot } from '../state/document.ts';
-import { KEYRING_NAMES, KeyringTampered, tenantOfName, UnknownTenant } from '../state/records.ts';
+import { KEYRING_NAMES, KeyringTampered, SealKeyMissing, tenantOfName, UnknownTenant } from '../state/records.ts';
 import { StateConflict, type StateRecord } from '../state/state.ts';
 import { fetchLastUsed, lastUsedName, sealLastUsed, type TenantSlot } from '../uses/last-used.ts';
 import { openRegistered, registeredName, sealKeyOfId, sealRegistered } from './registered-id.ts';
@@ -17,6 +17,8 @@ import { openRegistered, registeredName, sealKeyOfId, sealRegistered } from './r
 export interface SealKeyUsage {
   readonly kid: string;
   readonly active: boolean;
+  /** False: keyrings name it, and the server does not have it. They are useless until it is back. */
+  readonly configured: boolean;
   /** Keyrings that it signed. */
   readonly keyrings: number;
   /** Keys in use whose access key id it made: `tenant/slot`. They stop when it is dropped. */
@@ -40,7 +42,17 @@ export async function sealKeyUsage(
   };
   const tampered: string[] = [];
   for await (const tenant of tenants(deps, signal)) {
-    const keyring = await readOrNote(deps, tenant, tampered, signal);
+    const keyring = await readOrNote(
+      deps,
+      tenant,
+      {
+        tampered,
+        missing: (kid) => {
+          entry(kid).keyrings += 1;
+        },
+      },
+      signal,
+    );
     if (keyring === undefined) continue;
     entry(keyring.operatorKid).keyrings += 1;
     for (const slot of keyring.slots.filter((one) => isInForce(one, deps.now()))) {
@@ -51,6 +63,7 @@ export async function sealKeyUsage(
   const usage = [...found].map(([kid, { ids, ...counts }]) => ({
     kid,
     active: kid === active.kid,
+    configured: deps.sealKeys.withId(kid) !== undefined,
     ...counts,
     ids: [...ids],
   }));
@@ -80,7 +93,7 @@ export async function resignAll(
   const tampered: string[] = [];
   const done = { keyrings: 0, records: 0 };
   for await (const tenant of tenants(deps, signal)) {
-    const keyring = await readOrNote(deps, tenant, tampered, signal);
+    const keyring = await readOrNote(deps, tenant, { tampered, missing: () => tampered.push(tenant) }, signal);
     if (keyring === undefined) continue;
     if (await admin.resign(tenant, signal)) done.keyrings += 1;
     for (const id of keyring.slots.flatMap(({ registeredIds }) => registeredIds)) {
@@ -140,11 +153,17 @@ async function* tenants(deps: KeyringDeps, signal: AbortSignal): AsyncGenerator<
   }
 }
 
-async function readOrNote(deps: KeyringDeps, tenant: string, tampered: string[], signal: AbortSignal) {
+async function readOrNote(
+  deps: KeyringDeps,
+  tenant: string,
+  o: { readonly tampered: string[]; readonly missing: (kid: string) => void },
+  signal: AbortSignal,
+) {
   try {
     return (await readKeyring(deps, tenant, signal)).keyring;
   } catch (error) {
-    if (error instanceof KeyringTampered) tampered.push(tenant);
+    if (error instanceof SealKeyMissing) o.missing(error.kid);
+    else if (error instanceof KeyringTampered) o.tampered.push(tenant);
     else if (!(error instanceof UnknownTenant)) throw error;
     return undefined;
   }

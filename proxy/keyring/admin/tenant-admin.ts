@@ -15,7 +15,14 @@ import { openSlot, type RootKeys } from '../slots/slot.ts';
 import { isInForce, isUsable, newSlotTerms } from '../slots/slot-terms.ts';
 import { checkTerms, type Epoch, type Keyring } from '../state/document.ts';
 import { hasRootMac } from '../state/macs.ts';
-import { KEYRING_NAMES, KeyringTampered, keyringName, tenantOfName, verifyKeyring } from '../state/records.ts';
+import {
+  KEYRING_NAMES,
+  KeyringTampered,
+  keyringName,
+  SealKeyMissing,
+  tenantOfName,
+  verifyKeyring,
+} from '../state/records.ts';
 import { StateConflict, type StateStore } from '../state/state.ts';
 import { type KeyringDeps, readKeyring } from './change-keyring.ts';
 import { describeKeys, isServerManaged, type KeyDetails } from './describe-key.ts';
@@ -33,6 +40,8 @@ export interface TenantCredentials {
 /** One row of a listing. A keyring that does not verify has no further members: nothing in it can be believed. */
 export type TenantSummary =
   | { readonly tenant: string; readonly status: 'tampered'; readonly detail: string }
+  /** Signed under a seal key that is not configured. */
+  | { readonly tenant: string; readonly status: 'seal-key-missing'; readonly sealKey: string; readonly detail: string }
   | {
       readonly tenant: string;
       readonly status: 'ok';
@@ -157,6 +166,9 @@ export class TenantAdmin {
       const serverManaged = slots.some(isServerManaged);
       return { tenant, status: 'ok', created, updated, generation, keys, sealKey, serverManaged };
     } catch (error) {
+      if (error instanceof SealKeyMissing) {
+        return { tenant, status: 'seal-key-missing', sealKey: error.kid, detail: error.message };
+      }
       if (!(error instanceof KeyringTampered)) throw error;
       emit({ kind: 'keyring-tampered', detail: error.message, tenant });
       return { tenant, status: 'tampered', detail: error.message };

@@ -14,10 +14,24 @@ const SUFFIX = '.json';
 
 /** The stored bytes are no keyring of this tenant that the operator signed. Says what failed; holds no stored value. */
 export class KeyringTampered extends Error {
-  readonly code = 'KEYRING_TAMPERED';
-  constructor(message: string, options?: ErrorOptions) {
+  readonly code: string = 'KEYRING_TAMPERED';
+  /** The seal key that the bytes name; absent when they name none. */
+  readonly kid: string | undefined;
+  constructor(message: string, options?: ErrorOptions & { readonly kid?: string }) {
     super(message, options);
     this.name = 'KeyringTampered';
+    this.kid = options?.kid;
+  }
+}
+
+/** The keyring names a seal key that is not configured: whether somebody tampered with it cannot be told. */
+export class SealKeyMissing extends KeyringTampered {
+  override readonly code = 'SEAL_KEY_MISSING';
+  override readonly kid: string;
+  constructor(kid: string) {
+    super(`The keyring is signed under seal key '${kid}', which is not configured.`);
+    this.name = 'SealKeyMissing';
+    this.kid = kid;
   }
 }
 
@@ -46,12 +60,11 @@ export function tenantOfName(name: string): string | undefined {
 export function verifyKeyring(body: Buffer, o: { tenant: string; sealKeys: SealKeys }): Keyring {
   const keyring = parse(body);
   if (keyring.tenant !== o.tenant) throw new KeyringTampered("The keyring is another tenant's.");
-  if (o.sealKeys.withId(keyring.operatorKid) === undefined) {
-    throw new KeyringTampered(
-      `The keyring is signed under seal key '${keyring.operatorKid}', which is not configured.`,
-    );
+  const { operatorKid: kid } = keyring;
+  if (o.sealKeys.withId(kid) === undefined) throw new SealKeyMissing(kid);
+  if (!hasOperatorMac(keyring, o.sealKeys)) {
+    throw new KeyringTampered("The keyring's operator MAC does not match.", { kid });
   }
-  if (!hasOperatorMac(keyring, o.sealKeys)) throw new KeyringTampered("The keyring's operator MAC does not match.");
   return keyring;
 }
 

@@ -4,11 +4,13 @@
  * secrets in production).
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ConfigError, parseConfig, readSettings, type Settings, variables } from '../../../proxy/config/config.ts';
+import { parseConfig, readConfig } from '../../../proxy/config/config.ts';
+import { ConfigError, readSettings, type Settings, variables } from '../../../proxy/config/settings.ts';
 import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
+import { defaultWorkers } from '../../../proxy/memory/memory-setting.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sealgate-config-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -48,7 +50,8 @@ test('a whole configuration, with every default', () => {
     region: 'us-east-1',
     regionIsSet: false,
     state: { bucket: 'state-bucket', prefix: 'some/prefix/' },
-    workers: 1,
+    workers: defaultWorkers(undefined),
+    workersAreSet: false,
     legacy: { kind: 'allow' },
     bestEffortConditions: false,
     hostnames: [],
@@ -57,8 +60,73 @@ test('a whole configuration, with every default', () => {
   });
 });
 
-test('as many workers as there are cores that the process may use', () => {
-  expect(parseConfig({ ...GOOD, SEALGATE_WORKERS: 'auto' }).workers).toBe(availableParallelism());
+describe('workers', () => {
+  const GiB = 2 ** 30;
+  test.each([
+    [{ parallelism: 1, available: 64 * GiB }, undefined, 1],
+    [{ parallelism: 2, available: 64 * GiB }, undefined, 2],
+    [{ parallelism: 32, available: 64 * GiB }, undefined, 4],
+    [{ parallelism: 32, available: GiB }, undefined, 4],
+    [{ parallelism: 32, available: GiB - 1 }, undefined, 3],
+    [{ parallelism: 32, available: GiB / 8 }, undefined, 1],
+    [{ parallelism: 32, available: 64 * GiB }, '64MiB', 2],
+    [{ parallelism: 32, available: 64 * GiB }, 'malformed', 4],
+  ] as const)('%j with SEALGATE_MEMORY=%s: %d', (machine, memory, expected) => {
+    expect(defaultWorkers(memory, machine)).toBe(expected);
+  });
+
+  test('auto is the default, and a number is taken as it is', () => {
+    const of = (SEALGATE_WORKERS?: string) => parseConfig({ ...GOOD, SEALGATE_WORKERS });
+    expect(of('auto')).toMatchObject({ workers: of().workers, workersAreSet: false });
+    expect(of('7')).toMatchObject({ workers: 7, workersAreSet: true });
+  });
+});
+
+test('every problem is found, each once and by its name', () => {
+  const { config, problems } = readConfig({
+    ...GOOD,
+    SEALGATE_LISTEN: 'x',
+    SEALGATE_WORKERS: '0',
+    SEALGATE_STATE: 'A',
+  });
+  expect(config).toBeUndefined();
+  expect(problems.map(({ variable }) => variable)).toEqual(['SEALGATE_LISTEN', 'SEALGATE_STATE', 'SEALGATE_WORKERS']);
+});
+
+describe('names that are no settings', () => {
+  const environment = { ...GOOD } as NodeJS.ProcessEnv;
+  // What the kubelet puts into a pod beside Services named sealgate and sealgate-ops.
+  const LINKS = {
+    SEALGATE_SERVICE_HOST: '10.96.0.17',
+    SEALGATE_SERVICE_PORT: '8080',
+    SEALGATE_SERVICE_PORT_S3: '8080',
+    SEALGATE_PORT: 'tcp://10.96.0.17:8080',
+    SEALGATE_PORT_8080_TCP: 'tcp://10.96.0.17:8080',
+    SEALGATE_PORT_8080_TCP_PROTO: 'tcp',
+    SEALGATE_PORT_8080_TCP_PORT: '8080',
+    SEALGATE_PORT_8080_TCP_ADDR: '10.96.0.17',
+    SEALGATE_OPS_SERVICE_HOST: 'fd00::17',
+    SEALGATE_OPS_PORT: 'tcp://[fd00::17]:8081',
+  };
+
+  test('those of Kubernetes service links are ignored', () => {
+    expect(readSettings({ ...environment, ...LINKS })).toEqual(readSettings(environment));
+  });
+
+  test.each([
+    ['SEALGATE_PORT', '8080'],
+    ['SEALGATE_SERVICE_HOST', 'store.example.test'],
+    ['SEALGATE_SERVICE_PORT', 'tcp'],
+    ['SEALGATE_PORT_8080', '1'],
+  ])('%s=%s is a mistake, and refused', (name, value) => {
+    expect(() => readSettings({ ...environment, [name]: value })).toThrow(new RegExp(`^${name}: is not a setting`));
+  });
+
+  test('the nearest setting is named', () => {
+    expect(() => readSettings({ ...environment, SEALGATE_BACKEND_REGOIN: 'x' })).toThrow(
+      "Did you mean 'SEALGATE_BACKEND_REGION'?",
+    );
+  });
 });
 
 describe('required', () => {

@@ -1,0 +1,109 @@
+/**
+ * Where settings come from: environment variables, each of which may stand in an optional YAML file too; the environment wins. A
+ * name that is none is refused, since it may be a mistyped one.
+ */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { suggestion } from './nearest.ts';
+
+/** A setting that cannot be used. The message begins with the variable's name. */
+export class ConfigError extends Error {
+  readonly code = 'CONFIG';
+  readonly variable: string;
+  constructor(variable: string, problem: string) {
+    super(`${variable}: ${problem}`);
+    this.name = 'ConfigError';
+    this.variable = variable;
+  }
+}
+
+export type Settings = Readonly<Record<string, string | undefined>>;
+
+/** Variables this program knows. Any other one that begins with SEALGATE_ is a typing error and is refused. */
+const VARIABLES = [
+  'SEALGATE_CONFIG',
+  'SEALGATE_LISTEN',
+  'SEALGATE_OPS_LISTEN',
+  'SEALGATE_BACKEND',
+  'SEALGATE_BACKEND_ACCESS_KEY_ID',
+  'SEALGATE_BACKEND_SECRET_ACCESS_KEY',
+  'SEALGATE_BACKEND_REGION',
+  'SEALGATE_BACKEND_PATH_STYLE',
+  'SEALGATE_STATE',
+  'SEALGATE_SEAL_KEYS',
+  'SEALGATE_SEAL_KEYS_FILE',
+  'SEALGATE_ESCROW_PUBLIC_KEY',
+  'SEALGATE_SELF_SERVICE',
+  'SEALGATE_LAST_USED',
+  'SEALGATE_WORKERS',
+  'SEALGATE_MEMORY',
+  'SEALGATE_LEGACY',
+  'SEALGATE_CONDITIONS',
+  'SEALGATE_HOSTNAMES',
+  'SEALGATE_TLS_CERT',
+  'SEALGATE_TLS_KEY',
+  'SEALGATE_LOG_LEVEL',
+] as const;
+
+export type Variable = (typeof VARIABLES)[number];
+
+export function variables(): readonly string[] {
+  return VARIABLES;
+}
+
+/** Environment over file. @throws ConfigError */
+export function readSettings(environment: NodeJS.ProcessEnv): Settings {
+  const { settings, unknown } = gatherSettings(environment);
+  const [first] = unknown;
+  if (first !== undefined) throw first;
+  return settings;
+}
+
+/** The same with all names that are no settings, each as the refusal it deserves. @throws ConfigError for the file */
+export function gatherSettings(environment: NodeJS.ProcessEnv): {
+  readonly settings: Settings;
+  readonly unknown: readonly ConfigError[];
+} {
+  const file = environment['SEALGATE_CONFIG'];
+  const settings: Record<string, string | undefined> = file === undefined || file === '' ? {} : readFile(file);
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith('SEALGATE_') || value === undefined || value === '') continue;
+    if (!isServiceLink(name, value)) settings[name] = value;
+  }
+  const unknown = Object.keys(settings).filter((name) => !(VARIABLES as readonly string[]).includes(name));
+  return {
+    settings,
+    unknown: unknown.map(
+      (name) => new ConfigError(name, `is not a setting of this program.${suggestion(name, VARIABLES)}`),
+    ),
+  };
+}
+
+/**
+ * What Kubernetes puts into every pod beside a Service whose name begins with `sealgate`: addresses, which are nobody's settings
+ * (Kubernetes documentation, "Service", environment variables). Such a Service must not stop other people's sidecars.
+ */
+function isServiceLink(name: string, value: string): boolean {
+  if ((VARIABLES as readonly string[]).includes(name)) return false;
+  if (/_SERVICE_HOST$/.test(name)) return isIP(value) > 0;
+  if (/_SERVICE_PORT(_[A-Z0-9_]+)?$/.test(name)) return /^\d{1,5}$/.test(value);
+  if (/_PORT_\d{1,5}_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)$/.test(name)) return true;
+  return /_PORT(_\d{1,5}_(TCP|UDP|SCTP))?$/.test(name) && /^(tcp|udp|sctp):\/\//.test(value);
+}
+
+function readFile(path: string): Record<string, string | undefined> {
+  let document: unknown;
+  try {
+    document = parseYaml(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new ConfigError(
+      'SEALGATE_CONFIG',
+      `${path} cannot be read as YAML (${(error as { code?: string }).code ?? 'not valid'})`,
+    );
+  }
+  const scalars = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).safeParse(document ?? {});
+  if (!scalars.success) throw new ConfigError('SEALGATE_CONFIG', `${path} must map variable names to single values`);
+  return Object.fromEntries(Object.entries(scalars.data).map(([name, value]) => [name, String(value)]));
+}

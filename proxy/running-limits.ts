@@ -1,0 +1,28 @@
+/**
+ * Bounds of the process: starting, its workers, stopping. Those of requests are in limits.ts, and of the stored format in
+ * crypto/layout.ts.
+ */
+/** Milliseconds for which a start waits for a store that does not answer yet, and after which it asks again. */
+export const STORE_WAIT_MS = 30_000;
+export const STORE_WAIT_STEP_MS = 1_000;
+/** Milliseconds for the probe of what the store can do, at start. */
+export const PROBE_TIMEOUT_MS = 60_000;
+/** Milliseconds to remove what the probe wrote, even when the probe itself was given up. */
+export const PROBE_CLEAN_UP_MS = 30_000;
+/** Milliseconds for the store to answer when readiness is asked for. */
+export const READINESS_TIMEOUT_MS = 5_000;
+/** Keyrings that are read at start to see whether the seal keys fit, and of them at once. */
+export const START_KEYRINGS_READ = 200;
+export const START_KEYRINGS_AT_ONCE = 16;
+/** Objects in the state bucket that are not Sealgate's which a refusal to start names. */
+export const FOREIGN_OBJECTS_NAMED = 3;
+/** Milliseconds by which clock and store may differ without a word at start; stores refuse at 900 s. */
+export const CLOCK_WARNING_MS = 60_000;
+/** Days before its certificate ends at which a start says so. */
+export const CERTIFICATE_WARNING_DAYS = 14;
+/** Milliseconds before a worker process that ended is replaced: one that cannot start must not be started in a tight loop. */
+export const WORKER_RESTART_MS = 1_000;
+/** Worker processes; as many at most where their number is not set, and bytes of memory that each of those must find. */
+export const MAX_WORKERS = 256;
+export const AUTO_WORKERS = 4;
+export const WORKER_MEMORY_BYTES = 256 * 2 ** 20;

@@ -1,0 +1,110 @@
+/**
+ * Whether the state bucket is Sealgate's own. It is withheld from clients whole, so one that holds other things would vanish for
+ * those who use them.
+ */
+import { parseListV2 } from '../backend/list.ts';
+import { readBody } from '../backend/read-body.ts';
+import { S3Error } from '../errors.ts';
+import { REGISTERED_NAMES } from '../keyring/access-keys/registered-id.ts';
+import { KEYRING_NAMES } from '../keyring/state/records.ts';
+import { unusable } from '../keyring/state/state-replies.ts';
+import { LAST_USED_NAMES } from '../keyring/uses/last-used.ts';
+import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
+import { UPLOADS_PREFIX } from '../multipart/upload-record.ts';
+import { FOREIGN_OBJECTS_NAMED, PROBE_TIMEOUT_MS } from '../running-limits.ts';
+import type { Storage } from '../runtime.ts';
+import { fault, ok, type Tell } from './finding.ts';
+import { findingOf } from './store-finding.ts';
+
+/** What a record's key looks like below the prefix of its deployment. */
+const RECORDS: readonly RegExp[] = [
+  new RegExp(`^${KEYRING_NAMES}[0-9a-f]{24}\\.json$`),
+  new RegExp(`^${REGISTERED_NAMES}[^/]+$`),
+  new RegExp(`^${LAST_USED_NAMES}[0-9a-f]{24}/[^/]+$`),
+  new RegExp(`^${UPLOADS_PREFIX}[0-9a-f]{64}/.+$`),
+  /^probe\/.+$/,
+];
+const FOLDERS: readonly string[] = [KEYRING_NAMES, REGISTERED_NAMES, LAST_USED_NAMES, UPLOADS_PREFIX, 'probe/'];
+
+/** Whether the bucket holds records of Sealgate and nothing else. */
+export async function checkState(storage: Storage, prefix: string, tell: Tell): Promise<boolean> {
+  const { backend, state } = storage;
+  const subject = 'SEALGATE_STATE';
+  try {
+    const foreign = await foreignObjects(storage, prefix);
+    if (foreign.length === 0) {
+      tell(ok(subject, `the bucket ${state.bucket} holds nothing but Sealgate's records`));
+      return true;
+    }
+    const named = foreign.slice(0, FOREIGN_OBJECTS_NAMED).map((name) => JSON.stringify(name));
+    const more = foreign.length > named.length ? ', and more' : '';
+    const text = `the bucket ${state.bucket} holds what is not Sealgate's: ${named.join(', ')}${more}`;
+    tell(fault(subject, text, 'Name a bucket that is used for nothing else: clients never see it'));
+  } catch (error) {
+    tell(findingOf(error, { subject, store: backend.description }));
+  }
+  return false;
+}
+
+/**
+ * Names in the bucket that are no records, as far as few requests show: all names of the top level and of each level down to the
+ * prefix, and the first names below each of those. Another deployment's records under another prefix are no foreign objects.
+ */
+async function foreignObjects(storage: Storage, prefix: string): Promise<readonly string[]> {
+  const levels = [
+    '',
+    ...prefix
+      .split('/')
+      .slice(0, -1)
+      .map((_, at, all) => `${all.slice(0, at + 1).join('/')}/`),
+  ];
+  const foreign: string[] = [];
+  for (const level of levels) {
+    const page = await list(storage, { prefix: level, delimiter: '/' });
+    foreign.push(...page.keys);
+    for (const folder of page.folders) {
+      if (levels.includes(folder)) continue;
+      const isOurs = level === prefix && FOLDERS.includes(folder.slice(level.length));
+      const { keys } = await list(storage, { prefix: folder, maxKeys: isOurs ? 10 : 1000 });
+      const of = isOurs ? level : undefined;
+      foreign.push(...keys.filter((key) => !isRecord(key, of)));
+      if (foreign.length > FOREIGN_OBJECTS_NAMED) return foreign;
+    }
+  }
+  return foreign;
+}
+
+/** `prefix`: of our own deployment; undefined: of whichever. */
+function isRecord(key: string, prefix: string | undefined): boolean {
+  if (prefix !== undefined) return RECORDS.some((record) => record.test(key.slice(prefix.length)));
+  const starts = [...key.matchAll(/(?<=^|\/)/g)].map(({ index }) => key.slice(index));
+  return starts.some((rest) => RECORDS.some((record) => record.test(rest)));
+}
+
+async function list(
+  { backend, state }: Storage,
+  o: { readonly prefix: string; readonly delimiter?: string; readonly maxKeys?: number },
+): Promise<{ readonly keys: readonly string[]; readonly folders: readonly string[] }> {
+  const response = await backend.send({
+    method: 'GET',
+    bucket: state.bucket,
+    query: [
+      ['list-type', '2'],
+      ['encoding-type', 'url'],
+      ...(o.prefix === '' ? [] : ([['prefix', o.prefix]] as const)),
+      ...(o.delimiter === undefined ? [] : ([['delimiter', o.delimiter]] as const)),
+      ...(o.maxKeys === undefined ? [] : ([['max-keys', String(o.maxKeys)]] as const)),
+    ],
+    signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
+  });
+  if (response.status !== 200) {
+    response.body.destroy();
+    throw unusable('LIST', response.status);
+  }
+  try {
+    const page = parseListV2(await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES }));
+    return { keys: page.objects.map(({ key }) => key), folders: page.commonPrefixes };
+  } catch (cause) {
+    throw new S3Error('ServiceUnavailable', undefined, { cause });
+  }
+}
