@@ -7,7 +7,7 @@ import type { CorsConfigurations } from './cors/configurations.ts';
 import type { UploadForm } from './form/read-form.ts';
 import type { Reply } from './http/reply.ts';
 import type { S3Request } from './http/request.ts';
-import type { OpenTenant } from './keyring/tenancy.ts';
+import type { OpenTenant } from './keyring/open-tenant.ts';
 import type { UploadContext, UploadStore } from './multipart/upload-context.ts';
 import type { ListedPages } from './object/listed-pages.ts';
 import type { EmitSecurityEvent } from './observe/events.ts';

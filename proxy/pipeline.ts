@@ -12,7 +12,6 @@ import { openBody, type VerifiedBody } from './body/verified-body.ts';
 import { answerPreflight, crossOriginHeaders } from './cors/cross-origin.ts';
 import { S3Error } from './errors.ts';
 import { isFormUpload, readForm, type UploadForm } from './form/read-form.ts';
-import type { BodyProgress } from './http/body-progress.ts';
 import { lateReply } from './http/late-reply.ts';
 import { cutAfter } from './http/longest-write.ts';
 import { errorReply, type Reply, sendReply, sendWhole } from './http/reply.ts';
@@ -20,42 +19,14 @@ import { parseRequest, type S3Request } from './http/request.ts';
 import { createRequestId } from './http/request-id.ts';
 import { answerQuery } from './iam/answer.ts';
 import type { QueryError } from './iam/errors.ts';
-import type { OwnKeys } from './iam/own-keys.ts';
 import { queryServiceOf } from './iam/query-request.ts';
-import type { Tenancy } from './keyring/tenancy.ts';
-import type { UseNotes } from './keyring/uses/note-uses.ts';
 import { LATE_REPLY_SILENCE_MS } from './limits.ts';
-import { admit, type MemoryBudget } from './memory/admission.ts';
+import { admit } from './memory/admission.ts';
 import { memoryOf } from './memory/request-memory.ts';
 import { storeContext } from './object/context.ts';
-import type { Logger } from './observe/log.ts';
-import type { Metrics } from './observe/metrics.ts';
-import type { Operation, Services } from './operation.ts';
+import type { Operation } from './operation.ts';
 import { accountHeaders, refuseUnsupportedHeaders } from './operations/request/client-headers.ts';
-import type { Router } from './route.ts';
-
-export interface Pipeline {
-  readonly services: Services;
-  readonly tenancy: Tenancy;
-  /** Writes down when keys were used; undefined where that is not asked for. */
-  readonly uses: UseNotes | undefined;
-  /** What callers may do with the keys of their own tenant. */
-  readonly ownKeys: OwnKeys;
-  /** Whether they may at all; looking they always may. */
-  readonly selfService: boolean;
-  readonly router: Router;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  /** What requests may buffer, all together. */
-  readonly memory: MemoryBudget;
-  readonly progress: BodyProgress;
-  /** Milliseconds after which a request that writes is cut. */
-  readonly longestWriteMs: number;
-  readonly hostnames: readonly string[];
-  /** Region that signatures must name; undefined accepts any. */
-  readonly signingRegion: string | undefined;
-  readonly now: () => Date;
-}
+import type { Pipeline } from './pipeline-parts.ts';
 
 /** What is known of a request so far; for the log line, whatever happens. */
 interface Progress {

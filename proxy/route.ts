@@ -5,16 +5,7 @@
 import { S3Error } from './errors.ts';
 import type { S3Request } from './http/request.ts';
 import type { Operation, Selector } from './operation.ts';
-
-/** Query parameters that select another operation (S3 API reference). `versionId`, `partNumber` alone and the like do not. */
-export const SUBRESOURCES: ReadonlySet<string> = new Set([
-  'abac', 'accelerate', 'acl', 'analytics', 'annotation', 'append', 'attributes', 'cors', 'delete', 'encryption', 'events',
-  'intelligent-tiering', 'inventory', 'legal-hold', 'lifecycle', 'list-type', 'location', 'logging', 'metadataConfiguration',
-  'metadataTable', 'metadataInventoryTable', 'metadataJournalTable', 'metrics', 'notification', 'object-lock',
-  'ownershipControls', 'policy', 'policyStatus', 'publicAccessBlock', 'renameObject', 'replication', 'requestPayment',
-  'restore', 'retention', 'select', 'select-type', 'session', 'tagging', 'torrent', 'uploadId', 'uploads', 'versioning',
-  'versions', 'website',
-]); // biome-ignore format: a list of names reads best packed
+import { SUBRESOURCES } from './subresources.ts';
 
 /** Clients' own bookkeeping, and what a presigned URL carries: authentication and headers. Understood by every operation. */
 const ALWAYS_ALLOWED = /^(x-id|x-amz-.*)$/i;

@@ -8,7 +8,8 @@ import type { Config } from './config/config.ts';
 import { ConfigError, type Variable } from './config/settings.ts';
 import { CorsConfigurations } from './cors/configurations.ts';
 import { BodyProgress } from './http/body-progress.ts';
-import { type ListenAddress, type RunningServer, startServer } from './http/server.ts';
+import type { ListenAddress } from './http/listen-address.ts';
+import { type RunningServer, startServer } from './http/server.ts';
 import { OwnKeys } from './iam/own-keys.ts';
 import { EscrowUpkeep } from './keyring/slots/escrow-upkeep.ts';
 import { processKdfRunner } from './keyring/slots/kdf.ts';
@@ -29,7 +30,7 @@ import { type Logger, securityEventsTo } from './observe/log.ts';
 import { createMetrics, type Metrics, type MetricsText } from './observe/metrics.ts';
 import { opsApp, startOpsServer } from './observe/ops-server.ts';
 import { OPERATIONS } from './operations/table.ts';
-import type { Pipeline } from './pipeline.ts';
+import type { Pipeline } from './pipeline-parts.ts';
 import { createRouter } from './route.ts';
 import { PROBE_TIMEOUT_MS, READINESS_TIMEOUT_MS } from './running-limits.ts';
 

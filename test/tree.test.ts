@@ -12,6 +12,7 @@ import { FORMAT_VERSION } from '../crypto/layout.ts';
 import type { Operation } from '../proxy/operation.ts';
 import { OPERATIONS } from '../proxy/operations/table.ts';
 import { createRouter, selectorId } from '../proxy/route.ts';
+import { importCircles } from './helpers/import-circles.ts';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -71,6 +72,21 @@ describe('imports', () => {
     const relatives = imports.filter(({ to }) => /^(proxy|sigv4|crypto|test)\//.test(to));
     expect(relatives.length).toBeGreaterThan(200);
     expect(relatives.filter(({ to }) => !/\.(ts|json)$/.test(to))).toEqual([]);
+  });
+
+  test('form no circle, those of types included', () => {
+    const files = ['proxy', 'sigv4', 'crypto'].flatMap(sources);
+    const edges = new Map(files.map((file) => [file.path, importsOf(file).map(({ to }) => to)]));
+    expect(edges.size).toBeGreaterThan(300);
+    expect(importCircles(edges)).toEqual([]);
+  });
+
+  test('form a circle where one is made: the check finds it', () => {
+    const edges = (o: Record<string, string[]>) => new Map(Object.entries(o));
+    expect(importCircles(edges({ a: ['b', 'c'], b: ['c'], c: ['node:fs'] }))).toEqual([]);
+    expect(importCircles(edges({ a: ['b'], b: ['c', 'd'], c: ['b'], d: ['e'], e: ['f'], f: ['d'], g: ['g'] }))).toEqual(
+      [['b', 'c'], ['d', 'e', 'f'], ['g']],
+    );
   });
 
   test('below the operations know no request: of commands and jobs there is none', () => {

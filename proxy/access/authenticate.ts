@@ -10,8 +10,8 @@ import { isS3ErrorCode, S3Error } from '../errors.ts';
 import type { UploadForm } from '../form/read-form.ts';
 import type { S3Request } from '../http/request.ts';
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
-import type { OpenTenant } from '../keyring/tenancy.ts';
-import type { Pipeline } from '../pipeline.ts';
+import type { OpenTenant } from '../keyring/open-tenant.ts';
+import type { Pipeline } from '../pipeline-parts.ts';
 
 export interface Caller {
   readonly accessKey: AccessKey;

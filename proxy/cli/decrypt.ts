@@ -9,7 +9,7 @@ import { parseStoreConfig, type StoreConfig } from '../config/store-config.ts';
 import { KeyError } from '../keyring/admin/key-errors.ts';
 import { MAX_HEADERS_FILE_BYTES } from '../limits.ts';
 import { objectStore, type StoreContext, storeContext } from '../object/context.ts';
-import { retryWhenChanged } from '../object/stored-object.ts';
+import { retryWhenChanged } from '../object/retry-when-changed.ts';
 import { DESCRIPTION_SUFFIX, decryptMany, type Outcome } from '../offline/decrypt-many.ts';
 import { type OpenedObject, openObject, reasonOf, writeDescription, writeObject } from '../offline/decrypt-object.ts';
 import { openFileBackend } from '../offline/file-backend.ts';

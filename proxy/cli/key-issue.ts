@@ -8,8 +8,8 @@ import { refuseWeakKey } from '../keyring/slots/strength.ts';
 import { NoCallerSecret, readSecretText } from './caller-secret.ts';
 import { durationOf, expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, shape, UsageError } from './command-line.ts';
 import { handOut, keptMembers } from './issued-key.ts';
-import type { KeyCommandOptions } from './key.ts';
 import { type Caller, readCaller } from './key-caller.ts';
+import type { KeyCommandOptions } from './key-options.ts';
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;

@@ -4,8 +4,8 @@ import { KeyAdmin, type KeyChange } from '../keyring/admin/key-admin.ts';
 import { DEFAULT_KDFS, type Kdf, kdfSchema } from '../keyring/slots/kdf.ts';
 import { expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, shape, tenantArgument, UsageError } from './command-line.ts';
 import { describeKeyLines } from './describe-tenant.ts';
-import type { KeyCommandOptions } from './key.ts';
 import { slotArgument } from './key-issue.ts';
+import type { KeyCommandOptions } from './key-options.ts';
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;

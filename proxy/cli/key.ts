@@ -5,8 +5,7 @@
  *
  * Exit codes: 0 done; 1 it could not be done; 2 the command line was wrong.
  */
-import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
-import { type HandingOutput, runNamed, type Shape } from './command-line.ts';
+import { runNamed, type Shape } from './command-line.ts';
 import {
   CREATE_KEY,
   createKey,
@@ -18,6 +17,7 @@ import {
   rotateKey,
 } from './key-issue.ts';
 import { LIST_KEY, listKeys, REVOKE_KEY, revokeKey, UPDATE_KEY, updateKey } from './key-operate.ts';
+import type { KeyCommandOptions } from './key-options.ts';
 
 export const KEY_USAGE = `Usage:
   sealgate key create  [CALLER] [TERMS] [RESULT]                  another key for the caller's tenant
@@ -49,13 +49,6 @@ update   --kdf: a stronger derivation, taken up when the key is next used; 'keep
 
 Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
 `;
-
-export interface KeyCommandOptions extends HandingOutput {
-  readonly deps: KeyringDeps;
-  readonly environment: NodeJS.ProcessEnv;
-  readonly stdin: AsyncIterable<Buffer>;
-  readonly signal: AbortSignal;
-}
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[], o: KeyCommandOptions) => Promise<number>>> = {
   create: createKey,

@@ -3,7 +3,7 @@
  * the value of a secret.
  */
 import { readFileSync } from 'node:fs';
-import type { ListenAddress } from '../http/server.ts';
+import type { ListenAddress } from '../http/listen-address.ts';
 import { SealKeys } from '../keyring/access-keys/seal-keys.ts';
 import { parseEscrowPublicKey } from '../keyring/slots/escrow-key.ts';
 import { defaultWorkers, memoryShare } from '../memory/memory-setting.ts';

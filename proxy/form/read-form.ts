@@ -13,7 +13,7 @@ import {
   MAX_FORM_PREAMBLE_BYTES,
   UNSIGNED_FORMS_AT_ONCE,
 } from '../limits.ts';
-import { SUBRESOURCES } from '../route.ts';
+import { SUBRESOURCES } from '../subresources.ts';
 
 export interface UploadForm {
   /** By lower-case name; the first of several counts. */

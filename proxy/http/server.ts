@@ -20,15 +20,12 @@ import {
   MAX_REQUEST_HEAD_BYTES,
   REFUSED_CONNECTIONS,
 } from '../limits.ts';
-import { handleRequest, type Pipeline } from '../pipeline.ts';
+import { handleRequest } from '../pipeline.ts';
+import type { Pipeline } from '../pipeline-parts.ts';
+import type { ListenAddress } from './listen-address.ts';
 import { errorReply } from './reply.ts';
 import { versionNotSupported } from './request.ts';
 import { createRequestId } from './request-id.ts';
-
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface RunningServer {
   /** The port may have been 0. */

@@ -2,7 +2,7 @@
  * What an action of the query API is, and what it is given. One file per action in actions/; answer.ts finds and runs it.
  */
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
-import type { OpenTenant } from '../keyring/tenancy.ts';
+import type { OpenTenant } from '../keyring/open-tenant.ts';
 import type { XmlElement } from '../xml/render-xml.ts';
 import { QueryError } from './errors.ts';
 import type { OwnKeys } from './own-keys.ts';

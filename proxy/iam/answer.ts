@@ -5,7 +5,7 @@
 import { authenticateQuery, type Caller } from '../access/authenticate.ts';
 import type { Reply } from '../http/reply.ts';
 import type { S3Request } from '../http/request.ts';
-import type { Pipeline } from '../pipeline.ts';
+import type { Pipeline } from '../pipeline-parts.ts';
 import { renderXml, type XmlElement } from '../xml/render-xml.ts';
 import type { QueryAction } from './action.ts';
 import { QUERY_ACTIONS } from './actions/table.ts';

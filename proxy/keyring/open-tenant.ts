@@ -1,8 +1,27 @@
 /** A keyring and its root keys as what the rest of the program works with. */
-
+import type { KeyObject } from 'node:crypto';
+import type { Grant } from './grants.ts';
 import type { RootKeys } from './slots/slot.ts';
 import { currentEpoch, type Keyring, type Slot } from './state/document.ts';
-import type { OpenTenant } from './tenancy.ts';
+
+export interface OpenTenant {
+  /** 24 hex digits. */
+  readonly id: string;
+  /** The same, 12 bytes. */
+  readonly idBytes: Buffer;
+  /** 8 hex digits. */
+  readonly slot: string;
+  readonly grants: readonly Grant[];
+  /** The current epoch: new DEKs are wrapped under its root key. */
+  readonly epoch: number;
+  /** `undefined` for an epoch that is retired or unknown. */
+  root(epoch: number): KeyObject | undefined;
+  /**
+   * The tenant as its keyring stands now, for an object of a newer epoch than this one's. One read of the keyring, at most
+   * one each UNKNOWN_SLOT_RECHECK_MS. Absent where the keyring was just read. @throws as Tenancy.open
+   */
+  readonly reopen?: (signal: AbortSignal) => Promise<OpenTenant>;
+}
 
 /** `slot`: the one that opened it; without one, as by the escrow key, nothing is granted. The root MAC must have been verified. */
 export function openTenantOf(o: {

@@ -6,7 +6,6 @@
  * A keyring is believed for a fixed time since its last check, then asked for again by ETag. When the state cannot be
  * reached after that, requests fail: an old answer might be a revoked key's.
  */
-import type { KeyObject } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { SharedCalls, type SharedRun } from '../concurrency/shared-calls.ts';
@@ -17,8 +16,7 @@ import { type AccessKey, unsealAccessKeyId } from './access-keys/access-key-id.t
 import { isRegisteredId } from './access-keys/registered-id.ts';
 import { RegisteredIds } from './access-keys/registered-ids.ts';
 import type { SealKeys } from './access-keys/seal-keys.ts';
-import type { Grant } from './grants.ts';
-import { openTenantOf } from './open-tenant.ts';
+import { type OpenTenant, openTenantOf } from './open-tenant.ts';
 import { type KdfRunner, processKdfRunner } from './slots/kdf.ts';
 import { openSlot, type RootKeys } from './slots/slot.ts';
 import { isUsable } from './slots/slot-terms.ts';
@@ -28,25 +26,6 @@ import { hasRootMac } from './state/macs.ts';
 import { KeyringTampered, keyringName, verifyKeyring } from './state/records.ts';
 import type { StateStore } from './state/state.ts';
 import type { TenantSlot } from './uses/last-used.ts';
-
-export interface OpenTenant {
-  /** 24 hex digits. */
-  readonly id: string;
-  /** The same, 12 bytes. */
-  readonly idBytes: Buffer;
-  /** 8 hex digits. */
-  readonly slot: string;
-  readonly grants: readonly Grant[];
-  /** The current epoch: new DEKs are wrapped under its root key. */
-  readonly epoch: number;
-  /** `undefined` for an epoch that is retired or unknown. */
-  root(epoch: number): KeyObject | undefined;
-  /**
-   * The tenant as its keyring stands now, for an object of a newer epoch than this one's. One read of the keyring, at most
-   * one each UNKNOWN_SLOT_RECHECK_MS. Absent where the keyring was just read. @throws as Tenancy.open
-   */
-  readonly reopen?: (signal: AbortSignal) => Promise<OpenTenant>;
-}
 
 /** A keyring that passed every check that needs no API key, with what was opened of it since. */
 interface CheckedKeyring {

@@ -2,8 +2,8 @@
 import { ask } from '../backend/ask.ts';
 import { BackendUnavailable, type QueryParameter } from '../backend/backend.ts';
 import { parseXmlRoot } from '../xml/render-xml.ts';
+import type { UploadAddress } from './upload.ts';
 import type { UploadContext } from './upload-context.ts';
-import type { UploadAddress } from './upload-record.ts';
 
 export interface BackendPart {
   readonly number: number;

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { type ChecksumName, createHasher } from '../body/checksums.ts';
 import { combineCrcs } from '../body/crc-combine.ts';
-import type { UploadChecksum } from './upload-record.ts';
+import type { UploadChecksum } from './upload.ts';
 
 export function isCrc(algorithm: ChecksumName): algorithm is 'CRC32' | 'CRC32C' | 'CRC64NVME' {
   return algorithm.startsWith('CRC');

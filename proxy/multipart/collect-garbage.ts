@@ -9,7 +9,8 @@ import { discard } from '../backend/read-body.ts';
 import type { StateStore } from '../keyring/state/state.ts';
 import { recordLast, removeState } from './remove-state.ts';
 import { unrecordedUploads } from './unrecorded.ts';
-import { recordName, StoredRecord, UPLOADS_PREFIX, type UploadAddress, uploadIdOf } from './upload-record.ts';
+import type { UploadAddress } from './upload.ts';
+import { recordName, StoredRecord, UPLOADS_PREFIX, uploadIdOf } from './upload-record.ts';
 
 export interface GarbageOptions {
   readonly backend: Backend;

@@ -16,8 +16,9 @@ import { backendUpload } from './backend-parts.ts';
 import { multipartMd5, objectChecksum } from './checksums.ts';
 import type { CurrentPart, UploadView } from './current-parts.ts';
 import { type Piece, sendRest } from './send-rest.ts';
+import type { UploadRecord } from './upload.ts';
 import type { UploadContext } from './upload-context.ts';
-import { noSuchUpload, type UploadRecord } from './upload-record.ts';
+import { noSuchUpload } from './upload-record.ts';
 
 /** A part that this Complete relies on was replaced before the backend joined them: by another Complete, or an upload. */
 export class PiecesReplaced extends Error {

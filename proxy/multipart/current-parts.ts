@@ -6,8 +6,8 @@
 
 import { type BackendUpload, backendUpload } from './backend-parts.ts';
 import { type Receipt, readReceipts } from './receipts.ts';
+import type { UploadRecord } from './upload.ts';
 import type { UploadContext } from './upload-context.ts';
-import type { UploadRecord } from './upload-record.ts';
 
 export interface CurrentPart extends Receipt {
   readonly lastModified: Date;

@@ -5,7 +5,7 @@ import { MAX_PART_NUMBER, MIN_PART_BYTES } from '../limits.ts';
 import { unquote } from '../object/conditions.ts';
 import { parseXml, type XmlNode } from '../xml/render-xml.ts';
 import type { CurrentPart } from './current-parts.ts';
-import type { UploadRecord } from './upload-record.ts';
+import type { UploadRecord } from './upload.ts';
 
 /** A part as the client lists it. */
 export interface ListedPart {

@@ -5,10 +5,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { openBox, sealBox } from '../../crypto/box.ts';
+import { asObjectFailure } from '../object/damaged-object.ts';
 import { MalformedSealedObject } from '../object/stored-metadata.ts';
-import { asObjectFailure } from '../object/stored-object.ts';
+import type { UploadRecord } from './upload.ts';
 import type { UploadContext } from './upload-context.ts';
-import { type UploadRecord, uploadPrefix } from './upload-record.ts';
+import { uploadPrefix } from './upload-record.ts';
 
 const LABEL = 'sealgate/1/upload-receipt';
 

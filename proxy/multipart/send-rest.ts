@@ -8,13 +8,14 @@ import { type BackendBody, BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_PART_NUMBER } from '../limits.ts';
+import { failureOf } from '../object/object-request.ts';
 import { SplitSource } from '../object/split-source.ts';
-import { failureOf } from '../object/stored-object.ts';
 import { partQuery } from '../object/upstream-upload.ts';
 import { quoted } from './backend-parts.ts';
 import type { CurrentPart, UploadView } from './current-parts.ts';
+import type { UploadRecord } from './upload.ts';
 import type { UploadContext } from './upload-context.ts';
-import { noSuchUpload, type UploadRecord } from './upload-record.ts';
+import { noSuchUpload } from './upload-record.ts';
 
 /** A backend part that the completed object will consist of. */
 export interface Piece {

@@ -10,12 +10,13 @@ import { discard } from '../backend/read-body.ts';
 import type { BodyResult } from '../body/digests.ts';
 import { S3Error } from '../errors.ts';
 import { BATCH_BYTES, MAX_PART_NUMBER, MAX_STORED_PUT_BYTES, MIN_PART_BYTES } from '../limits.ts';
-import { failureOf } from '../object/stored-object.ts';
+import { failureOf } from '../object/object-request.ts';
 import { partQuery } from '../object/upstream-upload.ts';
 import { quoted } from './backend-parts.ts';
 import { type Receipt, readReceipts, receiptTime, stagedName, writeReceipt } from './receipts.ts';
+import type { UploadRecord } from './upload.ts';
 import type { UploadContext } from './upload-context.ts';
-import { noSuchUpload, requireUpload, type UploadRecord } from './upload-record.ts';
+import { noSuchUpload, requireUpload } from './upload-record.ts';
 
 /** Plaintext on its way into a part. `result` is asked for after `chunks` has ended. */
 export interface PartSource {

@@ -8,7 +8,8 @@ import { discard, readBody } from '../backend/read-body.ts';
 import type { StateStore } from '../keyring/state/state.ts';
 import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
 import { parseXmlRoot, type XmlNode } from '../xml/render-xml.ts';
-import { recordName, type UploadAddress, uploadIdOf } from './upload-record.ts';
+import type { UploadAddress } from './upload.ts';
+import { recordName, uploadIdOf } from './upload-record.ts';
 
 export interface UnrecordedOptions {
   readonly backend: Backend;

@@ -4,7 +4,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import { UPLOAD_RECORDS_CACHED } from '../limits.ts';
-import type { UploadRecord } from './upload-record.ts';
+import type { UploadRecord } from './upload.ts';
 
 /** Opened records of this process. A record never changes, so only its absence has to be looked up again. */
 export class UploadCache {

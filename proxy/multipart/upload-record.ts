@@ -9,39 +9,17 @@ import { openBox, sealBox } from '../../crypto/box.ts';
 import { type DataKey, newDataKey } from '../../crypto/data-key.ts';
 import { openHeader, type SealedHeader, sealHeader } from '../../crypto/header.ts';
 import { context as keyContext } from '../../crypto/keys.ts';
-import type { ChecksumName } from '../body/checksums.ts';
 import { S3Error } from '../errors.ts';
 import type { ClientAttributes } from '../object/client-attributes.ts';
 import { reportObject } from '../object/context.ts';
+import { asObjectFailure } from '../object/damaged-object.ts';
 import { tenantFor } from '../object/newer-epoch.ts';
 import { currentRoot } from '../object/store-object.ts';
 import { fitsMetadata, MalformedSealedObject } from '../object/stored-metadata.ts';
-import { asObjectFailure } from '../object/stored-object.ts';
+import type { UploadAddress, UploadChecksum, UploadRecord } from './upload.ts';
 import type { UploadContext } from './upload-context.ts';
 
 const LABEL = 'sealgate/1/upload-record';
-
-/** The checksum that the finished object is to have. */
-export interface UploadChecksum {
-  readonly algorithm: ChecksumName;
-  readonly type: 'FULL_OBJECT' | 'COMPOSITE';
-}
-
-/** An upload as clients name it. */
-export interface UploadAddress {
-  readonly bucket: string;
-  readonly key: string;
-  readonly uploadId: string;
-}
-
-export interface UploadRecord extends UploadAddress, DataKey {
-  /** Where its state is: SHA-256 of the address, 64 hex digits. */
-  readonly id: string;
-  readonly attributes: ClientAttributes;
-  /** The attributes did not fit the metadata: they go into the footer. */
-  readonly attributesInFooter: boolean;
-  readonly checksum: UploadChecksum | undefined;
-}
 
 const Pairs = z.array(z.tuple([z.string(), z.string()]));
 const Sealed = z.strictObject({

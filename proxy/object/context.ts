@@ -8,7 +8,7 @@ import type { Capabilities } from '../backend/probe.ts';
 import { FairLimit } from '../concurrency/fair-limit.ts';
 import { SharedLookUps } from '../concurrency/shared-look-ups.ts';
 import type { LegacyPolicy } from '../config/config.ts';
-import type { OpenTenant } from '../keyring/tenancy.ts';
+import type { OpenTenant } from '../keyring/open-tenant.ts';
 import { ATTRIBUTES_CACHE_BYTES, LISTED_ATTRIBUTES_BYTES, LOOKUPS_AT_ONCE, OPENED_HEADERS_BYTES } from '../limits.ts';
 import type { EmitSecurityEvent, SecurityEventKind } from '../observe/events.ts';
 import { AttributesCache, type ListedAttributes } from './attributes-cache.ts';

@@ -9,10 +9,11 @@ import { type ClientAttributes, CONTENT_HEADERS } from './client-attributes.ts';
 import type { StoreContext } from './context.ts';
 import type { ConditionsFor, Copied, CopyRequest } from './copy-directives.ts';
 import { refuseDisguised } from './disguise.ts';
+import { failureOf } from './object-request.ts';
 import { fetchStretch } from './read-object.ts';
 import { storeObject } from './store-object.ts';
 import { META_PREFIX } from './stored-metadata.ts';
-import { failureOf, type LegacyObject } from './stored-object.ts';
+import type { LegacyObject } from './stored-object.ts';
 import { taggingHeaders } from './stored-tags.ts';
 
 /** @throws S3Error, VersionChanged */

@@ -10,17 +10,12 @@ import type { StoreContext } from './context.ts';
 import { type ConditionsFor, type Copied, type CopyRequest, changesSomething } from './copy-directives.ts';
 import { copyLegacy } from './copy-legacy.ts';
 import { requireSourceConditions } from './copy-source.ts';
+import { inspectObject } from './inspect-object.ts';
 import { namingTheMissing } from './missing.ts';
 import { CONDITION_KIND, chooseMove, moveStored } from './move-stored.ts';
 import { readRange } from './read-object.ts';
 import { reseal } from './reseal.ts';
-import {
-  inspectObject,
-  type ObjectAddress,
-  type SealedObject,
-  type StoredObject,
-  VersionChanged,
-} from './stored-object.ts';
+import { type ObjectAddress, type SealedObject, type StoredObject, VersionChanged } from './stored-object.ts';
 import { taggingHeaders } from './stored-tags.ts';
 import { isAtomic, translateConditions, type WriteKind } from './write-conditions.ts';
 

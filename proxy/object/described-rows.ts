@@ -8,14 +8,10 @@ import type { QueryParameter } from '../backend/backend.ts';
 import { type DescribedObject, parseDescribed, WITH_METADATA } from '../backend/list.ts';
 import { LIST_DESCRIBED_ROWS } from '../limits.ts';
 import type { StoreContext } from './context.ts';
+import { LARGEST_SMALL_BYTES } from './inspect-object.ts';
 import { STORED_HEADERS } from './stored-metadata.ts';
-import {
-  LARGEST_SMALL_BYTES,
-  type ObjectAddress,
-  type StoredObject,
-  understand,
-  VersionChanged,
-} from './stored-object.ts';
+import { type ObjectAddress, type StoredObject, VersionChanged } from './stored-object.ts';
+import { understand } from './understand.ts';
 
 type ListedRow = Pick<DescribedObject, 'key' | 'size' | 'etag' | 'lastModified'>;
 

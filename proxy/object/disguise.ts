@@ -6,11 +6,13 @@
 import { PART_MAGIC } from '../../crypto/layout.ts';
 import { readBody } from '../backend/read-body.ts';
 import type { StoreContext } from './context.ts';
+import { asObjectFailure } from './damaged-object.ts';
 import { fromStore } from './from-store.ts';
 import type { ByteRange } from './range.ts';
 import { fetchStretch, type Plaintext, readRange } from './read-object.ts';
 import { MalformedSealedObject } from './stored-metadata.ts';
-import { asObjectFailure, identityOf, type LegacyObject, type StoredObject } from './stored-object.ts';
+import type { LegacyObject, StoredObject } from './stored-object.ts';
+import { identityOf } from './version-identity.ts';
 
 /**
  * As `readRange`, but never a byte of a disguised object. Bytes that do not show how a legacy object begins cost one more

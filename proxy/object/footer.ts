@@ -12,16 +12,12 @@ import { readBody } from '../backend/read-body.ts';
 import { FOOTER_GUESS_BYTES } from '../limits.ts';
 import type { FooterAttributes } from './attributes-cache.ts';
 import type { StoreContext } from './context.ts';
+import { asObjectFailure } from './damaged-object.ts';
 import { fetchVersion } from './fetch-version.ts';
 import type { ByteRange } from './range.ts';
 import { MalformedSealedObject } from './stored-metadata.ts';
-import {
-  asObjectFailure,
-  type BackendFacts,
-  identityOf,
-  type ObjectAddress,
-  type SealedObject,
-} from './stored-object.ts';
+import type { BackendFacts, ObjectAddress, SealedObject } from './stored-object.ts';
+import { identityOf } from './version-identity.ts';
 
 /** @throws FormatError, VersionChanged, S3Error */
 export async function fetchFooter(

@@ -13,10 +13,11 @@ import type { XmlElement } from '../xml/render-xml.ts';
 import { type ListedAttributes, type VersionIdentity, versionName } from './attributes-cache.ts';
 import type { ObjectStore, StoreContext } from './context.ts';
 import { type DescribedRows, describedRows, understandRow } from './described-rows.ts';
+import { inspectObject } from './inspect-object.ts';
 import { encodeListed } from './list-encoding.ts';
 import { unkeptHeaders } from './opened-headers.ts';
 import { nothingRecent } from './recent-objects.ts';
-import { ForeignObject, inspectObject } from './stored-object.ts';
+import { ForeignObject } from './stored-object.ts';
 
 /** The stored bytes of a sealed empty object: anything shorter is legacy. */
 const MIN_SEALED_BYTES = sealedPartBytes(0);

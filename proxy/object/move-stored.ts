@@ -13,11 +13,12 @@ import { COPY_PARTS_AT_ONCE, MAX_STORED_PUT_BYTES, MIN_PART_BYTES, UPSTREAM_PART
 import type { WriteConditions } from './conditions.ts';
 import type { StoreContext } from './context.ts';
 import { renderCopySource } from './copy-source.ts';
+import { failureOf } from './object-request.ts';
 import { fetchStretch } from './read-object.ts';
 import type { Resealed } from './reseal.ts';
 import { storeInParts } from './store-in-parts.ts';
 import { toBackendHeaders } from './stored-metadata.ts';
-import { failureOf, type ObjectAddress, type SealedObject } from './stored-object.ts';
+import type { ObjectAddress, SealedObject } from './stored-object.ts';
 import { copyUpstreamPart, sendUpstreamPart, uploadUpstream } from './upstream-upload.ts';
 import { isAtomic, type WriteKind } from './write-conditions.ts';
 

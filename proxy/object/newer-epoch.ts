@@ -7,7 +7,7 @@
 import { FormatError } from '../../crypto/errors.ts';
 import { type HeaderFields, parseHeader } from '../../crypto/header-fields.ts';
 import { S3Error } from '../errors.ts';
-import type { OpenTenant } from '../keyring/tenancy.ts';
+import type { OpenTenant } from '../keyring/open-tenant.ts';
 import { reportObject, type StoreContext } from './context.ts';
 
 /** The caller's tenant with the root key that `header` needs, if there is one. @throws FormatError HEADER_MALFORMED, S3Error */

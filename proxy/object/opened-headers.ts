@@ -9,7 +9,7 @@
 import type { KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { type OpenedHeader, openHeader } from '../../crypto/header.ts';
-import type { OpenTenant } from '../keyring/tenancy.ts';
+import type { OpenTenant } from '../keyring/open-tenant.ts';
 import { KEYRING_TTL_SECONDS } from '../limits.ts';
 import type { StoredHeader } from './stored-metadata.ts';
 import type { ObjectAddress } from './stored-object.ts';

@@ -6,10 +6,12 @@
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import type { StoreContext } from './context.ts';
+import { factsOf } from './object-request.ts';
 import type { ByteRange } from './range.ts';
 import { fetchPlan, openPlan, type Plaintext, partsOf } from './read-object.ts';
 import { planRead, type ReadPlan } from './read-plan.ts';
-import { factsOf, type ObjectAddress, type SealedObject, understand, VersionChanged } from './stored-object.ts';
+import { type ObjectAddress, type SealedObject, VersionChanged } from './stored-object.ts';
+import { understand } from './understand.ts';
 
 /** What is wanted of an object: decided from the object alone. @throws S3Error when it is not to be had */
 export type Select<T> = (object: SealedObject) => Promise<T & { readonly range: ByteRange }>;

@@ -8,6 +8,7 @@ import { openStream, PartOpener } from '../../crypto/open.ts';
 import type { BackendResponse, LentBody } from '../backend/backend.ts';
 import { BATCH_BYTES } from '../limits.ts';
 import type { StoreContext } from './context.ts';
+import { asObjectFailure } from './damaged-object.ts';
 import { fetchVersion } from './fetch-version.ts';
 import { partTable } from './footer.ts';
 import { awaitingReader, fromStore } from './from-store.ts';
@@ -16,7 +17,7 @@ import { type PlannedPart, planRead, type ReadPlan } from './read-plan.ts';
 import { isSmall, readSmall } from './read-small.ts';
 import { SplitSource } from './split-source.ts';
 import { MalformedSealedObject } from './stored-metadata.ts';
-import { asObjectFailure, type SealedObject, type StoredObject } from './stored-object.ts';
+import type { SealedObject, StoredObject } from './stored-object.ts';
 
 /** The parts of an object: one, or those of its table. */
 export async function partsOf(context: StoreContext, object: SealedObject): Promise<readonly PlannedPart[]> {

@@ -8,9 +8,10 @@ import type { BackendResponse } from '../backend/backend.ts';
 import { readLent } from '../backend/read-body.ts';
 import { BACKEND_BLOCK_BYTES } from '../limits.ts';
 import type { StoreContext } from './context.ts';
+import { asObjectFailure } from './damaged-object.ts';
 import type { ReadPlan } from './read-plan.ts';
 import { META_PREFIX } from './stored-metadata.ts';
-import { asObjectFailure, type SealedObject } from './stored-object.ts';
+import type { SealedObject } from './stored-object.ts';
 
 /** What one block of the backend's memory holds, which is as much as is opened in one go. */
 export function isSmall(object: SealedObject, plan: ReadPlan): boolean {

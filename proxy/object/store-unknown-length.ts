@@ -16,9 +16,9 @@ import { plaintextBody } from '../body/plaintext-body.ts';
 import { BATCH_BYTES, SMALL_BODY_BYTES, UNKNOWN_LENGTH_PART_BYTES } from '../limits.ts';
 import type { ClientAttributes } from './client-attributes.ts';
 import type { StoreContext } from './context.ts';
+import { failureOf } from './object-request.ts';
 import { currentRoot, lateAttributes, storeObject } from './store-object.ts';
 import { toBackendHeaders } from './stored-metadata.ts';
-import { failureOf } from './stored-object.ts';
 import { sendUpstreamPart, type UpstreamUpload, uploadUpstream } from './upstream-upload.ts';
 
 export interface UnknownLength {

@@ -5,7 +5,8 @@ import { S3Error } from '../errors.ts';
 import type { StoreContext } from './context.ts';
 import type { CopyDirectives } from './copy-directives.ts';
 import type { Move } from './move-stored.ts';
-import { type StoredObject, versionQuery } from './stored-object.ts';
+import { versionQuery } from './object-request.ts';
+import type { StoredObject } from './stored-object.ts';
 
 /** `x-amz-tagging`, or nothing when there are no tags or the backend has none. @throws S3Error */
 export async function tagsOf(

@@ -8,7 +8,7 @@ import { readResult } from '../backend/result.ts';
 import { UPLOAD_ABORT_TIMEOUT_MS } from '../limits.ts';
 import { renderXml, type XmlNode } from '../xml/render-xml.ts';
 import type { StoreContext } from './context.ts';
-import { failureOf } from './stored-object.ts';
+import { failureOf } from './object-request.ts';
 
 export interface UpstreamUpload {
   readonly bucket: string;

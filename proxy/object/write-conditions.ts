@@ -7,7 +7,8 @@ import { isDeniedByStore } from '../backend/errors.ts';
 import { S3Error } from '../errors.ts';
 import { evaluate, type WriteConditions } from './conditions.ts';
 import type { StoreContext } from './context.ts';
-import { inspectObject, type ObjectAddress } from './stored-object.ts';
+import { inspectObject } from './inspect-object.ts';
+import type { ObjectAddress } from './stored-object.ts';
 
 export type WriteKind = 'put' | 'delete' | 'complete' | 'copy';
 

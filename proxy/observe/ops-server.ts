@@ -1,7 +1,8 @@
 /** The operator's listener: liveness, readiness and metrics. Never on the S3 port, never with anything of a tenant's. */
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
-import type { ListenAddress, RunningServer } from '../http/server.ts';
+import type { ListenAddress } from '../http/listen-address.ts';
+import type { RunningServer } from '../http/server.ts';
 import type { MetricsText } from './metrics.ts';
 
 export interface Readiness {

@@ -7,7 +7,7 @@ import { listObjects } from '../backend/list-all.ts';
 import { eachBounded } from '../concurrency/map-bounded.ts';
 import { DECRYPT_AT_ONCE } from '../limits.ts';
 import type { StoreContext } from '../object/context.ts';
-import { retryWhenChanged } from '../object/stored-object.ts';
+import { retryWhenChanged } from '../object/retry-when-changed.ts';
 import { isForeign, openObject, reasonOf, writeDescription, writeObject } from './decrypt-object.ts';
 import { isRenamed, pathOfKey } from './file-names.ts';
 import { FileExists, kindOf, placeBelow } from './write-aside.ts';

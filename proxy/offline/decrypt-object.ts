@@ -8,8 +8,9 @@ import { S3Error } from '../errors.ts';
 import type { StoreContext } from '../object/context.ts';
 import { legacyAttributes } from '../object/copy-legacy.ts';
 import { readUndisguised } from '../object/disguise.ts';
+import { inspectObject } from '../object/inspect-object.ts';
 import { MalformedSealedObject } from '../object/stored-metadata.ts';
-import { ForeignObject, inspectObject, type ObjectAddress, type StoredObject } from '../object/stored-object.ts';
+import { ForeignObject, type ObjectAddress, type StoredObject } from '../object/stored-object.ts';
 import { type WriteOptions, writeAside } from './write-aside.ts';
 
 /** What a HEAD would say of the object, for the file beside it. */

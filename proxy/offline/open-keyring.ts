@@ -5,6 +5,7 @@
  */
 
 import type { SealKeys } from '../keyring/access-keys/seal-keys.ts';
+import type { OpenTenant } from '../keyring/open-tenant.ts';
 import { openTenantOf } from '../keyring/open-tenant.ts';
 import { apiKeyFromText, kdfInput, MAX_REGISTERED_RAW_BYTES } from '../keyring/slots/api-key.ts';
 import type { EscrowPrivateKey } from '../keyring/slots/escrow-key.ts';
@@ -14,7 +15,6 @@ import { openSlot } from '../keyring/slots/slot.ts';
 import { currentEpoch, type Keyring, KeyringMalformed, parseKeyring } from '../keyring/state/document.ts';
 import { hasRootMac } from '../keyring/state/macs.ts';
 import { KeyringTampered, verifyKeyring } from '../keyring/state/records.ts';
-import type { OpenTenant } from '../keyring/tenancy.ts';
 
 /** The keyring does not open with this API key. */
 export class KeyringUnopened extends Error {

@@ -12,14 +12,9 @@ import { viewUpload } from '../multipart/current-parts.ts';
 import { type ListedPart, matchParts, parseParts } from '../multipart/listed-parts.ts';
 import { readNames } from '../multipart/receipts.ts';
 import { recordLast, removeState } from '../multipart/remove-state.ts';
-import {
-  loadUpload,
-  noSuchUpload,
-  type UploadAddress,
-  type UploadRecord,
-  uploadIdOf,
-} from '../multipart/upload-record.ts';
-import { inspectObject } from '../object/stored-object.ts';
+import type { UploadAddress, UploadRecord } from '../multipart/upload.ts';
+import { loadUpload, noSuchUpload, uploadIdOf } from '../multipart/upload-record.ts';
+import { inspectObject } from '../object/inspect-object.ts';
 import { lateFailure, translateConditions } from '../object/write-conditions.ts';
 import { bodyOf, type Call, type Operation } from '../operation.ts';
 import { renderXml, xmlText } from '../xml/render-xml.ts';

@@ -9,7 +9,7 @@ import { requireKeyLength } from '../http/request.ts';
 import { checksumElements } from '../object/checksum-elements.ts';
 import type { Copied } from '../object/copy-directives.ts';
 import { copyOnce, type Refusals } from '../object/copy-once.ts';
-import { retryWhenChanged } from '../object/stored-object.ts';
+import { retryWhenChanged } from '../object/retry-when-changed.ts';
 import { type Operation, objectOf } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
 import { sourceConditions } from './request/conditions.ts';

@@ -1,6 +1,6 @@
 /** DeleteObject, with If-Match against the plaintext ETag. */
 import { discard } from '../backend/read-body.ts';
-import { failureOf, versionQuery } from '../object/stored-object.ts';
+import { failureOf, versionQuery } from '../object/object-request.ts';
 import { lateFailure, translateConditions } from '../object/write-conditions.ts';
 import { type Operation, objectOf } from '../operation.ts';
 import { writeConditions } from './request/conditions.ts';

@@ -9,8 +9,10 @@ import type { S3Request } from '../http/request.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
 import { checksumElements } from '../object/checksum-elements.ts';
 import { partTable } from '../object/footer.ts';
+import { inspectObject } from '../object/inspect-object.ts';
 import { namingTheMissing } from '../object/missing.ts';
-import { inspectObject, retryWhenChanged, type SealedObject, type StoredObject } from '../object/stored-object.ts';
+import { retryWhenChanged } from '../object/retry-when-changed.ts';
+import type { SealedObject, StoredObject } from '../object/stored-object.ts';
 import { type Call, type Operation, objectOf } from '../operation.ts';
 import { renderXml, type XmlElement } from '../xml/render-xml.ts';
 

@@ -10,24 +10,19 @@ import { checkRead, type ReadConditions } from '../object/conditions.ts';
 import type { StoreContext } from '../object/context.ts';
 import { readUndisguised, refuseDisguised } from '../object/disguise.ts';
 import { awaitingReader } from '../object/from-store.ts';
+import { inspectObject } from '../object/inspect-object.ts';
 import { namingTheMissing } from '../object/missing.ts';
+import { factsOf, failureOf, versionQuery } from '../object/object-request.ts';
 import type { ByteRange } from '../object/range.ts';
 import { readKnown } from '../object/read-known.ts';
 import { openPlan, type Plaintext, partsOf } from '../object/read-object.ts';
 import { planRead } from '../object/read-plan.ts';
 import { seemsSmall } from '../object/read-small.ts';
 import { type HeaderOverrides, objectHeaders, readValidators } from '../object/reply-headers.ts';
+import { retryWhenChanged } from '../object/retry-when-changed.ts';
 import { type Selection, selectBytes } from '../object/selection.ts';
-import {
-  factsOf,
-  failureOf,
-  inspectObject,
-  type ObjectAddress,
-  retryWhenChanged,
-  type StoredObject,
-  understand,
-  versionQuery,
-} from '../object/stored-object.ts';
+import type { ObjectAddress, StoredObject } from '../object/stored-object.ts';
+import { understand } from '../object/understand.ts';
 import { type Call, type Operation, objectOf } from '../operation.ts';
 import { readConditions } from './request/conditions.ts';
 import { RESPONSE_OVERRIDES, responseOverrides } from './request/response-overrides.ts';

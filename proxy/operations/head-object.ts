@@ -1,8 +1,9 @@
 /** HeadObject: everything a GET would say, from opened attributes; a range or part number selects as it does there. */
 import { checkRead } from '../object/conditions.ts';
+import { inspectObject } from '../object/inspect-object.ts';
 import { objectHeaders, readValidators } from '../object/reply-headers.ts';
+import { retryWhenChanged } from '../object/retry-when-changed.ts';
 import { selectBytes } from '../object/selection.ts';
-import { inspectObject, retryWhenChanged } from '../object/stored-object.ts';
 import { type Operation, objectOf } from '../operation.ts';
 import { readConditions } from './request/conditions.ts';
 import { RESPONSE_OVERRIDES, responseOverrides } from './request/response-overrides.ts';

@@ -2,9 +2,9 @@
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_PUT_BYTES } from '../limits.ts';
+import { failureOf } from '../object/object-request.ts';
 import { checksumHeaders } from '../object/reply-headers.ts';
 import { storeObject } from '../object/store-object.ts';
-import { failureOf } from '../object/stored-object.ts';
 import { lateFailure, translateConditions } from '../object/write-conditions.ts';
 import { bodyOf, type Operation, objectOf } from '../operation.ts';
 import { clientAttributes, storageHeaders } from './request/client-headers.ts';

@@ -7,8 +7,9 @@ import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { S3Error } from '../errors.ts';
 import type { StoreContext } from '../object/context.ts';
+import { versionQuery } from '../object/object-request.ts';
 import { type BackendHeaders, META_PREFIX } from '../object/stored-metadata.ts';
-import { type ObjectAddress, versionQuery } from '../object/stored-object.ts';
+import type { ObjectAddress } from '../object/stored-object.ts';
 
 const NAMED_AGAIN = [
   'x-amz-storage-class',

@@ -5,7 +5,7 @@
  */
 import { type ObjectName, openHeader, type SealedHeader, sealHeader } from '../../crypto/header.ts';
 import type { HeaderFields } from '../../crypto/header-fields.ts';
-import type { OpenTenant } from '../keyring/tenancy.ts';
+import type { OpenTenant } from '../keyring/open-tenant.ts';
 
 /** @throws FormatError when the header does not open for that name, tenant and epoch */
 export function rewrapHeader(

@@ -8,8 +8,8 @@ import { isVersioned, listBuckets, listObjects, listVersions } from '../backend/
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import type { Keyring } from '../keyring/state/document.ts';
+import { failureOf } from '../object/object-request.ts';
 import type { BackendHeaders } from '../object/stored-metadata.ts';
-import { failureOf } from '../object/stored-object.ts';
 
 export interface StoredRow {
   readonly bucket: string;

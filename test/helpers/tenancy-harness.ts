@@ -3,12 +3,13 @@
 import { type AccessKey, unsealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id.ts';
 import type { SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
 import type { KeyringDeps } from '../../proxy/keyring/admin/change-keyring.ts';
+import type { OpenTenant } from '../../proxy/keyring/open-tenant.ts';
 import { KdfRunner } from '../../proxy/keyring/slots/kdf.ts';
 import { canonicalJson } from '../../proxy/keyring/state/canonical-json.ts';
 import type { Keyring } from '../../proxy/keyring/state/document.ts';
 import { keyringName } from '../../proxy/keyring/state/records.ts';
 import { StateStore } from '../../proxy/keyring/state/state.ts';
-import { type OpenTenant, Tenancy } from '../../proxy/keyring/tenancy.ts';
+import { Tenancy } from '../../proxy/keyring/tenancy.ts';
 import type { SecurityEvent } from '../../proxy/observe/events.ts';
 import { newSealKeys } from './keyring-fixture.ts';
 import { StateBackend } from './state-backend.ts';

@@ -3,6 +3,7 @@
  * Sub-resources that the store does not serve, and headers that it cannot honour, are refused and never ignored.
  */
 import { S3Error } from '../../errors.ts';
+import { SUBRESOURCES } from '../../subresources.ts';
 import type { BackendResponse } from '../backend.ts';
 import { createBucket, deleteBucket, getBucketLocation, headBucket, listBuckets } from './operations/buckets.ts';
 import { copyObject } from './operations/copy-object.ts';
@@ -65,54 +66,10 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'DELETE object uploadId': abortMultipartUpload,
 };
 
-/** Query names that choose an operation. The others are parameters of one, or mean nothing. */
-const SUB_RESOURCES = new Set([
-  'abac',
-  'accelerate',
-  'acl',
-  'analytics',
-  'annotation',
-  'append',
-  'attributes',
-  'cors',
-  'delete',
-  'encryption',
-  'intelligent-tiering',
-  'inventory',
-  'legal-hold',
-  'lifecycle',
-  'list-type',
-  'location',
-  'logging',
-  'metadataConfiguration',
-  'metadataTable',
-  'metrics',
-  'notification',
-  'object-lock',
-  'ownershipControls',
-  'policy',
-  'policyStatus',
-  'publicAccessBlock',
-  'renameObject',
-  'replication',
-  'requestPayment',
-  'restore',
-  'retention',
-  'select',
-  'session',
-  'tagging',
-  'torrent',
-  'uploadId',
-  'uploads',
-  'versioning',
-  'versions',
-  'website',
-]);
-
 /** @throws S3Error NotImplemented, InvalidArgument for sub-resources that exclude each other, MethodNotAllowed */
 export function findOperation(request: StoreRequest): Operation {
   refuseHeaders(request.headers);
-  const named = [...request.query.keys()].filter((name) => SUB_RESOURCES.has(name));
+  const named = [...request.query.keys()].filter((name) => SUBRESOURCES.has(name));
   if (named.length > 1) {
     throw new S3Error('InvalidArgument', `Conflicting query string parameters: ${named.join(', ')}`);
   }

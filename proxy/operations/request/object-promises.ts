@@ -2,7 +2,7 @@
 import { CHECKSUM_NAMES, checksumHeader } from '../../body/checksums.ts';
 import { S3Error } from '../../errors.ts';
 import type { S3Request } from '../../http/request.ts';
-import type { UploadChecksum } from '../../multipart/upload-record.ts';
+import type { UploadChecksum } from '../../multipart/upload.ts';
 
 /** `x-amz-mp-object-size`, in bytes of plaintext. @throws S3Error InvalidArgument, InvalidRequest */
 export function requireObjectSize(request: S3Request, size: number): void {

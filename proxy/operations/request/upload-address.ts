@@ -1,6 +1,6 @@
 /** The upload that a request names. */
 import { S3Error } from '../../errors.ts';
-import type { UploadAddress } from '../../multipart/upload-record.ts';
+import type { UploadAddress } from '../../multipart/upload.ts';
 import { type Call, objectOf } from '../../operation.ts';
 
 /** @throws S3Error NoSuchUpload for an empty id */

@@ -3,7 +3,7 @@ import { checksumName, UNKNOWN_ALGORITHM } from '../../body/checksums.ts';
 import { S3Error } from '../../errors.ts';
 import type { S3Request } from '../../http/request.ts';
 import { isCrc } from '../../multipart/checksums.ts';
-import type { UploadChecksum } from '../../multipart/upload-record.ts';
+import type { UploadChecksum } from '../../multipart/upload.ts';
 
 /** @throws S3Error InvalidRequest */
 export function uploadChecksum(request: S3Request): UploadChecksum | undefined {

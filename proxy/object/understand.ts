@@ -1,0 +1,91 @@
+/** From what the backend says of a version to an opened object: a legacy one, or a sealed one with all its attributes. */
+import { checkBody, joinAttributes } from '../../crypto/body.ts';
+import { S3Error } from '../errors.ts';
+import { reportObject, type StoreContext } from './context.ts';
+import { asObjectFailure } from './damaged-object.ts';
+import { fetchFooter } from './footer.ts';
+import { tenantFor } from './newer-epoch.ts';
+import { fromBackendHeaders, type StoredHeader } from './stored-metadata.ts';
+import {
+  type BackendFacts,
+  ForeignObject,
+  type LegacyObject,
+  type ObjectAddress,
+  type SealedObject,
+  type StoredObject,
+} from './stored-object.ts';
+import { identityOf } from './version-identity.ts';
+
+/** `tail` is the end of the stored body, if at hand. @throws S3Error, VersionChanged */
+export async function understand(
+  context: StoreContext,
+  address: ObjectAddress,
+  facts: BackendFacts,
+  tail?: Buffer,
+): Promise<StoredObject> {
+  try {
+    const stored = fromBackendHeaders(facts.headers);
+    if (stored === undefined) return legacyObject(context, address, facts);
+    refuseForeign(context, address, stored['enc-tenant']);
+    return await openSealed(context, address, facts, { stored, tail });
+  } catch (error) {
+    throw asObjectFailure(context, address, error);
+  }
+}
+
+async function openSealed(
+  context: StoreContext,
+  address: ObjectAddress,
+  facts: BackendFacts,
+  o: { stored: StoredHeader; tail: Buffer | undefined },
+): Promise<SealedObject> {
+  const tenant = await tenantFor(context, address, o.stored);
+  const header = context.store.headers.open(tenant, address, o.stored);
+  const { dek, binding, layout, epoch } = header;
+  const footer = layout === 0 ? undefined : await fetchFooter(context, address, facts, header, { tail: o.tail });
+  const attributes = joinAttributes(header, footer);
+  checkBody({ layout, attributes, locator: footer?.locator, bodyBytes: facts.size });
+  const { early, late, size } = attributes;
+  const md5 = late.md5.toString('hex');
+  const etag = late.partCount === 0 ? md5 : `${md5}-${late.partCount}`;
+  const object: SealedObject = {
+    kind: 'sealed',
+    address,
+    facts,
+    dek,
+    binding,
+    layout,
+    epoch,
+    size,
+    etag,
+    early,
+    late,
+    tableBytes: footer?.locator.tableBytes ?? 0,
+    footerBytes: footer?.locator.footerBytes ?? 0,
+  };
+  // Listings were told of this version when it was first remembered.
+  const isKnown = context.store.recent.remember(tenant.id, address, facts);
+  if (!isKnown) {
+    context.store.cache.addListed(identityOf(context, address, facts), { size, etag, checksums: late.checksums });
+  }
+  return object;
+}
+
+function legacyObject(context: StoreContext, address: ObjectAddress, facts: BackendFacts): LegacyObject {
+  const { legacy } = context.store;
+  const allowed = legacy.kind === 'allow' || (legacy.kind === 'before' && Date.parse(facts.lastModified) < legacy.time);
+  if (!allowed) {
+    throw new S3Error(
+      'AccessDenied',
+      'The object is not encrypted, and this endpoint is set to refuse such objects (SEALGATE_LEGACY).',
+    );
+  }
+  return { kind: 'legacy', address, facts, size: facts.size, etag: facts.etag.replaceAll('"', '') };
+}
+
+function refuseForeign(context: StoreContext, address: ObjectAddress, owner: string | undefined): void {
+  if (owner === context.tenant.id) return;
+  const { bucket, key } = address;
+  reportObject(context, { kind: 'foreign-object', detail: 'an object of another tenant was asked for', bucket, key });
+  throw new S3Error('AccessDenied', undefined, { cause: new ForeignObject("The object is another tenant's.") });
+}

@@ -1,0 +1,34 @@
+/** What the pipeline is made of: runtime.ts puts it together once, and every stage of a request takes what it needs. */
+
+import type { BodyProgress } from './http/body-progress.ts';
+import type { OwnKeys } from './iam/own-keys.ts';
+import type { Tenancy } from './keyring/tenancy.ts';
+import type { UseNotes } from './keyring/uses/note-uses.ts';
+import type { MemoryBudget } from './memory/admission.ts';
+import type { Logger } from './observe/log.ts';
+import type { Metrics } from './observe/metrics.ts';
+import type { Services } from './operation.ts';
+import type { Router } from './route.ts';
+
+export interface Pipeline {
+  readonly services: Services;
+  readonly tenancy: Tenancy;
+  /** Writes down when keys were used; undefined where that is not asked for. */
+  readonly uses: UseNotes | undefined;
+  /** What callers may do with the keys of their own tenant. */
+  readonly ownKeys: OwnKeys;
+  /** Whether they may at all; looking they always may. */
+  readonly selfService: boolean;
+  readonly router: Router;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** What requests may buffer, all together. */
+  readonly memory: MemoryBudget;
+  readonly progress: BodyProgress;
+  /** Milliseconds after which a request that writes is cut. */
+  readonly longestWriteMs: number;
+  readonly hostnames: readonly string[];
+  /** Region that signatures must name; undefined accepts any. */
+  readonly signingRegion: string | undefined;
+  readonly now: () => Date;
+}
