@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Runs the TypeScript sources as they are in a checkout, and the compiled ones in an installed package, where Node does
-// not strip types.
-import { fileURLToPath } from 'node:url';
+// Runs the TypeScript sources as they are in a checkout. An installed package and the image have the bundle instead, and no
+// sources (deploy/bundle.ts).
+import { existsSync } from 'node:fs';
 import v8 from 'node:v8';
 
 const [major] = process.versions.node.split('.');
@@ -19,6 +19,6 @@ v8.setFlagsFromString('--semi-space-growth-factor=1');
 v8.setFlagsFromString('--heap-growing-percent=100');
 // A reader that has seen enough (`| head`) is no failure.
 process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 1));
-const installed = fileURLToPath(import.meta.url).includes('/node_modules/');
-const { main } = await import(installed ? '../dist/proxy/main.js' : '../proxy/main.ts');
+const sources = new URL('../proxy/main.ts', import.meta.url);
+const { main } = await import(existsSync(sources) ? sources.href : '../dist/main.js');
 process.exitCode = await main(process.argv.slice(2));
