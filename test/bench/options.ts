@@ -109,7 +109,7 @@ function bounded(name: string, text: string, least: number, most: number): numbe
 
 function checkout(directory: string): string {
   const root = resolve(directory);
-  const needed = ['tsconfig.build.json', 'bin/sealgate.js', 'node_modules/typescript'];
+  const needed = ['tsconfig.json', 'bin/sealgate.js', 'node_modules/typescript'];
   const missing = needed.find((path) => !existsSync(join(root, path)));
   if (missing === undefined) return root;
   throw new UsageError(`--base must be a checkout in which npm ci was run; ${directory} has no ${missing}`);
