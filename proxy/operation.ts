@@ -5,7 +5,7 @@
 import type { VerifiedBody } from './body/verified-body.ts';
 import type { CorsConfigurations } from './cors/configurations.ts';
 import type { UploadForm } from './form/read-form.ts';
-import type { Reply } from './http/reply.ts';
+import type { Reply, WholeReply } from './http/reply.ts';
 import type { S3Request } from './http/request.ts';
 import type { OpenTenant } from './keyring/open-tenant.ts';
 import type { UploadContext, UploadStore } from './multipart/upload-context.ts';
@@ -31,7 +31,14 @@ export interface Selector {
   readonly copySource?: true;
 }
 
-export interface Operation {
+/**
+ * What an operation may hold in memory at once, beside the body of its request (`body`): admission reserves as much.
+ * `small`: no more than any request does. `stream`: plaintext or ciphertext that passes through. `listing`: a page of a
+ * thousand rows and more. `upload-view`: every part of a multipart upload, its receipts and the backend's own list.
+ */
+export type HeldMemory = 'small' | 'stream' | 'listing' | 'upload-view';
+
+interface OperationProperties {
   /** S3's name, as in its API reference. */
   readonly name: string;
   readonly selector: Selector;
@@ -44,8 +51,14 @@ export interface Operation {
   readonly objectChecksums?: true;
   /** May take longer than clients wait in silence; answers with an XML document. */
   readonly isSlow?: true;
-  run(call: Call): Promise<Reply>;
 }
+
+/** Only an operation that reserves the memory of a stream can answer with one. */
+export type Operation = OperationProperties &
+  (
+    | { readonly memory: 'stream'; run(call: Call): Promise<Reply> }
+    | { readonly memory: Exclude<HeldMemory, 'stream'>; run(call: Call): Promise<WholeReply> }
+  );
 
 /** What all requests of a process share: the store, and what only requests need beside it. */
 export interface Services {

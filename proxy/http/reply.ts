@@ -27,7 +27,7 @@ export interface StreamBody {
   readonly chunks: AsyncIterable<Buffer>;
 }
 
-export function xmlReply(document: string | Buffer, status = 200): Reply {
+export function xmlReply(document: string | Buffer, status = 200): WholeReply {
   return { status, headers: { 'Content-Type': 'application/xml' }, body: document };
 }
 

@@ -12,33 +12,23 @@ import {
   UNKNOWN_LENGTH_PART_BYTES,
   UPLOAD_VIEW_MEMORY_BYTES,
 } from '../limits.ts';
-import type { Operation } from '../operation.ts';
+import type { HeldMemory, Operation } from '../operation.ts';
 
 /** Plaintext as it arrived, in one piece, and sealed. */
 const COPIES_OF_A_SMALL_BODY = 3;
 /** A document as bytes, as text, and as a tree several times as large. */
 const COPIES_OF_A_DOCUMENT = 6;
 
-const LISTINGS: ReadonlySet<string> = new Set([
-  'ListMultipartUploads',
-  'ListObjects',
-  'ListObjectsV2',
-  'ListObjectVersions',
-]);
-/** They read every part of an upload, its receipts and the backend's own list. */
-const UPLOAD_VIEWS: ReadonlySet<string> = new Set(['AbortMultipartUpload', 'CompleteMultipartUpload', 'ListParts']);
-/** They pass plaintext or ciphertext through. */
-const STREAMS: ReadonlySet<string> = new Set(['CopyObject', 'GetObject', 'UploadPartCopy']);
+const HELD: Readonly<Record<HeldMemory, number>> = {
+  small: 0,
+  stream: STREAM_MEMORY_BYTES,
+  listing: LISTING_MEMORY_BYTES,
+  'upload-view': UPLOAD_VIEW_MEMORY_BYTES,
+};
 
 /** Bytes. `bodyBytes`: length of the request's plaintext body; undefined when it has none, or shows only at its end. */
-export function memoryOf(operation: Pick<Operation, 'name' | 'body'>, bodyBytes: number | undefined): number {
-  return REQUEST_MEMORY_BYTES + ofReply(operation.name) + ofBody(operation.body, bodyBytes);
-}
-
-function ofReply(name: string): number {
-  if (STREAMS.has(name)) return STREAM_MEMORY_BYTES;
-  if (LISTINGS.has(name)) return LISTING_MEMORY_BYTES;
-  return UPLOAD_VIEWS.has(name) ? UPLOAD_VIEW_MEMORY_BYTES : 0;
+export function memoryOf(operation: Pick<Operation, 'memory' | 'body'>, bodyBytes: number | undefined): number {
+  return REQUEST_MEMORY_BYTES + HELD[operation.memory] + ofBody(operation.body, bodyBytes);
 }
 
 function ofBody(body: Operation['body'], bytes: number | undefined): number {

@@ -13,6 +13,7 @@ export const abortMultipartUpload: Operation = {
   parameters: [],
   access: 'write',
   body: 'none',
+  memory: 'upload-view',
   async run(call) {
     const address = uploadAddress(call);
     const { bucket, key, uploadId } = address;

@@ -4,7 +4,7 @@
  */
 import { collectBody } from '../body/verified-body.ts';
 import { S3Error } from '../errors.ts';
-import { type Reply, xmlReply } from '../http/reply.ts';
+import { type WholeReply, xmlReply } from '../http/reply.ts';
 import { COMPLETE_ATTEMPTS, MAX_XML_BODY_BYTES, UPLOAD_FORGET_TIMEOUT_MS } from '../limits.ts';
 import { checksumElement, checksumText } from '../multipart/checksums.ts';
 import { completeAtBackend, lateAttributesOf, PiecesReplaced, uploadFingerprint } from '../multipart/complete.ts';
@@ -35,6 +35,7 @@ export const completeMultipartUpload: Operation = {
   access: 'write',
   isSlow: true,
   body: 'document',
+  memory: 'upload-view',
   objectChecksums: true,
   async run(call) {
     const address = uploadAddress(call);
@@ -142,7 +143,7 @@ async function completedBefore(
   }
 }
 
-function reply(call: Call, address: UploadAddress, completed: Completed): Reply {
+function reply(call: Call, address: UploadAddress, completed: Completed): WholeReply {
   const { bucket, key } = address;
   const scheme = call.request.secure ? 'https' : 'http';
   const path = `/${bucket}/${encodeURIComponent(key).replaceAll('%2F', '/')}`;

@@ -32,6 +32,7 @@ export const copyObject: Operation = {
   parameters: [],
   access: 'write',
   body: 'none',
+  memory: 'stream',
   isSlow: true,
   async run(call) {
     const target = objectOf(call);

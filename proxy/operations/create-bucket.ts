@@ -16,6 +16,7 @@ export const createBucket: Operation = {
   parameters: [],
   access: 'bucket-write',
   body: 'document',
+  memory: 'small',
   async run(call) {
     const bucket = bucketOf(call);
     if (!BUCKET_NAME.test(bucket) || bucket.includes('..') || /^\d+\.\d+\.\d+\.\d+$/.test(bucket)) {

@@ -19,6 +19,7 @@ export const createMultipartUpload: Operation = {
   parameters: [],
   access: 'write',
   body: 'none',
+  memory: 'small',
   async run(call) {
     const { bucket, key } = objectOf(call);
     const { request } = call;

@@ -8,6 +8,7 @@ export const deleteBucket: Operation = {
   parameters: [],
   access: 'bucket-write',
   body: 'none',
+  memory: 'small',
   async run(call) {
     const bucket = bucketOf(call);
     await ask(call.context, 'DeleteBucket', { method: 'DELETE', bucket, headers: call.context.accountHeaders });

@@ -14,6 +14,7 @@ export const deleteObject: Operation = {
   parameters: ['versionId'],
   access: 'write',
   body: 'none',
+  memory: 'small',
   async run(call) {
     const { bucket, key } = objectOf(call);
     const { request } = call;

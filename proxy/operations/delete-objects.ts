@@ -36,6 +36,7 @@ export const deleteObjects: Operation = {
   parameters: [],
   access: 'each',
   body: 'document',
+  memory: 'small',
   async run(call) {
     const bucket = bucketOf(call);
     requireDigest(call.request);

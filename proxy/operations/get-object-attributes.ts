@@ -27,6 +27,7 @@ export const getObjectAttributes: Operation = {
   parameters: ['versionId'],
   access: 'read',
   body: 'none',
+  memory: 'listing',
   run: (call) =>
     retryWhenChanged(async () => {
       const { request } = call;

@@ -34,6 +34,7 @@ export const getObject: Operation = {
   parameters: ['versionId', 'partNumber', ...Object.keys(RESPONSE_OVERRIDES)],
   access: 'read',
   body: 'none',
+  memory: 'stream',
   async run(call) {
     const { request } = call;
     const asked = {

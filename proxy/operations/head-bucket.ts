@@ -11,6 +11,7 @@ export const headBucket: Operation = {
   parameters: [],
   access: 'bucket-read',
   body: 'none',
+  memory: 'small',
   async run(call) {
     const bucket = bucketOf(call);
     const { context } = call;

@@ -15,6 +15,7 @@ export const headObject: Operation = {
   parameters: ['versionId', 'partNumber', ...Object.keys(RESPONSE_OVERRIDES)],
   access: 'read',
   body: 'none',
+  memory: 'small',
   run: (call) =>
     retryWhenChanged(async () => {
       const { request } = call;

@@ -15,6 +15,7 @@ export const listBuckets: Operation = {
   parameters: FORWARDED,
   access: 'service',
   body: 'none',
+  memory: 'listing',
   async run(call) {
     const { tenant, services, request } = call;
     const { document } = await ask(call.context, 'ListBuckets', {

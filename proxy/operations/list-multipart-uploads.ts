@@ -17,6 +17,7 @@ export const listMultipartUploads: Operation = {
   parameters: [...FORWARDED, 'max-uploads', 'encoding-type'],
   access: 'list',
   body: 'none',
+  memory: 'listing',
   async run(call) {
     const bucket = bucketOf(call);
     const { request, tenant } = call;

@@ -22,6 +22,7 @@ export const listObjectsV2: Operation = {
   parameters: [...FORWARDED, 'max-keys', 'encoding-type'],
   access: 'list',
   body: 'none',
+  memory: 'listing',
   async run(call) {
     const bucket = bucketOf(call);
     const { request } = call;

@@ -19,6 +19,7 @@ export const listObjects: Operation = {
   parameters: [...FORWARDED, 'max-keys', 'encoding-type'],
   access: 'list',
   body: 'none',
+  memory: 'listing',
   async run(call) {
     const bucket = bucketOf(call);
     const { request } = call;

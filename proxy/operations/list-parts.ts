@@ -16,6 +16,7 @@ export const listParts: Operation = {
   parameters: ['max-parts', 'part-number-marker', 'encoding-type'],
   access: 'read',
   body: 'none',
+  memory: 'upload-view',
   async run(call) {
     const { request, tenant } = call;
     const maxParts = pageSize(request, 'max-parts', MAX_LIST_KEYS);

@@ -9,7 +9,7 @@ import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import { readBody } from '../backend/read-body.ts';
 import { collectBody } from '../body/verified-body.ts';
 import { S3Error } from '../errors.ts';
-import type { Reply } from '../http/reply.ts';
+import type { WholeReply } from '../http/reply.ts';
 import { MAX_BACKEND_XML_BYTES, MAX_CONFIGURATION_BYTES } from '../limits.ts';
 import { type Access, bodyOf, bucketOf, type Call, type Level, type Operation } from '../operation.ts';
 import { parseAnyXml, parseXml, type XmlNode, xmlText } from '../xml/render-xml.ts';
@@ -48,11 +48,12 @@ export function passThrough(row: PassThrough): Operation {
     parameters,
     access,
     body: row.document === undefined ? 'none' : 'document',
+    memory: 'small',
     run: (call) => run(call, row),
   };
 }
 
-async function run(call: Call, row: PassThrough): Promise<Reply> {
+async function run(call: Call, row: PassThrough): Promise<WholeReply> {
   const { method, name, level } = row;
   const { key } = call;
   const bucket = bucketOf(call);
@@ -75,7 +76,7 @@ async function run(call: Call, row: PassThrough): Promise<Reply> {
   return reply;
 }
 
-async function answer(row: PassThrough, response: BackendResponse): Promise<Reply> {
+async function answer(row: PassThrough, response: BackendResponse): Promise<WholeReply> {
   const { status, headers } = response;
   const body = await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES });
   if (row.method === 'GET') requireDocument(row, body);

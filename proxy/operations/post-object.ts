@@ -8,7 +8,7 @@ import type { BodyResult } from '../body/digests.ts';
 import { S3Error } from '../errors.ts';
 import { formRequest } from '../form/form-request.ts';
 import { checkPolicy } from '../form/policy.ts';
-import type { Reply } from '../http/reply.ts';
+import type { WholeReply } from '../http/reply.ts';
 import { requireKeyLength, type S3Request } from '../http/request.ts';
 import { MAX_PUT_BYTES } from '../limits.ts';
 import { storeUnknownLength } from '../object/store-unknown-length.ts';
@@ -22,6 +22,7 @@ export const postObject: Operation = {
   parameters: [],
   access: 'each',
   body: 'form',
+  memory: 'small',
   async run(call) {
     const bucket = bucketOf(call);
     const { form, tenant, context, services } = call;
@@ -98,7 +99,7 @@ interface Posted {
 }
 
 /** As the form's `success_action_redirect` or `success_action_status` asks; 204 without either. */
-function answer(call: Call, fields: ReadonlyMap<string, string>, posted: Posted): Reply {
+function answer(call: Call, fields: ReadonlyMap<string, string>, posted: Posted): WholeReply {
   const { bucket, key, etag, versionId } = posted;
   const scheme = call.request.secure ? 'https' : 'http';
   const path = encodeURIComponent(key).replaceAll('%2F', '/');

@@ -26,6 +26,7 @@ export const putObject: Operation = {
   parameters: [],
   access: 'write',
   body: 'object',
+  memory: 'small',
   async run(call) {
     const { bucket, key } = objectOf(call);
     const { request } = call;

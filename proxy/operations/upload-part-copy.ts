@@ -31,6 +31,7 @@ export const uploadPartCopy: Operation = {
   access: 'write',
   isSlow: true,
   body: 'none',
+  memory: 'stream',
   async run(call) {
     const { request } = call;
     refuseUnsupportedHeaders(request);

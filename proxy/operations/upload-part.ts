@@ -15,6 +15,7 @@ export const uploadPart: Operation = {
   parameters: [],
   access: 'write',
   body: 'object',
+  memory: 'small',
   async run(call) {
     const { request } = call;
     refuseUnsupportedHeaders(request);

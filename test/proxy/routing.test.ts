@@ -175,6 +175,7 @@ describe('grants', () => {
     parameters: [],
     access,
     body: 'none',
+    memory: 'small',
     run: () => Promise.resolve({ status: 200 }),
   });
   const allows = (

@@ -12,6 +12,8 @@ import { MAX_XML_BODY_BYTES } from '../../../proxy/limits.ts';
 import { MemoryBudget, type Reservation } from '../../../proxy/memory/admission.ts';
 import { defaultMemoryBytes } from '../../../proxy/memory/memory-setting.ts';
 import { memoryOf } from '../../../proxy/memory/request-memory.ts';
+import type { Operation } from '../../../proxy/operation.ts';
+import { getObject } from '../../../proxy/operations/get-object.ts';
 import { sharedBench } from '../../helpers/bench.ts';
 import { GiB, KiB, MiB } from '../../helpers/bytes.ts';
 import { objectPath, sha256Hex, signHeaders } from '../../helpers/raw-client.ts';
@@ -152,16 +154,27 @@ describe('tenants that share the budget', () => {
 });
 
 test('what a request reserves grows with what it says it will send', () => {
-  const put = { name: 'PutObject', body: 'object' } as const;
+  const put = { memory: 'small', body: 'object' } as const;
   const sizes = [0, 1, MiB, MiB + 1, 5 * GiB].map((bytes) => memoryOf(put, bytes));
   expect(sizes).toEqual([64 * KiB, 64 * KiB + 3, 64 * KiB + 3 * MiB, 64 * KiB + 2 * MiB, 64 * KiB + 2 * MiB]);
-  expect(memoryOf({ name: 'DeleteObjects', body: 'document' }, MiB)).toBe(64 * KiB + 6 * MiB);
+  expect(memoryOf({ memory: 'small', body: 'document' }, MiB)).toBe(64 * KiB + 6 * MiB);
   // Refused unread: to say so must not make others wait.
   for (const bytes of [MAX_XML_BODY_BYTES + 1, Number.MAX_SAFE_INTEGER]) {
-    expect(memoryOf({ name: 'DeleteObjects', body: 'document' }, bytes)).toBe(64 * KiB);
+    expect(memoryOf({ memory: 'small', body: 'document' }, bytes)).toBe(64 * KiB);
   }
-  expect(memoryOf({ name: 'HeadObject', body: 'none' }, undefined)).toBe(64 * KiB);
-  expect(memoryOf({ name: 'GetObject', body: 'none' }, undefined)).toBe(64 * KiB + 2 * MiB);
+  expect(memoryOf({ memory: 'small', body: 'none' }, undefined)).toBe(64 * KiB);
+  expect(memoryOf({ memory: 'stream', body: 'none' }, undefined)).toBe(64 * KiB + 2 * MiB);
+});
+
+test('an operation that answers with a stream has to say that it holds one', () => {
+  const { name, selector, parameters, access, body } = getObject;
+  const answer = async () => ({ status: 200, body: { length: 0, chunks: (async function* () {})() } });
+  // @ts-expect-error a stream from an operation that reserves none
+  const silent: Operation = { name, selector, parameters, access, body, memory: 'small', run: answer };
+  // @ts-expect-error nothing said of memory
+  const unsaid: Operation = { name, selector, parameters, access, body, run: answer };
+  const said: Operation = { name, selector, parameters, access, body, memory: 'stream', run: answer };
+  expect([silent, unsaid, said].map((operation) => operation.memory)).toEqual(['small', undefined, 'stream']);
 });
 
 test('without a setting the budget is a share of the memory there is, within bounds', () => {
