@@ -86,8 +86,18 @@ export const MEMORY_WAITING = 1_000;
 /** Bytes that a request body must bring in each window in which the proxy waits for it, and that window in milliseconds. */
 export const BODY_PROGRESS_BYTES = 60 * KiB;
 export const BODY_PROGRESS_WINDOW_MS = 60_000;
-/** Milliseconds between two looks at the bodies that come in. */
-export const BODY_PROGRESS_CHECK_MS = 5_000;
+/**
+ * Bytes that a client must take of a reply in each window in which the proxy waits for it; that window in milliseconds; and the
+ * window while requests wait for memory. The operating system takes up to a few megabytes more than the client has read, and a
+ * megabyte and more at once: shorter windows would cut clients that only read slowly.
+ */
+export const REPLY_PROGRESS_BYTES = 60 * KiB;
+export const REPLY_PROGRESS_WINDOW_MS = 120_000;
+export const REPLY_PROGRESS_SCARCE_MS = 20_000;
+/** Milliseconds between two looks at connections, at bodies that come in and at replies that go out. */
+export const CONNECTION_CHECK_MS = 1_000;
+/** The listener counts as full, once it was, until this part of its connections is free again: one in so many. */
+export const FREE_CONNECTIONS_DIVISOR = 10;
 /** Connections beyond MAX_CONNECTIONS that are told SlowDown; further ones are closed without a word. */
 export const REFUSED_CONNECTIONS = 256;
 /** Seconds after its last check for which an opened keyring is trusted. */
@@ -98,10 +108,10 @@ export const KEYRING_CACHE_ENTRIES = 10_000;
 export const SLOW_KDF_AT_ONCE = 2;
 /** Slow key derivations waiting; further ones get 503. */
 export const SLOW_KDF_QUEUE = 64;
-/** Milliseconds for a request's head to arrive, and for a socket to stay idle between requests or body bytes. */
+/** Milliseconds for a TLS handshake, for a request's head to arrive, and for a socket to stay idle between requests. */
 export const HEAD_TIMEOUT_MS = 30_000;
 export const IDLE_TIMEOUT_MS = 120_000;
-/** Milliseconds for which a refused body is still read and ignored, so that its sender sees the refusal and not a reset. */
+/** Milliseconds for which what follows a refusal is still read and ignored, so that its sender sees the refusal and not a reset. */
 export const UNREAD_BODY_LINGER_MS = 5_000;
 /** Milliseconds to finish requests under way at shutdown. */
 export const DRAIN_TIMEOUT_MS = 25_000;

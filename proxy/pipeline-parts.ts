@@ -1,6 +1,6 @@
 /** What the pipeline is made of: runtime.ts puts it together once, and every stage of a request takes what it needs. */
 
-import type { BodyProgress } from './http/body-progress.ts';
+import type { LeastRates } from './http/edge-limits.ts';
 import type { OwnKeys } from './iam/own-keys.ts';
 import type { Tenancy } from './keyring/tenancy.ts';
 import type { UseNotes } from './keyring/uses/note-uses.ts';
@@ -24,7 +24,8 @@ export interface Pipeline {
   readonly metrics: Metrics;
   /** What requests may buffer, all together. */
   readonly memory: MemoryBudget;
-  readonly progress: BodyProgress;
+  /** What clients must send of a body, and take of a reply, not to be cut. */
+  readonly leastRates: LeastRates;
   /** Milliseconds after which a request that writes is cut. */
   readonly longestWriteMs: number;
   readonly hostnames: readonly string[];

@@ -12,7 +12,9 @@ import { openBody, type VerifiedBody } from './body/verified-body.ts';
 import { answerPreflight, crossOriginHeaders } from './cors/cross-origin.ts';
 import { S3Error } from './errors.ts';
 import { isFormUpload, readForm, type UploadForm } from './form/read-form.ts';
+import type { Connection } from './http/connection.ts';
 import { lateReply } from './http/late-reply.ts';
+import { watchBody, watchReply } from './http/least-rate.ts';
 import { cutAfter } from './http/longest-write.ts';
 import { errorReply, type Reply, sendReply, sendWhole } from './http/reply.ts';
 import { parseRequest, type S3Request } from './http/request.ts';
@@ -47,11 +49,11 @@ export async function handleRequest(
   pipeline: Pipeline,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  o: { expectsContinue: boolean; refuse?: S3Error | undefined },
+  o: { expectsContinue: boolean; connection: Connection; refuse?: S3Error | undefined },
 ): Promise<void> {
   const progress: Progress = { id: createRequestId(), started: process.hrtime.bigint() };
   const body = new IncomingBody(incoming, outgoing, o);
-  pipeline.progress.watch(incoming);
+  watchTransfers(pipeline, { incoming, outgoing, body }, o.connection);
   const signal = abortedWhenGone(outgoing);
   let failure: unknown;
   try {
@@ -80,6 +82,20 @@ interface Exchange {
   readonly body: IncomingBody;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+}
+
+/** A body that stalls is refused, a reply that nobody takes is cut. */
+function watchTransfers(
+  { leastRates: { bodies, replies } }: Pipeline,
+  { incoming, outgoing, body }: Pick<Exchange, 'incoming' | 'outgoing' | 'body'>,
+  connection: Connection,
+): void {
+  watchBody(bodies, incoming, () => body.fail(new S3Error('RequestTimeout')));
+  watchReply(replies, outgoing, { sent: () => connection.sent, stop: () => connection.destroy() });
+  outgoing.once(
+    'close',
+    connection.onBroken(() => body.fail(new S3Error('IncompleteBody'))),
+  );
 }
 
 async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {

@@ -7,7 +7,8 @@ import { openS3Backend } from './backend/s3/s3.ts';
 import type { Config } from './config/config.ts';
 import { ConfigError, type Variable } from './config/settings.ts';
 import { CorsConfigurations } from './cors/configurations.ts';
-import { BodyProgress } from './http/body-progress.ts';
+import type { ConnectionLoad } from './http/connections.ts';
+import { type EdgeLimits, leastRates } from './http/edge-limits.ts';
 import type { ListenAddress } from './http/listen-address.ts';
 import { type RunningServer, startServer } from './http/server.ts';
 import { OwnKeys } from './iam/own-keys.ts';
@@ -19,16 +20,17 @@ import { type SignIn, Tenancy } from './keyring/tenancy.ts';
 import type { TenantSlot } from './keyring/uses/last-used.ts';
 import { UseNotes } from './keyring/uses/note-uses.ts';
 import { onWorkersChange, tellWorkers } from './keyring/worker-changes.ts';
-import { LISTED_PAGES_BYTES, LONGEST_WRITE_SECONDS } from './limits.ts';
+import { LISTED_PAGES_BYTES, LONGEST_WRITE_SECONDS, MAX_CONNECTIONS } from './limits.ts';
 import { MemoryBudget } from './memory/admission.ts';
 import { defaultMemoryBytes } from './memory/memory-setting.ts';
 import { UploadCache } from './multipart/upload-cache.ts';
 import { objectStore } from './object/context.ts';
 import { ListedPages } from './object/listed-pages.ts';
 import type { EmitSecurityEvent } from './observe/events.ts';
+import { reportFull } from './observe/full-listener.ts';
 import { type Logger, securityEventsTo } from './observe/log.ts';
 import { createMetrics, type Metrics, type MetricsText } from './observe/metrics.ts';
-import { opsApp, startOpsServer } from './observe/ops-server.ts';
+import { NotReady, opsApp, startOpsServer } from './observe/ops-server.ts';
 import { OPERATIONS } from './operations/table.ts';
 import type { Pipeline } from './pipeline-parts.ts';
 import { createRouter } from './route.ts';
@@ -61,6 +63,7 @@ export async function probeStorage(storage: Storage, config: Pick<Config, 'state
 
 export interface RunningProxy {
   readonly address: ListenAddress;
+  readonly connections: ConnectionLoad;
   close(): Promise<void>;
 }
 
@@ -72,22 +75,25 @@ export async function startProxy(o: {
   /** Whether this process answers the operator's port: the primary of several workers does it for them. */
   ops: boolean;
   now?: () => Date;
-  /** MAX_CONNECTIONS when absent. */
-  maxConnections?: number;
-  /** LONGEST_WRITE_SECONDS when absent. */
-  longestWriteMs?: number;
+  /** Those of limits.ts when absent. */
+  limits?: EdgeLimits;
 }): Promise<RunningProxy> {
   const { config, storage } = o;
   const memory = new MemoryBudget({ bytes: config.memoryBytes ?? defaultMemoryBytes(config.workers) });
   const metrics = createMetrics(memory);
   const pipeline = createPipeline({ ...o, metrics, memory });
-  const connections = o.maxConnections === undefined ? {} : { maxConnections: o.maxConnections };
-  const server = await listening('SEALGATE_LISTEN', config.listen, () =>
-    startServer(pipeline, { listen: config.listen, tls: config.tls, ...connections }),
+  const { listen, tls } = config;
+  const { limits, log } = o;
+  const onFull = reportFull(log, limits?.maxConnections ?? MAX_CONNECTIONS);
+  const server = await listening('SEALGATE_LISTEN', listen, () =>
+    startServer(pipeline, { listen, tls, limits, onFull }),
   );
-  const ops = o.ops ? await startOps(config, storage, metrics).catch(closing(server)) : undefined;
+  metrics.showConnections(server.connections);
+  const isFull = () => server.connections.isFull;
+  const ops = o.ops ? await startOps({ config, storage, metrics, isFull }).catch(closing(server)) : undefined;
   return {
     address: server.address,
+    connections: server.connections,
     async close() {
       await Promise.all([server.close(), ops?.close()]);
       await pipeline.uses?.close();
@@ -104,7 +110,7 @@ function createPipeline(o: {
   metrics: Metrics;
   memory: MemoryBudget;
   now?: () => Date;
-  longestWriteMs?: number;
+  limits?: EdgeLimits;
 }): Pipeline {
   const { config, storage, metrics, memory, log } = o;
   const toLog = securityEventsTo(log);
@@ -167,17 +173,25 @@ function createPipeline(o: {
     log,
     metrics,
     memory,
-    progress: new BodyProgress(),
-    longestWriteMs: o.longestWriteMs ?? 1000 * LONGEST_WRITE_SECONDS,
+    leastRates: leastRates(o.limits ?? {}, () => memory.waiting > 0),
+    longestWriteMs: o.limits?.longestWriteMs ?? 1000 * LONGEST_WRITE_SECONDS,
     hostnames: config.hostnames,
     signingRegion: config.regionIsSet ? config.region : undefined,
     now,
   };
 }
 
-export function startOps(config: Config, storage: Storage, metrics: MetricsText): Promise<RunningServer> {
+export function startOps(o: {
+  config: Pick<Config, 'opsListen' | 'state'>;
+  storage: Storage;
+  metrics: MetricsText;
+  /** Whether the S3 listener has all its connections in use. */
+  isFull: () => boolean;
+}): Promise<RunningServer> {
+  const { config, storage, metrics } = o;
   const readiness = {
     async check() {
+      if (o.isFull()) throw new NotReady('all connections are in use');
       const signal = AbortSignal.timeout(READINESS_TIMEOUT_MS);
       const response = await storage.backend.send({ method: 'HEAD', bucket: config.state.bucket, signal });
       response.body.resume();

@@ -14,6 +14,9 @@ export class IncomingBody {
   #waiting: boolean;
   /** The reply is out, and nobody wants the rest. */
   #dropped = false;
+  #failure: S3Error | undefined;
+  /** Rejects the reading under way. */
+  #giveUp: ((failure: S3Error) => void) | undefined;
 
   constructor(incoming: IncomingMessage, outgoing: ServerResponse, o: { expectsContinue: boolean }) {
     this.#incoming = incoming;
@@ -27,15 +30,34 @@ export class IncomingBody {
       this.#waiting = false;
       this.#outgoing.writeContinue();
     }
+    const iterator = this.#incoming.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
     try {
-      yield* this.#incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+      for (let step = await this.#next(iterator); step.done !== true; step = await this.#next(iterator))
+        yield step.value;
     } catch (cause) {
-      throw new S3Error('IncompleteBody', undefined, { cause });
+      throw this.#failure ?? new S3Error('IncompleteBody', undefined, { cause });
     } finally {
+      // After a failure it may wait for bytes that never come, and would answer only then.
+      if (this.#failure === undefined) await iterator.return?.();
       // A reader that was told to stop while it waited for bytes lets go of them only now.
       if (this.#dropped) this.#incoming.resume();
     }
     if (!this.#incoming.complete) throw new S3Error('IncompleteBody');
+  }
+
+  #next(iterator: AsyncIterator<Buffer>): Promise<IteratorResult<Buffer>> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#giveUp = reject;
+      iterator.next().then(resolve, reject);
+    });
+  }
+
+  /** What has not arrived will not be read any more: whoever reads it fails, now or when it asks for more. */
+  fail(failure: S3Error): void {
+    if (this.#incoming.complete || this.#failure !== undefined) return;
+    this.#failure = failure;
+    this.#giveUp?.(failure);
   }
 
   /**
@@ -44,7 +66,7 @@ export class IncomingBody {
    * instead of a reset, and is then cut.
    */
   settle(): void {
-    if (this.#waiting) {
+    if (this.#waiting || this.#failure !== undefined) {
       if (!this.#outgoing.headersSent) this.#outgoing.setHeader('Connection', 'close');
       return;
     }

@@ -4,6 +4,7 @@ import { type Capabilities, describeCapabilities } from '../backend/probe.ts';
 import { type Config, parseConfig } from '../config/config.ts';
 import { readSettings } from '../config/settings.ts';
 import { relayKeyringChanges } from '../keyring/worker-changes.ts';
+import { anyWorkerFull } from '../observe/full-listener.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { workersMetrics } from '../observe/metrics.ts';
 import { WORKER_RESTART_MS } from '../running-limits.ts';
@@ -113,6 +114,7 @@ function stopSignal(): Promise<void> {
 /** The primary probes the backend and answers the operator's port; the workers answer clients. */
 async function serveWithWorkers(config: Config, { storage, capabilities }: Ready, log: Logger): Promise<number> {
   relayKeyringChanges();
+  const isFull = anyWorkerFull();
   let stopping = false;
   const workers = Array.from({ length: config.workers }, () => fork(capabilities));
   const [address = config.listen] = await Promise.all(workers.map(listening)).catch(async (error: unknown) => {
@@ -125,7 +127,7 @@ async function serveWithWorkers(config: Config, { storage, capabilities }: Ready
     log.error({ worker: worker.id, code }, 'a worker ended; starting another');
     setTimeout(() => (stopping ? undefined : fork(capabilities)), WORKER_RESTART_MS);
   });
-  const ops = await startOps(config, storage, workersMetrics());
+  const ops = await startOps({ config, storage, metrics: workersMetrics(), isFull });
   announce(config, log, { backend: storage.backend.description, capabilities, address });
   await stopSignal();
   stopping = true;

@@ -1,31 +1,18 @@
 /**
  * The S3 listener. It sits on node:http itself and not on a web framework: S3 needs the raw request target, every header as
- * received, and the 100 Continue in its own hands.
+ * received, and the 100 Continue in its own hands. How long a connection may take for what is connections.ts's; node's own
+ * timeouts of heads are off, because after one of them node would still serve what it has refused.
  */
-import {
-  createServer as createHttpServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from 'node:http';
-import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { S3Error } from '../errors.ts';
-import {
-  DRAIN_TIMEOUT_MS,
-  HEAD_TIMEOUT_MS,
-  IDLE_TIMEOUT_MS,
-  MAX_CONNECTIONS,
-  MAX_REQUEST_HEAD_BYTES,
-  REFUSED_CONNECTIONS,
-} from '../limits.ts';
+import { DRAIN_TIMEOUT_MS, IDLE_TIMEOUT_MS, MAX_REQUEST_HEAD_BYTES, REFUSED_CONNECTIONS } from '../limits.ts';
 import { handleRequest } from '../pipeline.ts';
 import type { Pipeline } from '../pipeline-parts.ts';
+import { type ConnectionLimits, type ConnectionLoad, Connections } from './connections.ts';
 import type { ListenAddress } from './listen-address.ts';
-import { errorReply } from './reply.ts';
-import { versionNotSupported } from './request.ts';
-import { createRequestId } from './request-id.ts';
+import { unreadable } from './refusal.ts';
 
 export interface RunningServer {
   /** The port may have been 0. */
@@ -34,28 +21,41 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+export interface ServerOptions {
+  readonly listen: ListenAddress;
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  readonly limits?: ConnectionLimits | undefined;
+  /** Told when all connections are in use, and when there is room again. */
+  readonly onFull?: (isFull: boolean) => void;
+}
+
 export async function startServer(
   pipeline: Pipeline,
-  o: { listen: ListenAddress; tls?: { cert: Buffer; key: Buffer } | undefined; maxConnections?: number },
-): Promise<RunningServer> {
+  o: ServerOptions,
+): Promise<RunningServer & { readonly connections: ConnectionLoad }> {
   const options = {
     maxHeaderSize: MAX_REQUEST_HEAD_BYTES,
     requireHostHeader: false,
-    headersTimeout: HEAD_TIMEOUT_MS,
+    headersTimeout: 0,
     requestTimeout: 0,
     keepAliveTimeout: IDLE_TIMEOUT_MS,
     noDelay: true,
   };
   const server = o.tls === undefined ? createHttpServer(options) : createHttpsServer({ ...options, ...o.tls });
-  const maxConnections = o.maxConnections ?? MAX_CONNECTIONS;
-  server.maxConnections = maxConnections + REFUSED_CONNECTIONS;
-  const excess = connectionsBeyond(server, maxConnections);
+  const connections = new Connections({ ...o.limits, ...(o.onFull !== undefined && { onFull: o.onFull }) });
+  countConnections(server, connections, { secure: o.tls !== undefined });
   server.timeout = IDLE_TIMEOUT_MS;
-  const lastReplies = new WeakMap<Socket, ServerResponse>();
   const handle = (expectsContinue: boolean) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    lastReplies.set(incoming.socket, outgoing);
-    const refuse = excess.has(incoming.socket) ? tooManyConnections(outgoing) : undefined;
-    handleRequest(pipeline, incoming, outgoing, { expectsContinue, refuse }).catch((error: unknown) => {
+    const connection = connections.of(incoming.socket);
+    const done = connection === undefined ? undefined : connections.begin(connection);
+    if (connection === undefined || done === undefined) {
+      // The connection was refused: what comes on it now is read and ignored.
+      incoming.resume();
+      return;
+    }
+    outgoing.once('close', done);
+    const refuse = connection.isExcess ? tooManyConnections(outgoing) : undefined;
+    handleRequest(pipeline, incoming, outgoing, { expectsContinue, refuse, connection }).catch((error: unknown) => {
       pipeline.log.error({ err: error }, 'request handler failed');
       outgoing.destroy();
     });
@@ -63,25 +63,25 @@ export async function startServer(
   server.on('request', handle(false));
   server.on('checkContinue', handle(true));
   server.on('checkExpectation', handle(false));
-  server.on('clientError', (error, socket: Socket) => refuseUnreadable(error, socket, lastReplies.get(socket)));
+  server.on('clientError', (error, socket: Socket) => refuseUnreadable(connections, error, socket));
   await listen(server, o.listen);
   const bound = server.address() as AddressInfo;
-  return { address: { host: bound.address, port: bound.port }, close: () => drain(server) };
+  return {
+    address: { host: bound.address, port: bound.port },
+    close: () => drain(server, connections),
+    connections,
+  };
 }
 
-/** Connections that were opened while the limit was reached: they get one reply each, which says so. */
-function connectionsBeyond(server: Server, limit: number): WeakSet<Socket> {
-  const excess = new WeakSet<Socket>();
-  let open = 0;
-  // For https, when the handshake is done: those sockets are the ones that requests come on.
-  server.on(server instanceof HttpsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
-    open += 1;
-    if (open > limit) excess.add(socket);
-    socket.once('close', () => {
-      open -= 1;
-    });
-  });
-  return excess;
+/** From accept on, those in a TLS handshake included. Some more than the limit are accepted, to be told. */
+function countConnections(server: Server, connections: Connections, o: { secure: boolean }): void {
+  server.maxConnections = connections.limit + REFUSED_CONNECTIONS;
+  // A worker that is full closes what it gets: handed back, it would go round all workers for ever.
+  Object.assign(server, { dropMaxConnection: true });
+  // In front of node's own listener, which may already read.
+  server.prependListener('connection', (socket: Socket) => connections.accept(socket, o));
+  if (o.secure) server.prependListener('secureConnection', (socket: Socket) => connections.secured(socket));
+  server.on('drop', () => connections.dropped());
 }
 
 function tooManyConnections(outgoing: ServerResponse): S3Error {
@@ -99,48 +99,18 @@ function listen(server: Server, address: ListenAddress): Promise<void> {
   });
 }
 
-/**
- * What node's parser refuses never becomes a request: answer in S3's form and close. In the middle of the reply to an earlier
- * request the answer would be taken for a piece of its body: there the connection is only cut.
- */
-function refuseUnreadable(
-  error: Error & { code?: string },
-  socket: Socket,
-  lastReply: ServerResponse | undefined,
-): void {
-  const isReplying = lastReply?.headersSent === true && !lastReply.writableFinished;
-  if (!socket.writable || error.code === 'ECONNRESET' || isReplying) {
-    socket.destroy();
-    return;
-  }
-  const refusal = refusalOf(error.code);
-  const requestId = createRequestId();
-  const body = String(errorReply(refusal, { method: 'GET', resource: '/', requestId }).body);
-  socket.end(
-    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nContent-Type: application/xml\r\nx-amz-request-id: ${requestId}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+/** What node's parser does not understand never becomes a request. A failed TLS handshake comes here, too. */
+function refuseUnreadable(connections: Connections, error: Error & { code?: string }, socket: Socket): void {
+  const connection = connections.of(socket);
+  if (connection === undefined || error.code === 'ECONNRESET') socket.destroy();
+  else connections.refuse(connection, unreadable(error.code));
 }
 
-/** By the code of node's own error. */
-function refusalOf(code: string | undefined): S3Error {
-  switch (code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return new S3Error('RequestHeaderSectionTooLarge');
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new S3Error('RequestTimeout');
-    case 'HPE_INVALID_VERSION':
-    case 'HPE_PAUSED_H2_UPGRADE':
-      return versionNotSupported();
-    default:
-      return new S3Error('InvalidRequest', 'The request is not valid HTTP/1.1.');
-  }
-}
-
-async function drain(server: Server): Promise<void> {
+async function drain(server: Server, connections: Connections): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const cut = setTimeout(() => server.closeAllConnections(), DRAIN_TIMEOUT_MS);
+  connections.drain();
+  const cut = setTimeout(() => connections.destroyAll(), DRAIN_TIMEOUT_MS);
   await closed;
   clearTimeout(cut);
+  connections.close();
 }

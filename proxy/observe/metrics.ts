@@ -4,6 +4,7 @@
  */
 import cluster from 'node:cluster';
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ConnectionLoad } from '../http/connections.ts';
 import { MemoryBudget } from '../memory/admission.ts';
 
 export interface MetricsText {
@@ -15,6 +16,8 @@ export interface MetricsText {
 export interface Metrics extends MetricsText {
   request(o: { operation: string; status: number; seconds: number }): void;
   securityEvent(kind: string): void;
+  /** The connections to show from now on, as they are whenever the metrics are read. */
+  showConnections(load: ConnectionLoad): void;
 }
 
 /** What all workers of this primary process count, added up. */
@@ -56,6 +59,7 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
       durations.observe({ operation: o.operation }, o.seconds);
     },
     securityEvent: (kind) => events.inc({ kind }),
+    showConnections: (load) => showConnections(registry, load),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
@@ -95,6 +99,36 @@ function showMemory(registry: Registry, budget: MemoryBudget): void {
     collect() {
       this.inc(budget.refused - counted);
       counted = budget.refused;
+    },
+  });
+}
+
+function showConnections(registry: Registry, load: ConnectionLoad): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'sealgate_connections',
+    help: 'Client connections open now, from accept on, TLS handshakes included.',
+    registers,
+    collect() {
+      this.set(load.open);
+    },
+  });
+  new Gauge({
+    name: 'sealgate_connections_limit',
+    help: 'Client connections that may be open.',
+    registers,
+    collect() {
+      this.set(load.limit);
+    },
+  });
+  let counted = 0;
+  new Counter({
+    name: 'sealgate_connections_refused_total',
+    help: 'Connections refused because as many were open as may be.',
+    registers,
+    collect() {
+      this.inc(load.refused - counted);
+      counted = load.refused;
     },
   });
 }

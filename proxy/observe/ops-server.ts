@@ -10,6 +10,9 @@ export interface Readiness {
   check(): Promise<void>;
 }
 
+/** Why it is not ready, where that is not the store's doing: in words for whoever asks /readyz. */
+export class NotReady extends Error {}
+
 export function opsApp(o: { metrics: MetricsText; readiness: Readiness }): Hono {
   const app = new Hono();
   app.get('/healthz', (c) => c.text('ok\n'));
@@ -17,8 +20,9 @@ export function opsApp(o: { metrics: MetricsText; readiness: Readiness }): Hono 
     try {
       await o.readiness.check();
       return c.text('ready\n');
-    } catch {
-      return c.text('not ready: the backend or the state bucket does not answer\n', 503);
+    } catch (error) {
+      const reason = error instanceof NotReady ? error.message : 'the backend or the state bucket does not answer';
+      return c.text(`not ready: ${reason}\n`, 503);
     }
   });
   app.get('/metrics', async (c) => c.text(await o.metrics.render(), 200, { 'Content-Type': o.metrics.contentType }));

@@ -7,6 +7,8 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { Backend } from '../../proxy/backend/backend.ts';
 import type { Capabilities } from '../../proxy/backend/probe.ts';
 import type { Config } from '../../proxy/config/config.ts';
+import type { ConnectionLoad } from '../../proxy/http/connections.ts';
+import type { EdgeLimits } from '../../proxy/http/edge-limits.ts';
 import { SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
 import { TenantAdmin } from '../../proxy/keyring/admin/tenant-admin.ts';
 import type { Grant } from '../../proxy/keyring/grants.ts';
@@ -23,6 +25,7 @@ export interface TestTenant {
 export interface TestProxy {
   readonly endpoint: string;
   readonly backend: Backend;
+  readonly connections: ConnectionLoad;
   readonly sealKeys: SealKeys;
   readonly state: StateStore;
   /** Every line logged so far, parsed. */
@@ -42,8 +45,7 @@ export interface TestProxyOptions {
   readonly capabilities?: Capabilities;
   readonly sealKeys?: SealKeys;
   readonly now?: () => Date;
-  readonly maxConnections?: number;
-  readonly longestWriteMs?: number;
+  readonly limits?: EdgeLimits;
 }
 
 export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
@@ -82,9 +84,8 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
   const capabilities = o.capabilities ?? (await probeStorage(storage, config));
   await storage.state.ensureBucket(AbortSignal.timeout(60_000));
   const now = o.now === undefined ? {} : { now: o.now };
-  const connections = o.maxConnections === undefined ? {} : { maxConnections: o.maxConnections };
-  const longest = o.longestWriteMs === undefined ? {} : { longestWriteMs: o.longestWriteMs };
-  const parts = { config, storage, capabilities, log: logger, ...now, ...connections, ...longest };
+  const limits = o.limits === undefined ? {} : { limits: o.limits };
+  const parts = { config, storage, capabilities, log: logger, ...now, ...limits };
   const proxy = await startProxy({ ...parts, ops: false });
   const scheme = config.tls === undefined ? 'http' : 'https';
   const endpoint = `${scheme}://127.0.0.1:${proxy.address.port}`;
@@ -93,6 +94,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
   return {
     endpoint,
     backend: o.backend,
+    connections: proxy.connections,
     sealKeys,
     state: storage.state,
     log,

@@ -6,6 +6,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 export type Header = readonly [name: string, value: string];
 
@@ -293,11 +294,16 @@ export class RawConnection {
     for (const event of ['end', 'close']) socket.on(event, () => this.#wake(() => (this.#ended = true)));
   }
 
-  static async open(endpoint: string): Promise<RawConnection> {
-    const { hostname, port } = new URL(endpoint);
-    const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+  /** `plain`: without TLS, though the endpoint speaks it. The certificate is not looked at. */
+  static async open(endpoint: string, o: { plain?: boolean; allowHalfOpen?: boolean } = {}): Promise<RawConnection> {
+    const { hostname, port, protocol } = new URL(endpoint);
+    const { plain = false, allowHalfOpen = false } = o;
+    const socket = connect({ host: hostname, port: Number(port), noDelay: true, allowHalfOpen });
     await once(socket, 'connect');
-    return new RawConnection(socket);
+    if (protocol === 'http:' || plain) return new RawConnection(socket);
+    const secure = connectTls({ socket, rejectUnauthorized: false });
+    await once(secure, 'secureConnect');
+    return new RawConnection(secure);
   }
 
   #wake(change: () => unknown): void {

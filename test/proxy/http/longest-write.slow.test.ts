@@ -13,7 +13,7 @@ import { MiB } from '../../helpers/bytes.ts';
 import { FORM_TYPE, formBody, signedFields } from '../../helpers/form.ts';
 import { objectPath, sha256Hex, signHeaders } from '../../helpers/raw-client.ts';
 
-const bench = sharedBench({ longestWriteMs: 2_000 });
+const bench = sharedBench({ limits: { longestWriteMs: 2_000 } });
 
 function open(method: 'GET' | 'PUT', key: string, length?: number) {
   const { host, hostname, port } = new URL(bench.proxy.endpoint);

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { BodyProgress } from '../../../proxy/http/body-progress.ts';
+import { LeastRate, watchBody } from '../../../proxy/http/least-rate.ts';
 
 let server: Server;
 let client: Socket;
@@ -28,6 +28,11 @@ async function upload(length: number): Promise<{ incoming: IncomingMessage; outg
   return { incoming, outgoing };
 }
 
+function watch(incoming: IncomingMessage, o: { windowMs: number; checkMs: number }): void {
+  const rate = new LeastRate({ bytes: 1_000, windowMs: () => o.windowMs, checkMs: o.checkMs });
+  watchBody(rate, incoming, () => incoming.destroy(new Error('too slow')));
+}
+
 /** Bytes that arrived until the body ended or was cut. */
 async function readAll(incoming: IncomingMessage): Promise<{ bytes: number; cut: boolean }> {
   let bytes = 0;
@@ -41,7 +46,7 @@ async function readAll(incoming: IncomingMessage): Promise<{ bytes: number; cut:
 
 test('a body that drips is cut', async () => {
   const { incoming } = await upload(1_000_000);
-  new BodyProgress({ bytes: 1_000, windowMs: 60, checkMs: 10 }).watch(incoming);
+  watch(incoming, { windowMs: 60, checkMs: 10 });
   const drip = setInterval(() => client.write('x'), 5);
   const { bytes, cut } = await readAll(incoming);
   clearInterval(drip);
@@ -51,7 +56,7 @@ test('a body that drips is cut', async () => {
 
 test('a slow body that brings its minimum arrives whole', async () => {
   const { incoming, outgoing } = await upload(40_000);
-  new BodyProgress({ bytes: 1_000, windowMs: 1_000, checkMs: 10 }).watch(incoming);
+  watch(incoming, { windowMs: 1_000, checkMs: 10 });
   let left = 40;
   const feed = setInterval(() => {
     client.write(Buffer.alloc(1_000));
@@ -63,7 +68,7 @@ test('a slow body that brings its minimum arrives whole', async () => {
 
 test("a body that nobody reads yet is not the client's fault", async () => {
   const { incoming, outgoing } = await upload(10);
-  new BodyProgress({ bytes: 1_000, windowMs: 400, checkMs: 5 }).watch(incoming);
+  watch(incoming, { windowMs: 400, checkMs: 5 });
   await new Promise((resolve) => setTimeout(resolve, 900));
   expect(incoming.destroyed).toBe(false);
   client.write('0123456789');

@@ -1,0 +1,100 @@
+/**
+ * One client connection from the moment it is accepted: what it is doing, since when, and how many bytes have gone over it.
+ */
+import type { Socket } from 'node:net';
+import type { S3Error } from '../errors.ts';
+
+/**
+ * `handshake`: of TLS. `head`: a request's head is coming in, or the first one is waited for. `request`: at least one request is
+ * under way. `idle`: between requests. `closing`: what was to be said is said; what still comes is ignored.
+ */
+export type Phase = 'handshake' | 'head' | 'request' | 'idle' | 'closing';
+
+export class Connection {
+  /** As accepted. */
+  readonly raw: Socket;
+  /** The socket that requests come on: the accepted one, or TLS upon it. */
+  socket: Socket;
+  /** Opened when as many as there may be were open: its first request is told so. */
+  readonly isExcess: boolean;
+  /** What is still to be said once the requests under way are answered; the connection closes then. */
+  refusal: S3Error | undefined;
+  #phase: Phase;
+  #since: number;
+  #receivedBefore: number;
+  #requests = 0;
+  readonly #onBroken = new Set<() => void>();
+
+  constructor(raw: Socket, o: { phase: 'handshake' | 'head'; isExcess: boolean; now: number }) {
+    this.raw = raw;
+    this.socket = raw;
+    this.isExcess = o.isExcess;
+    this.#phase = o.phase;
+    this.#since = o.now;
+    this.#receivedBefore = raw.bytesRead;
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** Requests whose replies are not out. */
+  get requests(): number {
+    return this.#requests;
+  }
+
+  enter(phase: Phase, now: number): void {
+    this.#phase = phase;
+    this.#since = now;
+    this.#receivedBefore = this.socket.bytesRead;
+  }
+
+  /** Milliseconds in this phase. */
+  age(now: number): number {
+    return now - this.#since;
+  }
+
+  /** Whether the client sent anything in this phase; over TLS, anything that is not TLS's own. */
+  get hasReceived(): boolean {
+    return this.socket.bytesRead > this.#receivedBefore;
+  }
+
+  /** Bytes that the operating system has taken so far, below TLS: a queue in this process is not sent. It holds a few megabytes itself at most, for a client with a fast line. */
+  get sent(): number {
+    const { bytesWritten = 0, writeQueueSize = 0 } = (this.raw as WithHandle)._handle ?? {};
+    return bytesWritten - writeQueueSize;
+  }
+
+  /** A request has come. */
+  begin(now: number): void {
+    this.#requests += 1;
+    this.enter('request', now);
+  }
+
+  /** Its reply is out, or will never be. */
+  end(now: number): void {
+    this.#requests -= 1;
+    if (this.#requests === 0 && this.#phase === 'request') this.enter('idle', now);
+  }
+
+  /** `broken` is called when no more of any body can come on it. Returns how to take that back. */
+  onBroken(broken: () => void): () => void {
+    this.#onBroken.add(broken);
+    return () => void this.#onBroken.delete(broken);
+  }
+
+  /** What came is no HTTP, or the client has sent its last byte. */
+  break(): void {
+    for (const broken of this.#onBroken) broken();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+    this.raw.destroy();
+  }
+}
+
+/** What of a write is still queued, and the bytes below TLS, node shows on the handle alone (test/proxy/http/connection.test.ts). */
+type WithHandle = Socket & {
+  readonly _handle?: { readonly bytesWritten?: number; readonly writeQueueSize?: number } | null;
+};

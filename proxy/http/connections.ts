@@ -1,0 +1,219 @@
+/**
+ * All client connections of a listener, from accept to close. Each phase of a connection has an end, whatever its client does:
+ * a handshake and a head have HEAD_TIMEOUT_MS, a pause between requests has IDLE_TIMEOUT_MS, and a connection that was told
+ * its last word is destroyed after UNREAD_BODY_LINGER_MS. Requests under way have limits of their own: least-rate.ts for what the
+ * client sends and reads, the limits towards the backend for the rest. One timer looks after all of them.
+ *
+ * The end of a refused connection comes in two steps. The reply and the end of the stream are sent, and what the client still
+ * sends is read and ignored for a while: to destroy a socket with unread bytes resets it, and a reset may overtake the reply.
+ */
+import type { Socket } from 'node:net';
+import { S3Error } from '../errors.ts';
+import {
+  CONNECTION_CHECK_MS,
+  FREE_CONNECTIONS_DIVISOR,
+  HEAD_TIMEOUT_MS,
+  IDLE_TIMEOUT_MS,
+  MAX_CONNECTIONS,
+  UNREAD_BODY_LINGER_MS,
+} from '../limits.ts';
+import { Connection } from './connection.ts';
+import { refusalText } from './refusal.ts';
+
+/** For tests, which do not wait as long. */
+export interface ConnectionLimits {
+  readonly maxConnections?: number;
+  readonly headMs?: number;
+  readonly idleMs?: number;
+  readonly lingerMs?: number;
+  readonly checkMs?: number;
+}
+
+/** How many connections there are, for the operator. */
+export interface ConnectionLoad {
+  readonly open: number;
+  readonly limit: number;
+  /** From the moment when the last one is taken until one in ten is free. */
+  readonly isFull: boolean;
+  /** Connections refused so far because there were as many as there may be. */
+  readonly refused: number;
+}
+
+export class Connections implements ConnectionLoad {
+  readonly limit: number;
+  readonly #headMs: number;
+  readonly #idleMs: number;
+  readonly #lingerMs: number;
+  readonly #checkMs: number;
+  readonly #onFull: (isFull: boolean) => void;
+  readonly #all = new Set<Connection>();
+  readonly #bySocket = new WeakMap<Socket, Connection>();
+  /** Those in a TLS handshake, by their addresses: node gives no other way from the TLS socket to the accepted one. */
+  readonly #handshakes = new Map<string, Connection>();
+  #timer: NodeJS.Timeout | undefined;
+  #isFull = false;
+  #isDraining = false;
+  #refused = 0;
+
+  constructor(o: ConnectionLimits & { onFull?: (isFull: boolean) => void }) {
+    this.limit = o.maxConnections ?? MAX_CONNECTIONS;
+    this.#headMs = o.headMs ?? HEAD_TIMEOUT_MS;
+    this.#idleMs = o.idleMs ?? IDLE_TIMEOUT_MS;
+    this.#lingerMs = o.lingerMs ?? UNREAD_BODY_LINGER_MS;
+    this.#checkMs = o.checkMs ?? CONNECTION_CHECK_MS;
+    this.#onFull = o.onFull ?? (() => undefined);
+  }
+
+  get open(): number {
+    return this.#all.size;
+  }
+
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Counts and times it from now on. `secure`: a TLS handshake comes first, and `secured` when it is done. */
+  accept(raw: Socket, o: { secure: boolean }): void {
+    const isExcess = this.#all.size >= this.limit;
+    if (isExcess) this.#refused += 1;
+    const phase = o.secure ? 'handshake' : 'head';
+    const connection = new Connection(raw, { phase, isExcess, now: performance.now() });
+    this.#all.add(connection);
+    this.#bySocket.set(raw, connection);
+    const addresses = addressesOf(raw);
+    if (o.secure) this.#handshakes.set(addresses, connection);
+    else this.#lingerInsteadOfDestroying(connection);
+    raw.once('close', () => {
+      this.#all.delete(connection);
+      if (this.#handshakes.get(addresses) === connection) this.#handshakes.delete(addresses);
+      this.#noteLoad();
+    });
+    this.#timer ??= setInterval(() => this.#check(), this.#checkMs).unref();
+    this.#noteLoad();
+  }
+
+  /** The handshake of an accepted connection is done: `socket` is where its requests come on. */
+  secured(socket: Socket): void {
+    const addresses = addressesOf(socket);
+    const connection = this.#handshakes.get(addresses);
+    if (connection === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#handshakes.delete(addresses);
+    connection.socket = socket;
+    this.#bySocket.set(socket, connection);
+    connection.enter('head', performance.now());
+    this.#lingerInsteadOfDestroying(connection);
+  }
+
+  /** A connection that the listener did not accept, because even those to be refused were too many. */
+  dropped(): void {
+    this.#refused += 1;
+    this.#noteLoad();
+  }
+
+  of(socket: Socket): Connection | undefined {
+    return this.#bySocket.get(socket);
+  }
+
+  /** A request has come; `done` is to be called when its reply is out or given up. `undefined`: it must not be served. */
+  begin(connection: Connection): (() => void) | undefined {
+    if (connection.phase === 'closing' || connection.refusal !== undefined) return undefined;
+    connection.begin(performance.now());
+    return () => {
+      connection.end(performance.now());
+      if (connection.requests > 0 || connection.phase === 'closing') return;
+      if (connection.refusal !== undefined) this.#refuse(connection, connection.refusal);
+      else if (this.#isDraining) this.#linger(connection);
+    };
+  }
+
+  /** Nothing that comes on it from now on is served. What is under way is answered first: the refusal is of what came after it. */
+  refuse(connection: Connection, refusal: S3Error): void {
+    if (connection.phase === 'closing' || connection.refusal !== undefined) return;
+    if (connection.phase === 'handshake' || !connection.socket.writable) connection.destroy();
+    else if (connection.requests > 0) {
+      connection.refusal = refusal;
+      connection.break();
+    } else this.#refuse(connection, refusal);
+  }
+
+  /** Connections without a request are closed now, the others when theirs are done. */
+  drain(): void {
+    this.#isDraining = true;
+    for (const connection of this.#all) {
+      const isUnused = connection.phase === 'head' && !connection.hasReceived;
+      if (isUnused || connection.phase === 'handshake' || connection.phase === 'idle') connection.destroy();
+    }
+  }
+
+  destroyAll(): void {
+    for (const connection of this.#all) connection.destroy();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #refuse(connection: Connection, refusal: S3Error): void {
+    connection.socket.write(refusalText(refusal));
+    this.#linger(connection);
+  }
+
+  #linger(connection: Connection): void {
+    if (connection.phase === 'closing') return;
+    connection.enter('closing', performance.now());
+    connection.socket.end();
+  }
+
+  /** Node calls this after a reply with `Connection: close`; its own destroys at once, with bytes unread. */
+  #lingerInsteadOfDestroying(connection: Connection): void {
+    connection.socket.destroySoon = () => this.#linger(connection);
+  }
+
+  #check(): void {
+    const now = performance.now();
+    for (const connection of this.#all) this.#checkOne(connection, now);
+  }
+
+  #checkOne(connection: Connection, now: number): void {
+    const age = connection.age(now);
+    switch (connection.phase) {
+      case 'handshake':
+        if (age >= this.#headMs) connection.destroy();
+        return;
+      case 'head':
+        if (age < this.#headMs) return;
+        // A connection that was opened ahead and never used gets no reply: a client would take it for that to its next request.
+        if (connection.hasReceived) this.refuse(connection, new S3Error('RequestTimeout'));
+        else connection.destroy();
+        return;
+      case 'idle':
+        if (connection.hasReceived) connection.enter('head', now);
+        else if (age >= this.#idleMs) connection.destroy();
+        return;
+      case 'closing':
+        if (age >= this.#lingerMs) connection.destroy();
+        return;
+      case 'request':
+        return;
+    }
+  }
+
+  #noteLoad(): void {
+    const { size } = this.#all;
+    const enough = this.limit - Math.max(1, Math.floor(this.limit / FREE_CONNECTIONS_DIVISOR));
+    if (this.#isFull ? size > enough : size < this.limit) return;
+    this.#isFull = !this.#isFull;
+    this.#onFull(this.#isFull);
+  }
+}
+
+function addressesOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`;
+}
