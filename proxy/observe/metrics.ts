@@ -52,6 +52,8 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
     registers: [registry],
   });
   showMemory(registry, memory ?? new MemoryBudget({ bytes: 0 }));
+  let connections: ConnectionLoad = { open: 0, limit: 0, isFull: false, refused: 0 };
+  showConnections(registry, () => connections);
   if (cluster.isWorker) answerPrimary(registry);
   return {
     request(o) {
@@ -59,7 +61,9 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
       durations.observe({ operation: o.operation }, o.seconds);
     },
     securityEvent: (kind) => events.inc({ kind }),
-    showConnections: (load) => showConnections(registry, load),
+    showConnections(load) {
+      connections = load;
+    },
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
@@ -103,14 +107,14 @@ function showMemory(registry: Registry, budget: MemoryBudget): void {
   });
 }
 
-function showConnections(registry: Registry, load: ConnectionLoad): void {
+function showConnections(registry: Registry, now: () => ConnectionLoad): void {
   const registers = [registry];
   new Gauge({
     name: 'sealgate_connections',
     help: 'Client connections open now, from accept on, TLS handshakes included.',
     registers,
     collect() {
-      this.set(load.open);
+      this.set(now().open);
     },
   });
   new Gauge({
@@ -118,7 +122,7 @@ function showConnections(registry: Registry, load: ConnectionLoad): void {
     help: 'Client connections that may be open.',
     registers,
     collect() {
-      this.set(load.limit);
+      this.set(now().limit);
     },
   });
   let counted = 0;
@@ -127,8 +131,9 @@ function showConnections(registry: Registry, load: ConnectionLoad): void {
     help: 'Connections refused because as many were open as may be.',
     registers,
     collect() {
-      this.inc(load.refused - counted);
-      counted = load.refused;
+      const { refused } = now();
+      this.inc(refused - counted);
+      counted = refused;
     },
   });
 }
