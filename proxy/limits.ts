@@ -154,7 +154,7 @@ export const MAX_KEYRING_BYTES = 256 * KiB;
 /** Bytes read of a file that holds a key, and of one with the headers of an object, which commands are given. */
 export const MAX_SECRET_FILE_BYTES = 64 * KiB;
 export const MAX_HEADERS_FILE_BYTES = MiB;
-/** Slots in use, epochs listed, removed slots remembered in one keyring; grants of one slot. */
+/** API keys in use, epochs listed, removed slots remembered in one keyring; grants of one slot. */
 export const MAX_KEYRING_SLOTS = 64;
 export const MAX_KEYRING_EPOCHS = 64;
 export const MAX_REMOVED_SLOTS = 1000;

@@ -25,7 +25,7 @@ export function describeTenantLines(details: TenantDetails): readonly string[] {
     `generation  ${details.generation}`,
     `seal key    ${details.sealKey}`,
     ...details.epochs.map(({ epoch, state, created }) => `epoch       ${epoch}  ${state}  created ${created}`),
-    ...describeEscrow(details),
+    ...describeOtherSlots(details),
     ...details.keys.flatMap(describeKeyLines),
     ...details.removedKeys.map(({ slot, removed }) => `key         ${slot}  removed ${removed}`),
   ];
@@ -47,10 +47,16 @@ export function describeKeyLines(key: KeyDetails): readonly string[] {
   ];
 }
 
-function describeEscrow({ escrow }: TenantDetails): readonly string[] {
-  if (escrow === null) return ['escrow      none'];
-  const { publicKey, created, epochs } = escrow;
-  return [`escrow      to ${publicKey}`, `  created   ${created}`, `  epochs    ${epochs.join(', ')}`];
+/** That there is no escrow is said: it is what an operator looks for. */
+function describeOtherSlots({ otherSlots }: TenantDetails): readonly string[] {
+  const none = otherSlots.some(({ type }) => type === 'escrow') ? [] : ['escrow      none'];
+  const lines = otherSlots.flatMap(({ slot, type, created, epochs, serverManaged, details }) => [
+    `${type.padEnd(11)} ${slot}${serverManaged ? `  ${SERVER_MANAGED}` : ''}`,
+    `  created   ${created}`,
+    `  epochs    ${epochs.join(', ')}`,
+    ...Object.entries(details).map(([name, value]) => `  ${name.padEnd(9)} ${value}`),
+  ]);
+  return [...none, ...lines];
 }
 
 function describeKdf(kdf: Kdf): string {

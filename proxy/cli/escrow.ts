@@ -5,8 +5,10 @@
  * Exit codes: 0 done; 1 it could not be done; 2 the command line was wrong.
  */
 import { changeKeyring, openKeyring } from '../keyring/admin/change-keyring.ts';
+import { withEscrowSlot } from '../keyring/admin/edit-slots.ts';
 import { generateEscrowKey, renderEscrowKeyFile } from '../keyring/slots/escrow-key.ts';
-import { timestamp } from '../keyring/state/document.ts';
+import { slotsOfType } from '../keyring/slots/slot-types.ts';
+import { timestamp } from '../keyring/state/fields.ts';
 import { KEY_COMMAND_TIMEOUT_MS } from '../limits.ts';
 import { type Output, parseCommand, runNamed, shape, UsageError } from './command-line.ts';
 import { readCaller } from './key-caller.ts';
@@ -68,8 +70,8 @@ async function remove(args: readonly string[], o: EscrowOptions): Promise<number
       deps,
       opened,
       (keyring) => {
-        removed = keyring.escrow !== null;
-        return removed ? { ...keyring, escrow: null } : undefined;
+        removed = slotsOfType(keyring, 'escrow').length > 0;
+        return removed ? withEscrowSlot(keyring, undefined) : undefined;
       },
       signal,
     );

@@ -3,6 +3,7 @@ import { isatty } from 'node:tty';
 import type { Config } from '../config/config.ts';
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import { type KeyringDeps, type OpenedKeyring, openKeyring } from '../keyring/admin/change-keyring.ts';
+import { keySlots, labelOf } from '../keyring/slots/slot-types.ts';
 import { currentEpoch } from '../keyring/state/document.ts';
 import { KEYRING_TTL_SECONDS } from '../limits.ts';
 import { beginEpoch } from '../rotation/begin-epoch.ts';
@@ -92,9 +93,11 @@ async function dryRun(context: Context, opened: OpenedKeyring, keys: readonly Ac
   const plan = planSlots(keyring, keys);
   const source = { backend: storage.backend, signal, stateBucket: deps.state.bucket };
   const { epochs } = await countEpochs(source, keyring.tenant);
-  const kept = plan.kept.map(({ slot }) => slot.id).filter((id) => command.keepKey || id !== opened.slot.id);
+  const slots = plan.kept.map(({ slot }) => slot);
+  const ids = keySlots({ slots }).map(({ id }) => id);
+  const kept = ids.filter((id) => command.keepKey || id !== opened.slot.id);
   const replaced = command.keepKey ? null : opened.slot.id;
-  const dropped = plan.dropped.map(({ id, label }) => ({ slot: id, label }));
+  const dropped = plan.dropped.map((slot) => ({ slot: slot.id, label: labelOf(slot) }));
   const underWay = isUnderWay(opened);
   const next = currentEpoch(keyring) + (underWay ? 0 : 1);
   if (command.json) {

@@ -7,6 +7,7 @@ import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
 import { readKeyring } from '../keyring/admin/change-keyring.ts';
 import { deleteTenant } from '../keyring/admin/delete-tenant.ts';
 import type { Grant } from '../keyring/grants.ts';
+import { typeOf } from '../keyring/slots/slot-types.ts';
 import { KeyringTampered, UnknownTenant } from '../keyring/state/records.ts';
 import { type CountedObjects, countObjects } from '../object/count-objects.ts';
 import { type Output, parseCommand, reporting, shape, tenantArgument, UsageError } from './command-line.ts';
@@ -72,7 +73,7 @@ async function run(args: readonly string[], o: DeleteOptions): Promise<number> {
 async function grantsOf(o: DeleteOptions, tenant: string): Promise<readonly Grant[] | undefined> {
   try {
     const { keyring } = await readKeyring(o.deps, tenant, o.signal);
-    return keyring.slots.flatMap(({ grants }) => grants);
+    return keyring.slots.flatMap((slot) => typeOf(slot).grants(slot));
   } catch (error) {
     if (error instanceof KeyringTampered || error instanceof UnknownTenant) return undefined;
     throw error;

@@ -4,9 +4,9 @@
  */
 
 import type { Grant } from '../keyring/grants.ts';
-import type { Slot } from '../keyring/state/document.ts';
+import type { OperatorTerms } from '../keyring/slots/slot-terms.ts';
 
-type Terms = Pick<Slot, 'grants' | 'expires'>;
+type Terms = Pick<OperatorTerms, 'grants' | 'expires'>;
 
 /** Whether `own` reaches everything that `other` reaches, for at least as long. */
 export function termsCover(own: Terms, other: Terms): boolean {
@@ -14,7 +14,7 @@ export function termsCover(own: Terms, other: Terms): boolean {
 }
 
 /** Whether a key works at least until the other stops working by itself. */
-export function livesAsLong(own: Pick<Slot, 'expires'>, other: Pick<Slot, 'expires'>): boolean {
+export function livesAsLong(own: Pick<OperatorTerms, 'expires'>, other: Pick<OperatorTerms, 'expires'>): boolean {
   if (own.expires === null) return true;
   return other.expires !== null && Date.parse(other.expires) <= Date.parse(own.expires);
 }

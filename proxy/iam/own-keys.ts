@@ -10,12 +10,12 @@ import { withoutSlot, withSlot, withTerms } from '../keyring/admin/edit-slots.ts
 import { prepareId, withId } from '../keyring/admin/issue-key.ts';
 import { SLOT_BYTES } from '../keyring/ids.ts';
 import { generateApiKey, secretAccessKeyOf } from '../keyring/slots/api-key.ts';
+import { apiKeySlot } from '../keyring/slots/api-key-slot.ts';
 import { DEFAULT_KDFS } from '../keyring/slots/kdf.ts';
-import { sealSlot } from '../keyring/slots/slot.ts';
 import { isInForce, isUsable, newSlotTerms } from '../keyring/slots/slot-terms.ts';
-import type { Keyring, Slot } from '../keyring/state/document.ts';
+import { type KeySlot, keySlotOf, keySlots, slotsOfType } from '../keyring/slots/slot-types.ts';
+import type { Keyring } from '../keyring/state/document.ts';
 import { type LastUse, readLastUse } from '../keyring/uses/last-used.ts';
-import { MAX_KEYRING_SLOTS } from '../limits.ts';
 import { livesAsLong, termsCover } from './authority.ts';
 import { QueryError } from './errors.ts';
 
@@ -53,7 +53,10 @@ export class OwnKeys {
     const terms = { ...newSlotTerms({ id, now, grants, idKid: '', label, expires }), ...prepared.terms };
     const kdf = DEFAULT_KDFS['hkdf-sha256'];
     const slot = await withId(prepared, async () => {
-      const made = await sealSlot({ tenant, terms, apiKey, kdf, roots: opened.roots, runner: deps.runner }, signal);
+      const made = await apiKeySlot.seal(
+        { tenant, terms, apiKey, kdf, roots: opened.roots, runner: deps.runner },
+        signal,
+      );
       const change = (keyring: Keyring) => {
         if (!termsCover(callersSlot(keyring, caller, now), made)) throw new QueryError('ConcurrentModification');
         refuseTakenOrFull(keyring, id);
@@ -76,13 +79,19 @@ export class OwnKeys {
 
   /** When a key of the caller's tenant was last used. @throws QueryError NoSuchEntity; S3Error ServiceUnavailable */
   async lastUse(o: { caller: AccessKey; slot: string; signal: AbortSignal }): Promise<LastUse> {
-    const { tenant, slots } = await this.keyring(o);
-    if (slots.every(({ id }) => id !== o.slot)) throw new QueryError('NoSuchEntity');
+    const keyring = await this.keyring(o);
+    const { tenant } = keyring;
+    if (keySlotOf(keyring, o.slot) === undefined) throw new QueryError('NoSuchEntity');
     return readLastUse(this.#deps, { tenant, slot: o.slot }, o.signal);
   }
 
   /** @throws QueryError NoSuchEntity, AccessDenied, DeleteConflict when no key would be left in use */
-  async setStatus(o: { caller: AccessKey; slot: string; status: Slot['status']; signal: AbortSignal }): Promise<void> {
+  async setStatus(o: {
+    caller: AccessKey;
+    slot: string;
+    status: KeySlot['status'];
+    signal: AbortSignal;
+  }): Promise<void> {
     await this.#change(o, (keyring, slot) => {
       if (slot.status === o.status) return undefined;
       if (o.status === 'inactive') refuseLastInUse(keyring, slot, this.#deps.now());
@@ -108,11 +117,11 @@ export class OwnKeys {
   /** By the operator's MAC alone: these changes touch terms, and take slots away. */
   async #change(
     o: { caller: AccessKey; slot: string; signal: AbortSignal },
-    change: (keyring: Keyring, slot: Slot) => Keyring | undefined,
+    change: (keyring: Keyring, slot: KeySlot) => Keyring | undefined,
   ): Promise<void> {
     const apply = (keyring: Keyring) => {
       const own = callersSlot(keyring, o.caller, this.#deps.now());
-      const slot = keyring.slots.find((one) => one.id === o.slot);
+      const slot = keySlotOf(keyring, o.slot);
       if (slot === undefined) throw new QueryError('NoSuchEntity');
       if (!termsCover(own, slot)) throw new QueryError('AccessDenied', 'That key reaches further than this one.');
       return change(keyring, slot);
@@ -127,20 +136,20 @@ function slotOfSignature(signature: string): string {
   return hash.slice(0, 2 * SLOT_BYTES);
 }
 
-function callersSlot(keyring: Keyring, caller: AccessKey, now: Date): Slot {
-  const own = keyring.slots.find((slot) => slot.id === caller.slot);
+function callersSlot(keyring: Keyring, caller: AccessKey, now: Date): KeySlot {
+  const own = keySlotOf(keyring, caller.slot);
   if (own === undefined || !isUsable(own, caller, now)) throw new QueryError('InvalidClientTokenId');
   return own;
 }
 
 function refuseTakenOrFull(keyring: Keyring, id: string): void {
   if ([...keyring.slots, ...keyring.removed].some((slot) => slot.id === id)) throw new QueryError('Throttling');
-  if (keyring.slots.length >= MAX_KEYRING_SLOTS) throw new QueryError('LimitExceeded');
+  if (slotsOfType(keyring, apiKeySlot.type).length >= apiKeySlot.most) throw new QueryError('LimitExceeded');
 }
 
 /** One key in use must remain, and one that lives as long: else the data would be lost on the day the others expire. */
-function refuseLastInUse(keyring: Keyring, slot: Slot, now: Date): void {
-  const others = keyring.slots.filter((one) => one.id !== slot.id && isInForce(one, now));
+function refuseLastInUse(keyring: Keyring, slot: KeySlot, now: Date): void {
+  const others = keySlots(keyring).filter((one) => one.id !== slot.id && isInForce(one, now));
   if (others.length === 0) throw new QueryError('DeleteConflict');
   if (others.some((one) => livesAsLong(one, slot))) return;
   throw new QueryError('DeleteConflict', 'Every other key in use expires earlier. Create one that stays first.');

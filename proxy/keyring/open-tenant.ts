@@ -1,8 +1,9 @@
 /** A keyring and its root keys as what the rest of the program works with. */
 import type { KeyObject } from 'node:crypto';
 import type { Grant } from './grants.ts';
-import type { RootKeys } from './slots/slot.ts';
-import { currentEpoch, type Keyring, type Slot } from './state/document.ts';
+import type { RootKeys } from './slots/slot-type.ts';
+import type { KeySlot } from './slots/slot-types.ts';
+import { currentEpoch, type Keyring } from './state/document.ts';
 
 export interface OpenTenant {
   /** 24 hex digits. */
@@ -27,7 +28,7 @@ export interface OpenTenant {
 export function openTenantOf(o: {
   readonly keyring: Keyring;
   readonly roots: RootKeys;
-  readonly slot?: Slot;
+  readonly slot?: KeySlot;
 }): OpenTenant {
   const { keyring, roots, slot } = o;
   return {

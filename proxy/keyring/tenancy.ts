@@ -18,9 +18,10 @@ import { RegisteredIds } from './access-keys/registered-ids.ts';
 import type { SealKeys } from './access-keys/seal-keys.ts';
 import { type OpenTenant, openTenantOf } from './open-tenant.ts';
 import { type KdfRunner, processKdfRunner } from './slots/kdf.ts';
-import { openSlot, type RootKeys } from './slots/slot.ts';
 import { isUsable } from './slots/slot-terms.ts';
-import { currentEpoch, type Keyring, type Slot } from './state/document.ts';
+import type { RootKeys } from './slots/slot-type.ts';
+import { type KeySlot, keySlotOf, openKeySlot } from './slots/slot-types.ts';
+import { currentEpoch, type Keyring } from './state/document.ts';
 import { Generations } from './state/generations.ts';
 import { hasRootMac } from './state/macs.ts';
 import { KeyringTampered, keyringName, verifyKeyring } from './state/records.ts';
@@ -42,7 +43,7 @@ interface CheckedKeyring {
 export interface SignIn {
   readonly key: AccessKey;
   readonly keyring: Keyring;
-  readonly slot: Slot;
+  readonly slot: KeySlot;
   /** Of every epoch in use; the keyring's root MAC was verified. */
   readonly roots: RootKeys;
 }
@@ -110,11 +111,11 @@ export class Tenancy {
    */
   async open(key: AccessKey, signal: AbortSignal): Promise<OpenTenant> {
     const isKnown = ({ keyring }: CheckedKeyring) => {
-      const found = keyring.slots.find((candidate) => candidate.id === key.slot);
+      const found = keySlotOf(keyring, key.slot);
       return found !== undefined && isUsable(found, key, this.#now());
     };
     const checked = await this.#checkedKeyring(key, isKnown, signal);
-    const slot = checked.keyring.slots.find((candidate) => candidate.id === key.slot);
+    const slot = keySlotOf(checked.keyring, key.slot);
     if (slot === undefined || !isKnown(checked)) throw new S3Error('InvalidAccessKeyId');
     const roots = await this.#roots(checked, slot, key, signal);
     this.#onUse({ tenant: key.tenant, slot: slot.id });
@@ -202,7 +203,7 @@ export class Tenancy {
     }
   }
 
-  async #roots(checked: CheckedKeyring, slot: Slot, key: AccessKey, signal: AbortSignal): Promise<RootKeys> {
+  async #roots(checked: CheckedKeyring, slot: KeySlot, key: AccessKey, signal: AbortSignal): Promise<RootKeys> {
     const cacheKey = `${slot.id}:${key.secretId}`;
     const opened = checked.opened.get(cacheKey);
     if (opened !== undefined) return opened;
@@ -213,9 +214,9 @@ export class Tenancy {
     });
   }
 
-  async #openSlot(keyring: Keyring, slot: Slot, key: AccessKey, signal: AbortSignal): Promise<RootKeys> {
+  async #openSlot(keyring: Keyring, slot: KeySlot, key: AccessKey, signal: AbortSignal): Promise<RootKeys> {
     const { tenant, secret, fingerprint: accessKey } = key;
-    const opened = await openSlot({ tenant, slot, secret, runner: this.#runner }, signal);
+    const opened = await openKeySlot({ tenant, slot, secret, runner: this.#runner }, signal);
     if ('roots' in opened) {
       const root = opened.roots.get(currentEpoch(keyring));
       if (root !== undefined && hasRootMac(keyring, root)) {

@@ -1,6 +1,6 @@
 /**
- * Opens a keyring with an API key, or the escrow private key, alone: no server, and no seal key unless there is one. What the root MAC covers (slots,
- * epochs, escrow) is verified; the operator's MAC needs a seal key, and with it fall the terms that only it covers: expiry,
+ * Opens a keyring with an API key, or the escrow private key, alone: no server, and no seal key unless there is one. What the root MAC covers (slots
+ * and epochs) is verified; the operator's MAC needs a seal key, and with it fall the terms that only it covers: expiry,
  * status and grants bind servers, not whoever holds the keyring and the API key.
  */
 
@@ -11,7 +11,7 @@ import { apiKeyFromText, kdfInput, MAX_REGISTERED_RAW_BYTES } from '../keyring/s
 import type { EscrowPrivateKey } from '../keyring/slots/escrow-key.ts';
 import { escrowedRoots } from '../keyring/slots/escrowed-roots.ts';
 import { processKdfRunner } from '../keyring/slots/kdf.ts';
-import { openSlot } from '../keyring/slots/slot.ts';
+import { keySlots, openKeySlot } from '../keyring/slots/slot-types.ts';
 import { currentEpoch, type Keyring, KeyringMalformed, parseKeyring } from '../keyring/state/document.ts';
 import { hasRootMac } from '../keyring/state/macs.ts';
 import { KeyringTampered, verifyKeyring } from '../keyring/state/records.ts';
@@ -32,8 +32,8 @@ export interface OfflineTenant {
 }
 
 /**
- * `body`: a keyring record as the state bucket holds it; `secretAccessKey`: the API key as clients configure it. Every slot
- * is tried, since only the access key id would tell which.
+ * `body`: a keyring record as the state bucket holds it; `secretAccessKey`: the API key as clients configure it. Every key's
+ * slot is tried, since only the access key id would tell which.
  * @throws KeyringUnopened: not a keyring, altered, or of another key
  */
 export async function openOffline(
@@ -42,8 +42,9 @@ export async function openOffline(
 ): Promise<OfflineTenant> {
   const keyring = checkedKeyring(o);
   const secret = kdfInput(apiKeyFromText(o.secretAccessKey, { maxRawBytes: MAX_REGISTERED_RAW_BYTES }));
-  for (const slot of keyring.slots) {
-    const opened = await openSlot({ tenant: keyring.tenant, slot, secret, runner: processKdfRunner }, signal);
+  const slots = keySlots(keyring);
+  for (const slot of slots) {
+    const opened = await openKeySlot({ tenant: keyring.tenant, slot, secret, runner: processKdfRunner }, signal);
     if ('roots' in opened) {
       const root = opened.roots.get(currentEpoch(keyring));
       if (root === undefined || !hasRootMac(keyring, root)) {
@@ -54,7 +55,7 @@ export async function openOffline(
     }
     if (opened.failure === 'damaged') throw new KeyringUnopened('The keyring was altered: a root key does not unwrap.');
   }
-  throw new KeyringUnopened(`The API key opens none of the ${keyring.slots.length} slots of the keyring.`);
+  throw new KeyringUnopened(`The API key opens none of the ${slots.length} keys of the keyring.`);
 }
 
 /**

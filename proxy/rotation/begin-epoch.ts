@@ -1,6 +1,6 @@
 /**
  * The first step of a deep rotation, one compare-and-swap of the keyring: a new root key, the older epochs draining, every slot
- * whose API key is at hand sealed again for all of them, the others gone, the caller's own replaced by a new key unless it is to
+ * for which that takes nothing, or what it takes is at hand, sealed again for all of them, the others gone, the caller's own replaced by a new key unless it is to
  * stay. From then on servers wrap new objects under the new root key.
  */
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
@@ -14,13 +14,15 @@ import { sameSlot, unusedSlotId, withoutSlot, withReplaced, withSlot } from '../
 import { prepareId, withId } from '../keyring/admin/issue-key.ts';
 import type { IssuedKey, KeepKey } from '../keyring/admin/key-admin.ts';
 import { generateApiKey, secretAccessKeyOf } from '../keyring/slots/api-key.ts';
-import { sealEscrow } from '../keyring/slots/escrow.ts';
+import { apiKeySlot } from '../keyring/slots/api-key-slot.ts';
 import { DEFAULT_KDFS } from '../keyring/slots/kdf.ts';
-import { type RootKeys, sealSlot } from '../keyring/slots/slot.ts';
-import { currentEpoch, type Keyring, type Slot, timestamp } from '../keyring/state/document.ts';
+import type { RootKeys } from '../keyring/slots/slot-type.ts';
+import { type KeySlot, keySlotOf } from '../keyring/slots/slot-types.ts';
+import { currentEpoch, type Epoch, type Keyring } from '../keyring/state/document.ts';
+import { timestamp } from '../keyring/state/fields.ts';
 import { newRootKey } from '../keyring/state/sign-keyring.ts';
 import { KEPT_RETIRED_EPOCHS } from '../limits.ts';
-import { planSlots, type SlotPlan, SlotsWouldBeDropped } from './keep-slots.ts';
+import { planSlots, type SlotPlan, SlotsWouldBeDropped, slotsAtStake } from './keep-slots.ts';
 
 export interface BeginOptions {
   /** The caller's, and others of the tenant that are to go along. */
@@ -55,7 +57,8 @@ export async function beginEpoch(
   if (plan.dropped.length > 0 && !o.dropSlots) throw new SlotsWouldBeDropped(plan.dropped);
   const epoch = currentEpoch(opened.keyring) + 1;
   const roots: RootKeys = new Map([...opened.roots, [epoch, newRootKey()]]);
-  if (o.keepKey) return write(deps, opened, { plan, epoch, roots, issued: undefined, fresh: undefined }, signal);
+  const step = { plan, epoch, roots, keys: o.keys };
+  if (o.keepKey) return write(deps, opened, { ...step, issued: undefined, fresh: undefined }, signal);
   const { tenant } = opened.keyring;
   const apiKey = generateApiKey();
   const slotId = unusedSlotId(opened.keyring);
@@ -64,20 +67,21 @@ export async function beginEpoch(
   return withId(id, async () => {
     const terms = { ...opened.slot, kdfUpgrade: null, ...id.terms, id: slotId, created: timestamp(deps.now()) };
     const kdf = DEFAULT_KDFS['hkdf-sha256'];
-    const fresh = await sealSlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
+    const fresh = await apiKeySlot.seal({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
     const issued = { tenant, slot: slotId, accessKeyId: id.accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
     await o.keep(issued);
-    return write(deps, opened, { plan, epoch, roots, issued, fresh }, signal);
+    return write(deps, opened, { ...step, issued, fresh }, signal);
   });
 }
 
 interface Step {
+  readonly keys: readonly AccessKey[];
   readonly plan: SlotPlan;
   readonly epoch: number;
   readonly roots: RootKeys;
   readonly issued: IssuedKey | undefined;
   /** In the place of the caller's slot. */
-  readonly fresh: Slot | undefined;
+  readonly fresh: KeySlot | undefined;
 }
 
 async function write(deps: KeyringDeps, opened: OpenedKeyring, o: Step, signal: AbortSignal): Promise<BegunEpoch> {
@@ -88,41 +92,36 @@ async function write(deps: KeyringDeps, opened: OpenedKeyring, o: Step, signal: 
     deps,
     { ...opened, roots },
     async (keyring) => {
-      // What was agreed to is this set of slots at this epoch, and no other.
-      const agreed = [...plan.kept.map(({ slot }) => slot), ...plan.dropped];
-      const isSame = keyring.slots.length === agreed.length && currentEpoch(keyring) === epoch - 1;
+      // What was agreed to is this set of slots at this epoch, and no other. A slot that goes along by itself is at no stake.
+      const agreed = slotsAtStake(opened.keyring);
+      const isSame = slotsAtStake(keyring).length === agreed.length && currentEpoch(keyring) === epoch - 1;
       if (!isSame) throw new KeyringConflict(keyring.tenant);
       for (const slot of agreed) sameSlot(keyring, slot);
       let next: Keyring = keyring;
       for (const { id } of gone) next = withoutSlot(next, id, deps.now());
-      for (const { slot, key } of plan.kept) {
-        if (gone.includes(slot)) continue;
-        const { tenant } = keyring;
-        const sealed = { tenant, terms: slot, apiKey: key.apiKey, kdf: slot.kdf, roots, runner: deps.runner };
-        next = withReplaced(next, await sealSlot(sealed, signal));
+      const sealing = { tenant: keyring.tenant, roots, runner: deps.runner, now: deps.now() };
+      for (const { slot, reseal } of planSlots(keyring, o.keys).kept) {
+        if (gone.some(({ id }) => id === slot.id)) continue;
+        next = withReplaced(next, await reseal(sealing, signal));
       }
       if (fresh !== undefined) next = withSlot(next, fresh, deps.now());
-      return withEpoch(deps, next, { epoch, roots });
+      return withEpoch(next, { created: timestamp(deps.now()), epoch, state: 'current' });
     },
     signal,
   );
   const { tenant } = opened.keyring;
   deps.emit({ kind: 'epoch-begun', detail: `Epoch ${epoch}; ${plan.dropped.length} slots dropped`, tenant });
-  const slot = stored.keyring.slots.find(({ id }) => id === (fresh ?? opened.slot).id);
+  const slot = keySlotOf(stored.keyring, (fresh ?? opened.slot).id);
   if (slot === undefined) throw new Error('the slot that began an epoch is not in its keyring');
   return { opened: { ...stored, slot, roots }, epoch, dropped: plan.dropped.map(({ id }) => id), issued: o.issued };
 }
 
-async function withEpoch(deps: KeyringDeps, keyring: Keyring, o: { epoch: number; roots: RootKeys }): Promise<Keyring> {
-  const { tenant, escrow } = keyring;
+/** The older epochs are draining from then on; of those that are retired, the oldest are forgotten. */
+function withEpoch(keyring: Keyring, begun: Epoch): Keyring {
   const older = keyring.epochs.map((epoch) =>
     epoch.state === 'current' ? { ...epoch, state: 'draining' as const } : epoch,
   );
   const retired = older.filter(({ state }) => state === 'retired').slice(-KEPT_RETIRED_EPOCHS);
   const inUse = older.filter(({ state }) => state !== 'retired');
-  const begun = { created: timestamp(deps.now()), epoch: o.epoch, state: 'current' as const };
-  // Sealing to the escrow's public key takes no secret.
-  const publicKey = escrow === null ? undefined : Buffer.from(escrow.publicKey, 'base64');
-  const sealed = publicKey && (await sealEscrow({ publicKey, tenant, roots: o.roots, now: deps.now() }));
-  return { ...keyring, epochs: [...retired, ...inUse, begun], escrow: sealed ?? null };
+  return { ...keyring, epochs: [...retired, ...inUse, begun] };
 }

@@ -1,13 +1,15 @@
 /**
- * Whose keys go along into a new epoch. A slot can be wrapped to a new root key only with its API key, so those whose keys are
- * not at hand are dropped, by name and only when that was asked for.
+ * Which slots go along into a new epoch. What that takes, the slot's type says: an API key's slot takes its API key, an escrow
+ * takes nothing. A slot for which that is not at hand is dropped, by name and only when that was asked for.
  */
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import { KeyError } from '../keyring/admin/key-errors.ts';
-import type { Keyring, Slot } from '../keyring/state/document.ts';
+import type { AtHand, Reseal } from '../keyring/slots/slot-type.ts';
+import { keySlotOf, labelOf, type Slot, typeOf } from '../keyring/slots/slot-types.ts';
+import type { Keyring } from '../keyring/state/document.ts';
 
 export interface SlotPlan {
-  readonly kept: readonly { readonly slot: Slot; readonly key: AccessKey }[];
+  readonly kept: readonly { readonly slot: Slot; readonly reseal: Reseal<Slot> }[];
   readonly dropped: readonly Slot[];
 }
 
@@ -20,7 +22,7 @@ export class KeyMismatch extends KeyError {
 export class SlotsWouldBeDropped extends KeyError {
   readonly code = 'SLOTS_WOULD_BE_DROPPED';
   constructor(slots: readonly Slot[]) {
-    const names = slots.map(({ id, label }) => (label === '' ? id : `${id} (${label})`)).join(', ');
+    const names = slots.map(nameOf).join(', ');
     super(
       `The API keys of these slots are not at hand, so they cannot open a new root key: ${names}. ` +
         'Give their keys with further --credentials, or drop them with --drop-slots.',
@@ -30,15 +32,27 @@ export class SlotsWouldBeDropped extends KeyError {
 
 /** @throws KeyMismatch */
 export function planSlots(keyring: Keyring, keys: readonly AccessKey[]): SlotPlan {
-  const bySlot = new Map(keys.map((key) => [key.slot, key]));
   for (const { tenant, slot } of keys) {
     if (tenant !== keyring.tenant) throw new KeyMismatch("A key that was given is another tenant's.");
-    if (keyring.slots.every(({ id }) => id !== slot))
-      throw new KeyMismatch(`The keyring has no slot ${slot} any more.`);
+    if (keySlotOf(keyring, slot) === undefined) throw new KeyMismatch(`The keyring has no key ${slot} any more.`);
   }
   const kept = keyring.slots.flatMap((slot) => {
-    const key = bySlot.get(slot.id);
-    return key === undefined ? [] : [{ slot, key }];
+    const reseal = resealOf(slot, { keys });
+    return reseal === undefined ? [] : [{ slot, reseal }];
   });
-  return { kept, dropped: keyring.slots.filter(({ id }) => !bySlot.has(id)) };
+  return { kept, dropped: keyring.slots.filter((slot) => kept.every((one) => one.slot !== slot)) };
+}
+
+/** The slots that do not go along by themselves. Those that do may come and go between a plan and its writing. */
+export function slotsAtStake({ slots }: Pick<Keyring, 'slots'>): readonly Slot[] {
+  return slots.filter((slot) => resealOf(slot, { keys: [] }) === undefined);
+}
+
+function resealOf(slot: Slot, atHand: AtHand): Reseal<Slot> | undefined {
+  return typeOf(slot).reseal(slot, atHand);
+}
+
+function nameOf(slot: Slot): string {
+  const label = labelOf(slot);
+  return label === '' ? slot.id : `${slot.id} (${label})`;
 }

@@ -1,6 +1,6 @@
 /**
- * The last step of a deep rotation, one compare-and-swap: the draining epochs are retired, and their root keys leave every slot
- * and the escrow. That takes no API key but the one that opened the keyring. What the retired epochs wrapped opens never again.
+ * The last step of a deep rotation, one compare-and-swap: the draining epochs are retired, and their root keys leave every
+ * slot. That takes no API key but the one that opened the keyring. What the retired epochs wrapped opens never again.
  */
 import {
   changeKeyring,
@@ -8,6 +8,7 @@ import {
   type KeyringDeps,
   type OpenedKeyring,
 } from '../keyring/admin/change-keyring.ts';
+import { withEpochs } from '../keyring/slots/slot-types.ts';
 import { currentEpoch, type Keyring } from '../keyring/state/document.ts';
 
 /** @returns the epochs that were retired @throws KeyringConflict when another epoch has begun; S3Error */
@@ -34,13 +35,9 @@ export async function retireEpochs(
 }
 
 function withoutOlder(keyring: Keyring, epoch: number): Keyring {
-  const { escrow } = keyring;
-  const only = <W extends { readonly epoch: number }>(wraps: readonly W[]) =>
-    wraps.filter((wrap) => wrap.epoch === epoch);
   return {
     ...keyring,
     epochs: keyring.epochs.map((one) => (one.epoch === epoch ? one : { ...one, state: 'retired' as const })),
-    slots: keyring.slots.map((slot) => ({ ...slot, wraps: only(slot.wraps) })),
-    escrow: escrow === null ? null : { ...escrow, wraps: only(escrow.wraps) },
+    slots: keyring.slots.map((slot) => withEpochs(slot, (one) => one === epoch)),
   };
 }

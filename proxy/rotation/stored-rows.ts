@@ -7,6 +7,7 @@ import type { Backend } from '../backend/backend.ts';
 import { isVersioned, listBuckets, listObjects, listVersions } from '../backend/list-all.ts';
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
+import { typeOf } from '../keyring/slots/slot-types.ts';
 import type { Keyring } from '../keyring/state/document.ts';
 import { failureOf } from '../object/object-request.ts';
 import type { BackendHeaders } from '../object/stored-metadata.ts';
@@ -48,7 +49,12 @@ export async function* storedRows(o: RowSource): AsyncGenerator<StoredRow> {
 
 /** The buckets that a tenant's grants name. A grant of every bucket names none. */
 export function bucketsNamed({ slots }: Keyring): readonly string[] {
-  return [...new Set(slots.flatMap(({ grants }) => grants.map(({ bucket }) => bucket)))].filter((name) => name !== '*');
+  const named = slots.flatMap((slot) =>
+    typeOf(slot)
+      .grants(slot)
+      .map(({ bucket }) => bucket),
+  );
+  return [...new Set(named)].filter((name) => name !== '*');
 }
 
 async function* objectsOf(o: RowSource, bucket: string): AsyncGenerator<StoredRow> {

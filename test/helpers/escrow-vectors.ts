@@ -4,10 +4,11 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { sealEscrow } from '../../proxy/keyring/slots/escrow.ts';
+import { unusedSlotId, withEscrowSlot } from '../../proxy/keyring/admin/edit-slots.ts';
 import { type EscrowPrivateKey, generateEscrowKey } from '../../proxy/keyring/slots/escrow-key.ts';
+import { type EscrowSlot, escrowSlot } from '../../proxy/keyring/slots/escrow-slot.ts';
 import { canonicalJson } from '../../proxy/keyring/state/canonical-json.ts';
-import type { Escrow, Keyring } from '../../proxy/keyring/state/document.ts';
+import type { Keyring } from '../../proxy/keyring/state/document.ts';
 import { CREATED, currentRoot, makeTenant, remac, resign } from './keyring-fixture.ts';
 import { vectorSealKeys } from './keyring-vectors.ts';
 
@@ -32,8 +33,9 @@ export async function makeEscrowVectors(): Promise<readonly EscrowVector[]> {
   const [foreign] = other.escrow.wraps;
   if (first === undefined || second === undefined || foreign === undefined) throw new Error('A wrap is missing.');
   // Signed by the tenant itself: what the escrow binds must be refused by the escrow alone.
-  const signed = (escrow: Escrow) => resign(remac({ ...one.keyring, escrow }, currentRoot(one.roots)), sealKeys);
-  const wraps = (...changed: Escrow['wraps']) => signed({ ...one.escrow, wraps: changed });
+  const signed = (escrow: EscrowSlot) =>
+    resign(remac(withEscrowSlot(one.keyring, escrow), currentRoot(one.roots)), sealKeys);
+  const wraps = (...changed: EscrowSlot['wraps']) => signed({ ...one.escrow, wraps: changed });
   const short = Buffer.from(first.wrapped, 'base64');
   short.writeUInt8(short.readUInt8(47) ^ 1, 47);
   const vector = (name: string, keyring: Keyring, result: EscrowVector['result'], by = key): EscrowVector => ({
@@ -60,6 +62,12 @@ export async function makeEscrowVectors(): Promise<readonly EscrowVector[]> {
       'escrow',
     ),
     vector('another creation time', signed({ ...one.escrow, created: '2027-01-01T00:00:00Z' }), 'escrow'),
+    vector('another slot id', signed({ ...one.escrow, id: 'fffffffe' }), 'escrow'),
+    vector(
+      'no escrow',
+      resign(remac(withEscrowSlot(one.keyring, undefined), currentRoot(one.roots)), sealKeys),
+      'escrow',
+    ),
     vector(
       "another tenant's keyring under this root MAC",
       resign({ ...other.keyring, rootMac: one.keyring.rootMac }, sealKeys),
@@ -76,8 +84,9 @@ async function makeEscrowed(key: EscrowPrivateKey) {
     { created: CREATED, epoch: 3, state: 'current' as const },
   ];
   const { tenant, keyring, roots } = await makeTenant({ sealKeys, epochs });
-  const escrow = await sealEscrow({ publicKey: key.publicKey, tenant, roots, now: new Date(CREATED) });
-  return { roots, escrow, keyring: resign(remac({ ...keyring, escrow }, currentRoot(roots)), sealKeys) };
+  const id = unusedSlotId(keyring);
+  const escrow = await escrowSlot.seal({ id, publicKey: key.publicKey, tenant, roots, now: new Date(CREATED) });
+  return { roots, escrow, keyring: resign(remac(withEscrowSlot(keyring, escrow), currentRoot(roots)), sealKeys) };
 }
 
 function hexOf(key: KeyObject): string {

@@ -7,11 +7,13 @@ import { sealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id.t
 import { SealKey, SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
 import { newSlotId, newTenantId } from '../../proxy/keyring/ids.ts';
 import { type ApiKey, generateApiKey, isApiKeyLength, MAX_RAW_BYTES } from '../../proxy/keyring/slots/api-key.ts';
+import { type ApiKeySlot, apiKeySlot } from '../../proxy/keyring/slots/api-key-slot.ts';
+import type { EscrowSlot } from '../../proxy/keyring/slots/escrow-slot.ts';
 import { DEFAULT_KDFS, type Kdf, KdfRunner } from '../../proxy/keyring/slots/kdf.ts';
-import { type OperatorTerms, sealSlot } from '../../proxy/keyring/slots/slot.ts';
-import { newSlotTerms } from '../../proxy/keyring/slots/slot-terms.ts';
+import { newSlotTerms, type OperatorTerms } from '../../proxy/keyring/slots/slot-terms.ts';
+import type { Slot } from '../../proxy/keyring/slots/slot-types.ts';
 import { canonicalJson } from '../../proxy/keyring/state/canonical-json.ts';
-import { type Epoch, KEYRING_FORMAT, type Keyring, type Slot } from '../../proxy/keyring/state/document.ts';
+import { type Epoch, KEYRING_FORMAT, type Keyring } from '../../proxy/keyring/state/document.ts';
 import { operatorMac, rootMac } from '../../proxy/keyring/state/macs.ts';
 
 export const CREATED = '2026-01-02T03:04:05Z';
@@ -24,6 +26,8 @@ export interface SlotPlan extends Partial<OperatorTerms> {
 export interface TenantFixture {
   readonly tenant: string;
   readonly keyring: Keyring;
+  /** The API keys' slots of `keyring`. */
+  readonly keySlots: readonly ApiKeySlot[];
   /** Canonical bytes of `keyring`. */
   readonly body: Buffer;
   /** By epoch, those not retired. */
@@ -42,7 +46,7 @@ export async function makeTenant(o: {
   slots?: readonly SlotPlan[];
   epochs?: readonly Epoch[];
   removed?: Keyring['removed'];
-  escrow?: Keyring['escrow'];
+  escrow?: EscrowSlot;
   generation?: number;
 }): Promise<TenantFixture> {
   const tenant = o.tenant ?? newTenantId();
@@ -64,32 +68,53 @@ export async function makeTenant(o: {
   const unsigned = {
     created: CREATED,
     epochs: [...epochs],
-    escrow: o.escrow ?? null,
     format: KEYRING_FORMAT,
     generation: o.generation ?? 1,
     operatorKid: '',
     operatorMac: '',
     removed: o.removed ?? [],
     rootMac: '',
-    slots: slots.sort((a, b) => (a.id < b.id ? -1 : 1)),
+    slots: byId<Slot>(o.escrow === undefined ? slots : [...slots, o.escrow]),
     tenant,
     updated: CREATED,
   } satisfies Keyring;
   const keyring = resign(remac(unsigned, currentRoot(roots)), o.sealKeys);
-  return { tenant, keyring, body: canonicalJson(keyring), roots, keys };
+  return { tenant, keyring, keySlots: byId(slots), body: canonicalJson(keyring), roots, keys };
 }
 
 function fitsSealed({ type, bytes }: ApiKey): boolean {
   return isApiKeyLength(type, bytes.length, MAX_RAW_BYTES);
 }
 
-export function makeSlot(o: { tenant: string; roots: ReadonlyMap<number, KeyObject>; plan: SlotPlan }): Promise<Slot> {
+export function makeSlot(o: {
+  tenant: string;
+  roots: ReadonlyMap<number, KeyObject>;
+  plan: SlotPlan;
+}): Promise<ApiKeySlot> {
   const { tenant, roots, plan } = o;
   const grants = plan.grants ?? [{ bucket: 'data', prefix: '', access: 'read-only' }];
   const defaults = newSlotTerms({ id: newSlotId(), now: new Date(CREATED), grants, idKid: 'one' });
   const { apiKey = generateApiKey(), kdf = DEFAULT_KDFS['hkdf-sha256'], ...given } = plan;
   const terms = { ...defaults, ...given };
-  return sealSlot({ tenant, terms, apiKey, kdf, roots, runner: new KdfRunner() }, new AbortController().signal);
+  return apiKeySlot.seal({ tenant, terms, apiKey, kdf, roots, runner: new KdfRunner() }, new AbortController().signal);
+}
+
+/** An escrow of the right form that nothing opens. `id` is lower than those that `makeTenant` draws, but for one in 2^32. */
+export function fakeEscrow(o: { epochs: readonly number[]; id?: string }): EscrowSlot {
+  const bytes = (length: number) => randomBytes(length).toString('base64');
+  return {
+    created: CREATED,
+    id: o.id ?? '00000000',
+    publicKey: bytes(32),
+    suite: 1,
+    type: 'escrow',
+    wraps: o.epochs.map((epoch) => ({ enc: bytes(32), epoch, wrapped: bytes(48) })),
+  };
+}
+
+/** In the order in which a keyring lists them. */
+export function byId<T extends { readonly id: string }>(slots: readonly T[]): T[] {
+  return slots.toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 /** What whoever holds S can do: the document as it is, under a valid operator MAC. */

@@ -7,6 +7,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { sealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id.ts';
 import { newRegisteredId, sealRegistered } from '../../proxy/keyring/access-keys/registered-id.ts';
 import { SealKey, SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
+import { withEscrowSlot } from '../../proxy/keyring/admin/edit-slots.ts';
 import {
   type ApiKey,
   apiKeyFromText,
@@ -16,10 +17,21 @@ import {
   secretAccessKeyOf,
 } from '../../proxy/keyring/slots/api-key.ts';
 import { DEFAULT_KDFS, type Kdf, KdfRunner } from '../../proxy/keyring/slots/kdf.ts';
+import type { Slot } from '../../proxy/keyring/slots/slot-types.ts';
 import { canonicalJson } from '../../proxy/keyring/state/canonical-json.ts';
 import type { Keyring } from '../../proxy/keyring/state/document.ts';
 import { slotDigest } from '../../proxy/keyring/state/macs.ts';
-import { CREATED, currentRoot, makeSlot, makeTenant, remac, resign, type TenantFixture } from './keyring-fixture.ts';
+import {
+  byId,
+  CREATED,
+  currentRoot,
+  fakeEscrow,
+  makeSlot,
+  makeTenant,
+  remac,
+  resign,
+  type TenantFixture,
+} from './keyring-fixture.ts';
 
 export interface OpenVector {
   readonly name: string;
@@ -114,7 +126,7 @@ async function makeRegistered(o: { sealKeys: SealKeys; apiKey: ApiKey; kdf: Kdf 
   return { fixture, id, record };
 }
 
-/** Sealed under one seal key, signed under another; three epochs, two slots, one removed slot. */
+/** Sealed under one seal key, signed under another; three epochs, two keys, an escrow, one removed slot. */
 async function makeLongLivedVector(): Promise<OpenVector> {
   const [first, second] = vectorSealKeysBothWays();
   const apiKey = generateApiKey();
@@ -129,26 +141,22 @@ async function makeLongLivedVector(): Promise<OpenVector> {
       },
       { accessKeyId: 'registered', registeredIds: ['SGRKABCDEFGHIJKLMNOP'], status: 'inactive' },
     ],
-    escrow: {
-      created: CREATED,
-      publicKey: Buffer.alloc(32, 9).toString('base64'),
-      suite: 1,
-      wraps: [2, 5].map((epoch) => ({
-        enc: randomBytes(32).toString('base64'),
-        epoch,
-        wrapped: randomBytes(48).toString('base64'),
-      })),
-    },
+    escrow: fakeEscrow({ epochs: [2, 5], id: '00000002' }),
     epochs: [
       { created: CREATED, epoch: 1, state: 'retired' },
       { created: CREATED, epoch: 2, state: 'draining' },
       { created: CREATED, epoch: 5, state: 'current' },
     ],
-    removed: [{ digest: createHash('sha256').update('removed').digest('hex'), id: '00000001', removed: CREATED }],
+    removed: [removedKey('00000001', createHash('sha256').update('removed').digest('hex'))],
   });
   const keyring = resign(fixture.keyring, first);
   const signed = { ...fixture, keyring, body: canonicalJson(keyring) };
-  return describe('three epochs, two slots, a removed slot, two seal keys', signed, apiKey, secretAccessKeyOf(apiKey));
+  return describe(
+    'three epochs, two keys, an escrow, a removed slot, two seal keys',
+    signed,
+    apiKey,
+    secretAccessKeyOf(apiKey),
+  );
 }
 
 function vectorSealKeysBothWays(): readonly [SealKeys, SealKeys] {
@@ -157,7 +165,7 @@ function vectorSealKeysBothWays(): readonly [SealKeys, SealKeys] {
 
 async function describe(name: string, o: TenantFixture, apiKey: ApiKey, text: string): Promise<OpenVector> {
   const key = o.keys.find((candidate) => candidate.apiKey === apiKey);
-  const slot = o.keyring.slots.find((candidate) => candidate.id === key?.slot);
+  const slot = o.keySlots.find((candidate) => candidate.id === key?.slot);
   if (key === undefined || slot === undefined) throw new Error('The key has no slot.');
   const ids = { tenant: Buffer.from(o.tenant, 'hex'), slot: Buffer.from(slot.id, 'hex') };
   const input = { kdf: slot.kdf, secret: kdfInput(apiKey), salt: Buffer.from(slot.salt, 'base64'), ...ids };
@@ -185,23 +193,17 @@ export async function makeRefusedVectors(): Promise<readonly RefusedVector[]> {
   const other = await makeTenant({ sealKeys });
   const { keyring, roots, tenant } = fixture;
   const [accessKeyId = ''] = fixture.keys.map((key) => key.accessKeyId);
-  const [slot] = keyring.slots;
+  const [slot] = fixture.keySlots;
   if (slot === undefined) throw new Error('The keyring has no slot.');
   const text = (value: Keyring) => canonicalJson(value).toString('utf8');
   const resigned = (value: Keyring) => text(resign(value, sealKeys));
   // 92 bytes: two bits of the last character are unused. Those of a generated key fill every character.
   const shortId = sealAccessKeyId({ sealKeys, tenant, slot: slot.id, apiKey: apiKeyFromText('x'.repeat(46)) });
   const wide = { ...slot, grants: [{ bucket: '*', prefix: '', access: 'read-write' as const }] };
-  const added = [...keyring.slots, await makeSlot({ tenant, roots, plan: {} })].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const added = byId([...keyring.slots, await makeSlot({ tenant, roots, plan: {} })]);
   const wraps = slot.wraps.map((wrap) => ({ ...wrap, wrapped: randomBytes(48).toString('base64') }));
   const commitment = randomBytes(32).toString('base64');
-  const escrow = {
-    created: CREATED,
-    publicKey: randomBytes(32).toString('base64'),
-    suite: 1 as const,
-    wraps: [{ enc: randomBytes(32).toString('base64'), epoch: 1, wrapped: randomBytes(48).toString('base64') }],
-  };
-  const removed = [{ digest: slotDigest(slot), id: slot.id, removed: CREATED }];
+  const removed = [removedKey(slot.id, slotDigest(slot))];
   const moved = { ...keyring, tenant: other.tenant };
   const good = text(keyring);
   const cases: readonly (readonly [
@@ -244,12 +246,11 @@ export async function makeRefusedVectors(): Promise<readonly RefusedVector[]> {
       'unwrap',
       resigned({ ...keyring, slots: [{ ...slot, created: '2025-01-02T03:04:05Z' }] }),
     ],
-    ['an escrow added by S alone', 'root-mac', resigned({ ...keyring, escrow })],
     ['a slot added by S alone', 'root-mac', resigned({ ...keyring, slots: added })],
     [
       'the slots that were removed forgotten by S',
       'root-mac',
-      resigned({ ...keyring, removed: [{ digest: 'ab'.repeat(32), id: '00000001', removed: CREATED }] }),
+      resigned({ ...keyring, removed: [removedKey('00000001', 'ab'.repeat(32))] }),
     ],
   ];
   const sealed = cases.map(([name, step, stored, id]) => ({
@@ -259,7 +260,7 @@ export async function makeRefusedVectors(): Promise<readonly RefusedVector[]> {
     keyring: stored,
     step,
   }));
-  return [...sealed, ...(await makeRefusedRegistered(sealKeys))];
+  return [...sealed, ...(await makeRefusedRegistered(sealKeys)), ...(await makeRefusedTypes(sealKeys))];
 }
 
 async function makeRefusedRegistered(sealKeys: SealKeys): Promise<readonly RefusedVector[]> {
@@ -267,7 +268,7 @@ async function makeRefusedRegistered(sealKeys: SealKeys): Promise<readonly Refus
   const { fixture, id, record } = await makeRegistered({ sealKeys, apiKey: generateApiKey(), kdf });
   const other = await makeRegistered({ sealKeys, apiKey: generateApiKey(), kdf });
   const good = fixture.body.toString('utf8');
-  const [slot] = fixture.keyring.slots;
+  const [slot] = fixture.keySlots;
   if (slot === undefined) throw new Error('The keyring has no slot.');
   const slots = [{ ...slot, registeredIds: slot.registeredIds.filter((one) => one !== id) }];
   const unlisted = canonicalJson(resign({ ...fixture.keyring, slots }, sealKeys)).toString('utf8');
@@ -291,6 +292,69 @@ async function makeRefusedRegistered(sealKeys: SealKeys): Promise<readonly Refus
     keyring,
     step,
   }));
+}
+
+/** What makes a slot one of its type: altered, exchanged, taken away, by S and where said by the root key too. */
+async function makeRefusedTypes(sealKeys: SealKeys): Promise<readonly RefusedVector[]> {
+  const escrow = fakeEscrow({ epochs: [1] });
+  const { tenant, keyring, keySlots, roots, keys } = await makeTenant({ sealKeys, escrow });
+  const [slot] = keySlots;
+  const [key] = keys;
+  if (slot === undefined || key === undefined) throw new Error('The fixture has a key.');
+  const { accessKeyId, apiKey } = key;
+  const named = sealAccessKeyId({ sealKeys, tenant, slot: escrow.id, apiKey });
+  const signed = (change: Partial<Keyring>) => canonicalJson(resign({ ...keyring, ...change }, sealKeys)).toString();
+  const removed = removedKey(escrow.id, slotDigest(escrow));
+  const second = fakeEscrow({ epochs: [1], id: 'ffffffff' });
+  const byRoot = remac({ ...keyring, slots: [...keyring.slots, second] }, currentRoot(roots));
+  const retyped = (from: string, to: string) =>
+    signed(JSON.parse(JSON.stringify({ slots: keyring.slots }).replace(`"type":"${from}"`, `"type":"${to}"`)));
+  const exchanged = byId([
+    { ...slot, id: escrow.id },
+    { ...escrow, id: slot.id },
+  ]);
+  const cases: readonly (readonly [name: string, step: RefusedVector['step'], text: string, id?: string])[] = [
+    ['an access key id that names an escrow', 'slot', signed({}), named],
+    ['the ids of a key and an escrow exchanged by S', 'slot', signed({ slots: exchanged })],
+    ['an API key called an escrow', 'malformed', retyped('api-key', 'escrow')],
+    ['an escrow called an API key', 'malformed', retyped('escrow', 'api-key')],
+    ['a slot of a type that is not known', 'malformed', retyped('escrow', 'of-tomorrow')],
+    [
+      'the wraps of an escrow in an API key',
+      'malformed',
+      signed({ slots: [escrow, { ...slot, wraps: escrow.wraps as never }] }),
+    ],
+    [
+      'an escrow with the terms of a key',
+      'malformed',
+      signed({ slots: [{ ...escrow, status: 'active' } as Slot, slot] }),
+    ],
+    ['two escrows, signed by the root key', 'malformed', canonicalJson(resign(byRoot, sealKeys)).toString()],
+    [
+      'an escrow among the removed slots',
+      'malformed',
+      signed({ slots: [slot], removed: [{ ...removed, type: 'escrow' as never }] }),
+    ],
+    ['an escrow removed by S in the place of a key', 'root-mac', signed({ slots: [slot], removed: [removed] })],
+    ['an escrow taken away by S', 'root-mac', signed({ slots: [slot] })],
+    ['an escrow added by S', 'root-mac', signed({ slots: [escrow, slot], rootMac: rootMacWithout(keyring, roots) })],
+  ];
+  return cases.map(([name, step, text, id = accessKeyId]) => ({
+    name,
+    sealKeys: SEAL_KEYS,
+    accessKeyId: id,
+    keyring: text,
+    step,
+  }));
+}
+
+/** Of the same keyring before it had an escrow. */
+function rootMacWithout(keyring: Keyring, roots: TenantFixture['roots']): string {
+  return remac(withEscrowSlot(keyring, undefined), currentRoot(roots)).rootMac;
+}
+
+function removedKey(id: string, digest: string): Keyring['removed'][number] {
+  return { digest, id, removed: CREATED, type: 'api-key' };
 }
 
 /** Another character in the middle. */

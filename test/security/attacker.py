@@ -105,7 +105,7 @@ class Attacker:
 
     def derive_from(self, text):
         """What the labels of the format make of a secret that is known, under every name and salt at hand."""
-        salts = {b""} | {decode.decode64(slot["salt"], 32) for one in self.keyrings for slot in one["slots"]}
+        salts = {b""} | {decode.decode64(slot["salt"], 32) for one in self.keyrings for slot in decode.key_slots(one)}
         known = {value for part in text.split(":") for value in decoded(part)} | {text.encode()}
         for secret in known:
             self.secrets.add(hashlib.sha256(secret).digest())
@@ -153,12 +153,12 @@ class Attacker:
         found = []
         for keyring in self.keyrings:
             tenant = bytes.fromhex(keyring["tenant"])
-            for slot in keyring["slots"]:
+            for slot in decode.key_slots(keyring):
                 derived = [one for key in self.untried("slot", keyring, slot, self.api_keys) if (one := self.slot(keyring, slot, key))]
                 for secret in derived + self.untried("roots", keyring, slot, self.secrets):
                     found += [(tenant, epoch, root) for epoch, root in self.attempt(decode.open_roots, keyring, slot, secret)]
-            if keyring["escrow"] is not None:
-                for secret in self.untried("escrow", keyring, keyring["escrow"], self.secrets):
+            if any(slot["type"] == "escrow" for slot in keyring["slots"]):
+                for secret in self.untried("escrow", keyring, keyring, self.secrets):
                     found += [(tenant, epoch, root) for epoch, root in self.attempt(decode.open_escrow, keyring, secret)]
         return found
 

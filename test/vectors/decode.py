@@ -446,6 +446,57 @@ def kdf_secret(api_key):
     return hashlib.sha256(b"AWS4" + data).digest() if len(data) > 60 else data
 
 
+# Each type of slot, to be added to when there is another: members under the root MAC ("record", `wraps` aside), members under the
+# operator's MAC alone ("terms"), members of a wrap, how many a keyring may have, and whether an access key id can name one.
+SLOT_TYPES = {
+    "api-key": {
+        "record": "commitment created id kdf salt type",
+        "terms": "accessKeyId expires grants idKid kdfUpgrade label registeredIds status",
+        "wrap": "epoch salt wrapped",
+        "most": 64,
+        "signs": True,
+        "operator removes": True,
+    },
+    "escrow": {
+        "record": "created id publicKey suite type",
+        "terms": "",
+        "wrap": "enc epoch wrapped",
+        "most": 1,
+        "signs": False,
+        "operator removes": False,
+    },
+}
+
+
+def slot_record(slot):
+    return {name: slot[name] for name in SLOT_TYPES[slot["type"]]["record"].split()}
+
+
+def check_slots(keyring):
+    """Known types with exactly their members; none too often; ids ascending, and once."""
+    live = [epoch["epoch"] for epoch in keyring["epochs"] if epoch["state"] != "retired"]
+    for slot in keyring["slots"]:
+        kind = SLOT_TYPES.get(slot["type"])
+        expect(kind is not None, "malformed")
+        expect(set(slot) == set((kind["record"] + " wraps " + kind["terms"]).split()), "malformed")
+        expect([wrap["epoch"] for wrap in slot["wraps"]] == live, "malformed")
+        expect(all(set(wrap) == set(kind["wrap"].split()) for wrap in slot["wraps"]), "malformed")
+    for name, kind in SLOT_TYPES.items():
+        expect(sum(slot["type"] == name for slot in keyring["slots"]) <= kind["most"], "malformed")
+    for slot in keyring["removed"]:
+        expect(set(slot) == {"digest", "id", "removed", "type"}, "malformed")
+        expect(SLOT_TYPES.get(slot["type"], {}).get("operator removes", False), "malformed")
+    for slots in (keyring["slots"], keyring["removed"]):
+        ids = [slot["id"] for slot in slots]
+        expect(ids == sorted(ids), "malformed")
+    ids = [slot["id"] for slot in keyring["slots"] + keyring["removed"]]
+    expect(len(ids) == len(set(ids)), "malformed")
+
+
+def key_slots(keyring):
+    return [slot for slot in keyring["slots"] if SLOT_TYPES[slot["type"]]["signs"]]
+
+
 def parse_keyring(data):
     try:
         keyring = json.loads(data.decode("utf-8"))
@@ -453,8 +504,9 @@ def parse_keyring(data):
     except (ValueError, RecursionError):
         raise KeyringError("malformed") from None
     expect(isinstance(keyring, dict) and keyring.get("format") == "sealgate-keyring/1", "malformed")
-    members = "created epochs escrow format generation operatorKid operatorMac removed rootMac slots tenant updated"
+    members = "created epochs format generation operatorKid operatorMac removed rootMac slots tenant updated"
     expect(set(keyring) == set(members.split()), "malformed")
+    check_slots(keyring)
     return keyring
 
 
@@ -493,7 +545,7 @@ def opened_slot(keyring, slot, secret):
 def open_roots(keyring, slot, derived):
     """Root keys by epoch, after the root MAC was checked."""
     tenant, slot_id = bytes.fromhex(keyring["tenant"]), bytes.fromhex(slot["id"])
-    record = {name: slot[name] for name in ("commitment", "created", "id", "kdf", "salt", "type")}
+    record = slot_record(slot)
     roots = {}
     for wrap in slot["wraps"]:
         key = derive(derived, decode64(wrap["salt"], 32), "sealgate/1/root-wrap", tenant, slot_id, u32(wrap["epoch"]))
@@ -508,25 +560,24 @@ def open_roots(keyring, slot, derived):
 def check_root_mac(keyring, roots):
     """Every epoch in use is there, and the keyring is signed under the current one's root key."""
     tenant = bytes.fromhex(keyring["tenant"])
-    record = ("commitment", "created", "id", "kdf", "salt", "type")
     live = [epoch["epoch"] for epoch in keyring["epochs"] if epoch["state"] != "retired"]
     expect(sorted(roots) == live, "malformed")
     current = keyring["epochs"][-1]
     expect(current["state"] == "current", "malformed")
 
     def digest(one):
-        covered = {**{name: one[name] for name in record}, "wraps": one["wraps"]}
+        covered = {**slot_record(one), "wraps": one["wraps"]}
         return hashlib.sha256(canonical_json(covered)).hexdigest()
 
-    slots = [{"digest": digest(one), "id": one["id"]} for one in keyring["slots"]]
-    slots += [{"digest": one["digest"], "id": one["id"]} for one in keyring["removed"]]
-    covered = {name: keyring[name] for name in ("epochs", "escrow", "format")}
+    slots = [{"digest": digest(one), "id": one["id"], "type": one["type"]} for one in keyring["slots"]]
+    slots += [{name: one[name] for name in ("digest", "id", "type")} for one in keyring["removed"]]
+    covered = {name: keyring[name] for name in ("epochs", "format")}
     covered["slots"] = sorted(slots, key=lambda one: one["id"])
     key = derive(roots[current["epoch"]], b"", "sealgate/1/keyring-mac", tenant)
     expect(hmac.compare_digest(mac(key, canonical_json(covered)), decode64(keyring["rootMac"], 32)), "root-mac")
 
 
-# Section 12, escrow: HPKE (RFC 9180) in base mode, written from the RFC; only X25519, HMAC and AES-GCM come from elsewhere
+# Section 12, slots of type escrow: HPKE (RFC 9180) in base mode, written from the RFC; only X25519, HMAC and AES-GCM come from elsewhere
 
 KEM_SUITE = b"KEM" + u16(0x0020)
 HPKE_SUITE = b"HPKE" + u16(0x0020) + u16(0x0001) + u16(0x0002)
@@ -562,12 +613,13 @@ def hpke_open(private, public, enc, info, aad, sealed):
 
 
 def open_escrow(keyring, private):
-    """Root keys by epoch from the escrow, after the root MAC was checked."""
-    escrow, tenant = keyring["escrow"], bytes.fromhex(keyring["tenant"])
+    """Root keys by epoch from the slot of type escrow, after the root MAC was checked."""
+    escrow = next((slot for slot in keyring["slots"] if slot["type"] == "escrow"), None)
+    tenant = bytes.fromhex(keyring["tenant"])
     expect(escrow is not None and escrow["suite"] == 1, "escrow")
     public = X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
     expect(decode64(escrow["publicKey"], 32) == public, "escrow")
-    aad = canonical_json({name: escrow[name] for name in ("created", "publicKey", "suite")})
+    aad = canonical_json(slot_record(escrow))
     roots = {}
     for wrap in escrow["wraps"]:
         fields = hashlib.sha256(frame(u8(1), tenant, u32(wrap["epoch"]), public)).digest()
@@ -596,7 +648,7 @@ def open_keyring_vector(vector):
     keyring = parse_keyring(vector["keyring"].encode())
     expect(keyring["tenant"] == tenant.hex(), "tenant")
     check_operator_mac(keyring, seal_keys)
-    slot = next((one for one in keyring["slots"] if one["id"] == slot_id.hex()), None)
+    slot = next((one for one in key_slots(keyring) if one["id"] == slot_id.hex()), None)
     expect(slot is not None and slot["status"] == "active", "slot")
     takes = slot["registeredIds"] if slot["accessKeyId"] == "registered" else [access_key_id]
     expect((slot["accessKeyId"] == "registered") == ("record" in vector) and access_key_id in takes, "slot")
@@ -699,7 +751,7 @@ def roots_of(arguments, tenant):
         secret = kdf_secret(file.read().rstrip("\r\n"))
     if keyring["tenant"] != tenant.hex():
         sys.exit("decode.py: the object is of another tenant than the keyring")
-    for slot in keyring["slots"]:
+    for slot in key_slots(keyring):
         if slot["kdf"]["name"] == "hkdf-sha256" and len(secret) != 43:
             continue
         derived = opened_slot(keyring, slot, secret)

@@ -1,5 +1,5 @@
 /** ListAccessKeys: a handle, the status and the creation date of each key of the caller's tenant. Ids are not stored. */
-import type { Slot } from '../../keyring/state/document.ts';
+import { type KeySlot, keySlots } from '../../keyring/slots/slot-types.ts';
 import { ownUserName, type QueryAction, type QueryCall } from '../action.ts';
 import { QueryError } from '../errors.ts';
 import { handleOf } from '../key-handle.ts';
@@ -13,8 +13,8 @@ export const listAccessKeys: QueryAction = {
   parameters: ['UserName', 'Marker', 'MaxItems'],
   async run(call) {
     const UserName = ownUserName(call);
-    const { slots } = await call.keys.keyring({ caller: call.accessKey, signal: call.signal });
-    const { page, next } = pageOf(slots, call);
+    const keyring = await call.keys.keyring({ caller: call.accessKey, signal: call.signal });
+    const { page, next } = pageOf(keySlots(keyring), call);
     const member = page.map(({ id, status, created }) => ({
       UserName,
       AccessKeyId: handleOf(id),
@@ -26,7 +26,7 @@ export const listAccessKeys: QueryAction = {
 };
 
 /** A marker is the handle of the last key on the page before: slots are ascending by id. */
-function pageOf(slots: readonly Slot[], call: QueryCall): { page: readonly Slot[]; next: string | undefined } {
+function pageOf(slots: readonly KeySlot[], call: QueryCall): { page: readonly KeySlot[]; next: string | undefined } {
   const text = call.parameters.get('MaxItems') ?? String(MAX_ITEMS.byDefault);
   const items = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (items < 1 || items > MAX_ITEMS.most) {

@@ -1,10 +1,10 @@
 /** UpdateAccessKey: takes a key out of use without removing it, or puts it back. */
-import type { Slot } from '../../keyring/state/document.ts';
+import type { OperatorTerms } from '../../keyring/slots/slot-terms.ts';
 import { ownUserName, type QueryAction, required } from '../action.ts';
 import { QueryError } from '../errors.ts';
 import { ownSlot } from '../own-slot.ts';
 
-const STATUS: Readonly<Record<string, Slot['status']>> = { Active: 'active', Inactive: 'inactive' };
+const STATUS: Readonly<Record<string, OperatorTerms['status']>> = { Active: 'active', Inactive: 'inactive' };
 
 export const updateAccessKey: QueryAction = {
   name: 'UpdateAccessKey',

@@ -3,6 +3,7 @@
  * the record and the keyring, or where removing one failed. They open nothing by themselves, but hold an API key sealed under S.
  */
 import { ORPHANED_ID_AGE_SECONDS } from '../../limits.ts';
+import { keySlots } from '../slots/slot-types.ts';
 import type { StateStore } from '../state/state.ts';
 import type { TenantSlot } from '../uses/last-used.ts';
 import { storedKeyring } from '../uses/orphaned-uses.ts';
@@ -31,7 +32,7 @@ export async function* collectOrphanedIds(o: {
     // Read after the record, which is older than any change under way: what does not list it now never will.
     const keyring = await storedKeyring(o, tenant);
     if (keyring === 'unknown') continue;
-    if (keyring !== 'gone' && keyring.slots.some(({ registeredIds }) => registeredIds.includes(id))) continue;
+    if (keyring !== 'gone' && keySlots(keyring).some(({ registeredIds }) => registeredIds.includes(id))) continue;
     if (!o.dryRun) await o.state.delete(registeredName(id), o.signal);
     yield { tenant, slot };
   }

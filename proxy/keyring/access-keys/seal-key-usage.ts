@@ -7,12 +7,12 @@ import { mapBounded } from '../../concurrency/map-bounded.ts';
 import { LAST_USED_READS_AT_ONCE } from '../../limits.ts';
 import { type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
 import { KeyAdmin } from '../admin/key-admin.ts';
-import { isInForce } from '../slots/slot-terms.ts';
-import type { Keyring, Slot } from '../state/document.ts';
+import { keySlots, typeOf } from '../slots/slot-types.ts';
+import type { Keyring } from '../state/document.ts';
 import { KEYRING_NAMES, KeyringTampered, SealKeyMissing, tenantOfName, UnknownTenant } from '../state/records.ts';
 import { StateConflict, type StateRecord } from '../state/state.ts';
 import { fetchLastUsed, lastUsedName, sealLastUsed, type TenantSlot } from '../uses/last-used.ts';
-import { openRegistered, registeredName, sealKeyOfId, sealRegistered } from './registered-id.ts';
+import { openRegistered, registeredName, sealRegistered } from './registered-id.ts';
 
 export interface SealKeyUsage {
   readonly kid: string;
@@ -55,8 +55,9 @@ export async function sealKeyUsage(
     );
     if (keyring === undefined) continue;
     entry(keyring.operatorKid).keyrings += 1;
-    for (const slot of keyring.slots.filter((one) => isInForce(one, deps.now()))) {
-      for (const kid of kidsOf(deps, slot)) entry(kid).ids.add(`${tenant}/${slot.id}`);
+    for (const slot of keyring.slots) {
+      const kids = typeOf(slot).sealKeyIds(slot, { sealKeys: deps.sealKeys, now: deps.now() });
+      for (const kid of kids) entry(kid).ids.add(`${tenant}/${slot.id}`);
     }
     for (const kid of await lastUseKids(deps, keyring, signal)) entry(kid).lastUses += 1;
   }
@@ -70,15 +71,10 @@ export async function sealKeyUsage(
   return { usage, tampered };
 }
 
-/** Of a registered id its check tells; of a sealed one only the last that was made is known. */
-function kidsOf(deps: KeyringDeps, slot: Slot): readonly string[] {
-  if (slot.accessKeyId === 'sealed') return [slot.idKid];
-  return slot.registeredIds.flatMap((id) => sealKeyOfId(id, deps.sealKeys)?.kid ?? []);
-}
-
-/** The seal key of each record that verifies: one request for each slot. */
-async function lastUseKids(deps: KeyringDeps, { tenant, slots }: Keyring, signal: AbortSignal): Promise<string[]> {
-  const found = await mapBounded(slots, LAST_USED_READS_AT_ONCE, ({ id: slot }) =>
+/** The seal key of each record that verifies: one request for each key. */
+async function lastUseKids(deps: KeyringDeps, keyring: Keyring, signal: AbortSignal): Promise<string[]> {
+  const { tenant } = keyring;
+  const found = await mapBounded(keySlots(keyring), LAST_USED_READS_AT_ONCE, ({ id: slot }) =>
     fetchLastUsed(deps, { tenant, slot }, signal),
   );
   return found.flatMap((record) => record?.kid ?? []);
@@ -96,10 +92,10 @@ export async function resignAll(
     const keyring = await readOrNote(deps, tenant, { tampered, missing: () => tampered.push(tenant) }, signal);
     if (keyring === undefined) continue;
     if (await admin.resign(tenant, signal)) done.keyrings += 1;
-    for (const id of keyring.slots.flatMap(({ registeredIds }) => registeredIds)) {
+    for (const id of keySlots(keyring).flatMap(({ registeredIds }) => registeredIds)) {
       if (await resealRecord(deps, id, signal)) done.records += 1;
     }
-    for (const { id: slot } of keyring.slots) {
+    for (const { id: slot } of keySlots(keyring)) {
       if (await resealLastUsed(deps, { tenant, slot }, signal)) done.records += 1;
     }
   }

@@ -11,9 +11,11 @@ import type { EmitSecurityEvent } from '../../observe/events.ts';
 import type { AccessKey } from '../access-keys/access-key-id.ts';
 import type { SealKeys } from '../access-keys/seal-keys.ts';
 import type { KdfRunner } from '../slots/kdf.ts';
-import { openSlot, type RootKeys } from '../slots/slot.ts';
 import { isUsable } from '../slots/slot-terms.ts';
-import { currentEpoch, type Keyring, type RemovedSlot, type Slot, timestamp } from '../state/document.ts';
+import type { RootKeys } from '../slots/slot-type.ts';
+import { type KeySlot, keySlotOf, openKeySlot } from '../slots/slot-types.ts';
+import { currentEpoch, type Keyring, type RemovedSlot } from '../state/document.ts';
+import { timestamp } from '../state/fields.ts';
 import type { Generations } from '../state/generations.ts';
 import { hasRootMac, rootMac, rootMacInput } from '../state/macs.ts';
 import { KeyringTampered, keyringName, tenantOfName, UnknownTenant, verifyKeyring } from '../state/records.ts';
@@ -42,7 +44,7 @@ export interface StoredKeyring {
 /** The same, opened by one of its API keys: every root key in use, and the root MAC verified. */
 export interface OpenedKeyring extends StoredKeyring {
   /** The slot that opened it. */
-  readonly slot: Slot;
+  readonly slot: KeySlot;
   readonly roots: RootKeys;
 }
 
@@ -94,9 +96,9 @@ export async function openKeyring(deps: KeyringDeps, key: AccessKey, signal: Abo
   const stored = await readKeyring(deps, tenant, signal).catch((cause: unknown) => {
     throw cause instanceof UnknownTenant ? new S3Error('InvalidAccessKeyId', undefined, { cause }) : cause;
   });
-  const slot = stored.keyring.slots.find((candidate) => candidate.id === key.slot);
+  const slot = keySlotOf(stored.keyring, key.slot);
   if (slot === undefined || !isUsable(slot, key, deps.now())) throw new S3Error('InvalidAccessKeyId');
-  const opened = await openSlot({ tenant, slot, secret: key.secret, runner: deps.runner }, signal);
+  const opened = await openKeySlot({ tenant, slot, secret: key.secret, runner: deps.runner }, signal);
   if (!('roots' in opened)) {
     if (opened.failure === 'wrong-key') throw new S3Error('InvalidAccessKeyId');
     throw tampered(deps, tenant, 'A root key does not unwrap.');
@@ -148,7 +150,9 @@ export async function changeKeyring(
 /** S alone: what the root MAC covers must come out the same. */
 function byOperator(deps: KeyringDeps, before: Keyring, next: Keyring): Buffer {
   if (!rootMacInput(next).equals(rootMacInput(before))) {
-    throw new TypeError('A change without the root key may only remove slots and alter their terms.');
+    throw new TypeError(
+      'A change without the root key may only remove slots, of types that allow it, and alter their terms.',
+    );
   }
   return sign(deps, { ...next, rootMac: before.rootMac }, before.generation);
 }

@@ -11,6 +11,7 @@ import type { UploadAddress } from '../../multipart/upload.ts';
 import { recordName, StoredRecord, UPLOADS_PREFIX } from '../../multipart/upload-record.ts';
 import { isRegisteredId, openRegistered, REGISTERED_NAMES } from '../access-keys/registered-id.ts';
 import { isTenantId } from '../ids.ts';
+import { keySlots } from '../slots/slot-types.ts';
 import { type Keyring, KeyringMalformed, parseKeyring } from '../state/document.ts';
 import { keyringName, tenantOfName, UnknownTenant } from '../state/records.ts';
 import { LAST_USED_NAMES } from '../uses/last-used.ts';
@@ -47,7 +48,7 @@ export async function deleteTenant(
   const uploads = await abortUploads(deps, backend, tenant, signal);
   const uses = await deleteUses(deps, tenant, signal);
   if (record === undefined && ids.length + uploads + uses === 0) throw new UnknownTenant(tenant);
-  const keys = keyring?.slots.length ?? 0;
+  const keys = keyring === undefined ? 0 : keySlots(keyring).length;
   deps.emit({ kind: 'tenant-deleted', detail: `${keys} keys, ${uploads} uploads in progress`, tenant });
   return { keys, uploads };
 }

@@ -1,8 +1,9 @@
-/** A slot as it is shown: what the operator decided, and nothing that opens anything. */
+/** Slots as they are shown: what the operator decided, and nothing that opens anything. */
 
 import type { Grant } from '../grants.ts';
 import { isInForce } from '../slots/slot-terms.ts';
-import type { Keyring, Slot } from '../state/document.ts';
+import { isKeySlot, type KeySlot, keySlots, typeOf } from '../slots/slot-types.ts';
+import type { Keyring } from '../state/document.ts';
 import { type LastUse, type LastUsedDeps, NOT_RECORDED, readLastUses } from '../uses/last-used.ts';
 
 export interface KeyDetails {
@@ -15,10 +16,10 @@ export interface KeyDetails {
   /** YYYY-MM-DD in UTC; null when no use is recorded, and the note says why. */
   readonly lastUsed: LastUse['day'];
   readonly lastUsedNote: LastUse['note'];
-  readonly kdf: Slot['kdf'];
+  readonly kdf: KeySlot['kdf'];
   /** What the key is to be derived by from its next sign-in on. */
-  readonly kdfUpgrade: Slot['kdfUpgrade'];
-  readonly accessKeyId: Slot['accessKeyId'];
+  readonly kdfUpgrade: KeySlot['kdfUpgrade'];
+  readonly accessKeyId: KeySlot['accessKeyId'];
   /** Registered access key ids in use; the ids themselves are not shown. */
   readonly registeredIds: number;
   /** State and seal keys together open it: its access key id is a registered one. */
@@ -31,14 +32,15 @@ export interface KeyDetails {
 /** All keys of a keyring, in its order, with the day of their last use: one request each. @throws S3Error ServiceUnavailable */
 export async function describeKeys(
   deps: LastUsedDeps & { readonly now: () => Date },
-  { tenant, slots }: Keyring,
+  keyring: Keyring,
   signal: AbortSignal,
 ): Promise<readonly KeyDetails[]> {
-  const uses = await readLastUses(deps, tenant, slots, signal);
+  const slots = keySlots(keyring);
+  const uses = await readLastUses(deps, keyring.tenant, slots, signal);
   return slots.map((slot, index) => describeKey(slot, deps.now(), uses[index] ?? NOT_RECORDED));
 }
 
-function describeKey(slot: Slot, now: Date, lastUse: LastUse): KeyDetails {
+function describeKey(slot: KeySlot, now: Date, lastUse: LastUse): KeyDetails {
   const { id, label, created, expires, kdf, kdfUpgrade, accessKeyId, registeredIds, idKid, grants } = slot;
   return {
     slot: id,
@@ -52,13 +54,34 @@ function describeKey(slot: Slot, now: Date, lastUse: LastUse): KeyDetails {
     kdfUpgrade,
     accessKeyId,
     registeredIds: registeredIds.length,
-    serverManaged: isServerManaged(slot),
+    serverManaged: typeOf(slot).serverManaged(slot),
     idSealKey: idKid,
     grants,
   };
 }
 
-/** Whether the API key stands in the state, sealed under S. */
-export function isServerManaged(slot: Slot): boolean {
-  return slot.accessKeyId === 'registered';
+/** A slot that no access key id names: a way in beside the keys. */
+export interface OtherSlotDetails {
+  /** 8 hex digits. */
+  readonly slot: string;
+  readonly type: string;
+  readonly created: string;
+  readonly epochs: readonly number[];
+  readonly serverManaged: boolean;
+  /** What its type shows besides. */
+  readonly details: Readonly<Record<string, string>>;
+}
+
+/** All slots of a keyring that are no keys, in its order. */
+export function describeOtherSlots({ slots }: Keyring): readonly OtherSlotDetails[] {
+  return slots
+    .filter((slot) => !isKeySlot(slot))
+    .map((slot) => ({
+      slot: slot.id,
+      type: slot.type,
+      created: slot.created,
+      epochs: slot.wraps.map(({ epoch }) => epoch),
+      serverManaged: typeOf(slot).serverManaged(slot),
+      details: typeOf(slot).details(slot),
+    }));
 }

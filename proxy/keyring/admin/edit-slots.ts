@@ -1,17 +1,26 @@
 /** Changes of the list of slots, as values: what `changeKeyring` is given (change-keyring.ts). */
-import { MAX_KEYRING_SLOTS } from '../../limits.ts';
 import { newSlotId } from '../ids.ts';
-import type { OperatorTerms } from '../slots/slot.ts';
-import { isInForce } from '../slots/slot-terms.ts';
+import type { EscrowSlot } from '../slots/escrow-slot.ts';
+import { isInForce, type OperatorTerms } from '../slots/slot-terms.ts';
+import {
+  type KeySlot,
+  keySlotOf,
+  keySlots,
+  REMOVABLE_TYPES,
+  type Slot,
+  slotsOfType,
+  typeOf,
+} from '../slots/slot-types.ts';
 import { canonicalJson } from '../state/canonical-json.ts';
-import { type Keyring, type Slot, timestamp } from '../state/document.ts';
+import type { Keyring } from '../state/document.ts';
+import { timestamp } from '../state/fields.ts';
 import { slotDigest } from '../state/macs.ts';
 import { KeyringConflict } from './change-keyring.ts';
 import { TooManyKeys, UnknownKey } from './key-errors.ts';
 
-/** @throws UnknownKey */
-export function slotOf(keyring: Keyring, id: string): Slot {
-  const slot = keyring.slots.find((candidate) => candidate.id === id);
+/** A key's slot. @throws UnknownKey, for a slot that is no key too */
+export function slotOf(keyring: Keyring, id: string): KeySlot {
+  const slot = keySlotOf(keyring, id);
   if (slot === undefined) throw new UnknownKey(keyring.tenant, id);
   return slot;
 }
@@ -22,33 +31,37 @@ export function unusedSlotId({ slots, removed }: Keyring): string {
 }
 
 /** The slot as it was when a change was decided. @throws KeyringConflict when it is another by now, or gone */
-export function sameSlot(keyring: Keyring, before: Slot): Slot {
+export function sameSlot<S extends Slot>(keyring: Keyring, before: S): S {
   const now = keyring.slots.find((candidate) => candidate.id === before.id);
   if (now === undefined || !canonicalJson(now).equals(canonicalJson(before))) throw new KeyringConflict(keyring.tenant);
-  return now;
+  return before;
 }
 
 /**
- * With a further slot. Where there is no room, the slot that expired first makes it.
+ * With a further slot that is a key. Where there is no room, the key that expired first makes it.
  * @throws TooManyKeys when none has expired
  */
-export function withSlot(keyring: Keyring, slot: Slot, now: Date): Keyring {
-  const room = keyring.slots.length < MAX_KEYRING_SLOTS ? keyring : withoutOldest(keyring, now);
+export function withSlot(keyring: Keyring, slot: KeySlot, now: Date): Keyring {
+  const hasRoom = slotsOfType(keyring, slot.type).length < typeOf(slot).most;
+  const room = hasRoom ? keyring : withoutOldest(keyring, now);
   return { ...room, slots: byId([...room.slots, slot]) };
 }
 
-/** Without a slot: its id and digest stay named, its salts and wraps are gone. @throws UnknownKey */
+/**
+ * Without a slot: its salts and wraps are gone. Where the operator can do that alone, id, type and digest stay named, for the
+ * root MAC to hold; where not, the root MAC must be made anew. @throws UnknownKey
+ */
 export function withoutSlot(keyring: Keyring, id: string, now: Date): Keyring {
-  const gone = slotOf(keyring, id);
-  const record = { digest: slotDigest(gone), id, removed: timestamp(now) };
-  return {
-    ...keyring,
-    slots: keyring.slots.filter((slot) => slot !== gone),
-    removed: byId([...keyring.removed, record]),
-  };
+  const gone = keyring.slots.find((slot) => slot.id === id);
+  if (gone === undefined) throw new UnknownKey(keyring.tenant, id);
+  const slots = keyring.slots.filter((slot) => slot !== gone);
+  const type = REMOVABLE_TYPES.find((one) => one === gone.type);
+  if (type === undefined) return { ...keyring, slots };
+  const record = { digest: slotDigest(gone), id, removed: timestamp(now), type };
+  return { ...keyring, slots, removed: byId([...keyring.removed, record]) };
 }
 
-/** With other terms for a slot. @throws UnknownKey */
+/** With other terms for a key's slot. @throws UnknownKey */
 export function withTerms(keyring: Keyring, id: string, terms: Partial<OperatorTerms>): Keyring {
   const old = slotOf(keyring, id);
   return withReplaced(keyring, { ...old, ...terms });
@@ -59,18 +72,25 @@ export function withReplaced(keyring: Keyring, slot: Slot): Keyring {
   return { ...keyring, slots: keyring.slots.map((one) => (one.id === slot.id ? slot : one)) };
 }
 
-/** Whether any other slot takes requests now. */
+/** With `slot` in the place of the escrow that is there, if any; without `slot`, with no escrow. This takes the root key. */
+export function withEscrowSlot(keyring: Keyring, slot: EscrowSlot | undefined): Keyring {
+  const others = keyring.slots.filter(({ type }) => type !== 'escrow');
+  return { ...keyring, slots: byId(slot === undefined ? others : [...others, slot]) };
+}
+
+/** Whether any other key takes requests now. */
 export function hasOtherInForce(keyring: Keyring, id: string, now: Date): boolean {
-  return keyring.slots.some((slot) => slot.id !== id && isInForce(slot, now));
+  return keySlots(keyring).some((slot) => slot.id !== id && isInForce(slot, now));
 }
 
 function withoutOldest(keyring: Keyring, now: Date): Keyring {
-  const expired = keyring.slots.filter(({ expires }) => expires !== null && Date.parse(expires) <= now.getTime());
+  const expired = keySlots(keyring).filter(({ expires }) => expires !== null && Date.parse(expires) <= now.getTime());
   const [oldest] = expired.sort((a, b) => ((a.expires ?? '') < (b.expires ?? '') ? -1 : 1));
   if (oldest === undefined) throw new TooManyKeys(keyring.tenant);
   return withoutSlot(keyring, oldest.id, now);
 }
 
-function byId<T extends { readonly id: string }>(list: T[]): T[] {
+/** In the order in which a keyring lists them. */
+export function byId<T extends { readonly id: string }>(list: T[]): T[] {
   return list.sort((a, b) => (a.id < b.id ? -1 : 1));
 }

@@ -5,6 +5,7 @@
  */
 
 import { registeredName } from '../access-keys/registered-id.ts';
+import { keySlots } from '../slots/slot-types.ts';
 import type { Keyring } from '../state/document.ts';
 import type { StateStore } from '../state/state.ts';
 import { forgetLastUses } from '../uses/last-used.ts';
@@ -21,11 +22,11 @@ export async function forgetRemoved(
   } catch {
     // Left to gc.
   }
-  const keptSlots = new Set(o.after.slots.map(({ id }) => id));
-  const gone = o.before.slots.flatMap(({ id }) => (keptSlots.has(id) ? [] : [id]));
+  const keptSlots = new Set(keySlots(o.after).map(({ id }) => id));
+  const gone = keySlots(o.before).flatMap(({ id }) => (keptSlots.has(id) ? [] : [id]));
   await forgetLastUses(state, o.before.tenant, gone, signal);
 }
 
-function idsOf({ slots }: Keyring): readonly string[] {
-  return slots.flatMap(({ registeredIds }) => registeredIds);
+function idsOf(keyring: Keyring): readonly string[] {
+  return keySlots(keyring).flatMap(({ registeredIds }) => registeredIds);
 }

@@ -6,7 +6,7 @@ import type { AccessKey } from '../access-keys/access-key-id.ts';
 import { sealAccessKeyId } from '../access-keys/access-key-id.ts';
 import { newRegisteredId, registeredName, sealRegistered } from '../access-keys/registered-id.ts';
 import { type ApiKey, isApiKeyLength, MAX_RAW_BYTES } from '../slots/api-key.ts';
-import type { OperatorTerms } from '../slots/slot.ts';
+import type { OperatorTerms } from '../slots/slot-terms.ts';
 import { ChangeUncertain, type KeyringDeps } from './change-keyring.ts';
 import { UnsuitableTerms } from './key-errors.ts';
 

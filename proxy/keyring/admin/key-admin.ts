@@ -7,10 +7,12 @@ import { MAX_REGISTERED_IDS } from '../../limits.ts';
 import type { AccessKey } from '../access-keys/access-key-id.ts';
 import { checkGrants, type Grant } from '../grants.ts';
 import { type ApiKey, generateApiKey, secretAccessKeyOf } from '../slots/api-key.ts';
+import { apiKeySlot } from '../slots/api-key-slot.ts';
 import { DEFAULT_KDFS, isStronger, type Kdf } from '../slots/kdf.ts';
-import { sealSlot } from '../slots/slot.ts';
-import { newSlotTerms } from '../slots/slot-terms.ts';
-import { checkTerms, type Slot, timestamp } from '../state/document.ts';
+import { newSlotTerms, type OperatorTerms } from '../slots/slot-terms.ts';
+import type { KeySlot } from '../slots/slot-types.ts';
+import { checkTerms } from '../state/document.ts';
+import { timestamp } from '../state/fields.ts';
 import { changeKeyring, type KeyringDeps, type OpenedKeyring, openKeyring, readKeyring } from './change-keyring.ts';
 import { describeKeys, type KeyDetails } from './describe-key.ts';
 import { hasOtherInForce, sameSlot, slotOf, unusedSlotId, withoutSlot, withSlot, withTerms } from './edit-slots.ts';
@@ -56,7 +58,7 @@ export interface RotatedKey extends IssuedKey {
 }
 
 /** What the operator changes of a key, without any key of the tenant. */
-export type KeyChange = Partial<Pick<Slot, 'status' | 'grants' | 'expires' | 'label' | 'kdfUpgrade'>>;
+export type KeyChange = Partial<Pick<OperatorTerms, 'status' | 'grants' | 'expires' | 'label' | 'kdfUpgrade'>>;
 
 export class KeyAdmin {
   readonly #deps: KeyringDeps;
@@ -207,7 +209,7 @@ export class KeyAdmin {
     opened: OpenedKeyring,
     o: NewKey & { grants: readonly Grant[] },
     signal: AbortSignal,
-    change: (keyring: OpenedKeyring['keyring'], slot: Slot) => OpenedKeyring['keyring'],
+    change: (keyring: OpenedKeyring['keyring'], slot: KeySlot) => OpenedKeyring['keyring'],
   ): Promise<IssuedKey> {
     const deps = this.#deps;
     const { keyring, roots } = opened;
@@ -228,7 +230,7 @@ export class KeyAdmin {
         ...newSlotTerms({ id: slotId, now: deps.now(), grants, label, expires, idKid: '' }),
         ...id.terms,
       };
-      const slot = await sealSlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
+      const slot = await apiKeySlot.seal({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
       const named = { tenant, slot: slotId, accessKeyId: id.accessKeyId };
       const issued = o.apiKey === undefined ? { ...named, secretAccessKey: secretAccessKeyOf(apiKey) } : named;
       // What cannot be done is refused before a key is handed out for it.

@@ -1,12 +1,17 @@
-/** The first keyring of a tenant: one slot, one epoch, generation 1, both MACs (crypto/FORMAT.md, keyring). */
+/** The first keyring of a tenant: one key, one epoch, generation 1, both MACs (crypto/FORMAT.md, keyring). */
 
 import type { SealKey } from '../access-keys/seal-keys.ts';
+import { newSlotId } from '../ids.ts';
 import type { ApiKey } from '../slots/api-key.ts';
+import { apiKeySlot } from '../slots/api-key-slot.ts';
+import { escrowSlot } from '../slots/escrow-slot.ts';
 import type { Kdf, KdfRunner } from '../slots/kdf.ts';
-import { type RootKeys, type SlotTerms, sealSlot } from '../slots/slot.ts';
-import { type Escrow, KEYRING_FORMAT, timestamp } from '../state/document.ts';
+import type { SlotTerms } from '../slots/slot-terms.ts';
+import { KEYRING_FORMAT } from '../state/document.ts';
+import { timestamp } from '../state/fields.ts';
 import { type RootPart, rootMac } from '../state/macs.ts';
 import { newRootKey, signKeyring } from '../state/sign-keyring.ts';
+import { byId } from './edit-slots.ts';
 
 export interface NewKeyring {
   readonly tenant: string;
@@ -16,8 +21,8 @@ export interface NewKeyring {
   readonly now: Date;
   readonly sealKey: SealKey;
   readonly runner: KdfRunner;
-  /** Makes the escrow member; without it there is none. */
-  readonly escrow?: (roots: RootKeys) => Promise<Escrow>;
+  /** 32 bytes: the root key is escrowed to it. */
+  readonly escrowPublicKey?: Buffer | undefined;
 }
 
 /** The bytes to store. The root key is made here, and leaves only wrapped. */
@@ -26,13 +31,15 @@ export async function newKeyring(o: NewKeyring, signal: AbortSignal): Promise<Bu
   const root = newRootKey();
   const roots = new Map([[1, root]]);
   const { tenant, terms, apiKey, kdf, runner } = o;
-  const slot = await sealSlot({ tenant, terms, apiKey, kdf, roots, runner }, signal);
+  const slot = await apiKeySlot.seal({ tenant, terms, apiKey, kdf, roots, runner }, signal);
+  const publicKey = o.escrowPublicKey;
+  const id = newSlotId(new Set([slot.id]));
+  const escrow = publicKey && (await escrowSlot.seal({ tenant, roots, id, publicKey, now: o.now }));
   const rootPart: RootPart = {
     format: KEYRING_FORMAT,
     tenant,
     epochs: [{ created, epoch: 1, state: 'current' }],
-    escrow: (await o.escrow?.(roots)) ?? null,
-    slots: [slot],
+    slots: byId(escrow === undefined ? [slot] : [slot, escrow]),
     removed: [],
   };
   return signKeyring(

@@ -5,12 +5,13 @@
 import { type AccessKey, sealAccessKeyId, unsealAccessKeyId } from '../access-keys/access-key-id.ts';
 import { checkGrants, type Grant } from '../grants.ts';
 import { generateApiKey, secretAccessKeyOf } from '../slots/api-key.ts';
+import { type ApiKeySlot, apiKeySlot } from '../slots/api-key-slot.ts';
 import type { EscrowPrivateKey } from '../slots/escrow-key.ts';
 import { escrowedRoots } from '../slots/escrowed-roots.ts';
 import { DEFAULT_KDFS } from '../slots/kdf.ts';
-import { openSlot, type RootKeys, sealSlot } from '../slots/slot.ts';
 import { newSlotTerms } from '../slots/slot-terms.ts';
-import { checkTerms, type Keyring, type Slot } from '../state/document.ts';
+import type { RootKeys } from '../slots/slot-type.ts';
+import { checkTerms, type Keyring } from '../state/document.ts';
 import { KeyringTampered } from '../state/records.ts';
 import { changeKeyring, type KeyringDeps, readKeyring } from './change-keyring.ts';
 import { unusedSlotId, withSlot } from './edit-slots.ts';
@@ -42,7 +43,7 @@ export async function recoverTenant(deps: KeyringDeps, o: Recovery, signal: Abor
   const id = unusedSlotId(stored.keyring);
   const terms = newSlotTerms({ id, now, grants, label, expires, idKid: deps.sealKeys.active.kid });
   const kdf = DEFAULT_KDFS['hkdf-sha256'];
-  const slot = await sealSlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
+  const slot = await apiKeySlot.seal({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
   const accessKeyId = sealAccessKeyId({ sealKeys: deps.sealKeys, tenant, slot: id, apiKey });
   await checkOpens(deps, slot, unsealAccessKeyId(accessKeyId, deps.sealKeys), signal);
   const issued = { tenant, slot: id, accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
@@ -64,7 +65,7 @@ async function rootsOf(deps: KeyringDeps, keyring: Keyring, key: EscrowPrivateKe
 }
 
 /** The key is handed out only after it was seen to open its slot. */
-async function checkOpens(deps: KeyringDeps, slot: Slot, key: AccessKey, signal: AbortSignal): Promise<void> {
-  const opened = await openSlot({ tenant: key.tenant, slot, secret: key.secret, runner: deps.runner }, signal);
+async function checkOpens(deps: KeyringDeps, slot: ApiKeySlot, key: AccessKey, signal: AbortSignal): Promise<void> {
+  const opened = await apiKeySlot.open({ tenant: key.tenant, slot, secret: key.secret, runner: deps.runner }, signal);
   if (!('roots' in opened)) throw new Error('A new slot does not open with its key.');
 }

@@ -9,10 +9,9 @@ import type { SealKeys } from '../access-keys/seal-keys.ts';
 import { checkGrants, type Grant } from '../grants.ts';
 import { newSlotId, newTenantId } from '../ids.ts';
 import { generateApiKey, secretAccessKeyOf } from '../slots/api-key.ts';
-import { sealEscrow } from '../slots/escrow.ts';
 import { DEFAULT_KDFS, type KdfName, type KdfRunner, processKdfRunner } from '../slots/kdf.ts';
-import { openSlot, type RootKeys } from '../slots/slot.ts';
 import { isInForce, isUsable, newSlotTerms } from '../slots/slot-terms.ts';
+import { keySlotOf, keySlots, openKeySlot, typeOf } from '../slots/slot-types.ts';
 import { checkTerms, type Epoch, type Keyring } from '../state/document.ts';
 import { hasRootMac } from '../state/macs.ts';
 import {
@@ -25,7 +24,7 @@ import {
 } from '../state/records.ts';
 import { StateConflict, type StateStore } from '../state/state.ts';
 import { type KeyringDeps, readKeyring } from './change-keyring.ts';
-import { describeKeys, isServerManaged, type KeyDetails } from './describe-key.ts';
+import { describeKeys, describeOtherSlots, type KeyDetails, type OtherSlotDetails } from './describe-key.ts';
 import { prepareId, withId } from './issue-key.ts';
 import { newKeyring } from './new-keyring.ts';
 
@@ -64,12 +63,12 @@ export interface TenantDetails {
   readonly generation: number;
   /** Id of the seal key that signed the keyring. */
   readonly sealKey: string;
-  /** Whether state and seal keys together open it: one of its keys has a registered access key id. */
+  /** Whether state and seal keys together open it: one of its slots is server-managed. */
   readonly serverManaged: boolean;
   readonly epochs: readonly Epoch[];
-  /** Whom the root keys are escrowed to; null: nobody. */
-  readonly escrow: { readonly publicKey: string; readonly created: string; readonly epochs: readonly number[] } | null;
   readonly keys: readonly KeyDetails[];
+  /** Ways in that are no keys, such as an escrow. */
+  readonly otherSlots: readonly OtherSlotDetails[];
   readonly removedKeys: readonly { readonly slot: string; readonly removed: string }[];
 }
 
@@ -115,9 +114,8 @@ export class TenantAdmin {
     const kind = o.registered === true ? 'registered' : 'sealed';
     const id = await prepareId(this.#deps, { kind, tenant, slot, apiKey }, signal);
     const terms = { ...newSlotTerms({ id: slot, now, grants: o.grants, label, idKid: '' }), ...id.terms };
-    const publicKey = this.#escrowPublicKey;
-    const escrow = publicKey && ((roots: RootKeys) => sealEscrow({ publicKey, tenant, roots, now }));
-    const made = { tenant, terms, apiKey, kdf, now, sealKey: sealKeys.active, runner, ...(escrow && { escrow }) };
+    const escrowPublicKey = this.#escrowPublicKey;
+    const made = { tenant, terms, apiKey, kdf, now, sealKey: sealKeys.active, runner, escrowPublicKey };
     await withId(id, async () => {
       const body = await newKeyring(made, signal);
       await this.#checkOpens(id.accessKeyId, body, signal);
@@ -149,10 +147,10 @@ export class TenantAdmin {
       updated,
       generation,
       sealKey,
-      serverManaged: keyring.slots.some(isServerManaged),
+      serverManaged: isServerManaged(keyring),
       epochs,
-      escrow: describeEscrow(keyring),
       keys,
+      otherSlots: describeOtherSlots(keyring),
       removedKeys,
     };
   }
@@ -161,9 +159,9 @@ export class TenantAdmin {
     const { sealKeys, emit, now } = this.#deps;
     try {
       const keyring = verifyKeyring(body, { tenant, sealKeys });
-      const { created, updated, generation, slots, operatorKid: sealKey } = keyring;
-      const keys = slots.filter((slot) => isInForce(slot, now())).length;
-      const serverManaged = slots.some(isServerManaged);
+      const { created, updated, generation, operatorKid: sealKey } = keyring;
+      const keys = keySlots(keyring).filter((slot) => isInForce(slot, now())).length;
+      const serverManaged = isServerManaged(keyring);
       return { tenant, status: 'ok', created, updated, generation, keys, sealKey, serverManaged };
     } catch (error) {
       if (error instanceof SealKeyMissing) {
@@ -181,9 +179,10 @@ export class TenantAdmin {
     const key = await resolveAccessKey(this.#deps, accessKeyId, signal);
     const { tenant, slot: id, secret } = key;
     const keyring = verifyKeyring(body, { tenant, sealKeys });
-    const slot = keyring.slots.find((candidate) => candidate.id === id && isUsable(candidate, key, now()));
-    const opened = slot && (await openSlot({ tenant, slot, secret, runner }, signal));
-    const root = opened && 'roots' in opened ? opened.roots.get(1) : undefined;
+    const slot = keySlotOf(keyring, id);
+    const isOpen = slot !== undefined && isUsable(slot, key, now());
+    const opened = isOpen && (await openKeySlot({ tenant, slot, secret, runner }, signal));
+    const root = opened !== false && 'roots' in opened ? opened.roots.get(1) : undefined;
     if (root === undefined || !hasRootMac(keyring, root)) throw new Error('A new keyring does not open with its key.');
   }
 
@@ -199,8 +198,6 @@ export class TenantAdmin {
   }
 }
 
-function describeEscrow({ escrow }: Keyring): TenantDetails['escrow'] {
-  if (escrow === null) return null;
-  const { publicKey, created, wraps } = escrow;
-  return { publicKey, created, epochs: wraps.map(({ epoch }) => epoch) };
+function isServerManaged({ slots }: Keyring): boolean {
+  return slots.some((slot) => typeOf(slot).serverManaged(slot));
 }

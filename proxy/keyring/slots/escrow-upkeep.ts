@@ -6,11 +6,13 @@
 import type { KeyObject } from 'node:crypto';
 import { ESCROW_TIMEOUT_MS } from '../../limits.ts';
 import { changeKeyring, type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
+import { unusedSlotId, withEscrowSlot } from '../admin/edit-slots.ts';
 import { currentEpoch, type Keyring } from '../state/document.ts';
 import { hasRootMac } from '../state/macs.ts';
 import type { SignIn } from '../tenancy.ts';
-import { sealEscrow } from './escrow.ts';
-import type { RootKeys } from './slot.ts';
+import { type EscrowSlot, escrowSlot } from './escrow-slot.ts';
+import type { RootKeys } from './slot-type.ts';
+import { keySlotOf, slotsOfType } from './slot-types.ts';
 
 export class EscrowUpkeep {
   readonly #deps: KeyringDeps;
@@ -49,7 +51,7 @@ export class EscrowUpkeep {
   async #seal(tenant: string, slotId: string, roots: RootKeys): Promise<void> {
     const signal = AbortSignal.timeout(ESCROW_TIMEOUT_MS);
     const stored = await readKeyring(this.#deps, tenant, signal);
-    const slot = stored.keyring.slots.find(({ id }) => id === slotId);
+    const slot = keySlotOf(stored.keyring, slotId);
     const root = roots.get(currentEpoch(stored.keyring));
     // Changed since it was opened, by a rotation or a revocation: the next sign-in has what it takes.
     if (slot === undefined || root === undefined || !hasRootMac(stored.keyring, root)) return;
@@ -60,7 +62,7 @@ export class EscrowUpkeep {
       async (keyring) => {
         sealed = !isEscrowedTo(keyring, this.#publicKey);
         return sealed
-          ? { ...keyring, escrow: await escrowOf(keyring, this.#publicKey, roots, this.#deps.now()) }
+          ? withEscrowSlot(keyring, await escrowOf(keyring, this.#publicKey, roots, this.#deps.now()))
           : undefined;
       },
       signal,
@@ -70,12 +72,12 @@ export class EscrowUpkeep {
   }
 }
 
-function isEscrowedTo({ escrow }: Keyring, publicKey: Buffer): boolean {
-  return escrow !== null && escrow.publicKey === publicKey.toString('base64');
+function isEscrowedTo(keyring: Keyring, publicKey: Buffer): boolean {
+  return slotsOfType(keyring, 'escrow').some((slot) => slot.publicKey === publicKey.toString('base64'));
 }
 
 /** Of exactly the epochs that the keyring has in use. @throws Error when a root key of one is not at hand */
-async function escrowOf(keyring: Keyring, publicKey: Buffer, roots: RootKeys, now: Date) {
+async function escrowOf(keyring: Keyring, publicKey: Buffer, roots: RootKeys, now: Date): Promise<EscrowSlot> {
   const inUse = new Map<number, KeyObject>();
   for (const { epoch, state } of keyring.epochs) {
     const root = roots.get(epoch);
@@ -83,5 +85,5 @@ async function escrowOf(keyring: Keyring, publicKey: Buffer, roots: RootKeys, no
     if (root === undefined) throw new Error('A root key in use is not at hand.');
     inUse.set(epoch, root);
   }
-  return sealEscrow({ publicKey, tenant: keyring.tenant, roots: inUse, now });
+  return escrowSlot.seal({ id: unusedSlotId(keyring), publicKey, tenant: keyring.tenant, roots: inUse, now });
 }

@@ -4,56 +4,14 @@
  * there is exactly one document for one meaning. What the MACs cover is in macs.ts.
  */
 import { z } from 'zod';
-import {
-  MAX_KEY_LABEL_CHARACTERS,
-  MAX_KEYRING_BYTES,
-  MAX_KEYRING_EPOCHS,
-  MAX_KEYRING_SLOTS,
-  MAX_REGISTERED_IDS,
-  MAX_REMOVED_SLOTS,
-  MAX_SLOT_GRANTS,
-} from '../../limits.ts';
-import { type Grant, grantSchema } from '../grants.ts';
-import { kdfSchema } from '../slots/kdf.ts';
-import { canonicalJson, isPlainText } from './canonical-json.ts';
+import { MAX_KEYRING_BYTES, MAX_KEYRING_EPOCHS, MAX_REMOVED_SLOTS } from '../../limits.ts';
+import type { Grant } from '../grants.ts';
+import { givenTermsSchema } from '../slots/slot-terms.ts';
+import { MAX_SLOTS, REMOVABLE_TYPES, slotSchema, slotsOfType, typeOf } from '../slots/slot-types.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { base64, epochNumber, hex, sealKeyId, slotId, tenantId, time } from './fields.ts';
 
 export const KEYRING_FORMAT = 'sealgate-keyring/1';
-
-const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
-const base64 = (bytes: number) =>
-  z.string().refine((text) => {
-    const decoded = Buffer.from(text, 'base64');
-    return decoded.length === bytes && decoded.toString('base64') === text;
-  });
-/** `2026-01-31T23:59:59Z`: UTC, whole seconds, a day that exists. */
-const time = z
-  .string()
-  .refine((text) => /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/.test(text) && timestamp(new Date(text)) === text);
-const epochNumber = z.int().min(1).max(0xffff_ffff);
-/** Id of a seal key. */
-const kid = z.string().regex(/^[a-z0-9-]{1,16}$/);
-/** Form of registered access key ids: registered-id.ts. */
-const registeredId = z.string().regex(/^SGRK[A-Z2-7]{16}$/);
-
-const wrapSchema = z.strictObject({ epoch: epochNumber, salt: base64(32), wrapped: base64(48) });
-
-const slotSchema = z.strictObject({
-  accessKeyId: z.enum(['sealed', 'registered']),
-  commitment: base64(32),
-  created: time,
-  expires: time.nullable(),
-  grants: z.array(grantSchema).max(MAX_SLOT_GRANTS),
-  id: hex(4),
-  idKid: kid,
-  kdf: kdfSchema,
-  kdfUpgrade: kdfSchema.nullable(),
-  label: z.string().max(MAX_KEY_LABEL_CHARACTERS).refine(isPlainText),
-  registeredIds: z.array(registeredId).max(MAX_REGISTERED_IDS),
-  salt: base64(32),
-  status: z.enum(['active', 'inactive']),
-  type: z.literal('api-key'),
-  wraps: z.array(wrapSchema).min(1).max(MAX_KEYRING_EPOCHS),
-});
 
 const epochSchema = z.strictObject({
   created: time,
@@ -61,36 +19,28 @@ const epochSchema = z.strictObject({
   state: z.enum(['current', 'draining', 'retired']),
 });
 
-/** A way in for the holder of an offline private key: HPKE encapsulations of every root key in use. */
-const escrowSchema = z.strictObject({
-  created: time,
-  publicKey: base64(32),
-  suite: z.literal(1),
-  wraps: z
-    .array(z.strictObject({ enc: base64(32), epoch: epochNumber, wrapped: base64(48) }))
-    .min(1)
-    .max(MAX_KEYRING_EPOCHS),
+const removedSchema = z.strictObject({
+  digest: hex(32),
+  id: slotId,
+  removed: time,
+  type: z.enum(REMOVABLE_TYPES),
 });
 
 const keyringSchema = z.strictObject({
   created: time,
   epochs: z.array(epochSchema).min(1).max(MAX_KEYRING_EPOCHS),
-  escrow: escrowSchema.nullable(),
   format: z.literal(KEYRING_FORMAT),
   generation: z.int().min(1),
-  operatorKid: kid,
+  operatorKid: sealKeyId,
   operatorMac: base64(32),
-  removed: z.array(z.strictObject({ digest: hex(32), id: hex(4), removed: time })).max(MAX_REMOVED_SLOTS),
+  removed: z.array(removedSchema).max(MAX_REMOVED_SLOTS),
   rootMac: base64(32),
-  slots: z.array(slotSchema).max(MAX_KEYRING_SLOTS),
-  tenant: hex(12),
+  slots: z.array(slotSchema).max(MAX_SLOTS),
+  tenant: tenantId,
   updated: time,
 });
 
 export type Keyring = z.infer<typeof keyringSchema>;
-export type Slot = z.infer<typeof slotSchema>;
-export type Wrap = z.infer<typeof wrapSchema>;
-export type Escrow = z.infer<typeof escrowSchema>;
 export type RemovedSlot = Keyring['removed'][number];
 export type Epoch = z.infer<typeof epochSchema>;
 
@@ -120,17 +70,10 @@ export function serializeKeyring(keyring: Keyring): Buffer {
   return bytes;
 }
 
-const termsSchema = slotSchema.pick({ grants: true, label: true });
-
 /** What an operator gives for a new slot, before anything is made of it. @throws KeyringMalformed */
 export function checkTerms(terms: { grants: readonly Grant[]; label: string }): void {
-  const parsed = termsSchema.safeParse(terms);
+  const parsed = givenTermsSchema.safeParse(terms);
   if (!parsed.success) throw malformedAt(parsed.error);
-}
-
-/** UTC, whole seconds. */
-export function timestamp(date: Date): string {
-  return Number.isNaN(date.getTime()) ? '' : `${date.toISOString().slice(0, 19)}Z`;
 }
 
 /** The last epoch: its root key wraps new DEKs and makes the root MAC. */
@@ -141,7 +84,11 @@ export function currentEpoch(keyring: Keyring): number {
 }
 
 function malformedAt(error: z.ZodError): KeyringMalformed {
-  return new KeyringMalformed(`at ${error.issues[0]?.path.join('.') || 'the top level'}`);
+  const [issue] = error.issues;
+  const where = `at ${issue?.path.join('.') || 'the top level'}`;
+  const isUnknownType = issue?.code === 'invalid_union' && /^slots\.\d+\.type$/.test(issue.path.join('.'));
+  // No row for its type: what its record is, and so whether the root MAC holds, is for a newer version to say.
+  return new KeyringMalformed(isUnknownType ? `${where}, a type of slot that is not known here` : where);
 }
 
 function parseJson(bytes: Buffer): unknown {
@@ -153,7 +100,7 @@ function parseJson(bytes: Buffer): unknown {
 }
 
 /** What no single member shows: order, uniqueness, and that every slot opens every epoch that is still in use. */
-function checkRelations({ epochs, slots, removed, escrow }: Keyring): void {
+function checkRelations({ epochs, slots, removed }: Keyring): void {
   if (!isAscending(epochs.map((epoch) => epoch.epoch))) throw new KeyringMalformed('epochs are not ascending');
   const current = epochs.findIndex((epoch) => epoch.state === 'current');
   if (current !== epochs.length - 1) throw new KeyringMalformed('the last epoch, and no other, is current');
@@ -165,13 +112,10 @@ function checkRelations({ epochs, slots, removed, escrow }: Keyring): void {
   for (const slot of slots) {
     const wrapped = slot.wraps.map((wrap) => wrap.epoch);
     if (wrapped.join() !== open.join()) throw new KeyringMalformed('a slot does not wrap every epoch in use');
-    if ((slot.accessKeyId === 'registered') !== slot.registeredIds.length > 0) {
-      throw new KeyringMalformed('registered ids and the kind of access key id do not agree');
-    }
-    if (!isAscending(slot.registeredIds)) throw new KeyringMalformed('registered ids are not ascending');
-  }
-  if (escrow !== null && escrow.wraps.map((wrap) => wrap.epoch).join() !== open.join()) {
-    throw new KeyringMalformed('the escrow does not wrap every epoch in use');
+    const { most, fault } = typeOf(slot);
+    if (slotsOfType({ slots }, slot.type).length > most) throw new KeyringMalformed('too many slots of one type');
+    const wrong = fault(slot);
+    if (wrong !== undefined) throw new KeyringMalformed(wrong);
   }
 }
 

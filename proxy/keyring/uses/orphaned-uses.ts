@@ -4,6 +4,7 @@
  */
 
 import type { SealKeys } from '../access-keys/seal-keys.ts';
+import { keySlots } from '../slots/slot-types.ts';
 import type { Keyring } from '../state/document.ts';
 import { KeyringTampered, keyringName, verifyKeyring } from '../state/records.ts';
 import type { StateStore } from '../state/state.ts';
@@ -12,7 +13,7 @@ import { LAST_USED_NAMES, lastUsedName, type TenantSlot } from './last-used.ts';
 const NAME = /^([0-9a-f]{24})\/([0-9a-f]{8})$/;
 
 /**
- * Every record whose slot its tenant's keyring does not list, or whose tenant is gone; removed unless `dryRun`. Those of a
+ * Every record whose slot its tenant's keyring does not list as a key, or whose tenant is gone; removed unless `dryRun`. Those of a
  * tenant whose keyring does not verify, and other names, are left alone. @throws S3Error ServiceUnavailable
  */
 export async function* collectOrphanedUses(o: {
@@ -25,7 +26,7 @@ export async function* collectOrphanedUses(o: {
     // Read after the records were listed: a record is written for a slot that the keyring has by then.
     const keyring = await storedKeyring(o, tenant);
     if (keyring === 'unknown') continue;
-    const known = keyring === 'gone' ? [] : keyring.slots;
+    const known = keyring === 'gone' ? [] : keySlots(keyring);
     for (const slot of slots) {
       if (known.some(({ id }) => id === slot)) continue;
       if (!o.dryRun) await o.state.delete(lastUsedName({ tenant, slot }), o.signal);

@@ -28,7 +28,7 @@ describe('a changed keyring', () => {
   it('narrows grants', async () => {
     const { harness, fixture, id } = await setup();
     await harness.open(id);
-    const slots = fixture.keyring.slots.map((slot) => ({ ...slot, grants: [] }));
+    const slots = fixture.keySlots.map((slot) => ({ ...slot, grants: [] }));
     harness.store(resign(next(fixture.keyring, { slots }), harness.sealKeys));
     harness.time += ttl;
     expect((await harness.open(id)).grants).toEqual([]);
@@ -169,7 +169,7 @@ describe('rollback', () => {
   it('refuses another document of the same generation', async () => {
     const { harness, fixture, id } = await setup();
     await harness.open(id);
-    const slots = fixture.keyring.slots.map((slot) => ({ ...slot, label: 'other' }));
+    const slots = fixture.keySlots.map((slot) => ({ ...slot, label: 'other' }));
     harness.store(resign({ ...fixture.keyring, slots }, harness.sealKeys));
     harness.time += ttl;
     expect(await harness.outcome(id)).toBe('AccessDenied');

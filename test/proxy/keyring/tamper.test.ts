@@ -3,15 +3,19 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sealAccessKeyId } from '../../../proxy/keyring/access-keys/access-key-id.ts';
+import { withEscrowSlot } from '../../../proxy/keyring/admin/edit-slots.ts';
 import { generateApiKey } from '../../../proxy/keyring/slots/api-key.ts';
+import type { ApiKeySlot } from '../../../proxy/keyring/slots/api-key-slot.ts';
 import { DEFAULT_KDFS } from '../../../proxy/keyring/slots/kdf.ts';
+import type { Slot } from '../../../proxy/keyring/slots/slot-types.ts';
 import { canonicalJson, type JsonValue } from '../../../proxy/keyring/state/canonical-json.ts';
-import type { Keyring, Slot } from '../../../proxy/keyring/state/document.ts';
+import type { Keyring } from '../../../proxy/keyring/state/document.ts';
 import { slotDigest } from '../../../proxy/keyring/state/macs.ts';
 import { changeAt, flip, type Json, type JsonPath, leafPaths } from '../../helpers/json-paths.ts';
 import {
   CREATED,
   currentRoot,
+  fakeEscrow,
   makeSlot,
   makeTenant,
   newSealKeys,
@@ -25,7 +29,7 @@ const sealKeys = newSealKeys('one', 'two');
 let fixture: TenantFixture;
 let document: Json;
 /** The slot that is opened, and its id. */
-let slot: Slot;
+let slot: ApiKeySlot;
 let accessKeyId: string;
 const at = () => fixture.keyring.slots.indexOf(slot);
 
@@ -42,11 +46,11 @@ beforeAll(async () => {
       { created: CREATED, epoch: 2, state: 'draining' },
       { created: CREATED, epoch: 3, state: 'current' },
     ],
-    removed: [{ digest: '00'.repeat(32), id: '00000001', removed: CREATED }],
+    removed: [{ digest: '00'.repeat(32), id: '00000001', removed: CREATED, type: 'api-key' }],
   });
   document = JSON.parse(fixture.body.toString('utf8'));
   const [key] = fixture.keys;
-  const found = fixture.keyring.slots.find((candidate) => candidate.id === key?.slot);
+  const found = fixture.keySlots.find((candidate) => candidate.id === key?.slot);
   if (key === undefined || found === undefined) throw new Error('The fixture has no slot.');
   slot = found;
   accessKeyId = key.accessKeyId;
@@ -168,7 +172,7 @@ describe('by S alone', () => {
   const isSlotId = (path: JsonPath) => path.join('.') === `slots.${at()}.id`;
   const sorted = (slots: readonly Slot[]) => [...slots].sort((a, b) => (a.id < b.id ? -1 : 1));
   const signed = (change: Partial<Keyring>) => resign({ ...fixture.keyring, ...change }, sealKeys);
-  const replaced = (change: Partial<Slot>) =>
+  const replaced = (change: Partial<ApiKeySlot>) =>
     signed({ slots: fixture.keyring.slots.map((one) => (one === slot ? { ...one, ...change } : one)) });
 
   it('adds no slot, even one that wraps the true root keys', async () => {
@@ -180,7 +184,10 @@ describe('by S alone', () => {
   it('adds no slot in the place of another', async () => {
     const apiKey = generateApiKey();
     const added = { ...(await makeSlot({ tenant: fixture.tenant, roots: fixture.roots, plan: { apiKey } })) };
-    const removed = [...fixture.keyring.removed, { digest: slotDigest(slot), id: slot.id, removed: CREATED }];
+    const removed = [
+      ...fixture.keyring.removed,
+      { digest: slotDigest(slot), id: slot.id, removed: CREATED, type: slot.type },
+    ];
     const others = fixture.keyring.slots.filter((one) => one !== slot);
     const id = sealAccessKeyId({ sealKeys, tenant: fixture.tenant, slot: added.id, apiKey });
     const result = await attempt(
@@ -197,14 +204,14 @@ describe('by S alone', () => {
   });
 
   it('exchanges no commitment, salt or wrap between slots or epochs', async () => {
-    const [other] = fixture.keyring.slots.filter((one) => one !== slot);
+    const [other] = fixture.keySlots.filter((one) => one !== slot);
     const [two, three] = slot.wraps;
     if (other === undefined || two === undefined || three === undefined) throw new Error('The fixture is too small.');
     const swapped = [
       { ...three, epoch: two.epoch },
       { ...two, epoch: three.epoch },
     ];
-    const cases: readonly Partial<Slot>[] = [
+    const cases: readonly Partial<ApiKeySlot>[] = [
       { commitment: other.commitment },
       { salt: other.salt },
       { wraps: other.wraps },
@@ -235,13 +242,12 @@ describe('by S alone', () => {
   });
 
   it('adds no escrow', async () => {
-    const wraps = [2, 3].map((epoch) => ({ enc: base64Of(32), epoch, wrapped: base64Of(48) }));
-    const escrow = { created: CREATED, publicKey: base64Of(32), suite: 1 as const, wraps };
+    const escrow = fakeEscrow({ epochs: [2, 3] });
     const refused = { outcome: 'AccessDenied', events: ['keyring-tampered'], runs: 1 };
-    expect(await attempt(signed({ escrow }))).toEqual(refused);
-    const withEscrow = remac({ ...fixture.keyring, escrow }, currentRoot(fixture.roots));
-    expect((await attempt(resign(withEscrow, sealKeys))).outcome).toBe('opened');
-    const [first, second] = wraps;
+    expect(await attempt(resign(withEscrowSlot(fixture.keyring, escrow), sealKeys))).toEqual(refused);
+    const escrowed = remac(withEscrowSlot(fixture.keyring, escrow), currentRoot(fixture.roots));
+    expect((await attempt(resign(escrowed, sealKeys))).outcome).toBe('opened');
+    const [first, second] = escrow.wraps;
     if (first === undefined || second === undefined) throw new Error('There are two wraps.');
     const exchanged = [
       { ...second, epoch: first.epoch },
@@ -251,10 +257,11 @@ describe('by S alone', () => {
       { ...escrow, publicKey: base64Of(32) },
       { ...escrow, wraps: exchanged },
       { ...escrow, wraps: [first, { ...second, enc: base64Of(32) }] },
-      null,
+      { ...escrow, id: '00000002' },
+      undefined,
     ];
     for (const changed of changes) {
-      expect(await attempt(resign({ ...withEscrow, escrow: changed }, sealKeys))).toEqual(refused);
+      expect(await attempt(resign(withEscrowSlot(escrowed, changed), sealKeys))).toEqual(refused);
     }
   });
 
@@ -264,7 +271,7 @@ describe('by S alone', () => {
     const retired = fixture.keyring.epochs.map((epoch) =>
       epoch.epoch === 2 ? { ...epoch, state: 'retired' as const } : epoch,
     );
-    const slots = fixture.keyring.slots.map((one) => ({ ...one, wraps: one.wraps.filter((wrap) => wrap.epoch !== 2) }));
+    const slots = fixture.keySlots.map((one) => ({ ...one, wraps: one.wraps.filter((wrap) => wrap.epoch !== 2) }));
     expect((await attempt(signed({ epochs: retired, slots }))).outcome).toBe('AccessDenied');
   });
 
@@ -290,7 +297,10 @@ describe('by S alone', () => {
   });
 
   it('takes a slot away with its wraps, and the others still open', async () => {
-    const removed = [...fixture.keyring.removed, { digest: slotDigest(slot), id: slot.id, removed: CREATED }];
+    const removed = [
+      ...fixture.keyring.removed,
+      { digest: slotDigest(slot), id: slot.id, removed: CREATED, type: slot.type },
+    ];
     const slots = fixture.keyring.slots.filter((one) => one !== slot);
     const keyring = signed({ slots, removed: removed.sort((a, b) => (a.id < b.id ? -1 : 1)) });
     expect(await attempt(keyring)).toEqual({ outcome: 'InvalidAccessKeyId', events: [], runs: 0 });

@@ -24,8 +24,8 @@ export function next(keyring: Keyring, change: Partial<Keyring>): Keyring {
 export function revoke(harness: TenancyHarness, fixture: TenantFixture): Keyring {
   const [key] = fixture.keys;
   const slots = fixture.keyring.slots.filter((slot) => slot.id !== key?.slot);
-  const removed = fixture.keyring.slots
+  const removed = fixture.keySlots
     .filter((slot) => slot.id === key?.slot)
-    .map((slot) => ({ digest: slotDigest(slot), id: slot.id, removed: CREATED }));
+    .map((slot) => ({ digest: slotDigest(slot), id: slot.id, removed: CREATED, type: slot.type }));
   return resign(next(fixture.keyring, { slots, removed }), harness.sealKeys);
 }

@@ -358,7 +358,7 @@ describe('what does not open', () => {
     await writeFile(join(directory, 'altered.json'), JSON.stringify(parsed));
     await writeFile(join(directory, 'spaced.json'), JSON.stringify(JSON.parse(keyring), null, 2));
     const cases = [
-      [args(inside('keyring.json')), other.secretAccessKey, 'opens none of the 1 slots'],
+      [args(inside('keyring.json')), other.secretAccessKey, 'opens none of the 1 keys'],
       [args(inside('altered.json')), owner.secretAccessKey, 'root MAC does not match'],
       [args(inside('spaced.json')), owner.secretAccessKey, 'not in canonical form'],
       [args(inside('keyring.json')), '', 'An API key is needed'],

@@ -11,8 +11,10 @@ import { openLocalBackend } from '../../../proxy/backend/local/local.ts';
 import { decryptCommand } from '../../../proxy/cli/decrypt.ts';
 import { writeSecretFile } from '../../../proxy/cli/secret-file.ts';
 import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
-import { sealEscrow } from '../../../proxy/keyring/slots/escrow.ts';
+import { withEscrowSlot } from '../../../proxy/keyring/admin/edit-slots.ts';
 import { generateEscrowKey, renderEscrowKeyFile } from '../../../proxy/keyring/slots/escrow-key.ts';
+import { escrowSlot } from '../../../proxy/keyring/slots/escrow-slot.ts';
+import { slotsOfType } from '../../../proxy/keyring/slots/slot-types.ts';
 import { canonicalJson } from '../../../proxy/keyring/state/canonical-json.ts';
 import { type Keyring, parseKeyring } from '../../../proxy/keyring/state/document.ts';
 import { keyringName } from '../../../proxy/keyring/state/records.ts';
@@ -109,17 +111,19 @@ test('is refused with another key, without an escrow, with a forged one, and wit
     return name;
   };
   const roots = new Map([[1, createSecretKey(randomBytes(32))]]);
-  const foreign = await sealEscrow({ publicKey: escrow.publicKey, tenant, roots, now: new Date() });
-  const [wrap] = keyring.escrow?.wraps ?? [];
-  if (keyring.escrow === null || wrap === undefined) throw new Error('The tenant is escrowed.');
-  const damaged = { ...keyring.escrow, wraps: [{ ...wrap, wrapped: randomBytes(48).toString('base64') }] };
+  const [slot] = slotsOfType(keyring, 'escrow');
+  const [wrap] = slot?.wraps ?? [];
+  if (slot === undefined || wrap === undefined) throw new Error('The tenant is escrowed.');
+  const { publicKey } = escrow;
+  const foreign = await escrowSlot.seal({ publicKey, id: slot.id, tenant, roots, now: new Date() });
+  const damaged = { ...slot, wraps: [{ ...wrap, wrapped: randomBytes(48).toString('base64') }] };
   const sealKeys = SealKeys.parse(sealKey);
   const cases: readonly (readonly [keyFile: string, keyringFile: string, reason: RegExp])[] = [
     ['other.key', 'keyring.json', /another escrow key/],
-    ['escrow.key', await write('none.json', { ...keyring, escrow: null }), /no escrow/],
+    ['escrow.key', await write('none.json', withEscrowSlot(keyring, undefined)), /no escrow/],
     // Made by somebody who has S, even: the root MAC is what tells.
-    ['escrow.key', await write('foreign.json', resign({ ...keyring, escrow: foreign }, sealKeys)), /was altered/],
-    ['escrow.key', await write('damaged.json', { ...keyring, escrow: damaged }), /was altered/],
+    ['escrow.key', await write('foreign.json', resign(withEscrowSlot(keyring, foreign), sealKeys)), /was altered/],
+    ['escrow.key', await write('damaged.json', withEscrowSlot(keyring, damaged)), /was altered/],
     ['escrow.key', 'escrow.key', /not JSON/],
     ['keyring.json', 'keyring.json', /holds no escrow private key/],
     ['absent', 'keyring.json', /cannot be read \(ENOENT\)/],

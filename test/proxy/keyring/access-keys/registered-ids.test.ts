@@ -148,7 +148,7 @@ describe('look-up', () => {
   it('stops with its slot, whatever is cached of the record', async () => {
     const { harness, fixture, id, outcome } = await setup();
     expect(await outcome(id)).toBe('opened');
-    const slots = fixture.keyring.slots.map((slot) => ({ ...slot, status: 'inactive' as const }));
+    const slots = fixture.keySlots.map((slot) => ({ ...slot, status: 'inactive' as const }));
     harness.store(resign({ ...fixture.keyring, slots, generation: 2 }, harness.sealKeys));
     harness.tenancy.noteGeneration(fixture.tenant, 2);
     expect(await outcome(id)).toBe('InvalidAccessKeyId');

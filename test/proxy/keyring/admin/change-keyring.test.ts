@@ -9,9 +9,11 @@ import {
   openKeyring,
   readKeyring,
 } from '../../../../proxy/keyring/admin/change-keyring.ts';
+import { slotOf, withoutSlot, withTerms } from '../../../../proxy/keyring/admin/edit-slots.ts';
+import type { OperatorTerms } from '../../../../proxy/keyring/slots/slot-terms.ts';
+import { keySlotOf, keySlots } from '../../../../proxy/keyring/slots/slot-types.ts';
 import type { Keyring } from '../../../../proxy/keyring/state/document.ts';
 import { Generations } from '../../../../proxy/keyring/state/generations.ts';
-import { slotDigest } from '../../../../proxy/keyring/state/macs.ts';
 import { KeyringTampered, UnknownTenant } from '../../../../proxy/keyring/state/records.ts';
 import { KEPT_REMOVED_SLOTS, KEYRING_CHANGE_ATTEMPTS } from '../../../../proxy/limits.ts';
 import { CREATED, makeSlot, makeTenant, newSealKeys, resign } from '../../../helpers/keyring-fixture.ts';
@@ -38,20 +40,11 @@ async function setup(o: { versioned?: boolean } = {}) {
   return { harness, fixture, deps, changes, first, second, tenant: fixture.tenant };
 }
 
-const relabelled = (slot: string, label: string) => (keyring: Keyring) => ({
-  ...keyring,
-  slots: keyring.slots.map((one) => (one.id === slot ? { ...one, label } : one)),
-});
+const relabelled = (slot: string, label: string) => (keyring: Keyring) => withTerms(keyring, slot, { label });
 
 const without = (slot: string) => (keyring: Keyring) => {
-  const gone = keyring.slots.find((one) => one.id === slot);
-  if (gone === undefined) throw new KeyringConflict(keyring.tenant);
-  const removed = [...keyring.removed, { digest: slotDigest(gone), id: slot, removed: CREATED }];
-  return {
-    ...keyring,
-    slots: keyring.slots.filter((one) => one !== gone),
-    removed: removed.sort((a, b) => (a.id < b.id ? -1 : 1)),
-  };
+  if (keySlotOf(keyring, slot) === undefined) throw new KeyringConflict(keyring.tenant);
+  return withoutSlot(keyring, slot, new Date(CREATED));
 };
 
 describe('read', () => {
@@ -89,10 +82,7 @@ describe('open', () => {
 
   it('refuses an inactive or expired slot, an unknown tenant and a removed slot before any KDF', async () => {
     const { harness, deps, first, second, tenant } = await setup();
-    const terms = (change: object) => (keyring: Keyring) => ({
-      ...keyring,
-      slots: keyring.slots.map((one) => (one.id === first.slot ? { ...one, ...change } : one)),
-    });
+    const terms = (change: Partial<OperatorTerms>) => (keyring: Keyring) => withTerms(keyring, first.slot, change);
     const refused = async () =>
       expect(openKeyring(deps, first.key, signal)).rejects.toMatchObject({ code: 'InvalidAccessKeyId' });
     await changeKeyring(deps, tenant, terms({ status: 'inactive' }), signal);
@@ -150,20 +140,16 @@ describe('change by the operator', () => {
 
   it('of several at once loses none', async () => {
     const { harness, fixture, deps, tenant, first } = await setup();
-    const add = (bucket: string) => (keyring: Keyring) => ({
-      ...keyring,
-      slots: keyring.slots.map((one) =>
-        one.id === first.slot
-          ? { ...one, grants: [...one.grants, { bucket, prefix: '', access: 'read-only' as const }] }
-          : one,
-      ),
-    });
+    const add = (bucket: string) => (keyring: Keyring) => {
+      const { id, grants } = slotOf(keyring, first.slot);
+      return withTerms(keyring, id, { grants: [...grants, { bucket, prefix: '', access: 'read-only' }] });
+    };
     // In the worst case the last one has to wait for all others.
     const names = Array.from({ length: KEYRING_CHANGE_ATTEMPTS - 1 }, (_, index) => `bucket-${index}`);
     await Promise.all(names.map((name) => changeKeyring(deps, tenant, add(name), signal)));
     const { keyring } = await readKeyring(deps, tenant, signal);
-    const grants = keyring.slots.find((one) => one.id === first.slot)?.grants.map(({ bucket }) => bucket);
-    expect(grants?.toSorted()).toEqual(['data', ...names].sort());
+    const grants = slotOf(keyring, first.slot).grants.map(({ bucket }) => bucket);
+    expect(grants.toSorted()).toEqual(['data', ...names].sort());
     expect(keyring.generation).toBe(fixture.keyring.generation + names.length);
     expect(await harness.outcome(first.accessKeyId)).toBe('opened');
   });
@@ -200,6 +186,7 @@ describe('change with the root keys', () => {
       digest: '00'.repeat(32),
       id: index.toString(16).padStart(8, '0'),
       removed: new Date(Date.parse(CREATED) + 1000 * ((index * 7) % 1000)).toISOString().replace('.000', ''),
+      type: 'api-key' as const,
     }));
     const full = await makeTenant({ sealKeys: harness.sealKeys, tenant, slots: [{ apiKey: first.apiKey }], removed });
     harness.store(full.keyring);
@@ -224,7 +211,7 @@ describe('change with the root keys', () => {
     const opened = await openKeyring(deps, first.key, signal);
     await changeKeyring(deps, tenant, relabelled(second.slot, 'theirs'), signal);
     const { keyring } = await changeKeyring(deps, opened, relabelled(first.slot, 'mine'), signal);
-    const labels = Object.fromEntries(keyring.slots.map(({ id, label }) => [id, label]));
+    const labels = Object.fromEntries(keySlots(keyring).map(({ id, label }) => [id, label]));
     expect(labels).toEqual({ [first.slot]: 'mine', [second.slot]: 'theirs' });
 
     await changeKeyring(deps, tenant, without(first.slot), signal);

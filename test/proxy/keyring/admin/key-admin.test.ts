@@ -9,6 +9,7 @@ import {
   type KeyringDeps,
   readKeyring,
 } from '../../../../proxy/keyring/admin/change-keyring.ts';
+import { slotOf } from '../../../../proxy/keyring/admin/edit-slots.ts';
 import { type IssuedKey, KeyAdmin } from '../../../../proxy/keyring/admin/key-admin.ts';
 import {
   LastKey,
@@ -20,6 +21,7 @@ import {
 import { InvalidGrant } from '../../../../proxy/keyring/grants.ts';
 import { apiKeyFromText } from '../../../../proxy/keyring/slots/api-key.ts';
 import { DEFAULT_KDFS, isStronger, type Kdf, KdfRunner } from '../../../../proxy/keyring/slots/kdf.ts';
+import { keySlots } from '../../../../proxy/keyring/slots/slot-types.ts';
 import { upgradeKdf } from '../../../../proxy/keyring/slots/upgrade-kdf.ts';
 import { StateStore } from '../../../../proxy/keyring/state/state.ts';
 import { Tenancy } from '../../../../proxy/keyring/tenancy.ts';
@@ -111,7 +113,7 @@ describe('create', () => {
       const issued = await admin.create(caller, { apiKey }, signal);
       expect(issued.secretAccessKey).toBeUndefined();
       expect(await outcome(issued.accessKeyId)).toBe(root);
-      expect((await keyring()).slots.find(({ id }) => id === issued.slot)?.kdf).toEqual(DEFAULT_KDFS.argon2id);
+      expect(slotOf(await keyring(), issued.slot).kdf).toEqual(DEFAULT_KDFS.argon2id);
       made += 1;
     }
     expect(made).toBe(4);
@@ -171,7 +173,9 @@ describe('rotate', () => {
     const short = await setup({ slots: [{ expires: '2026-06-01T00:30:00Z' }] });
     const rotated = await short.admin.rotate(short.caller, { graceSeconds: 3600 }, signal);
     expect(rotated.replacedUntil).toBe('2026-06-01T00:30:00Z');
-    expect((await short.keyring()).slots.map(({ expires }) => expires)).toEqual(Array(2).fill('2026-06-01T00:30:00Z'));
+    expect(keySlots(await short.keyring()).map(({ expires }) => expires)).toEqual(
+      Array(2).fill('2026-06-01T00:30:00Z'),
+    );
   });
 
   it('goes on for ever: more often than a keyring has room for removed slots, with grace and without', async () => {
@@ -393,10 +397,13 @@ describe('seal keys', () => {
     expect(await moved.resign(tenant, signal)).toBe(true);
     expect(await moved.resign(tenant, signal)).toBe(false);
     const { keyring } = await readKeyring(later, tenant, signal);
-    expect([keyring.operatorKid, keyring.slots.map(({ idKid }) => idKid)]).toEqual(['two', ['one', 'one']]);
+    expect([keyring.operatorKid, keySlots(keyring).map(({ idKid }) => idKid)]).toEqual(['two', ['one', 'one']]);
     const issued = await moved.reissue(harness.unseal(key.accessKeyId), {}, signal);
     const short = await moved.reissue(await under(both).resolve(registered.accessKeyId, signal), {}, signal);
-    expect((await readKeyring(later, tenant, signal)).keyring.slots.map(({ idKid }) => idKid)).toEqual(['two', 'two']);
+    expect(keySlots((await readKeyring(later, tenant, signal)).keyring).map(({ idKid }) => idKid)).toEqual([
+      'two',
+      'two',
+    ]);
     const ids = [key.accessKeyId, registered.accessKeyId, issued.accessKeyId, short.accessKeyId];
     expect(await Promise.all(ids.map((id) => outcome(id, under(both))))).toEqual([root, root, root, root]);
 

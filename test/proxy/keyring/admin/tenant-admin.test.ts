@@ -144,7 +144,6 @@ describe('list and show', () => {
       sealKey: harness.sealKeys.active.kid,
       serverManaged: false,
       epochs: [{ created, epoch: 1, state: 'current' }],
-      escrow: null,
       keys: [
         {
           slot: harness.unseal(made.accessKeyId).slot,
@@ -163,6 +162,7 @@ describe('list and show', () => {
           grants,
         },
       ],
+      otherSlots: [],
       removedKeys: [],
     });
   });
@@ -185,7 +185,7 @@ describe('list and show', () => {
 
   it('count expired and inactive keys out and name removed ones', async () => {
     const { harness, admin } = await setup();
-    const removed = [{ digest: '00'.repeat(32), id: '00000001', removed: CREATED }];
+    const removed = [{ digest: '00'.repeat(32), id: '00000001', removed: CREATED, type: 'api-key' as const }];
     const fixture = await makeTenant({
       sealKeys: harness.sealKeys,
       slots: [{ expires: '2026-06-01T00:00:00Z' }, {}, { status: 'inactive' }],

@@ -12,24 +12,27 @@ import { writeSecretFile } from '../../../../proxy/cli/secret-file.ts';
 import { tenantRecover } from '../../../../proxy/cli/tenant-recover.ts';
 import { unsealAccessKeyId } from '../../../../proxy/keyring/access-keys/access-key-id.ts';
 import { type KeyringDeps, readKeyring } from '../../../../proxy/keyring/admin/change-keyring.ts';
+import { withEscrowSlot } from '../../../../proxy/keyring/admin/edit-slots.ts';
 import { KeyAdmin } from '../../../../proxy/keyring/admin/key-admin.ts';
 import { recoverTenant } from '../../../../proxy/keyring/admin/recover-tenant.ts';
 import { TenantAdmin } from '../../../../proxy/keyring/admin/tenant-admin.ts';
-import { sealEscrow } from '../../../../proxy/keyring/slots/escrow.ts';
 import {
   type EscrowPrivateKey,
   generateEscrowKey,
   renderEscrowKeyFile,
 } from '../../../../proxy/keyring/slots/escrow-key.ts';
+import { type EscrowSlot, escrowSlot } from '../../../../proxy/keyring/slots/escrow-slot.ts';
 import { NotRecoverable } from '../../../../proxy/keyring/slots/escrowed-roots.ts';
 import { processKdfRunner } from '../../../../proxy/keyring/slots/kdf.ts';
+import { keySlots, slotsOfType } from '../../../../proxy/keyring/slots/slot-types.ts';
 import { canonicalJson } from '../../../../proxy/keyring/state/canonical-json.ts';
 import type { Keyring } from '../../../../proxy/keyring/state/document.ts';
+import { slotDigest } from '../../../../proxy/keyring/state/macs.ts';
 import { KeyringTampered, keyringName } from '../../../../proxy/keyring/state/records.ts';
 import { MAX_KEYRING_SLOTS } from '../../../../proxy/limits.ts';
 import type { SecurityEvent } from '../../../../proxy/observe/events.ts';
 import { type Bench, openBench, temporaryStore } from '../../../helpers/bench.ts';
-import { resign } from '../../../helpers/keyring-fixture.ts';
+import { CREATED, resign } from '../../../helpers/keyring-fixture.ts';
 import { FULL_ACCESS, startTestProxy, type TestProxy, type TestTenant } from '../../../helpers/proxy.ts';
 import { sendSigned } from '../../../helpers/raw-client.ts';
 import { WatchedBackend } from '../../../helpers/watched-backend.ts';
@@ -85,6 +88,8 @@ const eventsOf = (proxy: TestProxy, kind: string) => proxy.log.filter((line) => 
 const sealed = (proxy: TestProxy, count = 1) =>
   vi.waitFor(() => expect(eventsOf(proxy, 'escrow-sealed')).toHaveLength(count), { timeout: 10_000 });
 const keyringOf = async (tenant: string): Promise<Keyring> => (await readKeyring(deps, tenant, signal())).keyring;
+const escrowIn = (keyring: Keyring) => slotsOfType(keyring, 'escrow')[0];
+const escrowOf = async (tenant: string) => escrowIn(await keyringOf(tenant));
 const recover = (tenant: string, by = key) =>
   recoverTenant(deps, { tenant, key: by, grants: FULL_ACCESS, label: '', expires: NEVER }, signal());
 
@@ -93,7 +98,7 @@ describe('a tenant made under the setting', () => {
     await withEscrow(key, async (proxy) => {
       const lost = await proxy.createTenant();
       await put(proxy, lost, 'recovered');
-      expect((await keyringOf(lost.tenant)).escrow).toMatchObject({
+      expect(await escrowOf(lost.tenant)).toMatchObject({
         suite: 1,
         publicKey: key.publicKey.toString('base64'),
       });
@@ -105,10 +110,10 @@ describe('a tenant made under the setting', () => {
       expect(await get(proxy, lost, 'after')).toBe('content of after');
       expect(events.at(-1)).toMatchObject({ kind: 'tenant-recovered', tenant: lost.tenant });
       const admin = new TenantAdmin({ ...deps });
-      expect((await admin.show(lost.tenant)).escrow).toMatchObject({
-        publicKey: key.publicKey.toString('base64'),
-        epochs: [1],
-      });
+      const publicKey = key.publicKey.toString('base64');
+      const { otherSlots, keys, serverManaged } = await admin.show(lost.tenant);
+      expect(otherSlots).toMatchObject([{ type: 'escrow', epochs: [1], details: { publicKey } }]);
+      expect([keys.length, serverManaged]).toEqual([2, false]);
       // Nothing had to be sealed later.
       expect(eventsOf(proxy, 'escrow-sealed')).toEqual([]);
     });
@@ -133,7 +138,7 @@ describe('a tenant that was there before the setting', () => {
       expect(eventsOf(proxy, 'escrow-sealed')).toMatchObject([{ tenant: signsIn.tenant }]);
       expect(await get(proxy, await recover(signsIn.tenant), signsIn.tenant)).toBe(`content of ${signsIn.tenant}`);
       await expect(recover(staysAway.tenant)).rejects.toThrow(/no escrow/);
-      expect((await keyringOf(staysAway.tenant)).escrow).toBeNull();
+      expect(await escrowOf(staysAway.tenant)).toBeUndefined();
     });
   });
 
@@ -143,7 +148,7 @@ describe('a tenant that was there before the setting', () => {
       withEscrow(key, async (two) => {
         const requests = [one, two, one, two, one, two].map((proxy, at) => put(proxy, tenant, `many-${at}`));
         expect((await Promise.all(requests)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
-        await expect.poll(async () => (await keyringOf(tenant.tenant)).escrow).not.toBeNull();
+        await expect.poll(() => escrowOf(tenant.tenant)).toBeDefined();
         await vi.waitFor(() =>
           expect([...eventsOf(one, 'escrow-sealed'), ...eventsOf(two, 'escrow-sealed')]).toHaveLength(1),
         );
@@ -164,7 +169,7 @@ describe('a tenant that was there before the setting', () => {
       await vi.waitFor(() => expect(eventsOf(proxy, 'escrow-failed')).toHaveLength(1), { timeout: 10_000 });
       expect(await get(proxy, tenant, 'unwritable')).toBe('content of unwritable');
     });
-    expect((await keyringOf(tenant.tenant)).escrow).toBeNull();
+    expect(await escrowOf(tenant.tenant)).toBeUndefined();
   });
 
   test('is not held up: its request is answered while the escrow has not been written', async () => {
@@ -218,22 +223,31 @@ describe('a keyring whose escrow was changed by someone who holds S', () => {
       return own;
     });
 
+  const altered = (own: Keyring, change: Partial<EscrowSlot>) => {
+    const slot = escrowIn(own);
+    return withEscrowSlot(own, slot && { ...slot, ...change });
+  };
+
   const FORGED: Readonly<Record<string, Change>> = {
     'root keys that are not its own, sealed to the right public key': async (own) => {
       const roots = new Map([[1, createSecretKey(randomBytes(32))]]);
       const { publicKey } = key;
-      return { ...own, escrow: await sealEscrow({ publicKey, tenant: own.tenant, roots, now: new Date() }) };
+      const id = escrowIn(own)?.id ?? '';
+      const { tenant } = own;
+      return withEscrowSlot(own, await escrowSlot.seal({ publicKey, id, tenant, roots, now: new Date() }));
     },
-    "another tenant's escrow": (own, other) => ({ ...own, escrow: other.escrow }),
-    'no escrow': (own) => ({ ...own, escrow: null }),
-    'another creation time': (own) => ({
-      ...own,
-      escrow: own.escrow && { ...own.escrow, created: '2020-01-01T00:00:00Z' },
-    }),
-    "the attacker's public key": (own) => ({
-      ...own,
-      escrow: own.escrow && { ...own.escrow, publicKey: generateEscrowKey().publicKey.toString('base64') },
-    }),
+    "another tenant's escrow": (own, other) => withEscrowSlot(own, escrowIn(other)),
+    "another tenant's wraps": (own, other) => altered(own, { wraps: escrowIn(other)?.wraps ?? [] }),
+    'no escrow': (own) => withEscrowSlot(own, undefined),
+    'no escrow, and in its place a removed key': (own) => {
+      const slot = escrowIn(own);
+      if (slot === undefined) throw new Error('The tenant is escrowed.');
+      const removed = { digest: slotDigest(slot), id: slot.id, removed: CREATED, type: 'api-key' as const };
+      return { ...withEscrowSlot(own, undefined), removed: [removed] };
+    },
+    'another id': (own) => altered(own, { id: 'ffffffff' }),
+    'another creation time': (own) => altered(own, { created: '2020-01-01T00:00:00Z' }),
+    "the attacker's public key": (own) => altered(own, { publicKey: generateEscrowKey().publicKey.toString('base64') }),
   };
 
   test.each(Object.entries(FORGED))('%s: neither recovered nor served', async (_name, change) => {
@@ -269,8 +283,7 @@ describe('sealgate tenant recover', () => {
     const made = JSON.parse(out[0] ?? '') as TestTenant;
     expect(Object.keys(made)).toEqual(['tenant', 'slot', 'accessKeyId', 'secretAccessKey']);
     expect(await get(plain.proxy, made, 'elsewhere')).toBe('AccessDenied');
-    const { slots } = await keyringOf(tenant);
-    expect(slots.find(({ label }) => label === 'recovered')).toMatchObject({
+    expect(keySlots(await keyringOf(tenant)).find(({ label }) => label === 'recovered')).toMatchObject({
       expires: '2099-01-01T00:00:00Z',
       grants: [{ bucket: 'one', prefix: '', access: 'read-only' }],
     });

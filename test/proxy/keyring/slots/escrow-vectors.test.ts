@@ -4,12 +4,13 @@
  */
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { openEscrow } from '../../../../proxy/keyring/slots/escrow.ts';
 import {
   generateEscrowKey,
   parseEscrowKeyFile,
   renderEscrowKeyFile,
 } from '../../../../proxy/keyring/slots/escrow-key.ts';
+import { escrowSlot } from '../../../../proxy/keyring/slots/escrow-slot.ts';
+import { slotsOfType } from '../../../../proxy/keyring/slots/slot-types.ts';
 import { currentEpoch } from '../../../../proxy/keyring/state/document.ts';
 import { hasRootMac } from '../../../../proxy/keyring/state/macs.ts';
 import { verifyKeyring } from '../../../../proxy/keyring/state/records.ts';
@@ -28,8 +29,9 @@ function keyOf(hex: string) {
 async function resultOf(vector: EscrowVector): Promise<EscrowVector['result']> {
   const { tenant } = JSON.parse(vector.keyring) as { tenant: string };
   const keyring = verifyKeyring(Buffer.from(vector.keyring), { tenant, sealKeys: vectorSealKeys(vector.sealKeys) });
-  if (keyring.escrow === null) throw new Error('A vector has no escrow.');
-  const opened = await openEscrow({ escrow: keyring.escrow, tenant, key: keyOf(vector.privateKey) });
+  const [slot] = slotsOfType(keyring, 'escrow');
+  if (slot === undefined) return 'escrow';
+  const opened = await escrowSlot.open({ slot, tenant, key: keyOf(vector.privateKey) });
   if ('failure' in opened) return 'escrow';
   const root = opened.roots.get(currentEpoch(keyring));
   if (root === undefined || !hasRootMac(keyring, root)) return 'root-mac';

@@ -7,7 +7,6 @@ import { createSecretKey, randomBytes } from 'node:crypto';
 import { AEAD_AES_128_GCM, CipherSuite, KDF_HKDF_SHA256, KEM_DHKEM_X25519_HKDF_SHA256 } from 'hpke';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { newTenantId } from '../../../../proxy/keyring/ids.ts';
-import { openEscrow, sealEscrow } from '../../../../proxy/keyring/slots/escrow.ts';
 import {
   type EscrowPrivateKey,
   generateEscrowKey,
@@ -16,18 +15,25 @@ import {
   parseEscrowPublicKey,
   renderEscrowKeyFile,
 } from '../../../../proxy/keyring/slots/escrow-key.ts';
-import type { RootKeys } from '../../../../proxy/keyring/slots/slot.ts';
-import type { Escrow } from '../../../../proxy/keyring/state/document.ts';
+import { type EscrowSlot, escrowSlot } from '../../../../proxy/keyring/slots/escrow-slot.ts';
+import type { RootKeys } from '../../../../proxy/keyring/slots/slot-type.ts';
 
 const NOW = new Date('2026-01-02T03:04:05Z');
 const tenant = newTenantId();
+const id = '0123abcd';
 const key = generateEscrowKey();
 const newRoots = (...epochs: readonly number[]): RootKeys =>
   new Map(epochs.map((epoch) => [epoch, createSecretKey(randomBytes(32))]));
 const roots = newRoots(1, 2, 7);
 
 const seal = (o: { to?: EscrowPrivateKey; of?: string; roots?: RootKeys } = {}) =>
-  sealEscrow({ publicKey: (o.to ?? key).publicKey, tenant: o.of ?? tenant, roots: o.roots ?? roots, now: NOW });
+  escrowSlot.seal({
+    id,
+    publicKey: (o.to ?? key).publicKey,
+    tenant: o.of ?? tenant,
+    roots: o.roots ?? roots,
+    now: NOW,
+  });
 
 /** Public keys of small order, little-endian (RFC 7748; the list of curve25519's small subgroup, canonical and not). */
 const LOW_ORDER = [
@@ -40,9 +46,9 @@ const LOW_ORDER = [
   'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
 ].map((hex) => Buffer.from(hex, 'hex'));
 
-let escrow: Escrow;
-let again: Escrow;
-let ofStranger: Escrow;
+let escrow: EscrowSlot;
+let again: EscrowSlot;
+let ofStranger: EscrowSlot;
 beforeAll(async () => {
   [escrow, again, ofStranger] = [
     await seal(),
@@ -51,11 +57,11 @@ beforeAll(async () => {
   ];
 });
 
-const withWrap = (index: number, change: Partial<Escrow['wraps'][number]>): Escrow => ({
+const withWrap = (index: number, change: Partial<EscrowSlot['wraps'][number]>): EscrowSlot => ({
   ...escrow,
   wraps: escrow.wraps.map((wrap, at) => (at === index ? { ...wrap, ...change } : wrap)),
 });
-const wrapOf = (of: Escrow, index: number) => {
+const wrapOf = (of: EscrowSlot, index: number) => {
   const wrap = of.wraps[index];
   if (wrap === undefined) throw new Error('There is no such wrap.');
   return wrap;
@@ -67,7 +73,7 @@ const flipped = (base64: string, at: number) => {
 };
 
 test('the private key opens every epoch to its root key', async () => {
-  const opened = await openEscrow({ escrow, tenant, key });
+  const opened = await escrowSlot.open({ slot: escrow, tenant, key });
   if (!('roots' in opened)) throw new Error(opened.failure);
   expect([...opened.roots.keys()]).toEqual([1, 2, 7]);
   for (const [epoch, root] of roots) expect(opened.roots.get(epoch)?.equals(root)).toBe(true);
@@ -79,7 +85,7 @@ test('no encapsulation occurs twice: each wrap has a key of its own', () => {
   expect(new Set(seen).size).toBe(6);
 });
 
-const TAMPERED: Readonly<Record<string, () => Escrow>> = {
+const TAMPERED: Readonly<Record<string, () => EscrowSlot>> = {
   'another tenant': () => ofStranger,
   "one wrap of another tenant's": () => withWrap(0, wrapOf(ofStranger, 0)),
   'the wraps of two epochs exchanged': () => withWrap(0, { ...wrapOf(escrow, 1), epoch: wrapOf(escrow, 0).epoch }),
@@ -91,6 +97,7 @@ const TAMPERED: Readonly<Record<string, () => Escrow>> = {
   'a tag cut to four bytes': () =>
     withWrap(0, { wrapped: Buffer.from(wrapOf(escrow, 0).wrapped, 'base64').subarray(0, 36).toString('base64') }),
   'another creation time': () => ({ ...escrow, created: '2026-01-02T03:04:06Z' }),
+  'another id': () => ({ ...escrow, id: '0123abce' }),
   'the last of several wraps damaged': () => withWrap(2, { wrapped: flipped(wrapOf(escrow, 2).wrapped, 0) }),
   ...Object.fromEntries(
     LOW_ORDER.map((point) => [
@@ -102,7 +109,7 @@ const TAMPERED: Readonly<Record<string, () => Escrow>> = {
 
 describe('does not open', () => {
   test.each(Object.entries(TAMPERED))('%s', async (_name, make) => {
-    expect(await openEscrow({ escrow: make(), tenant, key })).toEqual({ failure: 'damaged' });
+    expect(await escrowSlot.open({ slot: make(), tenant, key })).toEqual({ failure: 'damaged' });
   });
 
   test('with any byte of an encapsulation or of a sealed key changed', async () => {
@@ -114,7 +121,7 @@ describe('does not open', () => {
       for (let at = 0; at < bytes; at++) {
         // The highest bit of a public key is ignored (RFC 7748, section 5), yet the KEM hashes the key as it was sent.
         const changed = withWrap(1, { [member]: flipped(wrapOf(escrow, 1)[member], at) });
-        expect(await openEscrow({ escrow: changed, tenant, key })).toEqual({ failure: 'damaged' });
+        expect(await escrowSlot.open({ slot: changed, tenant, key })).toEqual({ failure: 'damaged' });
         cases += 1;
       }
     }
@@ -122,15 +129,15 @@ describe('does not open', () => {
   });
 
   test('under another tenant', async () => {
-    expect(await openEscrow({ escrow, tenant: newTenantId(), key })).toEqual({ failure: 'damaged' });
+    expect(await escrowSlot.open({ slot: escrow, tenant: newTenantId(), key })).toEqual({ failure: 'damaged' });
   });
 
   test('with another private key, whatever public key the member names', async () => {
     const other = generateEscrowKey();
-    expect(await openEscrow({ escrow, tenant, key: other })).toEqual({ failure: 'other-key' });
+    expect(await escrowSlot.open({ slot: escrow, tenant, key: other })).toEqual({ failure: 'wrong-key' });
     const renamed = { ...escrow, publicKey: other.publicKey.toString('base64') };
-    expect(await openEscrow({ escrow: renamed, tenant, key: other })).toEqual({ failure: 'damaged' });
-    expect(await openEscrow({ escrow: renamed, tenant, key })).toEqual({ failure: 'other-key' });
+    expect(await escrowSlot.open({ slot: renamed, tenant, key: other })).toEqual({ failure: 'damaged' });
+    expect(await escrowSlot.open({ slot: renamed, tenant, key })).toEqual({ failure: 'wrong-key' });
   });
 });
 

@@ -4,7 +4,7 @@ import { DEFAULT_KDFS } from '../../../../proxy/keyring/slots/kdf.ts';
 import { canonicalJson, type JsonValue } from '../../../../proxy/keyring/state/canonical-json.ts';
 import { KeyringMalformed, parseKeyring, serializeKeyring } from '../../../../proxy/keyring/state/document.ts';
 import { changeAt, type Json, type JsonPath, leafPaths, objectPaths, valueAt } from '../../../helpers/json-paths.ts';
-import { CREATED, makeTenant, newSealKeys, type TenantFixture } from '../../../helpers/keyring-fixture.ts';
+import { CREATED, fakeEscrow, makeTenant, newSealKeys, type TenantFixture } from '../../../helpers/keyring-fixture.ts';
 
 const REGISTERED = { accessKeyId: 'registered' as const, registeredIds: ['SGRKAAAAAAAAAAAAAAAA'] };
 let fixture: TenantFixture;
@@ -17,24 +17,16 @@ beforeAll(async () => {
       { ...REGISTERED, label: 'a', expires: '2030-01-01T00:00:00Z' },
       { ...REGISTERED, kdfUpgrade: DEFAULT_KDFS.argon2id },
     ],
-    escrow: {
-      created: CREATED,
-      publicKey: Buffer.alloc(32, 1).toString('base64'),
-      suite: 1,
-      wraps: [2, 3].map((epoch) => ({
-        enc: Buffer.alloc(32, epoch).toString('base64'),
-        epoch,
-        wrapped: Buffer.alloc(48, epoch).toString('base64'),
-      })),
-    },
+    // The last of the slots.
+    escrow: fakeEscrow({ epochs: [2, 3], id: 'ffffffff' }),
     epochs: [
       { created: CREATED, epoch: 1, state: 'retired' },
       { created: CREATED, epoch: 2, state: 'draining' },
       { created: CREATED, epoch: 3, state: 'current' },
     ],
     removed: [
-      { digest: '00'.repeat(32), id: '00000001', removed: CREATED },
-      { digest: '11'.repeat(32), id: '00000002', removed: CREATED },
+      { digest: '00'.repeat(32), id: '00000001', removed: CREATED, type: 'api-key' },
+      { digest: '11'.repeat(32), id: '00000002', removed: CREATED, type: 'api-key' },
     ],
   });
   document = JSON.parse(fixture.body.toString('utf8'));
@@ -140,17 +132,23 @@ const VALUES: readonly (readonly [name: string, path: JsonPath, value: Json])[] 
   ['a wrap of 44 bytes', ['slots', 0, 'wraps', 0, 'wrapped'], Buffer.alloc(44).toString('base64')],
   ['a wrap salt of 31 bytes', ['slots', 0, 'wraps', 0, 'salt'], Buffer.alloc(31).toString('base64')],
   ['no wraps', ['slots', 0, 'wraps'], []],
-  ['another slot type', ['slots', 0, 'type'], 'kms'],
+  ['a slot of a type that is not known', ['slots', 0, 'type'], 'kms'],
+  ['a slot whose type is a member of every object', ['slots', 0, 'type'], 'constructor'],
+  ['an API key called an escrow', ['slots', 0, 'type'], 'escrow'],
+  ['an escrow called an API key', ['slots', 2, 'type'], 'api-key'],
+  ['a removed slot of no type', ['removed', 0, 'type'], ''],
+  ['a removed slot of a type that is not known', ['removed', 0, 'type'], 'kms'],
+  ['a removed escrow, which only the root key can remove', ['removed', 0, 'type'], 'escrow'],
   ['another KDF', ['slots', 0, 'kdf'], { name: 'none' }],
   ['a weak KDF', ['slots', 0, 'kdf'], { name: 'pbkdf2-sha256', iterations: 1 }],
   ['a ruinous KDF', ['slots', 0, 'kdf'], { name: 'argon2id', memory: 4_194_304, passes: 2, parallelism: 1 }],
-  ['an empty escrow', ['escrow'], {}],
-  ['an escrow of another suite', ['escrow', 'suite'], 2],
-  ['an escrow key of 31 bytes', ['escrow', 'publicKey'], Buffer.alloc(31).toString('base64')],
-  ['an escrow without a wrap', ['escrow', 'wraps'], []],
-  ['an escrow wrap of another epoch', ['escrow', 'wraps', 0, 'epoch'], 1],
-  ['an escrow wrap of 47 bytes', ['escrow', 'wraps', 0, 'wrapped'], Buffer.alloc(47).toString('base64')],
-  ['an encapsulation of 33 bytes', ['escrow', 'wraps', 0, 'enc'], Buffer.alloc(33).toString('base64')],
+  ['an empty slot', ['slots', 2], {}],
+  ['an escrow of another suite', ['slots', 2, 'suite'], 2],
+  ['an escrow key of 31 bytes', ['slots', 2, 'publicKey'], Buffer.alloc(31).toString('base64')],
+  ['an escrow without a wrap', ['slots', 2, 'wraps'], []],
+  ['an escrow wrap of another epoch', ['slots', 2, 'wraps', 0, 'epoch'], 1],
+  ['an escrow wrap of 47 bytes', ['slots', 2, 'wraps', 0, 'wrapped'], Buffer.alloc(47).toString('base64')],
+  ['an encapsulation of 33 bytes', ['slots', 2, 'wraps', 0, 'enc'], Buffer.alloc(33).toString('base64')],
   ['another status', ['slots', 0, 'status'], 'revoked'],
   ['another kind of access key id', ['slots', 0, 'accessKeyId'], 'session'],
   ['a registered id of another form', ['slots', 1, 'registeredIds', 0], 'AKIAIOSFODNN7EXAMPLE'],
@@ -188,13 +186,60 @@ describe('values', () => {
     const [first, second] = fixture.keyring.slots;
     expect(parses({ ...(document as object), slots: [second, first] as never })).toBe(false);
     expect(parses({ ...(document as object), slots: [first, first] as never })).toBe(false);
-    const removed = [{ digest: '00'.repeat(32), id: first?.id ?? '', removed: CREATED }];
+    const removed = [{ digest: '00'.repeat(32), id: first?.id ?? '', removed: CREATED, type: 'api-key' }];
     expect(parses({ ...(document as object), removed })).toBe(false);
+  });
+
+  it('refuses more slots of one type than there may be', async () => {
+    const escrowed = (more: number, keys = 2) => {
+      const [first] = fixture.keySlots;
+      if (first === undefined) throw new Error('The fixture has keys.');
+      const ids = Array.from({ length: keys }, (_, at) => (0x1000 + at).toString(16).padStart(8, '0'));
+      const escrows = ['fffffffd', 'fffffffe', 'ffffffff'].slice(0, more);
+      const slots = [
+        ...ids.map((id) => ({ ...first, id })),
+        ...escrows.map((id) => fakeEscrow({ epochs: [2, 3], id })),
+      ];
+      return parses({ ...(document as object), slots } as never);
+    };
+    expect([escrowed(0), escrowed(1), escrowed(2), escrowed(3)]).toEqual([true, true, false, false]);
+    expect([escrowed(1, 64), escrowed(0, 65), escrowed(1, 65)]).toEqual([true, false, false]);
+  });
+
+  it('exchanges no members between slots of two types', () => {
+    const [key, , escrow] = (document as { slots: Json[] }).slots;
+    let refused = 0;
+    for (const [index, from] of [
+      [0, escrow],
+      [2, key],
+    ] as const) {
+      for (const name of Object.keys(from as object)) {
+        if (['created', 'id'].includes(name)) continue;
+        expect([
+          name,
+          parses(
+            changeAt(document, ['slots', index], (old) => ({
+              ...(old as object),
+              [name]: valueAt(from as Json, [name]),
+            })),
+          ),
+        ]).toEqual([name, false]);
+        refused += 1;
+      }
+    }
+    expect(refused).toBe(17);
   });
 
   it('does not write what it would not read', () => {
     expect(() => serializeKeyring({ ...fixture.keyring, generation: 0 })).toThrow(KeyringMalformed);
   });
+});
+
+it('says of a slot of a type that is not known that it is one', () => {
+  const unknown = canonicalJson(changeAt(document, ['slots', 1, 'type'], () => 'of-tomorrow') as JsonValue);
+  expect(() => parseKeyring(unknown)).toThrow('at slots.1.type, a type of slot that is not known here');
+  const cut = canonicalJson(changeAt(document, ['slots', 1, 'kdf'], () => ({ name: 'none' })) as JsonValue);
+  expect(() => parseKeyring(cut)).not.toThrow('a type of slot');
 });
 
 it('says where, and never what', () => {
