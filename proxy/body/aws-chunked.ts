@@ -12,6 +12,7 @@ import { S3Error } from '../errors.ts';
 import { MAX_CHUNK_HEADER_BYTES, MAX_TRAILER_BYTES } from '../limits.ts';
 import type { Framing } from './framing.ts';
 import { parseTrailer, TRAILER_SIGNATURE, type Trailer } from './trailer.ts';
+import { truncatedFraming } from './truncated-framing.ts';
 
 export interface AwsChunkedOptions {
   /** Bytes of payload, from x-amz-decoded-content-length. */
@@ -51,7 +52,7 @@ export class AwsChunkedDecoder implements Framing {
 
   /**
    * Takes the next bytes of the body and gives the payload in them.
-   * @throws S3Error IncompleteBody, InvalidRequest, MalformedTrailerError, SignatureDoesNotMatch.
+   * @throws S3Error IncompleteBody, MalformedTrailerError, SignatureDoesNotMatch.
    */
   *push(input: Buffer): Generator<Buffer, void, undefined> {
     let at = 0;
@@ -83,12 +84,11 @@ export class AwsChunkedDecoder implements Framing {
    * @throws S3Error IncompleteBody when it ended early; MalformedTrailerError; SignatureDoesNotMatch.
    */
   finish(): Trailer {
-    if (this.#state !== 'tail') throw new S3Error('IncompleteBody');
+    if (this.#state !== 'tail') throw truncatedFraming();
     const tail = Buffer.concat(this.#held, this.#heldBytes).toString('latin1');
     if (!this.#options.trailer) {
       if (tail === '\r\n') return new Map();
-      if ('\r\n'.startsWith(tail)) throw new S3Error('IncompleteBody');
-      throw malformedFraming('there are bytes after the final chunk');
+      throw truncatedFraming('\r\n'.startsWith(tail) ? undefined : 'there are bytes after the final chunk');
     }
     const { fields, canonical, signature } = parseTrailer(tail);
     const { chain } = this.#options;
@@ -111,7 +111,7 @@ export class AwsChunkedDecoder implements Framing {
     const line = Buffer.concat(this.#held, this.#heldBytes).toString('latin1');
     this.#held = [];
     this.#heldBytes = 0;
-    if (!line.endsWith('\r\n')) throw malformedFraming('a chunk header does not end with CRLF');
+    if (!line.endsWith('\r\n')) throw truncatedFraming('a chunk header does not end with CRLF');
     this.#startChunk(line.slice(0, -2));
     return end;
   }
@@ -119,12 +119,12 @@ export class AwsChunkedDecoder implements Framing {
   #startChunk(header: string): void {
     const signed = this.#options.chain !== undefined;
     const match = (signed ? SIGNED_HEADER : UNSIGNED_HEADER).exec(header);
-    if (match === null) throw malformedFraming('a chunk header is not a size in hex, with a chunk-signature if signed');
+    if (match === null) throw truncatedFraming('a chunk header is not a size in hex, with a chunk-signature if signed');
     const size = Number.parseInt(match[1] ?? '', 16);
     this.#signature = match[2] ?? '';
     this.#hash = signed ? createHash('sha256') : undefined;
     if (size > this.#unannounced) {
-      throw new S3Error('IncompleteBody', 'The chunks hold more bytes than x-amz-decoded-content-length announced.');
+      throw truncatedFraming('the chunks hold more bytes than x-amz-decoded-content-length announced');
     }
     this.#unannounced -= size;
     this.#inChunk = size;
@@ -133,7 +133,7 @@ export class AwsChunkedDecoder implements Framing {
       return;
     }
     if (this.#unannounced > 0) {
-      throw new S3Error('IncompleteBody', 'The chunks hold fewer bytes than x-amz-decoded-content-length announced.');
+      throw truncatedFraming('the chunks hold fewer bytes than x-amz-decoded-content-length announced');
     }
     this.#verifyChunk();
     this.#state = 'tail';
@@ -150,7 +150,7 @@ export class AwsChunkedDecoder implements Framing {
 
   #takeAfterData(input: Buffer, at: number): number {
     if (input[at] !== (this.#afterData === 2 ? CR : LF)) {
-      throw malformedFraming('the data of a chunk is not followed by CRLF');
+      throw truncatedFraming('the data of a chunk is not followed by CRLF');
     }
     this.#afterData -= 1;
     if (this.#afterData === 0) this.#state = 'chunk-header';
@@ -171,7 +171,7 @@ export class AwsChunkedDecoder implements Framing {
     if (this.#heldBytes > limit) {
       throw this.#state === 'tail'
         ? new S3Error('MalformedTrailerError', `The trailer is longer than ${limit} bytes.`)
-        : malformedFraming(`a chunk header is longer than ${limit} bytes`);
+        : truncatedFraming(`a chunk header is longer than ${limit} bytes`);
     }
     this.#held.push(Buffer.from(piece));
   }
@@ -186,10 +186,6 @@ export function stripAwsChunked(value: string | undefined): string | undefined {
   if (!tokens.some((token) => token.toLowerCase() === 'aws-chunked')) return value;
   const kept = tokens.filter((token) => token !== '' && token.toLowerCase() !== 'aws-chunked');
   return kept.length === 0 ? undefined : kept.join(', ');
-}
-
-function malformedFraming(what: string): S3Error {
-  return new S3Error('InvalidRequest', `The aws-chunked body is malformed: ${what}.`);
 }
 
 function asS3Error(check: () => void): void {

@@ -1,5 +1,6 @@
 /** The headers of an object's GET and HEAD: what was sealed, as it was given, and what the backend says of the version. */
 import type { Checksum } from '../../crypto/attributes.ts';
+import { toAsciiValue } from '../http/encoded-words.ts';
 import { CONTENT_HEADERS } from './client-attributes.ts';
 import type { Validators } from './conditions.ts';
 import { META_PREFIX } from './stored-metadata.ts';
@@ -55,13 +56,14 @@ export function readValidators(object: StoredObject, overrides: HeaderOverrides)
 
 function describingHeaders(object: StoredObject): Record<string, string> {
   if (object.kind === 'sealed') {
-    const metadata = object.early.metadata.map(([name, value]) => [META_PREFIX + name, value]);
+    const metadata = object.early.metadata.map(([name, value]) => [META_PREFIX + name, toAsciiValue(value)]);
     return Object.fromEntries([...object.early.headers, ...metadata]);
   }
   const { headers } = object.facts;
-  const metadata = Object.entries(headers).filter(
-    ([name]) => name.startsWith(META_PREFIX) || name.startsWith('x-amz-checksum-'),
-  );
+  const metadata = Object.entries(headers).flatMap(([name, value]) => {
+    if (name.startsWith(META_PREFIX)) return [[name, toAsciiValue(value)]];
+    return name.startsWith('x-amz-checksum-') ? [[name, value]] : [];
+  });
   return { ...pick(headers, CONTENT_HEADERS), ...Object.fromEntries(metadata) };
 }
 

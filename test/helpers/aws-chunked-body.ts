@@ -4,7 +4,7 @@
 import type { ChunkSigner } from './sign-request.ts';
 
 /** How a client ends its trailer; `K` stands for `name:value`, `S` for the signature's line. */
-export type TrailerStyle = 'aws-sdk' | 'minio-go' | 'no-final-blank-line' | 'spaces';
+export type TrailerStyle = 'aws-sdk' | 'minio-go' | 'spaces';
 
 export interface ChunkedBody {
   readonly payload: Buffer;
@@ -39,8 +39,6 @@ function tailOf({ trailer, signer }: ChunkedBody): string {
       return `${name}:${value}\r\n${signed}\r\n`;
     case 'minio-go':
       return `${name}:${value}\n\r\n${signed}\r\n`;
-    case 'no-final-blank-line':
-      return `${name}:${value}\r\n${signed}`;
     case 'spaces':
       return `${name} : ${value} \r\n${signed.replace(':', ' : ')}\r\n`;
   }

@@ -10,6 +10,7 @@ export interface Span {
 /**
  * The bytes that a Range header asks for in an object of `size` bytes. Several ranges, other units and malformed ones are
  * ignored, as S3 does: `undefined`, the whole object.
+ * The end of an empty object is all of it, too.
  * @throws S3Error InvalidRange when the range is well formed and none of its bytes exist
  */
 export function requestedSpan(header: string | undefined, size: number): Span | undefined {
@@ -17,8 +18,9 @@ export function requestedSpan(header: string | undefined, size: number): Span | 
   const [, first = '', last = ''] = match ?? [];
   if (match === null || (first === '' && last === '')) return undefined;
   if (first === '') {
-    const start = Math.max(0, size - Number(last));
-    return start < size ? { start, end: size } : unsatisfiable(header, size);
+    const suffix = Number(last);
+    if (suffix === 0) return unsatisfiable(header, size);
+    return size === 0 ? undefined : { start: Math.max(0, size - suffix), end: size };
   }
   const start = Number(first);
   if (last !== '' && Number(last) < start) return undefined;

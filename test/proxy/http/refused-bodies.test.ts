@@ -217,7 +217,7 @@ describe('signed chunks', () => {
       headers: replaced('content-length', () => String(longer.length))([...headers]),
       body: longer,
     });
-    await expectRefused(reply, 400, 'InvalidRequest');
+    await expectRefused(reply, 400, 'IncompleteBody');
   });
 
   test('a signature of the wrong length in a chunk', async () => {
@@ -228,7 +228,7 @@ describe('signed chunks', () => {
       headers: replaced('content-length', () => String(shorter.length))([...headers]),
       body: shorter,
     });
-    await expectRefused(reply, 400, 'InvalidRequest');
+    await expectRefused(reply, 400, 'IncompleteBody');
   });
 });
 
@@ -238,4 +238,46 @@ test('no refusal wrote a secret into the log', () => {
   expect(lines).not.toContain(bench.tenant.secretAccessKey);
   expect(lines).not.toContain(bench.tenant.accessKeyId);
   expect(lines).not.toMatch(/[0-9a-f]{64}/);
+});
+
+/** No signature covers their framing: only its own rules tell that a body was cut or that its sizes are wrong. */
+describe('unsigned chunks', () => {
+  const payload = Buffer.alloc(20_000, 'chunk');
+  const trailer = `x-amz-checksum-crc32c:${referenceChecksum('CRC32C', payload)}`;
+  const whole = framed(payload, { chunkBytes: 8192, trailer }).toString('latin1');
+
+  async function send(text: string) {
+    const headers: Header[] = [
+      ['x-amz-decoded-content-length', String(payload.length)],
+      ['x-amz-trailer', 'x-amz-checksum-crc32c'],
+    ];
+    const body = Buffer.from(text, 'latin1');
+    const request = put({ headers, payload: 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' });
+    const signed = [...signHeaders(request, bench.tenant, host), ['content-length', String(body.length)] as const];
+    return sendRaw(bench.proxy.endpoint, { method: 'PUT', target: path, headers: signed, body });
+  }
+
+  test('undamaged they are stored', async () => {
+    expect((await send(whole)).status).toBe(200);
+    expect((await bench.send({ method: 'DELETE', path, date: NOW })).status).toBe(204);
+  });
+
+  test.each<[string, (body: string) => string]>([
+    ['without the last CRLF', (body) => body.slice(0, -2)],
+    ['without half of it', (body) => body.slice(0, -1)],
+    ['without the end of the trailer', (body) => body.slice(0, -4)],
+    ['without the final chunk', (body) => body.slice(0, body.indexOf('0\r\nx-amz-'))],
+    ['without the CRLF behind a chunk', (body) => body.replace('\r\n0\r\nx-amz-', '0\r\nx-amz-')],
+    ['with the size of a chunk one too small', (body) => body.replace('2000\r\n', '1fff\r\n')],
+    ['with the size of a chunk one too large', (body) => body.replace('2000\r\n', '2001\r\n')],
+    ['with the size of a chunk far too large', (body) => body.replace('2000\r\n', '200000\r\n')],
+    ['with a size that is no number', (body) => body.replace('2000\r\n', 'zzzz\r\n')],
+    ['with bytes behind the end', (body) => `${body}x`],
+  ])('%s: IncompleteBody', async (_, damage) => {
+    const damaged = damage(whole);
+    expect(damaged).not.toBe(whole);
+    const reply = await send(damaged);
+    await expectRefused(reply, 400, 'IncompleteBody');
+    expect(reply.body.toString()).toContain('<Message>The request body terminated unexpectedly');
+  });
 });

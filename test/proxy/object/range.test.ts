@@ -14,6 +14,8 @@ function named(header: string, size: number): number[] | 'whole' {
   const all = Array.from({ length: size }, (_, i) => i);
   const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(header) ?? [];
   if (first === undefined || last === undefined || (first === '' && last === '')) return 'whole';
+  // Of an empty object S3 gives the end, which is all of it.
+  if (first === '' && size === 0 && Number(last) > 0) return 'whole';
   if (first === '') return Number(last) === 0 ? [] : all.slice(-Number(last));
   if (last !== '' && Number(last) < Number(first)) return 'whole';
   return all.filter((at) => at >= Number(first) && (last === '' || at <= Number(last)));

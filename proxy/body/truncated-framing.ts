@@ -1,0 +1,8 @@
+/** S3's answer to aws-chunked framing that does not add up, or that ends early. S3 does not tell the two apart. */
+import { S3Error } from '../errors.ts';
+
+/** @param what for people: what does not add up */
+export function truncatedFraming(what?: string): S3Error {
+  const text = 'The request body terminated unexpectedly';
+  return new S3Error('IncompleteBody', what === undefined ? text : `${text}: ${what}.`);
+}
