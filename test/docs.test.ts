@@ -317,7 +317,7 @@ describe('minio-compose.yml', () => {
       expect(dockerfile).toContain(`COPY ${folder} ./${folder}`);
     const { dependencies } = JSON.parse(read('package.json'));
     expect(dockerfile).toContain(`FROM node:${dependencies.node}-`);
-    expect(dockerfile).toMatch(/^USER node$/m);
+    expect(dockerfile).toMatch(/^USER 1000:1000$/m);
   });
 });
 
