@@ -1,7 +1,7 @@
 /**
- * Completing an upload: the client's list against the acknowledged parts, then the footer behind them as one more backend
- * part, then the backend's own Complete with pinned ETags, then the state removed. Up to the backend's Complete nothing is
- * visible; after it the object is whole; whoever finds the upload gone reads the object and compares its fingerprint.
+ * Completes an upload: the client's list is compared with the acknowledged parts, the footer goes up as one more backend part,
+ * the backend completes with pinned ETags, and the state is removed. Before the backend's Complete nothing is visible; after it
+ * the object is whole. A Complete that finds the upload gone reads the object and compares the fingerprint.
  */
 import { createHash } from 'node:crypto';
 import type { LateAttributes } from '../../crypto/attributes.ts';

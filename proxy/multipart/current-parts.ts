@@ -1,7 +1,7 @@
 /**
- * The parts of an upload as its client sees them: what was acknowledged (receipts), and still is what the backend holds. A
- * part that was sent again counts in its latest attempt; a receipt whose part the backend has meanwhile replaced counts no
- * more, so a stale ETag is InvalidPart on every replica.
+ * The parts of an upload as its client sees them: acknowledged by a receipt, and still held by the backend. Of a part that was
+ * sent again, the latest attempt counts. A receipt whose part the backend has replaced does not count, so a stale ETag is
+ * InvalidPart on every replica.
  */
 
 import { type BackendUpload, backendUpload } from './backend-parts.ts';

@@ -1,7 +1,7 @@
 /**
- * Receipts: one for each part that was acknowledged, written before its 200. A receipt is an empty object in the state bucket
- * whose name is a sealed record, so that one LIST reads a thousand of them. The part number stands in clear in front, which
- * sorts them; a backend sees part numbers anyway.
+ * Receipts: one for each acknowledged part, written before its 200. A receipt is an empty object in the state bucket whose name
+ * is a sealed record, so that one LIST reads a thousand receipts. The part number stands in clear at the front and sorts them;
+ * a backend sees part numbers anyway.
  */
 import { randomBytes } from 'node:crypto';
 import { openBox, sealBox } from '../../crypto/box.ts';

@@ -1,7 +1,8 @@
 /**
- * One client part into the backend: sealed under the upload's DEK with a fresh salt for every attempt, so that no attempt
- * repeats a (key, nonce) pair, and acknowledged by a receipt. A part that may turn out not to be the backend's last, yet is
- * below its minimum size, is staged in the state bucket; Complete sends it on together with the footer.
+ * Stores one client part in the backend, sealed under the upload's DEK. Every attempt has a fresh salt, so no attempt repeats a
+ * (key, nonce) pair. A receipt acknowledges the part. The footer needs a backend part behind the last client part, so a client
+ * part below the backend's minimum size cannot go there directly: it is staged in the state bucket, and Complete sends it on
+ * together with the footer.
  */
 import { sealedPartBytes } from '../../crypto/layout.ts';
 import { PartSealer, sealStream } from '../../crypto/seal.ts';

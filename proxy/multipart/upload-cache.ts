@@ -1,6 +1,6 @@
 /**
- * Opened upload records, so that a part costs no look-up. Keyed by tenant, as every cache is: another tenant's hit would be a way
- * around the check of whose upload it is.
+ * Opened upload records, so that a part costs no look-up. The key names the tenant: another tenant's hit would evade the check
+ * of whose upload it is.
  */
 import { LRUCache } from 'lru-cache';
 import { UPLOAD_RECORDS_CACHED } from '../limits.ts';

@@ -1,8 +1,8 @@
 /**
- * What Create was told, kept in the state bucket until Complete: S3 gives none of it back before then, and any replica may
- * take the next part. The record stands under a hash of bucket, key and the backend's upload id, which clients get unchanged.
- * The DEK in it is wrapped for the object's name; what is secret in it is sealed under the DEK (crypto/FORMAT.md, "Uploads in
- * progress").
+ * What the client told Create, kept in the state bucket until Complete: S3 does not give it back before then, and any replica
+ * may take the next part. The record is named by a hash of bucket, key and the backend's upload id, which clients get
+ * unchanged. The DEK in the record is wrapped for the name of the object; the secret fields are sealed under the DEK
+ * (crypto/FORMAT.md, "Uploads in progress").
  */
 import { z } from 'zod';
 import { openBox, sealBox } from '../../crypto/box.ts';

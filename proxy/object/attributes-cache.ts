@@ -49,7 +49,7 @@ interface Entry {
 
 export class AttributesCache {
   readonly #entries: LRUCache<string, Entry>;
-  /** What listings show is kept apart and packed: of that there are many, and each is small. */
+  /** Attributes for listings are many and small: they have a cache of their own, packed as text. */
   readonly #listed: LRUCache<string, string>;
 
   /** `bytes`: of memory for footers and part tables; `listedBytes`: for what listings show. */
@@ -92,7 +92,7 @@ const LISTED_ENTRY_BYTES = 150;
 const FOOTER_ENTRY_BYTES = 1_500;
 const TABLE_ROW_BYTES = 500;
 
-/** Size, kinds of checksums, ETag: the last may hold anything. */
+/** Size, kinds of checksums, ETag. The ETag stands last, since it may hold any character. */
 function pack({ size, etag, checksums }: ListedAttributes): string {
   const kinds = checksums.map(({ algorithm, type }) => `${algorithm}:${type}`).join();
   // Through bytes: a text that was put together would hold on to its pieces.

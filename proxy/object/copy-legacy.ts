@@ -1,6 +1,6 @@
 /**
- * A copy from a legacy object is sealed on the way: its bytes stream through the proxy like an upload, and the ETag is the MD5
- * of the plaintext. What its headers said of it is sealed too.
+ * A copy from a legacy object is sealed on the way. The bytes stream through the proxy as in an upload, and the ETag is the MD5
+ * of the plaintext. Content headers and user metadata of the source are sealed too.
  */
 import type { HeaderPair } from '../../crypto/attributes.ts';
 import { discard } from '../backend/read-body.ts';
@@ -8,9 +8,9 @@ import { plaintextBody } from '../body/plaintext-body.ts';
 import { type ClientAttributes, CONTENT_HEADERS } from './client-attributes.ts';
 import type { StoreContext } from './context.ts';
 import type { ConditionsFor, Copied, CopyRequest } from './copy-directives.ts';
-import { refuseDisguised } from './disguise.ts';
 import { failureOf } from './object-request.ts';
 import { fetchStretch } from './read-object.ts';
+import { refuseReplacement } from './replacement-check.ts';
 import { storeObject } from './store-object.ts';
 import { META_PREFIX } from './stored-metadata.ts';
 import type { LegacyObject } from './stored-object.ts';
@@ -34,7 +34,7 @@ export async function copyLegacy(
       attributes: directives.attributes ?? legacyAttributes(source),
       body: plaintextBody({
         plainBytes: source.size,
-        chunks: refuseDisguised(context, source, stored as AsyncIterable<Buffer>),
+        chunks: refuseReplacement(context, source, stored as AsyncIterable<Buffer>),
         checksums: directives.checksum === undefined ? [] : [directives.checksum],
       }),
       headers: { ...directives.storage, ...tagging, ...conditions },

@@ -1,6 +1,6 @@
 /**
- * One attempt at a CopyObject: the source is read, the conditions are compared with its plaintext, and the copy is made
- * pinned to what was read. When the backend finds that something changed in between, the attempt is made again.
+ * One attempt at a CopyObject: read the source, compare the conditions with its plaintext ETag, and copy, pinned to the version
+ * that was read. When the backend reports a change in between, the caller runs another attempt.
  */
 import type { LateAttributes } from '../../crypto/attributes.ts';
 import { type ChecksumName, createHasher } from '../body/checksums.ts';
@@ -44,7 +44,10 @@ export async function copyOnce(context: StoreContext, o: CopyRequest & { refusal
   }
 }
 
-/** Was it the pinned source, or the target? Another look tells: in the same state it can only have been the target. */
+/**
+ * The backend refused because of the pinned source or because of the target. After another look in the same state, only the
+ * target can be the reason.
+ */
 function afterRefusal(error: unknown, o: CopyRequest & { refusals: Refusals }, state: string): unknown {
   if (!(error instanceof S3Error) || state === '') return error;
   const vanished = error.code === 'NoSuchVersion' || error.code === 'NoSuchKey';

@@ -1,7 +1,7 @@
 /**
- * Rows of a page whose objects need not be looked up one by one, since the store shows their metadata in listings (MinIO does).
- * What a row says is worth what the answer to a HEAD is: the sealed metadata opens for this name only, and has to agree with the
- * row's size. Whatever is not there, or not of the same version, is looked up as ever.
+ * Rows of a page whose objects need no look-up, since the store shows their metadata in listings (MinIO does). The metadata of
+ * a row are believed as far as the answer to a HEAD is: they must open for the name of the object and agree with the size in
+ * the row. A row without metadata, or with those of another version, is looked up.
  */
 import { askFor } from '../backend/ask.ts';
 import type { QueryParameter } from '../backend/backend.ts';
@@ -21,8 +21,8 @@ export type DescribedRows = ReadonlyMap<string, DescribedObject>;
 const NONE: DescribedRows = new Map();
 
 /**
- * The same page once more, with metadata, if enough of its rows are `unknown`. `query`: that of the page, by version 2. A page
- * that is not to be had is no failure: the rows are looked up then.
+ * The same page once more, with metadata, if enough of its rows are `unknown`. `query`: the query of the page, by version 2.
+ * When the store does not give the page, all rows are looked up.
  */
 export async function describedRows(
   context: StoreContext,

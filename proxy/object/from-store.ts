@@ -1,9 +1,9 @@
-/** Stored bytes as they arrive. When they break off it is the backend that failed, and the client may try again. */
+/** Stored bytes as they arrive. When the stream breaks off, the backend has failed, and the client may try again. */
 import type { Readable } from 'node:stream';
 import { BackendUnavailable } from '../backend/backend.ts';
 import { S3Error } from '../errors.ts';
 
-/** A body that waits to be read may fail meanwhile: that is for its reader to meet, and must not end the process. */
+/** A body that waits for its reader may fail meanwhile. The reader meets that error; the process must not end with it. */
 export function awaitingReader<Body extends Readable>(body: Body): Body {
   return body.on('error', () => undefined);
 }

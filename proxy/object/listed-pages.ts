@@ -1,7 +1,7 @@
 /**
- * Pages of listings as clients got them. A page is made again from the same page of the store only when something in that
- * changed: the store's bytes hold name, ETag, time and size of every version, and what a listing shows of a version never
- * changes (attributes-cache.ts). So equal bytes, asked for by the same tenant with the same parameters, have one answer.
+ * Pages of listings as clients got them. The bytes of a page of the store hold name, ETag, time and size of every version, and
+ * what a listing shows of a version never changes (attributes-cache.ts). So equal bytes of the store, asked for by the same
+ * tenant with the same parameters, make the same page.
  */
 import type { Hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';

@@ -1,6 +1,7 @@
 /**
- * Rows of a listing as a client may see them: a backend lists ciphertext sizes and ETags, so the attributes of each version
- * are looked up, within a bound and once per version, and agree with what HEAD says. A row that fails never fails the list.
+ * Rows of a listing as a client may see them. A backend lists ciphertext sizes and ETags, so the attributes of each version are
+ * looked up, once per version and a bounded number at once. A row agrees with what HEAD says of the object. A row that fails
+ * never fails the listing.
  */
 import { sealedPartBytes } from '../../crypto/layout.ts';
 import { BackendUnavailable, type QueryParameter } from '../backend/backend.ts';
@@ -51,6 +52,7 @@ export async function plainRows<Row extends ListedObject>(
     if (known === undefined) unknown.push(index);
     else plain[index] = plainRow(row, known);
   });
+  if (unknown.length === 0) return plain;
   const quiet = forLookUps(context);
   const lane = context.store.lookUps.lane();
   const described = await describedRows(quiet, { bucket, query, unknown: unknown.map((index) => rows[index] as Row) });
@@ -61,7 +63,7 @@ export async function plainRows<Row extends ListedObject>(
   return plain;
 }
 
-/** Whether every row is known for good: then the page they make is, too. */
+/** Whether every row is known for good. The page of such rows is known for good, too. */
 export function areKnown(context: StoreContext, page: ListedPage, rows: readonly ListedRow[]): boolean {
   return rows.every((row) => knownOf(context, page, row) !== undefined);
 }
@@ -87,7 +89,10 @@ function identityOf(
   return { tenant: context.tenant.id, bucket, key, etag, lastModified, size };
 }
 
-/** Two listings at once look up a version once. One that is given up leaves the other's look-ups alone. */
+/**
+ * Two listings that need the same version share one look-up. A listing that is given up does not cancel the other one's
+ * look-ups.
+ */
 function lookUpOnce(
   context: StoreContext,
   o: { lane: Lane; described: DescribedRows },
@@ -136,7 +141,7 @@ function withoutDigest(row: ListedRow): ListedAttributes {
   return { ...rest, etag: etag.includes('-') ? etag : `${etag}-1` };
 }
 
-/** What it is under this version it stays. */
+/** A version never changes, so these attributes stay true. */
 function remembered(context: StoreContext, identity: VersionIdentity, attributes: ListedAttributes): ListedAttributes {
   context.store.cache.addListed(identity, attributes);
   return attributes;
@@ -157,8 +162,8 @@ function isOutage(error: unknown): boolean {
 }
 
 /**
- * Seeing the names of other tenants' objects is not an attempt to read them. And what a listing looks at is seldom read next:
- * a thousand of its objects are not to take the places of those that are.
+ * The context of look-ups. Seeing the name of another tenant's object is no attempt to read that object, so there is no
+ * security event. Objects of a listing are seldom read next, so they take no place in the caches of objects that are read.
  */
 function forLookUps(context: StoreContext): StoreContext {
   const { emit } = context.store;

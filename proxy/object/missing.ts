@@ -1,6 +1,6 @@
 /**
- * What a 404 to the proxy's own HEAD was about. A HEAD has no document, so it does not say whether the key or its bucket is
- * missing; where the client is answered with a document, one more request, on this path alone, finds out.
+ * What a 404 to the proxy's own HEAD is about. A HEAD has no document, so its 404 does not say whether the key or the bucket is
+ * missing. Where the client expects a document, one more request finds out.
  */
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';

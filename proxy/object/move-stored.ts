@@ -1,8 +1,8 @@
 /**
- * Puts a resealed object in its place with as little moved as the backend allows: one CopyObject; else UploadPartCopy of what
- * is kept, with the new end behind it; else the stored bytes go through the proxy as they are. The last is for what is under
- * the smallest part, and for backends on which a copy cannot be pinned to the version that was read: there a replaced source
- * would end under a header that does not fit it.
+ * Puts a resealed object in its place with as few bytes moved as the backend allows: one CopyObject; else UploadPartCopy of the
+ * kept bytes and an upload of the new end; else the stored bytes go through the proxy. The proxy relays objects below the
+ * smallest part size, and all objects on backends that cannot pin a copy to the version that was read: on these, a replaced
+ * source would be stored under a header that does not fit.
  */
 import { createHash } from 'node:crypto';
 import type { BackendBody } from '../backend/backend.ts';
@@ -22,13 +22,13 @@ import type { ObjectAddress, SealedObject } from './stored-object.ts';
 import { copyUpstreamPart, sendUpstreamPart, uploadUpstream } from './upstream-upload.ts';
 import { isAtomic, type WriteKind } from './write-conditions.ts';
 
-/** How: inside the backend whole, inside the backend in parts, or through the proxy. */
+/** Inside the backend as a whole, inside the backend in parts, or through the proxy. */
 export type Move = 'copy' | 'parts' | 'relay';
 
 /** The kind of write that carries a condition on the target. */
 export const CONDITION_KIND: Readonly<Record<Move, WriteKind>> = { copy: 'copy', parts: 'complete', relay: 'put' };
 
-/** The first way that is open, pinned to its source and, where the client sets conditions, atomic on its target. */
+/** The cheapest move that is pinned to its source and, where the client sets conditions, atomic on its target. */
 export function chooseMove(
   context: StoreContext,
   o: { source: SealedObject; resealed: Resealed; conditions: WriteConditions | undefined },
@@ -86,7 +86,7 @@ async function copyWhole(context: StoreContext, o: MoveRequest): Promise<Moved> 
   return { headers: response.headers, lastModified: result.value('LastModified') };
 }
 
-/** The version that was read and no other, where the backend has a way to say so. */
+/** Names the version that was read, as far as the backend lets a request name one. */
 function pinnedSource({ source, sourceContext }: MoveRequest): Record<string, string> {
   const { facts, address } = source;
   const owner = sourceContext.accountHeaders['x-amz-expected-bucket-owner'];

@@ -1,8 +1,8 @@
 /**
- * A deep rotation makes a new epoch, and other servers write under it at once, while a keyring may be believed for its TTL. So
- * an object of a newer epoch than the caller's keyring has makes the keyring be read again, once. When even that does not know
- * the epoch, the keyring was put back to an older one: the object is refused, and that is a security event (crypto/FORMAT.md,
- * section 4.4).
+ * Objects of an epoch that the caller's keyring does not know. A deep rotation begins a new epoch, and other servers write
+ * under the new root key at once, while this server may believe a cached keyring until its TTL ends. So the keyring is read
+ * again, once. If the fresh keyring does not know the epoch either, somebody put the keyring back to an older one: the object
+ * is refused, with a security event (crypto/FORMAT.md, section 4.4).
  */
 import { FormatError } from '../../crypto/errors.ts';
 import { type HeaderFields, parseHeader } from '../../crypto/header-fields.ts';
@@ -10,7 +10,7 @@ import { S3Error } from '../errors.ts';
 import type { OpenTenant } from '../keyring/open-tenant.ts';
 import { reportObject, type StoreContext } from './context.ts';
 
-/** The caller's tenant with the root key that `header` needs, if there is one. @throws FormatError HEADER_MALFORMED, S3Error */
+/** The tenant whose keyring knows the epoch of `header`. @throws FormatError HEADER_MALFORMED, S3Error */
 export async function tenantFor(
   context: StoreContext,
   address: { bucket: string; key: string },

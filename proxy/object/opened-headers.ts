@@ -1,10 +1,10 @@
 /**
- * Headers that were opened a moment ago. Opening one is a pure function of the root key, the object's name and the header's
- * own bytes; so the same bytes under the same name and root need not be opened again: a HEAD and the ranged GETs after it, an
- * object that many read. Whatever changes a byte of the header opens anew.
+ * Headers that were opened a moment ago. Opening a header is a pure function of the root key, the object's name and the bytes
+ * of the header, so equal bytes under the same name and root key are opened once: by a HEAD and the ranged GETs that follow, or
+ * by many readers of one object. A header of which one byte changed is opened anew.
  *
- * An entry holds the object's data key, and no longer than an opened keyring is believed. It counts only for a caller whose
- * keyring still has the very root key that it was opened with.
+ * An entry holds the data key of the object, for no longer than an opened keyring is believed. The entry counts only for a caller
+ * whose keyring still has the root key that opened the header.
  */
 import type { KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
@@ -52,7 +52,7 @@ export class OpenedHeaders {
   }
 }
 
-/** Opens headers and keeps nothing of them: for who looks at many objects, each of them once. */
+/** Opens headers without keeping them: for listings, which look at many objects once. */
 export const unkeptHeaders: Pick<OpenedHeaders, 'open'> = { open: openAnew };
 
 function openAnew(tenant: OpenTenant, { bucket, key }: ObjectAddress, stored: StoredHeader): OpenedHeader {
@@ -63,7 +63,7 @@ function openAnew(tenant: OpenTenant, { bucket, key }: ObjectAddress, stored: St
   });
 }
 
-/** Everything that opening takes but the root; no part of it can hold the separator but the key, which stands last. */
+/** All inputs of opening but the root key. Only the object key may hold the separator, and the object key stands last. */
 function identity(tenant: OpenTenant, address: ObjectAddress, stored: StoredHeader): string {
   const fields = [stored['enc-algo'], stored['enc-dek'], stored['enc-tenant'], stored['enc-attrs'] ?? '-'];
   return [tenant.id, ...fields, address.bucket, address.key].join('\0');

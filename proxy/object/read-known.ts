@@ -1,7 +1,8 @@
 /**
- * A range of an object that was looked at a moment ago, in one request. Which stored bytes to ask for follows from what was
- * seen then, pinned to that version; everything the client is told, and whether it may have it, follows from the answer's own
- * metadata, opened anew. Where the two do not lead to the same bytes, the answer is dropped and the object inspected as ever.
+ * A range of an object that was inspected a moment ago, in one request. The earlier inspection tells which stored bytes to
+ * fetch, and pins the request to that version. The answer carries metadata of its own, which are opened anew; they alone decide
+ * what the client is told and whether the client may have the range. Where the answer leads to other stored bytes than the
+ * earlier inspection, the answer is dropped and the object is inspected as usual.
  */
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
@@ -13,7 +14,7 @@ import { planRead, type ReadPlan } from './read-plan.ts';
 import { type ObjectAddress, type SealedObject, VersionChanged } from './stored-object.ts';
 import { understand } from './understand.ts';
 
-/** What is wanted of an object: decided from the object alone. @throws S3Error when it is not to be had */
+/** Chooses the range, from the object alone. @throws S3Error when the range is not to be had */
 export type Select<T> = (object: SealedObject) => Promise<T & { readonly range: ByteRange }>;
 
 export interface KnownRead<T> {
@@ -51,7 +52,7 @@ export async function readKnown<T>(
   return undefined;
 }
 
-/** Where what is known would refuse the client, only the object itself may. */
+/** An earlier inspection never refuses a client: a refusal here means that the object is inspected anew. */
 async function guessed<T>(context: StoreContext, address: ObjectAddress, select: Select<T>) {
   const facts = context.store.recent.get(context.tenant.id, address);
   if (facts === undefined) return undefined;

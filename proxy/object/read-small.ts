@@ -1,6 +1,6 @@
 /**
- * Few stored bytes in one piece: they are read whole, opened in one call and sent in one write. A stream of a few chunks would
- * cost more than everything else that is done for them.
+ * A few stored bytes in one piece: read whole, opened in one call, sent in one write. A stream of a few chunks would cost more
+ * than all other work for the request.
  */
 import { FormatError } from '../../crypto/errors.ts';
 import { openSegments, PartOpener } from '../../crypto/open.ts';
@@ -13,7 +13,7 @@ import type { ReadPlan } from './read-plan.ts';
 import { META_PREFIX } from './stored-metadata.ts';
 import type { SealedObject } from './stored-object.ts';
 
-/** What one block of the backend's memory holds, which is as much as is opened in one go. */
+/** Whether the stored bytes fit one block of the backend's memory, which is also as much as one call opens. */
 export function isSmall(object: SealedObject, plan: ReadPlan): boolean {
   return plan.sealedEnd - plan.sealedStart + object.footerBytes <= BACKEND_BLOCK_BYTES;
 }

@@ -1,6 +1,6 @@
 /**
- * What the backend last said of an object, kept for a short time: a guess at which stored bytes a range of it needs. Only a
- * guess: read-known.ts believes nothing of it that the answer to its own request does not say again. Nothing secret is in it.
+ * What the backend last said of an object, kept for a short time. A ranged read guesses from it which stored bytes it needs.
+ * The guess is never believed: read-known.ts compares it with the answer to its own request. Nothing secret is kept.
  */
 import { LRUCache } from 'lru-cache';
 import { RECENT_OBJECT_TTL_MS, RECENT_OBJECTS_BYTES } from '../limits.ts';
@@ -20,7 +20,7 @@ export class RecentObjects {
     return this.#entries.get(identity(tenant, address));
   }
 
-  /** Whether it was remembered as the same version before. */
+  /** Whether the same version was remembered before. */
   remember(tenant: string, address: ObjectAddress, facts: BackendFacts): boolean {
     const id = identity(tenant, address);
     const before = this.#entries.get(id);

@@ -33,7 +33,7 @@ export interface Resealed {
 
 const NOTHING = Buffer.alloc(0);
 
-/** `call` reads the source; the tenant's current epoch wraps the DEK. @throws S3Error, VersionChanged */
+/** `context` reads the source; the tenant's current epoch wraps the DEK. @throws S3Error, VersionChanged */
 export async function reseal(
   context: StoreContext,
   source: SealedObject,

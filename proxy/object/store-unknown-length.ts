@@ -1,7 +1,7 @@
 /**
- * Plaintext whose length shows only at its end (a form's file). Up to the small limit it is buffered and stored like any small
- * body; beyond it goes up as an upstream multipart upload in pieces of bounded size, completed after the last byte. What is
- * known late (size, early attributes) stands in the footer.
+ * Plaintext whose length shows only at its end: the file of a form. A file up to the small limit is buffered and stored like
+ * any small body. A longer file goes up as an upstream multipart upload in pieces of one size, completed after the last byte;
+ * size and early attributes stand in the footer.
  */
 import type { EarlyAttributes } from '../../crypto/attributes.ts';
 import { type DataKey, newDataKey } from '../../crypto/data-key.ts';

@@ -55,7 +55,7 @@ export function fromBackendHeaders(headers: BackendHeaders): StoredHeader | unde
   return found;
 }
 
-/** A stored object that is neither ours as it should be nor legacy. Never passed through. */
+/** A stored object that is neither well formed nor legacy. Never passed through. */
 export class MalformedSealedObject extends Error {
   readonly code = 'MALFORMED_SEALED_OBJECT';
 }

@@ -1,6 +1,6 @@
 /**
- * The backend's multipart upload, as the proxy uses it on its own account: for what one PUT or one copy cannot carry. Nothing
- * is visible before Complete, and an upload that fails is aborted.
+ * A multipart upload that the proxy makes on its own account, for what one PUT or one copy cannot carry. Nothing is visible
+ * before Complete, and a failed upload is aborted.
  */
 import { type BackendBody, BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
@@ -145,7 +145,7 @@ async function complete(
   return { headers: response.headers, document };
 }
 
-/** Best effort, even when the client is gone: what it leaves behind, the bucket's lifecycle rule for uploads removes. */
+/** Best effort, even when the client is gone. The bucket's lifecycle rule for incomplete uploads removes the rest. */
 async function abort(context: StoreContext, upload: UpstreamUpload): Promise<void> {
   const { bucket, key, uploadId } = upload;
   try {

@@ -63,10 +63,10 @@ async function matching(
 }
 
 /**
- * The error for a write that the backend refused. Its 412 after the plaintext's ETag had matched means that the stored
- * version changed in between: looked at once more, the client's own condition may fail now, or hold still, as after a
- * change of metadata alone. The latter is a conflict that the client may try again, as S3 has it. A version that was named
- * never changes: a store that refuses it compares the current version instead, as S3 does.
+ * The error for a write that the backend refused. A 412 after the plaintext ETag had matched means that the stored version
+ * changed in between. So the condition is evaluated once more. If it fails now, that is the client's answer. If it still holds,
+ * as after a change of metadata alone, the answer is a conflict, which the client may try again, as in S3. A named version
+ * never changes: a store that refuses one compares the current version instead, as S3 does.
  */
 export async function lateFailure(
   context: StoreContext,

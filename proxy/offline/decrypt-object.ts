@@ -7,8 +7,8 @@ import { FormatError } from '../../crypto/errors.ts';
 import { S3Error } from '../errors.ts';
 import type { StoreContext } from '../object/context.ts';
 import { legacyAttributes } from '../object/copy-legacy.ts';
-import { readUndisguised } from '../object/disguise.ts';
 import { inspectObject } from '../object/inspect-object.ts';
+import { readChecked } from '../object/replacement-check.ts';
 import { MalformedSealedObject } from '../object/stored-metadata.ts';
 import { ForeignObject, type ObjectAddress, type StoredObject } from '../object/stored-object.ts';
 import { type WriteOptions, writeAside } from './write-aside.ts';
@@ -61,7 +61,7 @@ async function* one(chunk: Buffer): AsyncGenerator<Buffer> {
 /** At the end a last look: a single object's ETag is the MD5 of its plaintext. */
 async function* read(context: StoreContext, object: StoredObject): AsyncGenerator<Buffer> {
   const md5 = createHash('md5');
-  for await (const chunk of await readUndisguised(context, object, { start: 0, end: object.size })) {
+  for await (const chunk of await readChecked(context, object, { start: 0, end: object.size })) {
     md5.update(chunk);
     yield chunk;
   }

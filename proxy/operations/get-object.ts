@@ -8,7 +8,6 @@ import type { S3Error } from '../errors.ts';
 import type { Reply } from '../http/reply.ts';
 import { checkRead, type ReadConditions } from '../object/conditions.ts';
 import type { StoreContext } from '../object/context.ts';
-import { readUndisguised, refuseDisguised } from '../object/disguise.ts';
 import { awaitingReader } from '../object/from-store.ts';
 import { inspectObject } from '../object/inspect-object.ts';
 import { namingTheMissing } from '../object/missing.ts';
@@ -18,6 +17,7 @@ import { readKnown } from '../object/read-known.ts';
 import { openPlan, type Plaintext, partsOf } from '../object/read-object.ts';
 import { planRead } from '../object/read-plan.ts';
 import { seemsSmall } from '../object/read-small.ts';
+import { readChecked, refuseReplacement } from '../object/replacement-check.ts';
 import { type HeaderOverrides, objectHeaders, readValidators } from '../object/reply-headers.ts';
 import { retryWhenChanged } from '../object/retry-when-changed.ts';
 import { type Selection, selectBytes } from '../object/selection.ts';
@@ -83,7 +83,7 @@ async function getWhole(context: StoreContext, asked: Asked): Promise<Reply> {
 }
 
 async function openWhole(context: StoreContext, object: StoredObject, response: BackendResponse): Promise<Plaintext> {
-  if (object.kind === 'legacy') return refuseDisguised(context, object, response.body);
+  if (object.kind === 'legacy') return refuseReplacement(context, object, response.body);
   const plan = planRead(await partsOf(context, object), { start: 0, end: object.size });
   return openPlan(context, object, plan, response);
 }
@@ -98,7 +98,7 @@ async function getSelected(call: Call, asked: Asked): Promise<Reply> {
   if (known !== undefined) return reply(known.object, asked, known.selected.selection, known.plaintext);
   const object = await namingTheMissing(context, address, inspectObject(context, address));
   const selection = await select(call, object, asked);
-  return reply(object, asked, selection, await readUndisguised(context, object, rangeOf(selection, object)));
+  return reply(object, asked, selection, await readChecked(context, object, rangeOf(selection, object)));
 }
 
 /** @throws S3Error PreconditionFailed, NotModified, InvalidRange, InvalidPartNumber, ... */

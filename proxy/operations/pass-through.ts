@@ -1,7 +1,7 @@
 /**
- * Documented sub-resources that mean the same on both sides of the proxy: tags, ACLs, bucket configuration. The request is
- * built from the row that describes it, never from the client's own: query parameters and headers by name, a document that
- * was verified, bounded and found well formed, and a Content-MD5 of its own. The backend's document is the answer.
+ * Sub-resources that mean the same on both sides of the proxy: tags, ACLs, bucket configuration. A row describes each. The
+ * backend request is built from the row: query parameters and headers by name, a verified, bounded and well-formed document,
+ * and a Content-MD5 of the proxy's own. The client's request is never copied. The backend's document is the answer.
  */
 import { createHash } from 'node:crypto';
 import type { BackendMethod, BackendResponse, QueryParameter } from '../backend/backend.ts';

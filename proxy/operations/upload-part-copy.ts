@@ -9,11 +9,11 @@ import { checksumElement } from '../multipart/checksums.ts';
 import { storePart } from '../multipart/store-part.ts';
 import { requireUpload } from '../multipart/upload-record.ts';
 import { requireSourceConditions } from '../object/copy-source.ts';
-import { readUndisguised } from '../object/disguise.ts';
 import { inspectObject } from '../object/inspect-object.ts';
 import { namingTheMissing } from '../object/missing.ts';
 import type { ByteRange } from '../object/range.ts';
 import type { Plaintext } from '../object/read-object.ts';
+import { readChecked } from '../object/replacement-check.ts';
 import { retryWhenChanged } from '../object/retry-when-changed.ts';
 import type { ObjectAddress, StoredObject } from '../object/stored-object.ts';
 import type { Call, Operation } from '../operation.ts';
@@ -75,7 +75,7 @@ async function openSource(call: Call, address: ObjectAddress): Promise<Opened> {
   const source = await namingTheMissing(context, address, inspectObject(context, address));
   requireSourceConditions(sourceConditions(call.request), source);
   const range = copiedRange(call.request.header('x-amz-copy-source-range'), source.size);
-  const chunks = asGenerator(await readUndisguised(context, source, range));
+  const chunks = asGenerator(await readChecked(context, source, range));
   return { source, size: range.end - range.start, chunks };
 }
 

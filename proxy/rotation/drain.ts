@@ -1,6 +1,6 @@
 /**
- * From a begun epoch to retired older ones: passes over everything stored until one finds nothing of an older epoch, and the
- * decision whether the older root keys may be given up. What stands against it is named; nothing is ever waited for in a loop.
+ * From a begun epoch to retired older ones. Passes over everything stored run until one finds no object of an older epoch; then
+ * the older root keys may be given up, or the result names what stands against it.
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.ts';
@@ -37,7 +37,7 @@ export interface DrainResult {
   readonly retired: readonly number[];
   /** Why not, in words; empty when they were. */
   readonly blockers: readonly string[];
-  /** When that is the only thing in the way: from then on a further run can retire them. */
+  /** Set when only the age of the epoch stands against it: a further run after this time can retire the older epochs. */
   readonly retireAfter: Date | undefined;
 }
 

@@ -1,7 +1,7 @@
 /**
- * What a copy of an object onto itself has to name again, since S3 takes it from the request and not from the source: storage
- * class, locks, redirect, the store's own encryption, and grants of an ACL. Tags are taken along by a copy (S3 API reference,
- * CopyObject).
+ * The headers that a copy of an object onto itself must name again, since S3 takes them from the request and not from the
+ * source: storage class, locks, redirect, the store's own encryption, and grants of an ACL. A copy keeps the tags by itself (S3
+ * API reference, CopyObject).
  */
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';

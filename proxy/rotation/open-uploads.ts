@@ -1,6 +1,6 @@
 /**
- * Uploads in progress that an older epoch wraps. What their objects will have as metadata was handed to the store at Create and
- * cannot be changed, so they have to be completed or aborted before that epoch can be retired.
+ * Uploads in progress that an older epoch wraps. The store was given the metadata of the future object at Create and cannot
+ * change them, so these uploads must be completed or aborted before the epoch can be retired.
  */
 import { parseHeader } from '../../crypto/header-fields.ts';
 import type { StateStore } from '../keyring/state/state.ts';

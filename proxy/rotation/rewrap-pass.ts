@@ -1,7 +1,7 @@
 /**
- * One pass over everything stored: current objects of older epochs are re-wrapped, older versions are counted or purged. The
- * objects' own epochs tell what is left to do, so a pass that was killed is gone on with by the next one. Each row is visited once:
- * the version that a copy adds is of the new epoch, and is not listed again.
+ * One pass over everything stored: current objects of older epochs are re-wrapped, older versions are counted or purged. Each
+ * object names its epoch, so the next pass goes on where a killed pass stopped. Each row is visited once: the version that a
+ * copy adds is of the new epoch and is not listed again.
  */
 import { FormatError } from '../../crypto/errors.ts';
 import { BackendUnavailable } from '../backend/backend.ts';
@@ -134,8 +134,9 @@ async function visitNoncurrent(
 }
 
 /**
- * Whether it is what a GET gives by now: newer versions or a delete marker were taken away since it was listed, or where versions
- * are suspended, a PUT took the place of the version 'null'. That one is somebody's object and not an older version.
+ * Whether a GET without a version gives this version by now. Since it was listed, newer versions or a delete marker were taken
+ * away, or a PUT replaced the version 'null' of a bucket whose versions are suspended. Then the version is somebody's object
+ * and not an older version.
  */
 async function isCurrent(source: RowSource, row: StoredRow): Promise<boolean> {
   const current = await headRow(source, { ...row, versionId: undefined });

@@ -1,6 +1,6 @@
 /**
- * Headers of a client's PUT: those that describe the object are sealed, those that ask something of the backend are let
- * through by name, and those that this endpoint cannot honour are refused. Nothing else reaches the backend.
+ * Headers of a client's PUT. Those that describe the object are sealed; those that ask something of the backend pass by name;
+ * those that this endpoint cannot honour are refused. No other header reaches the backend.
  */
 import { stripAwsChunked } from '../../body/aws-chunked.ts';
 import { S3Error } from '../../errors.ts';

@@ -1,7 +1,7 @@
 /**
- * A sealed body without sealed metadata is no legacy object: somebody stripped the metadata. It is told by the format's
- * 16-byte magic at offset 0, before a byte is passed on, whichever bytes were asked for; every other legacy body passes as it
- * is.
+ * The plaintext replacement check. Somebody who strips the sealed metadata of an object turns a sealed body into a legacy
+ * object. Such a body begins with the format's 16-byte magic. The check looks for the magic at offset 0 before the first byte
+ * is passed on, whichever bytes the client wants. Every other legacy body passes unchanged.
  */
 import { PART_MAGIC } from '../../crypto/layout.ts';
 import { readBody } from '../backend/read-body.ts';
@@ -15,20 +15,16 @@ import type { LegacyObject, StoredObject } from './stored-object.ts';
 import { identityOf } from './version-identity.ts';
 
 /**
- * As `readRange`, but never a byte of a disguised object. Bytes that do not show how a legacy object begins cost one more
- * request, once for each version of it.
- * @throws S3Error InternalError for a disguised object, and as `readRange`
+ * As `readRange`, after the plaintext replacement check. A range that does not show the first bytes of a legacy object costs
+ * one more request, once for each version.
+ * @throws S3Error InternalError for a sealed body without sealed metadata, and as `readRange`
  */
-export async function readUndisguised(
-  context: StoreContext,
-  object: StoredObject,
-  range: ByteRange,
-): Promise<Plaintext> {
+export async function readChecked(context: StoreContext, object: StoredObject, range: ByteRange): Promise<Plaintext> {
   if (object.kind === 'sealed') return readRange(context, object, range);
   const showsStart = range.start === 0 && range.end >= Math.min(PART_MAGIC.length, object.size);
   if (!showsStart) await checkStart(context, object);
   const stored = fromStore(await fetchStretch(context, object, range));
-  return showsStart ? refuseDisguised(context, object, stored) : stored;
+  return showsStart ? refuseReplacement(context, object, stored) : stored;
 }
 
 async function checkStart(context: StoreContext, object: LegacyObject): Promise<void> {
@@ -40,7 +36,7 @@ async function checkStart(context: StoreContext, object: LegacyObject): Promise<
 }
 
 /** `stored` must begin at offset 0 of the object. */
-export async function* refuseDisguised(
+export async function* refuseReplacement(
   context: StoreContext,
   object: LegacyObject,
   stored: AsyncIterable<Buffer>,
