@@ -1,5 +1,7 @@
 /** The command line: which command, with which settings. */
 import { readFileSync } from 'node:fs';
+import { explainStoreFailure } from './backend/trouble/explain-store-failure.ts';
+import { troubleText } from './backend/trouble/store-trouble.ts';
 import { UsageError } from './cli/command-line.ts';
 import { findCommand, overview, requireCommand } from './cli/commands.ts';
 import { ConfigError } from './config/settings.ts';
@@ -59,6 +61,8 @@ function packageVersion(): string {
 
 function explain(error: unknown): string {
   if (error instanceof ConfigError || error instanceof StartRefused) return `cannot start: ${error.message}`;
+  const trouble = explainStoreFailure(error);
+  if (trouble !== undefined) return `cannot work with the store: ${troubleText(trouble)}`;
   if (error instanceof S3Error) return withCause(`${error.code}: ${error.message}`, error.cause);
   return error instanceof Error ? error.message : 'unknown failure';
 }

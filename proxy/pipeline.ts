@@ -6,7 +6,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { authenticate, authenticateForm, type Caller } from './access/authenticate.ts';
 import { authorise } from './access/authorise.ts';
 import { BackendUnavailable } from './backend/backend.ts';
-import { isDeniedByStore } from './backend/errors.ts';
 import { IncomingBody } from './body/incoming.ts';
 import { openBody, type VerifiedBody } from './body/verified-body.ts';
 import { answerPreflight, crossOriginHeaders } from './cors/cross-origin.ts';
@@ -26,6 +25,7 @@ import { LATE_REPLY_SILENCE_MS } from './limits.ts';
 import { admit } from './memory/admission.ts';
 import { memoryOf } from './memory/request-memory.ts';
 import { storeContext } from './object/context.ts';
+import { logFailure } from './observe/log-failure.ts';
 import type { Operation } from './operation.ts';
 import { accountHeaders, refuseUnsupportedHeaders } from './operations/request/client-headers.ts';
 import type { Pipeline } from './pipeline-parts.ts';
@@ -69,7 +69,7 @@ export async function handleRequest(
     const forPages = await crossOriginHeaders(pipeline.services.cors, progress.request);
     progress.form?.close();
     body.settle();
-    if (!signal.aborted) logFailure(pipeline, progress, error);
+    if (!signal.aborted) noteFailure(pipeline, progress, error);
     reportBodySignature(pipeline, progress, error);
     sendFailure(incoming, outgoing, progress, { error: asS3Error(error), headers: forPages });
   }
@@ -155,7 +155,7 @@ async function query(
   if (action !== undefined) progress.operation = { name: action };
   if (failure !== undefined) {
     progress.refused = failure;
-    if (failure.status >= 500) logFailure(pipeline, progress, failure.cause ?? failure);
+    if (failure.status >= 500) noteFailure(pipeline, progress, failure.cause ?? failure);
   }
   return reply;
 }
@@ -164,7 +164,7 @@ async function query(
 function late(pipeline: Pipeline, progress: Progress, work: Promise<Reply>): Promise<Reply> {
   const failed = (error: unknown) => {
     progress.lateFailure = error;
-    logFailure(pipeline, progress, error);
+    noteFailure(pipeline, progress, error);
     const resource = progress.request?.path ?? '/';
     return String(errorReply(asS3Error(error), { method: 'POST', resource, requestId: progress.id }).body);
   };
@@ -237,15 +237,8 @@ function abortedWhenGone(outgoing: ServerResponse): AbortSignal {
   return controller.signal;
 }
 
-/** What is not the client's doing is for the operator, with its causes. */
-function logFailure(pipeline: Pipeline, progress: Progress, failure: unknown): void {
-  const { status, code, cause } = asS3Error(failure);
-  if (isDeniedByStore(failure))
-    pipeline.log.warn({ requestId: progress.id, err: cause }, 'the backend denied the request');
-  if (status < 500 || code === 'NotImplemented' || code === 'SlowDown') return;
-  const entry = { requestId: progress.id, err: failure };
-  if (code === 'InternalError') pipeline.log.error(entry, 'the request failed');
-  else pipeline.log.warn(entry, 'the backend could not serve the request');
+function noteFailure(pipeline: Pipeline, { id: requestId }: Progress, failure: unknown): void {
+  logFailure(pipeline, { requestId, failure, answered: asS3Error(failure) });
 }
 
 function sendFailure(

@@ -44,7 +44,7 @@ export interface Storage {
 
 export async function openStorage(config: Pick<Config, 'backend' | 'region' | 'state'>): Promise<Storage> {
   const backend = await openBackend(config);
-  return { backend, state: new StateStore({ backend, ...config.state }) };
+  return { backend, state: new StateStore({ backend, ...config.state, region: config.region }) };
 }
 
 async function openBackend(config: Pick<Config, 'backend' | 'region'>): Promise<Backend> {

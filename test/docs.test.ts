@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments, parse as parseYaml } from 'yaml';
 import { findOperation } from '../proxy/backend/local/dispatch.ts';
+import { storeTroubleKinds } from '../proxy/backend/trouble/store-trouble.ts';
 import { findCommand } from '../proxy/cli/commands.ts';
 import { parseConfig } from '../proxy/config/config.ts';
 import { type Settings, variables } from '../proxy/config/settings.ts';
@@ -237,6 +238,12 @@ describe('SECURITY.md', () => {
 });
 
 describe('docs/operations.md', () => {
+  test('lists every kind of trouble with the store', () => {
+    const cells = [...section('docs/operations.md', '## The store').matchAll(/^\| ((?:`[\w-]+`(?:, )?)+) \|/gm)];
+    const listed = cells.flatMap(([, cell = '']) => cell.split(', ').map((name) => name.replaceAll('`', '')));
+    expect(listed.filter((name) => name !== 'kind').toSorted()).toEqual([...storeTroubleKinds()].sort());
+  });
+
   test('lists every metric of the program', async () => {
     const exposition = await createMetrics().render();
     const names = [...exposition.matchAll(/^# TYPE (sealgate_\w+)/gm)].map(([, name]) => name);

@@ -64,6 +64,8 @@ export interface BackendResponse {
    * arrive than Content-Length announced.
    */
   readonly body: Readable & LentBody & HandyBody;
+  /** Texts that nothing shown of an error answer may repeat: the access key id that signed the request. */
+  readonly secrets?: readonly string[];
 }
 
 export interface Backend {
@@ -80,8 +82,18 @@ export interface Backend {
 /** No answer from the store. Clients see 503 ServiceUnavailable and retry. */
 export class BackendUnavailable extends Error {
   readonly code = 'BACKEND_UNAVAILABLE';
-  constructor(reason: string, options?: ErrorOptions) {
+  readonly reason: string;
+  /** How the connection failed: a code of the operating system (ECONNREFUSED), of OpenSSL, or of the client (CONNECT_TIMEOUT). */
+  readonly transport: string | undefined;
+  constructor(reason: string, options: ErrorOptions & { readonly transport?: string } = {}) {
     super(`The backend did not answer: ${reason}`, options);
     this.name = 'BackendUnavailable';
+    this.reason = reason;
+    this.transport = options.transport ?? codeOf(options.cause);
   }
+}
+
+function codeOf(cause: unknown): string | undefined {
+  const { code } = (cause ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : undefined;
 }

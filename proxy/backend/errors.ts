@@ -3,21 +3,13 @@
  * A refusal that speaks of the request which the proxy itself made (its credentials, its signature, its digests) must not
  * look like the client's fault. Source: Amazon S3 API reference, "Error responses".
  */
-import { type ErrorDetails, isS3ErrorCode, S3Error, type S3ErrorCode, type StoreCode } from '../errors.ts';
+import { isS3ErrorCode, S3Error, type S3ErrorCode, type StoreCode } from '../errors.ts';
 import { MAX_BACKEND_ERROR_BYTES } from '../limits.ts';
 import { parseXml, type XmlNode } from '../xml/render-xml.ts';
 import { type BackendResponse, BackendUnavailable } from './backend.ts';
 import { isFitForClients, PASSED_ELEMENTS } from './error-text.ts';
 import { readBody } from './read-body.ts';
-
-/** A backend's error document. `code` is '' when there was none to read (HEAD, a proxy in between). */
-export interface BackendErrorDocument {
-  readonly code: string;
-  readonly message: string;
-  readonly status: number;
-  /** The elements that may be passed on. */
-  readonly elements: ErrorDetails;
-}
+import { type BackendErrorDocument, StoreRefusal, showable } from './trouble/store-refusal.ts';
 
 /** What was being done, for the message; the presence of `key` and `bucket` decides what a bare 404 means. */
 export type FailureContext =
@@ -35,15 +27,49 @@ export type FailureContext =
  * @throws the abort reason, when the request was aborted meanwhile.
  */
 export async function readErrorResponse(response: BackendResponse): Promise<BackendErrorDocument> {
-  const { status } = response;
   try {
-    const body = await readBody(response, { maxBytes: MAX_BACKEND_ERROR_BYTES });
-    if (body.length === 0) return withoutDocument(status);
-    return errorDocument(parseXml(body.toString('utf8').trim(), 'Error'), status);
+    return readErrorBody(response, await readBody(response, { maxBytes: MAX_BACKEND_ERROR_BYTES }));
   } catch (error) {
-    if (error instanceof S3Error || error instanceof BackendUnavailable) return withoutDocument(status);
+    if (error instanceof BackendUnavailable) return { ...withoutDocument(response.status), ...headFacts(response) };
     throw error;
   }
+}
+
+type Answered = Pick<BackendResponse, 'status' | 'headers' | 'secrets'>;
+
+/** The same of a body that was read already. */
+export function readErrorBody(response: Answered, body: Buffer): BackendErrorDocument {
+  const facts = headFacts(response);
+  const text = body.toString('utf8').trim();
+  if (text === '') return { ...withoutDocument(response.status), ...facts };
+  try {
+    const error = parseXml(text, 'Error');
+    // Some stores name the caller's key id in the message, and all of them beside it.
+    const secrets = [...(response.secrets ?? []), error.value('AWSAccessKeyId')?.trim() ?? ''];
+    const shown = showable(error.value('Message') ?? '', secrets);
+    const region = facts.region ?? error.value('Region')?.trim();
+    return { ...errorDocument(error, response.status), ...facts, shown, region };
+  } catch (error) {
+    if (!(error instanceof S3Error)) throw error;
+    return { ...withoutDocument(response.status), ...facts, shown: showable(textOf(text), response.secrets) };
+  }
+}
+
+/** What the head of an answer says of the store: where the bucket is, and what time it is there. */
+export function headFacts({ headers }: Answered): Pick<BackendErrorDocument, 'region' | 'storeTime'> {
+  const storeTime = Date.parse(headers['date'] ?? '');
+  return {
+    region: headers['x-amz-bucket-region'],
+    storeTime: Number.isNaN(storeTime) ? undefined : storeTime,
+  };
+}
+
+/** Of a page in HTML or plain text, from something that is no S3. */
+function textOf(page: string): string {
+  return page
+    .replace(/<(style|script)[\s>].*?<\/\1>/gis, ' ')
+    .replace(/<[^>]*>/g, ' ')
+    .replace(/\s+/g, ' ');
 }
 
 /** An `<Error>` element, which also stands under 200 where a store answered before it was done. */
@@ -63,7 +89,7 @@ export function withoutDocument(status: number, code = ''): BackendErrorDocument
 
 /** Codes about who the proxy is to the backend, not about the client. */
 const OWN_CREDENTIALS =
-  /^(Authorization(Header|QueryParameters|Parameters)\w*|SignatureDoesNotMatch|SignatureVersionNotSupported|IncompleteSignature|Credentials?NotSupported|CredentialAccessKey\w*|(Expired|Invalid)Token(Id|Exception)?|ExpiredTokenException|TokenRefreshRequired|Invalid(AccessKeyId|ClientTokenId|Region|Security)|UnrecognizedClient\w*|Missing(AuthenticationToken|Fields)|RequestTimeTooSkewed|NotSignedUp|OptInRequired|AccountProblem|AllAccessDisabled|Unauthorized\w*)$/;
+  /^(Authorization(Header|QueryParameters|Parameters)\w*|SignatureDoesNotMatch|SignatureVersionNotSupported|IncompleteSignature|Credentials?NotSupported|CredentialAccessKey\w*|(Expired|Invalid)Token(Id|Exception)?|ExpiredTokenException|TokenRefreshRequired|Invalid(AccessKeyId|ClientTokenId|Region|Security)|UnrecognizedClient\w*|Missing(AuthenticationToken|Fields)|RequestTimeTooSkewed|NotSignedUp|OptInRequired|AccountProblem|AllAccessDisabled|PermanentRedirect|TemporaryRedirect|Unauthorized\w*)$/;
 
 /** Codes that refuse what was asked for, under a status that otherwise means that the proxy was not recognised. */
 const FORBIDDEN: ReadonlySet<string> = new Set([
@@ -135,23 +161,18 @@ const EXPLAINED: ReadonlySet<string> = new Set([
   'MethodNotAllowed',
 ]);
 
-/** The cause of every error that stands for a refusal of the store: what it answered, for the log. */
-class StoreRefusal extends Error {
-  readonly code = 'STORE_REFUSAL';
-}
-
 /** The store denies what the proxy asked for, rather than Sealgate denying the client. */
 export function isDeniedByStore(error: unknown): boolean {
   return error instanceof S3Error && error.code === 'AccessDenied' && error.cause instanceof StoreRefusal;
 }
 
-/** The error that the client gets for a backend's answer. `cause` holds status and code for the log. */
+/** The error that the client gets for a backend's answer. `cause` holds the answer, for the log and explain-store-failure.ts. */
 export function backendFailure(answer: BackendErrorDocument, context: FailureContext = {}): S3Error {
   const { status, code } = answer;
-  const cause = new StoreRefusal(`The backend answered ${status} ${code || '(no code)'}${describe(context)}`);
+  const cause = new StoreRefusal(answer, typeof context === 'string' ? context : context.operation);
   const options = { cause };
   if (code === 'AccessDenied') return denied(answer, cause);
-  if (OWN_CREDENTIALS.test(code) || status === 401 || (status === 403 && !FORBIDDEN.has(code))) {
+  if (OWN_CREDENTIALS.test(code) || isAboutProxy(status, code)) {
     return new S3Error('ServiceUnavailable', "The proxy's credentials were refused by the backend.", options);
   }
   if (TRANSIENT.has(code)) {
@@ -169,6 +190,11 @@ export function backendFailure(answer: BackendErrorDocument, context: FailureCon
   }
   const fallback = BY_STATUS.get(status) ?? (status >= 500 ? 'ServiceUnavailable' : 'InternalError');
   return new S3Error(fallback, undefined, options);
+}
+
+/** What a status says of the proxy, whatever the code: it is not recognised, or sent to another region. */
+function isAboutProxy(status: number, code: string): boolean {
+  return status === 401 || status === 301 || status === 307 || (status === 403 && !FORBIDDEN.has(code));
 }
 
 /** The store knows the proxy and refuses the request: the bucket is another account's, a policy or a lock forbids it. */
@@ -207,9 +233,4 @@ function isPlausible(expected: number, actual: number): boolean {
 function notFound(context: FailureContext): S3ErrorCode {
   if (typeof context === 'string' || context.key !== undefined) return 'NoSuchKey';
   return context.bucket === undefined ? 'NoSuchKey' : 'NoSuchBucket';
-}
-
-function describe(context: FailureContext): string {
-  const operation = typeof context === 'string' ? context : context.operation;
-  return operation === undefined ? '' : ` to ${operation}`;
 }

@@ -62,6 +62,7 @@ export async function probeCapabilities(
   const session = new ProbeSession(backend, o);
   try {
     await session.put('writable', 'probe');
+    await session.remove('writable');
     const steps = Object.entries(STEPS);
     // All of them end before anything is removed, also when one fails.
     const settled = await Promise.allSettled(steps.map(([, step]) => step(session)));

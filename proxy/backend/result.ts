@@ -6,7 +6,7 @@
 import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
 import { parseAnyXml, type XmlNode } from '../xml/render-xml.ts';
 import { type BackendResponse, BackendUnavailable } from './backend.ts';
-import { backendFailure, errorDocument, readErrorResponse } from './errors.ts';
+import { backendFailure, readErrorBody, readErrorResponse } from './errors.ts';
 import { readBody } from './read-body.ts';
 
 /** The root element of the result. @throws S3Error for a status other than 200, or an error in the document */
@@ -17,10 +17,9 @@ export async function readResult(
   if (response.status !== 200) {
     throw backendFailure(await readErrorResponse(response), o);
   }
-  const document = (await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES })).toString('utf8').trim();
-  const found = parseAnswer(document, o.operation);
-  const error = found.child('Error');
-  if (error !== undefined) throw backendFailure(errorDocument(error, response.status), o);
+  const document = await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES });
+  const found = parseAnswer(document.toString('utf8').trim(), o.operation);
+  if (found.child('Error') !== undefined) throw backendFailure(readErrorBody(response, document), o);
   const root = found.child(o.root);
   if (root === undefined) throw unreadable(o.operation);
   return root;

@@ -1,5 +1,6 @@
 /** What the commands about tenants and keys share: reading arguments, and telling an operator what went wrong. */
 import { parseArgs } from 'node:util';
+import { explainStoreFailure, failureText } from '../backend/trouble/explain-store-failure.ts';
 import { suggestion } from '../config/nearest.ts';
 import { S3Error } from '../errors.ts';
 import { KeyringConflict } from '../keyring/admin/change-keyring.ts';
@@ -212,6 +213,7 @@ function reportFailure(error: unknown, o: Output & { command: string; usage: str
 
 /** Of a 503 the reason behind it is what an operator needs. */
 function explain(error: Error): string {
-  const isOutage = error instanceof S3Error && error.status >= 500 && error.cause instanceof Error;
-  return isOutage ? `${error.message} (${(error.cause as Error).message})` : error.message;
+  if (!(error instanceof S3Error) || error.status < 500) return error.message;
+  if (explainStoreFailure(error) !== undefined) return failureText(error);
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 }

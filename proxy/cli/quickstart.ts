@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { ensureBucket } from '../backend/ensure-bucket.ts';
 import { type Config, parseConfig } from '../config/config.ts';
 import { ConfigError, readSettings, type Settings } from '../config/settings.ts';
 import { S3Error } from '../errors.ts';
@@ -82,11 +83,7 @@ async function ensureTenant(config: Config): Promise<{ credentials: Credentials;
   try {
     const signal = AbortSignal.timeout(30_000);
     await storage.state.ensureBucket(signal);
-    const created = await storage.backend.send({ method: 'PUT', bucket: BUCKET, body: Buffer.alloc(0), signal });
-    created.body.resume();
-    if (created.status !== 200 && created.status !== 409) {
-      throw new Error(`the bucket ${BUCKET} cannot be created: the backend answered ${created.status}`);
-    }
+    await ensureBucket(storage.backend, { bucket: BUCKET, region: config.region, signal });
     const emit = securityEventsTo(createLogger({ level: 'error' }));
     const { sealKeys, escrowPublicKey } = config;
     const deps = { state: storage.state, sealKeys, emit, now: () => new Date(), runner: processKdfRunner };

@@ -1,16 +1,22 @@
 /**
  * A store that is started at the same time as Sealgate (a sidecar, a compose file) is waited for. One that answers is not,
- * whatever it says: a wrong setting is to be told at once.
+ * whatever it says, nor is one that waiting cannot cure, such as a certificate of the wrong name: a wrong setting is to be told
+ * at once.
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
-import { BackendUnavailable } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
+import { explainStoreFailure } from '../backend/trouble/explain-store-failure.ts';
+import { needsOperator, troubleText } from '../backend/trouble/store-trouble.ts';
 import type { Logger } from '../observe/log.ts';
 import { STORE_WAIT_MS, STORE_WAIT_STEP_MS } from '../running-limits.ts';
 import type { Storage } from '../runtime.ts';
+import { toldApart } from '../startup/told-apart.ts';
 
-/** Resolves when the store answers, and no later than after `waitMs`: what is asked of it next then says what is wrong. */
+/**
+ * Resolves when the store answers, and no later than after `waitMs`: what is asked of it next then says what is wrong.
+ * @throws BackendUnavailable for what waiting does not cure
+ */
 export async function waitForStore(
   { backend, state }: { backend: Storage['backend']; state: Pick<Storage['state'], 'bucket'> },
   log: Pick<Logger, 'warn'>,
@@ -32,7 +38,9 @@ async function silence(backend: Storage['backend'], bucket: string): Promise<str
     discard(response);
     return response.status >= 500 ? `it answers with status ${response.status}` : undefined;
   } catch (error) {
-    if (error instanceof BackendUnavailable) return error.message;
-    throw error;
+    const failure = await toldApart(error, backend.description);
+    const trouble = explainStoreFailure(failure);
+    if (trouble === undefined || needsOperator(trouble)) throw failure;
+    return troubleText(trouble);
   }
 }

@@ -4,7 +4,7 @@
  * progress").
  */
 import type { Backend } from '../backend/backend.ts';
-import { readErrorResponse } from '../backend/errors.ts';
+import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import { discard } from '../backend/read-body.ts';
 import type { StateStore } from '../keyring/state/state.ts';
 import { recordLast, removeState } from './remove-state.ts';
@@ -107,9 +107,9 @@ async function isOpen(o: GarbageOptions, { bucket, key, uploadId }: UploadAddres
     discard(response);
     return true;
   }
-  const { code, status } = await readErrorResponse(response);
-  if (code === 'NoSuchUpload' || code === 'NoSuchBucket') return false;
-  throw new Error(`the backend answered ${status} ${code} when asked for an upload`);
+  const answer = await readErrorResponse(response);
+  if (answer.code === 'NoSuchUpload' || answer.code === 'NoSuchBucket') return false;
+  throw backendFailure(answer, { operation: 'ListParts', bucket, key });
 }
 
 async function remove(o: GarbageOptions, found: GarbageFound, names: readonly string[]): Promise<void> {
@@ -117,10 +117,10 @@ async function remove(o: GarbageOptions, found: GarbageFound, names: readonly st
     const { bucket, key, uploadId } = found.address;
     const query = [['uploadId', uploadId]] as const;
     const response = await o.backend.send({ method: 'DELETE', bucket, key, query, signal: o.signal });
-    discard(response);
     if (response.status !== 204 && response.status !== 404) {
-      throw new Error(`the backend answered ${response.status} to an abort`);
+      throw backendFailure(await readErrorResponse(response), { operation: 'AbortMultipartUpload', bucket, key });
     }
+    discard(response);
   }
   await removeState(o, recordLast(found.id, names));
 }

@@ -7,8 +7,9 @@ import { createHash } from 'node:crypto';
 import type { LateAttributes } from '../../crypto/attributes.ts';
 import { type PartEntry, sealFooter } from '../../crypto/footer.ts';
 import { type BackendResponse, BackendUnavailable } from '../backend/backend.ts';
-import { type BackendErrorDocument, backendFailure, errorDocument, readErrorResponse } from '../backend/errors.ts';
+import { backendFailure, readErrorBody, readErrorResponse } from '../backend/errors.ts';
 import { readBody } from '../backend/read-body.ts';
+import type { BackendErrorDocument } from '../backend/trouble/store-refusal.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
 import { parseAnyXml, renderXml, type XmlNode } from '../xml/render-xml.ts';
@@ -93,9 +94,9 @@ export async function completeAtBackend(
 /** S3 may begin with 200 and end with an error: then the document says so. */
 async function refusalIn(response: BackendResponse): Promise<BackendErrorDocument | undefined> {
   if (response.status !== 200) return readErrorResponse(response);
-  const document = (await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES })).toString('utf8').trim();
-  const error = parsed(document).child('Error');
-  return error === undefined ? undefined : errorDocument(error, response.status);
+  const document = await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES });
+  const isRefusal = parsed(document.toString('utf8').trim()).child('Error') !== undefined;
+  return isRefusal ? readErrorBody(response, document) : undefined;
 }
 
 /** A document that cannot be read is no confirmation: the client asks again, and the object then tells. */

@@ -1,6 +1,7 @@
 /** Removing what an upload kept in the state bucket, once it is completed or aborted. */
 import { createHash } from 'node:crypto';
 import type { Backend } from '../backend/backend.ts';
+import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import { readBody } from '../backend/read-body.ts';
 import type { StateStore } from '../keyring/state/state.ts';
 import { MAX_BACKEND_XML_BYTES, MAX_LIST_KEYS } from '../limits.ts';
@@ -29,9 +30,11 @@ export async function removeState(
       body,
       signal: o.signal,
     });
-    const document = (await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES })).toString('utf8');
-    if (response.status !== 200) throw new Error(`the state bucket answered ${response.status} to a deletion`);
-    requireAllDeleted(document);
+    if (response.status !== 200) {
+      const { bucket } = o.state;
+      throw backendFailure(await readErrorResponse(response), { operation: 'DeleteObjects', bucket });
+    }
+    requireAllDeleted((await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES })).toString('utf8'));
   }
 }
 

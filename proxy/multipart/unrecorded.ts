@@ -3,8 +3,9 @@
  * copies cut off in the middle. Other programs' uploads into the same buckets look alike, so this is asked for by name.
  */
 import type { Backend, QueryParameter } from '../backend/backend.ts';
+import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import { decodeListedName, LIST_ENCODING } from '../backend/list.ts';
-import { discard, readBody } from '../backend/read-body.ts';
+import { readBody } from '../backend/read-body.ts';
 import type { StateStore } from '../keyring/state/state.ts';
 import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
 import { parseXmlRoot, type XmlNode } from '../xml/render-xml.ts';
@@ -65,8 +66,8 @@ async function list(
 ): Promise<XmlNode> {
   const response = await o.backend.send({ method: 'GET', ...request, signal: o.signal });
   if (response.status !== 200) {
-    discard(response);
-    throw new Error(`the backend answered ${response.status} to a listing of ${request.bucket ?? 'its buckets'}`);
+    const operation = request.bucket === undefined ? 'ListBuckets' : 'ListMultipartUploads';
+    throw backendFailure(await readErrorResponse(response), { operation, bucket: request.bucket });
   }
   return parseXmlRoot((await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES })).toString('utf8'));
 }

@@ -32,7 +32,7 @@ export const LARGEST_SMALL_BYTES = sealedPartBytes(SMALL_BODY_BYTES);
 async function inspectByHead(context: StoreContext, address: ObjectAddress): Promise<StoredObject> {
   const response = await context.store.backend.send({ method: 'HEAD', ...about(context, address) });
   discard(response);
-  if (response.status === 403) throw await forbidden(context, address);
+  if (response.status === 403 || response.status === 400) throw await refused(context, address, response.status);
   if (response.status !== 200) throw headFailure(response.status, response.headers, address);
   return understand(context, address, factsOf(response.headers));
 }
@@ -49,10 +49,11 @@ async function inspectByTail(context: StoreContext, address: ObjectAddress): Pro
   return understand(context, address, factsOf(response.headers), tail);
 }
 
-async function forbidden(context: StoreContext, address: ObjectAddress): Promise<S3Error> {
+async function refused(context: StoreContext, address: ObjectAddress, status: number): Promise<S3Error> {
   const { headers, ...request } = about(context, address);
-  const answer = await codeBehind(context, { ...request, headers: { ...headers, range: 'bytes=0-0' } });
-  return backendFailure(answer, { operation: 'HeadObject', ...address });
+  const answer = await codeBehind(context, { ...request, headers: { ...headers, range: 'bytes=0-0' } }, status);
+  const code = answer.code === '' && status === 400 ? 'InvalidArgument' : answer.code;
+  return backendFailure({ ...answer, code }, { operation: 'HeadObject', ...address });
 }
 
 /** A HEAD has no error document: the status, and what S3 sends beside it, tell what happened. */
@@ -70,6 +71,5 @@ function headFailure(status: number, headers: BackendHeaders, address: ObjectAdd
     return new S3Error('NoSuchVersion', undefined, { headers: extra, details });
   }
   if (status === 405 && deleteMarker === 'true') return new S3Error('MethodNotAllowed', undefined, { headers: extra });
-  const answer = withoutDocument(status, status === 400 ? 'InvalidArgument' : '');
-  return backendFailure(answer, { operation: 'HeadObject', ...address });
+  return backendFailure(withoutDocument(status), { operation: 'HeadObject', ...address });
 }

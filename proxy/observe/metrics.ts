@@ -4,6 +4,7 @@
  */
 import cluster from 'node:cluster';
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { StoreTroubleKind } from '../backend/trouble/store-trouble.ts';
 import type { ConnectionLoad } from '../http/connections.ts';
 import { MemoryBudget } from '../memory/admission.ts';
 
@@ -18,6 +19,8 @@ export interface Metrics extends MetricsText {
   securityEvent(kind: string): void;
   /** The connections to show from now on, as they are whenever the metrics are read. */
   showConnections(load: ConnectionLoad): void;
+  /** A request that failed for want of the store: `kind` is one of StoreTroubleKind. */
+  storeFailure(kind: StoreTroubleKind): void;
 }
 
 /** What all workers of this primary process count, added up. */
@@ -51,6 +54,12 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
     labelNames: ['kind'],
     registers: [registry],
   });
+  const storeFailures = new Counter({
+    name: 'sealgate_store_failures_total',
+    help: 'Requests that failed because of the store, or of the proxy towards the store, by kind.',
+    labelNames: ['kind'],
+    registers: [registry],
+  });
   showMemory(registry, memory ?? new MemoryBudget({ bytes: 0 }));
   let connections: ConnectionLoad = { open: 0, limit: 0, isFull: false, refused: 0 };
   showConnections(registry, () => connections);
@@ -64,6 +73,7 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
     showConnections(load) {
       connections = load;
     },
+    storeFailure: (kind) => storeFailures.inc({ kind }),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };

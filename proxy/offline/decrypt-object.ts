@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { FormatError } from '../../crypto/errors.ts';
+import { failureText } from '../backend/trouble/explain-store-failure.ts';
 import { S3Error } from '../errors.ts';
 import type { StoreContext } from '../object/context.ts';
 import { legacyAttributes } from '../object/copy-legacy.ts';
@@ -108,6 +109,6 @@ export function reasonOf(error: unknown): string {
   if (error instanceof S3Error && error.cause instanceof MalformedSealedObject)
     return `altered: ${error.cause.message}`;
   if (isForeign(error)) return "another tenant's object";
-  if (error instanceof S3Error) return `${error.code}: ${error.message}`;
+  if (error instanceof S3Error) return failureText(error);
   return error instanceof Error ? error.message : 'unknown failure';
 }

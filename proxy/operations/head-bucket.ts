@@ -19,11 +19,14 @@ export const headBucket: Operation = {
     const response = await context.store.backend.send({ method: 'HEAD', ...about, signal: context.signal });
     discard(response);
     const { status, headers } = response;
-    // A HEAD brings no code, and a bucket's name is all that this one says.
-    if (status === 400) throw new S3Error('InvalidBucketName', undefined, { details: { BucketName: bucket } });
     if (status < 200 || status > 299) {
       const sameAsGet = { ...about, query: [['max-keys', '0'] as const] };
-      const answer = status === 403 ? await codeBehind(context, sameAsGet) : withoutDocument(status);
+      const hasMore = status === 403 || status === 400;
+      const answer = hasMore ? await codeBehind(context, sameAsGet, status) : withoutDocument(status);
+      // A bucket's name is all that this request says.
+      if (status === 400 && (answer.code === '' || answer.code === 'InvalidBucketName')) {
+        throw new S3Error('InvalidBucketName', undefined, { details: { BucketName: bucket } });
+      }
       throw backendFailure(answer, { operation: 'HeadBucket', bucket });
     }
     return {

@@ -11,6 +11,7 @@ import { FormatError } from '../../crypto/errors.ts';
 import { BackendUnavailable } from '../backend/backend.ts';
 import { isDeniedByStore } from '../backend/errors.ts';
 import { discard, readBody } from '../backend/read-body.ts';
+import { failureText } from '../backend/trouble/explain-store-failure.ts';
 import { S3Error } from '../errors.ts';
 import { MIN_PART_BYTES, REWRAP_ATTEMPTS } from '../limits.ts';
 import type { StoreContext } from '../object/context.ts';
@@ -135,7 +136,7 @@ function outcomeOf(error: unknown): RewrapOutcome | 'again' | undefined {
   if (REPLACED.has(error.code)) return 'again';
   if (error.code === 'InvalidObjectState') return { kind: 'archived' };
   if (error.code === 'ServiceUnavailable' || error.code === 'SlowDown' || isDeniedByStore(error)) return undefined;
-  return { kind: 'failed', reason: `${error.code}: ${error.message}` };
+  return { kind: 'failed', reason: failureText(error) };
 }
 
 /** What a store answers when the object is not the one that was read any more. */

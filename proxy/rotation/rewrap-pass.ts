@@ -7,6 +7,7 @@ import { FormatError } from '../../crypto/errors.ts';
 import { BackendUnavailable } from '../backend/backend.ts';
 import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import { discard } from '../backend/read-body.ts';
+import { failureText } from '../backend/trouble/explain-store-failure.ts';
 import { eachBounded } from '../concurrency/map-bounded.ts';
 import { S3Error } from '../errors.ts';
 import {
@@ -79,7 +80,7 @@ export async function rewrapPass(context: StoreContext, o: PassOptions): Promise
       // One object that the store does not give is no reason to stop; a store that is out of order is.
       outages += 1;
       if (context.signal.aborted || !isOutage(error) || outages >= REWRAP_OUTAGES) throw error;
-      fail(result, row, `${error.code}: ${error.message}`);
+      fail(result, row, failureText(error));
     }
     result.seen += 1;
     o.onProgress?.(result);

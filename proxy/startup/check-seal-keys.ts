@@ -30,7 +30,7 @@ export async function checkSealKeys(storage: Storage, sealKeys: SealKeys, tell: 
     tell(finding);
     return finding.level !== 'fault';
   } catch (error) {
-    tell(findingOf(error, { subject: SUBJECT, store: storage.backend.description }));
+    tell(await findingOf(error, { subject: SUBJECT, store: storage.backend.description }));
     return false;
   }
 }

@@ -2,6 +2,8 @@
  * Whether the state bucket is Sealgate's own. It is withheld from clients whole, so one that holds other things would vanish for
  * those who use them.
  */
+
+import { readErrorResponse } from '../backend/errors.ts';
 import { parseListV2 } from '../backend/list.ts';
 import { readBody } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
@@ -41,7 +43,7 @@ export async function checkState(storage: Storage, prefix: string, tell: Tell): 
     const text = `the bucket ${state.bucket} holds what is not Sealgate's: ${named.join(', ')}${more}`;
     tell(fault(subject, text, 'Name a bucket that is used for nothing else: clients never see it'));
   } catch (error) {
-    tell(findingOf(error, { subject, store: backend.description }));
+    tell(await findingOf(error, { subject, store: backend.description }));
   }
   return false;
 }
@@ -98,8 +100,7 @@ async function list(
     signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
   });
   if (response.status !== 200) {
-    response.body.destroy();
-    throw unusable('LIST', response.status);
+    throw unusable(await readErrorResponse(response), 'ListObjectsV2');
   }
   try {
     const page = parseListV2(await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES }));

@@ -16,7 +16,8 @@ export async function checkStore(
 ): Promise<boolean | undefined> {
   const { backend, state } = storage;
   try {
-    const exists = await hasBucket(backend, state.bucket, (storeTime) => tell(ofClock(storeTime, o.now())));
+    await readClock(backend, state.bucket, (storeTime) => tell(ofClock(storeTime, o.now())));
+    const exists = await state.hasBucket(AbortSignal.timeout(PROBE_TIMEOUT_MS));
     if (!exists && o.makesBucket) await state.ensureBucket(AbortSignal.timeout(PROBE_TIMEOUT_MS));
     tell(ok('store', `${backend.description} answers`));
     if (!exists && !o.makesBucket) {
@@ -24,18 +25,17 @@ export async function checkStore(
     }
     return exists || o.makesBucket;
   } catch (error) {
-    tell(findingOf(error, { subject: 'store', store: backend.description }));
+    tell(await findingOf(error, { subject: 'store', store: backend.description }));
     return undefined;
   }
 }
 
-/** What the state bucket says, whatever that is, is for `ensureBucket` to judge. */
-async function hasBucket(backend: Backend, bucket: string, onTime: (storeTime: number) => void): Promise<boolean> {
+/** Whatever else the answer says is for `hasBucket` to judge. */
+async function readClock(backend: Backend, bucket: string, onTime: (storeTime: number) => void): Promise<void> {
   const response = await backend.send({ method: 'HEAD', bucket, signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
   discard(response);
   const storeTime = Date.parse(response.headers['date'] ?? '');
   if (!Number.isNaN(storeTime)) onTime(storeTime);
-  return response.status === 200;
 }
 
 function ofClock(storeTime: number, now: Date): Finding {
@@ -61,7 +61,7 @@ export async function checkCapabilities(
     const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
     found = await probeCapabilities(storage.backend, { bucket, prefix: `${prefix}probe/`, signal });
   } catch (error) {
-    tell(findingOf(error, { subject: 'SEALGATE_STATE', store: storage.backend.description }));
+    tell(await findingOf(error, { subject: 'SEALGATE_STATE', store: storage.backend.description }));
     return undefined;
   }
   tell(ok('capabilities', describeCapabilities(found)));

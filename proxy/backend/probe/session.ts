@@ -2,6 +2,7 @@
  * Requests of the start-up probe, under one random name, with everything they may leave behind remembered for removal.
  */
 import { createHash, randomBytes } from 'node:crypto';
+import type { S3Error } from '../../errors.ts';
 import { MAX_BACKEND_XML_BYTES } from '../../limits.ts';
 import { PROBE_CLEAN_UP_MS } from '../../running-limits.ts';
 import { parseXml } from '../../xml/render-xml.ts';
@@ -12,7 +13,7 @@ import {
   BackendUnavailable,
   type QueryParameter,
 } from '../backend.ts';
-import { backendFailure, withoutDocument } from '../errors.ts';
+import { backendFailure, readErrorBody } from '../errors.ts';
 import { LIST_ENCODING, parseListVersions } from '../list.ts';
 import { readBody } from '../read-body.ts';
 
@@ -29,6 +30,7 @@ export interface ProbeAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
+  readonly secrets?: readonly string[];
 }
 
 export class ProbeSession {
@@ -61,10 +63,10 @@ export class ProbeSession {
     const key = name === undefined ? {} : { key: this.#key(name) };
     const response = await this.#backend.send({ ...rest, bucket: this.#bucket, ...key, signal });
     const body = await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES });
-    const { status, headers } = response;
-    if (status > 501 || status === 401)
-      throw backendFailure(withoutDocument(status), { operation: 'the start-up probe' });
-    return { status, headers, body };
+    const { status, headers, secrets } = response;
+    const answer = { status, headers, body, ...(secrets === undefined ? {} : { secrets }) };
+    if (status > 501 || status === 401) throw this.#failure(answer, operationOf(request));
+    return answer;
   }
 
   /** A listing of what begins with the key of an object of this session. */
@@ -74,27 +76,33 @@ export class ProbeSession {
 
   /** Stores a small object and returns its ETag. @throws S3Error when that does not work, which nothing can do without. */
   async put(name: string, content: string): Promise<string> {
-    const { status, headers, body } = await this.send({ method: 'PUT', name, body: Buffer.from(content) });
-    if (status !== 200)
-      throw backendFailure(withoutDocument(status, codeOf(body)), { operation: 'PutObject', bucket: this.#bucket });
-    const { etag } = headers;
+    const answer = await this.send({ method: 'PUT', name, body: Buffer.from(content) });
+    if (answer.status !== 200) throw this.#failure(answer, 'PutObject');
+    const { etag } = answer.headers;
     if (etag === undefined) throw new BackendUnavailable('it stores objects without telling their ETag');
     return etag;
   }
 
   /** The object's content; `undefined` when there is none. */
   async content(name: string): Promise<string | undefined> {
-    const { status, body } = await this.send({ method: 'GET', name });
-    if (status === 200) return body.toString();
-    if (status === 404) return undefined;
-    throw backendFailure(withoutDocument(status, codeOf(body)), { operation: 'GetObject', bucket: this.#bucket });
+    const answer = await this.send({ method: 'GET', name });
+    if (answer.status === 200) return answer.body.toString();
+    if (answer.status === 404) return undefined;
+    throw this.#failure(answer, 'GetObject');
   }
 
-  /** Starts an upload. `undefined` when the store has no multipart uploads. */
+  /** Removes an object. @throws S3Error when the credentials may not, which nothing can do without */
+  async remove(name: string): Promise<void> {
+    const answer = await this.send({ method: 'DELETE', name });
+    if (answer.status === 403) throw this.#failure(answer, 'DeleteObject');
+  }
+
+  /** Starts an upload. `undefined` when the store has no multipart uploads. @throws S3Error when the credentials may not */
   async startUpload(name: string): Promise<string | undefined> {
-    const { status, body } = await this.send({ method: 'POST', name, query: [['uploads', '']] });
-    if (status !== 200) return undefined;
-    const id = parseXml(body.toString(), 'InitiateMultipartUploadResult').value('UploadId');
+    const answer = await this.send({ method: 'POST', name, query: [['uploads', '']] });
+    if (answer.status === 403) throw this.#failure(answer, 'CreateMultipartUpload');
+    if (answer.status !== 200) return undefined;
+    const id = parseXml(answer.body.toString(), 'InitiateMultipartUploadResult').value('UploadId');
     if (id !== undefined) this.#uploads.set(id, name);
     return id;
   }
@@ -104,10 +112,10 @@ export class ProbeSession {
       ['partNumber', String(o.number)],
       ['uploadId', o.uploadId],
     ];
-    const { status, headers, body } = await this.send({ method: 'PUT', name, query, body: o.body });
-    const { etag } = headers;
-    if (status === 200 && etag !== undefined) return etag;
-    throw backendFailure(withoutDocument(status, codeOf(body)), { operation: 'UploadPart', bucket: this.#bucket });
+    const answer = await this.send({ method: 'PUT', name, query, body: o.body });
+    const { etag } = answer.headers;
+    if (answer.status === 200 && etag !== undefined) return etag;
+    throw this.#failure(answer, 'UploadPart');
   }
 
   /** Removes every object, version and upload of this session. Failures are left: nothing of the probe is ever read again. */
@@ -133,6 +141,10 @@ export class ProbeSession {
     await Promise.allSettled(removals);
   }
 
+  #failure(answer: ProbeAnswer, operation: string): S3Error {
+    return backendFailure(readErrorBody(answer, answer.body), { operation, bucket: this.#bucket });
+  }
+
   #key(name: string): string {
     return `${this.#prefix}${name}`;
   }
@@ -147,10 +159,8 @@ export function isRefusal(status: number): boolean {
   return status === 412 || status === 409;
 }
 
-function codeOf(body: Buffer): string {
-  try {
-    return parseXml(body.toString('utf8').trim(), 'Error').value('Code') ?? '';
-  } catch {
-    return '';
-  }
+/** For messages: by and large, since the store refuses everything when it comes to that. */
+function operationOf({ method, name }: ProbeRequest): string {
+  if (name === undefined) return 'ListObjectsV2';
+  return method === 'GET' ? 'GetObject' : method === 'DELETE' ? 'DeleteObject' : 'PutObject';
 }

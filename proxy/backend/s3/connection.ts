@@ -9,7 +9,14 @@ import { type ConnectionOptions as ConnectionOptionsOfTls, connect as connectTls
 import { MAX_BACKEND_HEAD_BYTES } from '../../limits.ts';
 import { emptyBody, ResponseBody, sharedMemory } from './response-body.ts';
 import { type Framing, framingOf } from './response-framing.ts';
-import { HEAD_END, headLength, MalformedResponse, parseHead, type ResponseHead } from './response-head.ts';
+import {
+  checkBegunHead,
+  HEAD_END,
+  headLength,
+  MalformedResponse,
+  parseHead,
+  type ResponseHead,
+} from './response-head.ts';
 
 /** Whose request is under way. Calls come in this order; after `onClosed` none comes. */
 export interface ConnectionUser {
@@ -55,6 +62,8 @@ export class Connection {
   #isCorked = false;
   /** The beginning of a head that came in several reads. */
   #partial: Buffer | undefined;
+  /** Where its last line begins. */
+  #lineStart = 0;
   /** Of the interim responses before the one that is waited for. */
   #interimBytes = 0;
   #head: ResponseHead | undefined;
@@ -83,7 +92,7 @@ export class Connection {
       else this.#user.onIdle();
     });
     this.socket.on('error', (error) => {
-      this.#error = error;
+      this.#error = withReason(error);
     });
     this.socket.on('end', () => this.#onEnd());
     this.socket.on('close', () => this.#onClose());
@@ -189,10 +198,12 @@ export class Connection {
       throw new MalformedResponse('the head of its answer is too long');
     }
     if (length < 0) {
+      this.#lineStart = checkBegunHead(whole, this.#lineStart);
       this.#partial = before === 0 ? Buffer.from(whole) : whole;
       return bytes.length;
     }
     this.#partial = undefined;
+    this.#lineStart = 0;
     const head = parseHead(whole.toString('latin1', 0, length - HEAD_END.length));
     if (head.status >= 200) this.#onHead(user, head);
     else {
@@ -264,6 +275,14 @@ export class Connection {
     user?.onClosed(this.#error);
     body?.destroy(this.#error ?? new Error('the connection was closed'));
   }
+}
+
+/** OpenSSL's reason where node gives EPROTO alone: `...:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:...` */
+function withReason(error: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  if (error.code !== 'EPROTO') return error;
+  const reason = /error:[0-9A-F]{8}:SSL routines:[^:]*:([^:]+):/.exec(error.message)?.[1];
+  if (reason !== undefined) error.code = `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}`;
+  return error;
 }
 
 function open(o: ConnectionOptions, onread: OnReadOpts): Socket {

@@ -42,6 +42,8 @@ export interface ExchangeOptions {
   readonly staleMs: number;
   /** Milliseconds to wait for 100 Continue before the body is sent; `undefined` to send it at once. */
   readonly continueMs: number | undefined;
+  /** As BackendResponse has it. */
+  readonly secrets: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -101,7 +103,8 @@ class Exchange implements ConnectionUser {
       this.#fail(error);
     }
     if (this.#failure !== undefined) return;
-    if (this.#connection === undefined) this.#armConnectTimer(idleMs, 'no connection became free');
+    if (this.#connection === undefined)
+      this.#armConnectTimer(idleMs, 'no connection became free', 'NO_FREE_CONNECTION');
   }
 
   #onConnection(connection: Connection): void {
@@ -111,7 +114,9 @@ class Exchange implements ConnectionUser {
     this.#begun = performance.now();
     connection.begin(this);
     connection.watch(idleMs);
-    if (!connection.isConnected) this.#armConnectTimer(connectMs, 'the connection was not made in time');
+    if (!connection.isConnected) {
+      this.#armConnectTimer(connectMs, 'the connection was not made in time', 'CONNECT_TIMEOUT');
+    }
     if (body === undefined) connection.writeAlone(this.#head);
     else connection.write(this.#head);
     if (continueMs !== undefined) {
@@ -124,8 +129,8 @@ class Exchange implements ConnectionUser {
     this.#armContinueTimer();
   }
 
-  #armConnectTimer(ms: number, reason: string): void {
-    this.#connectTimer = setTimeout(() => this.#fail(new BackendUnavailable(reason)), ms);
+  #armConnectTimer(ms: number, reason: string, transport: string): void {
+    this.#connectTimer = setTimeout(() => this.#fail(new BackendUnavailable(reason, { transport })), ms);
   }
 
   #armContinueTimer(): void {
@@ -162,7 +167,7 @@ class Exchange implements ConnectionUser {
   onIdle(): void {
     const { idleMs, body } = this.#options;
     if (this.#response?.isUnread === true || body?.waitingForSource === true) this.#connection?.watch(idleMs);
-    else this.#fail(new BackendUnavailable(`nothing was heard for ${idleMs / 1000} s`));
+    else this.#fail(new BackendUnavailable(`nothing was heard for ${idleMs / 1000} s`, { transport: 'IDLE_TIMEOUT' }));
   }
 
   onResponse({ status, headers }: ResponseHead, response: ResponseBody): void {
@@ -173,7 +178,8 @@ class Exchange implements ConnectionUser {
     this.#response = response;
     clearTimeout(this.#continueTimer);
     body?.stop();
-    this.#resolve({ response: { status, headers, body: response }, continueIgnored: this.#continueIgnored });
+    const { secrets } = this.#options;
+    this.#resolve({ response: { status, headers, body: response, secrets }, continueIgnored: this.#continueIgnored });
   }
 
   /** An answer before the end of the body can only refuse it. @throws BackendUnavailable for any other */
@@ -223,7 +229,8 @@ class Exchange implements ConnectionUser {
     // A store that worked on it for long may have done it.
     const isSoon = performance.now() - this.#begun < staleMs;
     const stale = isReset(error) && wasReused && isSilent && isSoon && harmless;
-    return stale ? new StaleConnection(reason) : new BackendUnavailable(reason);
+    const options = { cause: error };
+    return stale ? new StaleConnection(reason, options) : new BackendUnavailable(reason, options);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import { MAX_BACKEND_HEAD_BYTES } from '../../limits.ts';
-import { MalformedResponse, type ResponseHead } from './response-head.ts';
+import { checkTrailerLine, MalformedResponse, type ResponseHead } from './response-head.ts';
 
 export interface Framing {
   /** Gives the body's own bytes at the front of `bytes` to `emit`. @returns how many bytes were used. @throws MalformedResponse */
@@ -71,13 +71,19 @@ class UntilClosed implements Framing {
   }
 }
 
-const CHUNK_SIZE = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i;
+const CHUNK_SIZE = /^([0-9a-f]{1,12})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/i;
+/** What a line may begin with; the rest of it is to come. */
+const BEGUN = {
+  size: /^(?:[0-9a-f]{1,12}[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?)?\r?$/i,
+  'after-data': /^\r?$/,
+  trailer: /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?::[\t\x20-\x7e\x80-\xff]*)?)?\r?$/,
+} as const;
 const LF = 0x0a;
 
 class Chunked implements Framing {
   readonly isContiguous = false;
   readonly endsWithConnection = false;
-  #state: 'size' | 'data' | 'after-data' | 'trailer' | 'done' = 'size';
+  #state: keyof typeof BEGUN | 'data' | 'done' = 'size';
   /** Bytes of the chunk that are still to come. */
   #left = 0;
   #line = '';
@@ -100,20 +106,24 @@ class Chunked implements Framing {
         this.#left -= end - at;
         at = end;
         if (this.#left === 0) this.#state = 'after-data';
-      } else at = this.#readLine(bytes, at);
+      } else at = this.#readLine(BEGUN[this.#state], bytes, at);
     }
     return at;
   }
 
-  #readLine(bytes: Buffer, at: number): number {
+  #readLine(begun: RegExp, bytes: Buffer, at: number): number {
     const end = bytes.indexOf(LF, at);
     const stop = end < 0 ? bytes.length : end + 1;
     this.#line += bytes.toString('latin1', at, stop);
     if (this.#line.length > MAX_BACKEND_HEAD_BYTES) throw new MalformedResponse('a line of its chunks is too long');
-    if (end < 0) return stop;
+    if (end < 0) {
+      // Nothing that follows can mend it: it need not be waited for.
+      if (!begun.test(this.#line)) throw malformedLine();
+      return stop;
+    }
     const line = this.#line;
     this.#line = '';
-    if (!line.endsWith('\r\n')) throw new MalformedResponse('a line of its chunks does not end as it must');
+    if (!line.endsWith('\r\n')) throw malformedLine();
     this.#onLine(line.slice(0, -2));
     return stop;
   }
@@ -131,6 +141,11 @@ class Chunked implements Framing {
       this.#trailerBytes += line.length + 2;
       if (this.#trailerBytes > MAX_BACKEND_HEAD_BYTES) throw new MalformedResponse('its trailer is too long');
       if (line === '') this.#state = 'done';
+      else checkTrailerLine(line);
     }
   }
+}
+
+function malformedLine(): MalformedResponse {
+  return new MalformedResponse('a line of its chunks is not as it must be');
 }

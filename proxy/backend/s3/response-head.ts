@@ -14,7 +14,12 @@ export interface ResponseHead {
 
 /** Not HTTP/1.1, or ambiguous. The connection is of no further use. */
 export class MalformedResponse extends Error {
-  readonly code = 'MALFORMED_RESPONSE';
+  readonly code: 'MALFORMED_RESPONSE' | 'TLS_ANSWER';
+
+  constructor(message: string, code: MalformedResponse['code'] = 'MALFORMED_RESPONSE') {
+    super(message);
+    this.code = code;
+  }
 }
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?$/;
@@ -28,6 +33,56 @@ export const HEAD_END = Buffer.from('\r\n\r\n');
 export function headLength(bytes: Buffer): number {
   const end = bytes.indexOf(HEAD_END);
   return end < 0 ? -1 : end + HEAD_END.length;
+}
+
+/**
+ * Looks at the beginning of a head for what no further bytes can mend, so that a store which speaks something else fails at
+ * once and not by a timeout.
+ * @param from what the call before returned for fewer of these bytes, 0 at first
+ * @returns where the last line begins, which is not whole
+ * @throws MalformedResponse
+ */
+export function checkBegunHead(bytes: Buffer, from: number): number {
+  if (isTls(bytes)) throw new MalformedResponse('it speaks TLS', 'TLS_ANSWER');
+  let start = from;
+  for (let end = bytes.indexOf(LF, start); end >= 0; end = bytes.indexOf(LF, start)) {
+    if (end === start || bytes[end - 1] !== CR) throw malformedLine(start);
+    checkLine(bytes.toString('latin1', start, end - 1), start);
+    start = end + 1;
+  }
+  const line = bytes.toString('latin1', start);
+  if (line.endsWith('\r')) {
+    if (line !== '\r' || start === 0) checkLine(line.slice(0, -1), start);
+  } else if (start > 0 ? !BEGUN_HEADER.test(line) : !isBegunStatus(line)) throw malformedLine(start);
+  return start;
+}
+
+const CR = 0x0d;
+const LF = 0x0a;
+const BEGUN_HEADER = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?::[\t\x20-\x7e\x80-\xff]*)?)?$/;
+const SHORTEST_STATUS = 'HTTP/1.1 200 ';
+
+function isBegunStatus(line: string): boolean {
+  return STATUS_LINE.test(line + SHORTEST_STATUS.slice(line.length));
+}
+
+/** An alert, or a handshake. */
+function isTls(bytes: Buffer): boolean {
+  return (bytes[0] === 0x15 || bytes[0] === 0x16) && (bytes.length < 2 || bytes[1] === 0x03);
+}
+
+function checkLine(line: string, start: number): void {
+  if (start > 0) addLine({}, line);
+  else if (!STATUS_LINE.test(line)) throw malformedLine(start);
+}
+
+function malformedLine(start: number): MalformedResponse {
+  return new MalformedResponse(start === 0 ? 'the answer is not HTTP/1.1' : 'the answer has a malformed header');
+}
+
+/** A header line of a trailer. @throws MalformedResponse */
+export function checkTrailerLine(line: string): void {
+  addLine({}, line);
 }
 
 /** @param text a whole head without its empty line, one character a byte. @throws MalformedResponse */

@@ -47,6 +47,7 @@ export function openS3Backend(o: S3BackendOptions): Backend {
   const kept = new Connections({ ...shared, keeps: true });
   const own = new Connections({ ...shared, keeps: false });
   const credentials = credentialsOf(o);
+  const secrets = [credentials.accessKeyId];
   const connectMs = o.timeouts?.connectMs ?? BACKEND_CONNECT_TIMEOUT_MS;
   const continueMs = o.timeouts?.continueMs ?? BACKEND_CONTINUE_MS;
   const idleMs = o.timeouts?.idleMs ?? BACKEND_IDLE_TIMEOUT_MS;
@@ -75,6 +76,7 @@ export function openS3Backend(o: S3BackendOptions): Backend {
       idleMs: movesDataInside(request) ? Math.max(idleMs, BACKEND_COPY_TIMEOUT_MS) : idleMs,
       staleMs,
       continueMs: asks ? continueMs : undefined,
+      secrets,
       signal: request.signal,
     });
     if (continueIgnored) expects = false;

@@ -4,8 +4,8 @@
  * keyring elsewhere, with an API key, would still open them.
  */
 import type { Backend } from '../../backend/backend.ts';
+import { backendFailure, readErrorResponse } from '../../backend/errors.ts';
 import { discard } from '../../backend/read-body.ts';
-import { S3Error } from '../../errors.ts';
 import { recordLast, removeState } from '../../multipart/remove-state.ts';
 import type { UploadAddress } from '../../multipart/upload.ts';
 import { recordName, StoredRecord, UPLOADS_PREFIX } from '../../multipart/upload-record.ts';
@@ -102,11 +102,10 @@ async function abortUploads(deps: KeyringDeps, backend: Backend, tenant: string,
     if (upload === undefined) continue;
     const { bucket, key, uploadId } = upload;
     const response = await backend.send({ method: 'DELETE', bucket, key, query: [['uploadId', uploadId]], signal });
-    discard(response);
     if (response.status !== 204 && response.status !== 404) {
-      const cause = new Error(`the backend answered ${response.status} to an abort`);
-      throw new S3Error('ServiceUnavailable', undefined, { cause });
+      throw backendFailure(await readErrorResponse(response), { operation: 'AbortMultipartUpload', bucket, key });
     }
+    discard(response);
     await removeState({ backend, state: deps.state, signal }, recordLast(id, names));
     aborted += 1;
   }

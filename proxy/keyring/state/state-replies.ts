@@ -1,12 +1,12 @@
 /**
- * Reading what a backend answers about state records: error codes, listings, bounded bodies. An answer that cannot be used is
+ * Reading what a backend answers about state records: refusals, listings, bounded bodies. An answer that cannot be used is
  * a 503, never an absent record (docs/architecture.md, state).
  */
-import type { BackendResponse } from '../../backend/backend.ts';
+import { type BackendResponse, BackendUnavailable } from '../../backend/backend.ts';
 import { readBody } from '../../backend/read-body.ts';
+import { type BackendErrorDocument, StoreRefusal } from '../../backend/trouble/store-refusal.ts';
 import { S3Error } from '../../errors.ts';
-import { MAX_BACKEND_ERROR_BYTES } from '../../limits.ts';
-import { parseAnyXml, type XmlNode } from '../../xml/render-xml.ts';
+import type { XmlNode } from '../../xml/render-xml.ts';
 
 /** Decoded key of a row in a listing. */
 export function keyOf(entry: XmlNode, page: XmlNode): string {
@@ -19,16 +19,6 @@ export function isVersioned(response: BackendResponse): boolean {
   return (response.headers['x-amz-version-id'] ?? 'null') !== 'null';
 }
 
-/** The `<Code>` of an error document; '' when there is none. */
-export async function errorCode(response: BackendResponse): Promise<string> {
-  const text = (await readReply(response, MAX_BACKEND_ERROR_BYTES)).toString('utf8');
-  try {
-    return parseAnyXml(text).child('Error')?.value('Code') ?? '';
-  } catch {
-    return '';
-  }
-}
-
 /** A body that breaks off is an answer that never came. */
 export async function readReply(response: BackendResponse, maxBytes: number): Promise<Buffer> {
   try {
@@ -39,8 +29,11 @@ export async function readReply(response: BackendResponse, maxBytes: number): Pr
 }
 
 /** The backend answered, but not so that it could be used. */
-export function unusable(what: string, status: number): S3Error {
-  return new S3Error('ServiceUnavailable', undefined, {
-    cause: new Error(`State bucket: ${what} gave status ${status}`),
-  });
+export function unusable(answer: BackendErrorDocument, operation: string): S3Error {
+  return new S3Error('ServiceUnavailable', undefined, { cause: new StoreRefusal(answer, operation) });
+}
+
+/** A success without what must come with it. */
+export function incomplete(what: string): S3Error {
+  return new S3Error('ServiceUnavailable', undefined, { cause: new BackendUnavailable(what) });
 }

@@ -5,11 +5,13 @@
  */
 import { parseAnswer } from '../../backend/answer-xml.ts';
 import { type Backend, type BackendRequest, type BackendResponse, BackendUnavailable } from '../../backend/backend.ts';
+import { ensureBucket, hasBucket } from '../../backend/ensure-bucket.ts';
+import { readErrorResponse } from '../../backend/errors.ts';
 import { discard } from '../../backend/read-body.ts';
 import { S3Error } from '../../errors.ts';
 import { MAX_BACKEND_XML_BYTES, MAX_STATE_RECORD_BYTES } from '../../limits.ts';
 import type { XmlNode } from '../../xml/render-xml.ts';
-import { errorCode, isVersioned, keyOf, readReply, unusable } from './state-replies.ts';
+import { incomplete, isVersioned, keyOf, readReply, unusable } from './state-replies.ts';
 
 export interface StateRecord {
   readonly body: Buffer;
@@ -35,30 +37,30 @@ export class StateStore {
   readonly bucket: string;
   readonly #backend: Backend;
   readonly #prefix: string;
+  readonly #region: string;
 
-  /** `prefix`: '' or a key prefix; a missing `/` at its end is added. */
-  constructor(o: { backend: Backend; bucket: string; prefix: string }) {
+  /** `prefix`: '' or a key prefix; a missing `/` at its end is added. `region`: where a missing bucket is made. */
+  constructor(o: { backend: Backend; bucket: string; prefix: string; region?: string }) {
     this.bucket = o.bucket;
     this.#backend = o.backend;
+    this.#region = o.region ?? 'us-east-1';
     this.#prefix = o.prefix === '' || o.prefix.endsWith('/') ? o.prefix : `${o.prefix}/`;
   }
 
+  /** Whether the bucket is there. @throws S3Error when the store does not say */
+  hasBucket(signal: AbortSignal): Promise<boolean> {
+    return hasBucket(this.#backend, { bucket: this.bucket, signal });
+  }
+
   /** Creates the bucket unless it is there. */
-  async ensureBucket(signal: AbortSignal): Promise<void> {
-    const head = await this.#send({ method: 'HEAD' }, signal);
-    head.body.destroy();
-    if (head.status === 200) return;
-    if (head.status !== 404) throw unusable('HEAD bucket', head.status);
-    const made = await this.#send({ method: 'PUT' }, signal);
-    if (made.status === 200) return void made.body.destroy();
-    const code = await errorCode(made);
-    if (code !== 'BucketAlreadyOwnedByYou') throw unusable('PUT bucket', made.status);
+  ensureBucket(signal: AbortSignal): Promise<void> {
+    return ensureBucket(this.#backend, { bucket: this.bucket, region: this.#region, signal });
   }
 
   /** `undefined`: there is no such record. */
   async get(name: string, signal: AbortSignal): Promise<StateRecord | undefined> {
     const found = await this.#get(name, {}, signal);
-    if (found === 'unchanged') throw unusable('GET without a condition', 304);
+    if (found === 'unchanged') throw incomplete('304 to a GET without a condition');
     return found;
   }
 
@@ -81,14 +83,14 @@ export class StateStore {
     const headers = { 'content-type': 'application/octet-stream', ...condition };
     const response = await this.#send({ method: 'PUT', key: this.#key(name), headers, body }, signal);
     if (response.status !== 200) {
-      const code = await errorCode(response);
-      if (response.status === 412 || code === 'ConditionalRequestConflict') throw new StateConflict(name);
-      if (code === 'NoSuchKey') throw new StateConflict(name);
-      throw unusable('PUT', response.status);
+      const answer = await readErrorResponse(response);
+      if (answer.status === 412 || answer.code === 'ConditionalRequestConflict') throw new StateConflict(name);
+      if (answer.code === 'NoSuchKey') throw new StateConflict(name);
+      throw unusable(answer, 'PutObject');
     }
     response.body.destroy();
     const { etag } = response.headers;
-    if (etag === undefined) throw unusable('PUT without an ETag', response.status);
+    if (etag === undefined) throw incomplete('it stores objects without telling their ETag');
     if ('ifMatch' in o && isVersioned(response)) await this.#purgeOldVersions(name, signal);
     return etag;
   }
@@ -97,8 +99,8 @@ export class StateStore {
   async replace(name: string, body: Buffer, signal: AbortSignal): Promise<void> {
     const headers = { 'content-type': 'application/octet-stream' };
     const response = await this.#send({ method: 'PUT', key: this.#key(name), headers, body }, signal);
+    if (response.status !== 200) throw unusable(await readErrorResponse(response), 'PutObject');
     discard(response);
-    if (response.status !== 200) throw unusable('PUT', response.status);
   }
 
   /** Where a record is at the backend, for those who stream it. */
@@ -110,7 +112,8 @@ export class StateStore {
   async delete(name: string, signal: AbortSignal): Promise<void> {
     const response = await this.#send({ method: 'DELETE', key: this.#key(name) }, signal);
     if (response.status !== 204 && response.status !== 200) {
-      if ((await errorCode(response)) !== 'NoSuchKey') throw unusable('DELETE', response.status);
+      const answer = await readErrorResponse(response);
+      if (answer.code !== 'NoSuchKey') throw unusable(answer, 'DeleteObject');
       return;
     }
     response.body.destroy();
@@ -153,13 +156,13 @@ export class StateStore {
       return 'unchanged';
     }
     if (response.status !== 200) {
-      const code = await errorCode(response);
-      if (code === 'NoSuchKey') return undefined;
-      throw unusable('GET', response.status);
+      const answer = await readErrorResponse(response);
+      if (answer.code === 'NoSuchKey') return undefined;
+      throw unusable(answer, 'GetObject');
     }
     const body = await readReply(response, MAX_STATE_RECORD_BYTES);
     const { etag, 'last-modified': lastModified = '' } = response.headers;
-    if (etag === undefined) throw unusable('GET without an ETag', response.status);
+    if (etag === undefined) throw incomplete('it gives objects without their ETag');
     const modified = new Date(lastModified);
     return { body, etag, ...(Number.isNaN(modified.getTime()) ? {} : { modified }) };
   }
@@ -186,17 +189,17 @@ export class StateStore {
 
   async #deleteVersion(key: string, versionId: string, signal: AbortSignal): Promise<void> {
     const response = await this.#send({ method: 'DELETE', key, query: [['versionId', versionId]] }, signal);
-    response.body.destroy();
     if (response.status >= 300 && response.status !== 404) {
-      throw unusable('DELETE of an old version', response.status);
+      throw unusable(await readErrorResponse(response), 'DeleteObjectVersion');
     }
+    response.body.destroy();
   }
 
   async #listPage(root: string, signal: AbortSignal, query: NonNullable<Send['query']>): Promise<XmlNode> {
     const response = await this.#send({ method: 'GET', query: [...query, ['encoding-type', 'url']] }, signal);
     if (response.status !== 200) {
-      response.body.destroy();
-      throw unusable('LIST', response.status);
+      const operation = query.some(([name]) => name === 'versions') ? 'ListObjectVersions' : 'ListObjectsV2';
+      throw unusable(await readErrorResponse(response), operation);
     }
     const text = (await readReply(response, MAX_BACKEND_XML_BYTES)).toString('utf8');
     try {

@@ -77,7 +77,9 @@ describe('backendFailure', () => {
     [400, `A${'a'.repeat(80)}`, undefined, 'InternalError', 500],
     [400, '__proto__', undefined, 'InternalError', 500],
     [400, 'constructor', undefined, 'InternalError', 500],
-    [301, 'PermanentRedirect', undefined, 'InternalError', 500],
+    [301, 'PermanentRedirect', undefined, 'ServiceUnavailable', 503],
+    [301, '', undefined, 'ServiceUnavailable', 503],
+    [307, 'TemporaryRedirect', undefined, 'ServiceUnavailable', 503],
     // Complete and Copy may fail under 200.
     [200, 'InternalError', undefined, 'ServiceUnavailable', 503],
     [200, 'InvalidPart', undefined, 'InvalidPart', 400],
@@ -180,17 +182,42 @@ describe('readErrorResponse', () => {
     expect(await readErrorResponse(answer(body))).toEqual({
       ...{ status: 404, code: 'NoSuchKey', message: 'gone & lost' },
       elements: {},
+      shown: 'gone & lost',
     });
   });
 
+  test('reads where the bucket is and what time it is there', async () => {
+    const headers = { 'x-amz-bucket-region': 'eu-west-1', date: 'Fri, 27 Nov 2026 16:00:00 GMT' };
+    expect(await readErrorResponse({ ...answer('', 301), headers })).toMatchObject({
+      region: 'eu-west-1',
+      storeTime: Date.parse('2026-11-27T16:00:00Z'),
+    });
+    const body = '<Error><Code>AuthorizationHeaderMalformed</Code><Region>garage</Region></Error>';
+    expect(await readErrorResponse(answer(body, 400))).toMatchObject({ region: 'garage' });
+  });
+
+  const permission = 'User: arn:aws:iam::123456789012:user/me may not s3:PutObject on my-sealgate-state-2026';
+
   test.each([
-    ['nothing', ''],
-    ['HTML', '<html><body>502</body></html>'],
-    ['no XML', 'Bad Gateway'],
-    ['an entity bomb', '<!DOCTYPE x [<!ENTITY a "aa">]><Error><Code>&a;</Code></Error>'],
-    ['too much', Buffer.alloc(MAX_BACKEND_ERROR_BYTES + 1, ' ')],
-  ])('%s has no code', async (_, body) => {
-    expect(await readErrorResponse(answer(body, 502))).toEqual(withoutDocument(502));
+    ['the id that signed', '<Message>No such key: my-own-name</Message>', 'No such key: [withheld]'],
+    ['the id beside it', '<Message>who is u1?</Message><AWSAccessKeyId>u1</AWSAccessKeyId>', 'who is [withheld]?'],
+    ['an id of AWS', '<Message>key AKIAIOSFODNN7EXAMPLE</Message>', 'key [withheld]'],
+    ['a signature', `<Message>got ${'0a'.repeat(32)}.</Message>`, 'got [withheld].'],
+    ['what moves a terminal', '<Message>a&#155;2J\n b</Message>', 'a 2J  b'],
+    ['a permission is kept', `<Message>${permission}</Message>`, permission],
+  ])('its message for the operator is without secrets: %s', async (_, elements, message) => {
+    const response = { ...answer(`<Error><Code>X</Code>${elements}</Error>`, 403), secrets: ['my-own-name'] };
+    expect((await readErrorResponse(response)).shown).toBe(message);
+  });
+
+  test.each([
+    ['nothing', '', undefined],
+    ['HTML', '<html><script>x()</script><body><h1>502</h1>Bad  Gateway</body></html>', '502 Bad Gateway'],
+    ['no XML', 'Bad Gateway', 'Bad Gateway'],
+    ['an entity bomb', '<!DOCTYPE x [<!ENTITY a "aa">]><Error><Code>&a;</Code></Error>', ']> &a;'],
+    ['too much', Buffer.alloc(MAX_BACKEND_ERROR_BYTES + 1, ' '), undefined],
+  ])('%s has no code', async (_, body, shown) => {
+    expect(await readErrorResponse(answer(body, 502))).toEqual({ ...withoutDocument(502), shown });
   });
 
   test('white space before the document is allowed, as stores that keep a client waiting send it', async () => {

@@ -88,7 +88,7 @@ describe('a store that cannot be used is an error, not a store without capabilit
   test.each([
     [404, 'NoSuchBucket', 'NoSuchBucket'],
     [403, 'SignatureDoesNotMatch', 'ServiceUnavailable'],
-    [503, 'SlowDown', 'ServiceUnavailable'],
+    [503, 'SlowDown', 'SlowDown'],
   ])('%i %s', async (status, code, expected) => {
     const inner = modelStore();
     const send: Backend['send'] = async (request) => {

@@ -86,7 +86,7 @@ describe.each(COMMANDS)('%j', (args, stays) => {
     const { code, out, err } = await o.run([...args, '--json'], { stdin });
     o.harness.backend.intercept = () => undefined;
     expect([code, err[0], err.length]).toEqual([1, 'What was printed is void: nothing was changed.', 2]);
-    expect(err[1]).toMatch(/gave status 500/);
+    expect(err[1]).toMatch(/The store's answer: 500 InternalError to PutObject/);
     expect(await o.outcome(idIn(out.join()))).toBe('InvalidAccessKeyId');
     expect([await o.outcome(o.key.accessKeyId), ids(o)]).toEqual(['opened', []]);
   });

@@ -104,7 +104,7 @@ describe('create', () => {
     harness.backend.isDown = true;
     const { code, out, err } = await run('create', '--bucket', 'data', '--json');
     expect([code, out]).toEqual([1, []]);
-    expect(err.join()).toMatch(/cannot be reached/);
+    expect(err.join()).toMatch(/The store does not answer: switched off/);
   });
 });
 

@@ -292,6 +292,40 @@ test('an answer with a body that comes before the request is whole fails it, and
   expect(server.accepted()).toBe(2);
 });
 
+describe('what can become no response fails at once, though the store keeps the connection open and silent', () => {
+  test.each([
+    ['a head with bare line feeds', 'HTTP/1.1 200 OK\nContent-Length: 2\n\nok'],
+    ['one line with a bare line feed', 'HTTP/1.1 200 OK\r\nContent-Length: 2\nETag: "e"\r\n'],
+    ['a bare carriage return', 'HTTP/1.1 200 OK\rContent-Length: 2\r\n'],
+    ['another protocol', 'SSH-2.0-OpenSSH_9.2\r\n'],
+    ['an empty line before the head', '\r\nHTTP/1.1 200 OK\r\n'],
+    ['the answer of a server that wants TLS', Buffer.from('15030100020246', 'hex')],
+    ['a version that is none', 'HTTP/3'],
+    ['a header without a name', 'HTTP/1.1 200 OK\r\n: x'],
+    ['a folded header', 'HTTP/1.1 200 OK\r\nA: b\r\n c'],
+    ['a control character in a header', 'HTTP/1.1 200 OK\r\nA: b\u0000'],
+  ])('%s', async (_, wire) => {
+    const { backend, server } = await startRaw(({ socket }) => socket.write(wire));
+    await expect(text(backend, 'k')).rejects.toBeInstanceOf(BackendUnavailable);
+    await server.idle();
+  });
+
+  test.each([
+    ['a chunk without a size', 'x'],
+    ['a size of too many digits', '1234567890123'],
+    ['a size with a bare line feed', '2\nok'],
+    ['a chunk that is longer than its size', '2\r\nokay'],
+    ['a control character behind a size', '2;a\u0000'],
+    ['a trailer without a name', '2\r\nok\r\n0\r\n:'],
+    ['a trailer with a bare line feed', '2\r\nok\r\n0\r\na: b\n'],
+  ])('%s', async (_, body) => {
+    const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const { backend, server } = await startRaw(({ socket }) => socket.write(head + body));
+    await expect(text(backend, 'k')).rejects.toBeInstanceOf(BackendUnavailable);
+    await server.idle();
+  });
+});
+
 describe('no HTTP is BackendUnavailable, and the connection is closed', () => {
   const cases: [string, string][] = [
     ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc'],
