@@ -17,6 +17,7 @@ import {
 import { CHECKSUM_TYPES, type Checksum, checksumBytes, checksumOfId, NO_CHECKSUM_ID } from './checksums.ts';
 import { FormatError } from './errors.ts';
 import { type Layout, MAX_PART_NUMBER } from './layout.ts';
+import { MAX_PAD_BYTES } from './stored-length.ts';
 
 export interface Attributes {
   readonly early?: EarlyAttributes;
@@ -81,7 +82,14 @@ function decodeLate(layout: Layout, entries: Entries): LateAttributes {
           uploadFingerprint: entries.one(Tag.uploadFingerprint, 32),
         }
       : {};
-  return { md5: etag.subarray(0, 16), partCount, ...size, checksums, ...table };
+  const pad = layout === 0 ? {} : { padBytes: readPad(entries.one(Tag.pad, 4)) };
+  return { md5: etag.subarray(0, 16), partCount, ...size, checksums, ...table, ...pad };
+}
+
+function readPad(value: Buffer): number {
+  const bytes = value.readUInt32BE(0);
+  if (bytes > MAX_PAD_BYTES) throw malformed();
+  return bytes;
 }
 
 function decodeChecksums(values: readonly Buffer[]): Checksum[] {

@@ -58,6 +58,8 @@ export interface LateAttributes {
   readonly table?: TableReference;
   /** 32 bytes that tell a repeated Complete from another one. Layout 2 only. */
   readonly uploadFingerprint?: Buffer;
+  /** Zeros between parts and part table. Layouts 1 and 2; written by `sealFooter`. */
+  readonly padBytes?: number;
 }
 
 /** Index + 1 is the id of a content header in the encoding. */
@@ -80,6 +82,7 @@ export const Tag = {
   checksum: 0x12,
   table: 0x13,
   uploadFingerprint: 0x14,
+  pad: 0x15,
 } as const;
 
 /** Label of the keys that seal attributes, and the first field of what those keys are bound to. */
@@ -153,6 +156,8 @@ function encodeLate(layout: Layout, late: LateAttributes): Buffer[] {
   }
   if (table !== undefined) out.push(entry(Tag.table, encodeTableReference(table)));
   if (uploadFingerprint !== undefined) out.push(entry(Tag.uploadFingerprint, exactly(32, uploadFingerprint)));
+  if ((layout === 0) !== (late.padBytes === undefined)) throw new TypeError('A pad belongs to layouts 1 and 2.');
+  if (late.padBytes !== undefined) out.push(entry(Tag.pad, uint32(late.padBytes)));
   return out;
 }
 

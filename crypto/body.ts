@@ -2,11 +2,13 @@
  * How long a body must be, and whether what the store says agrees (FORMAT.md section 8). A reader checks this before it
  * answers with any size, so that bytes cut off or added at the end are found without reading the whole body.
  */
+import type { Buffer } from 'node:buffer';
 import type { EarlyAttributes, LateAttributes } from './attributes.ts';
 import { FormatError } from './errors.ts';
 import type { Locator } from './footer.ts';
 import type { OpenedHeader } from './header.ts';
-import { type Layout, LOCATOR_BYTES, sealedPartBytes } from './layout.ts';
+import { type Layout, sealedPartBytes } from './layout.ts';
+import { isLengthOf } from './stored-length.ts';
 
 /** Both kinds of attributes of one object, wherever they were. */
 export interface ObjectAttributes {
@@ -32,8 +34,10 @@ export function joinAttributes(
 }
 
 /**
- * Checks the exact length of a stored body, and in layouts 1 and 2 the locator's table length, against the attributes.
- * @throws FormatError LENGTH_MISMATCH; LOCATOR_MALFORMED when the locator names another table.
+ * Checks the exact length of a stored body, and in layouts 1 and 2 the locator's table length, against the attributes; and that
+ * this length tells no other size than theirs (FORMAT.md section 7.5).
+ * @throws FormatError LENGTH_MISMATCH; LOCATOR_MALFORMED when the locator names another table; ATTRIBUTES_MALFORMED when the
+ * writer padded the body to a length of another plaintext.
  */
 export function checkBody(o: {
   readonly layout: Layout;
@@ -48,6 +52,21 @@ export function checkBody(o: {
   const tableBytes = table?.bytes ?? 0;
   if (locator !== undefined && locator.tableBytes !== tableBytes) throw new FormatError('LOCATOR_MALFORMED');
   const partsBytes = table?.partsBytes ?? sealedPartBytes(attributes.size);
-  const footer = locator === undefined ? 0 : tableBytes + locator.attributesBytes + LOCATOR_BYTES;
+  const footer = locator === undefined ? 0 : padBytesOf(attributes.late) + locator.endBytes;
   if (partsBytes + footer !== o.bodyBytes) throw new FormatError('LENGTH_MISMATCH');
+  const length = { storedBytes: o.bodyBytes, plainBytes: attributes.size, hasFooter: o.layout !== 0 };
+  if (!isLengthOf(length)) throw new FormatError('ATTRIBUTES_MALFORMED');
+}
+
+/** Bytes of zeros in front of the part table; 0 in layout 0. */
+export function padBytesOf(late: LateAttributes): number {
+  return late.padBytes ?? 0;
+}
+
+/**
+ * Checks bytes of the pad, all or a stretch of them. Whoever reads them anyway does.
+ * @throws FormatError PAD_REFUSED.
+ */
+export function checkPad(pad: Buffer): void {
+  if (pad.some((byte) => byte !== 0)) throw new FormatError('PAD_REFUSED');
 }

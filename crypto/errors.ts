@@ -14,6 +14,7 @@ const MESSAGES = {
   PART_HEADER_REFUSED: 'The part does not start with the part header that its attributes promise.',
   SEGMENT_REFUSED: 'A sealed segment does not open.',
   LENGTH_MISMATCH: 'The sealed bytes are fewer or more than the attributes promise.',
+  PAD_REFUSED: 'The bytes between parts and footer are not zero.',
   LOCATOR_MALFORMED: 'The body does not end in a valid footer locator.',
   TABLE_REFUSED: 'The sealed part table does not open.',
   TABLE_MALFORMED: 'The opened part table contradicts itself or the attributes.',

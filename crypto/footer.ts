@@ -1,5 +1,5 @@
 /**
- * The sealed end of a body: part table, attributes, locator (FORMAT.md section 7). It is bound to the data key and to the
+ * The end of a body: pad, part table, attributes, locator (FORMAT.md section 7). It is bound to the data key and to the
  * header's binding, not to the object's name: a copy moves no data, and no footer opens behind the header of another.
  */
 import { Buffer } from 'node:buffer';
@@ -17,8 +17,9 @@ import { exactly, uint8, uint32 } from './bytes.ts';
 import { type ChecksumAlgorithm, checksumBytes } from './checksums.ts';
 import type { DataKey } from './data-key.ts';
 import { FormatError } from './errors.ts';
-import { type Layout, LOCATOR_BYTES, LOCATOR_MAGIC } from './layout.ts';
+import { type Layout, LOCATOR_BYTES, LOCATOR_MAGIC, sealedPartBytes } from './layout.ts';
 import { BINDING_BYTES } from './random.ts';
+import { padBytes } from './stored-length.ts';
 import { MAX_TABLE_BYTES, type PartEntry, sealPartTable, tableBytes } from './table.ts';
 
 export { openPartTable, type PartEntry } from './table.ts';
@@ -34,39 +35,45 @@ export interface FooterAttributes {
 export interface Locator {
   readonly attributesBytes: number;
   readonly tableBytes: number;
-  /** Table, attributes and locator together. */
-  readonly footerBytes: number;
+  /** Table, attributes and locator together: the footer but for its pad. */
+  readonly endBytes: number;
 }
 
-/**
- * Bytes of a footer, before anything of the body is known: pass `early` with any size and salt, the checksums that there
- * will be, and for layout 2 how many parts.
- */
-export function footerBytes(o: {
+/** What decides how long a footer is, before anything of the body is known. */
+export interface FooterPlan {
   readonly layout: 1 | 2;
+  /** With any size and salt. */
   readonly early?: EarlyAttributes | undefined;
   readonly checksums: readonly ChecksumAlgorithm[];
-  readonly parts?: { readonly count: number; readonly checksum?: ChecksumAlgorithm | undefined } | undefined;
-}): number {
-  if ((o.layout === 2) !== (o.parts !== undefined)) throw new TypeError('Parts belong to layout 2.');
+  /** Bytes of plaintext of each part; one in layout 1. */
+  readonly sizes: readonly number[];
+  readonly partChecksum?: ChecksumAlgorithm | undefined;
+  /** As in `padBytes`. */
+  readonly lookUp?: boolean | undefined;
+}
+
+/** Bytes of a footer, its pad included. */
+export function footerBytes(o: FooterPlan): number {
   const checksums = o.checksums.map((algorithm) => ({
     algorithm,
     type: 'FULL_OBJECT' as const,
     value: Buffer.alloc(checksumBytes(algorithm)),
   }));
-  const single = { md5: Buffer.alloc(16), partCount: 0, checksums };
+  const single = { md5: Buffer.alloc(16), partCount: 0, checksums, padBytes: 0 };
   const table = { salt: Buffer.alloc(32), bytes: 0, sha256: Buffer.alloc(32), partsBytes: 0 };
   const late =
     o.layout === 1 ? single : { ...single, partCount: 1, size: 0, table, uploadFingerprint: Buffer.alloc(32) };
-  const attributes = encodeAttributes({ layout: o.layout, early: o.early, late });
-  const ofTable = o.parts === undefined ? 0 : tableBytes(o.parts.count, o.parts.checksum);
-  return ofTable + attributes.length + BOX_OVERHEAD_BYTES + LOCATOR_BYTES;
+  const ofTable = o.layout === 1 ? 0 : tableBytes(o.sizes.length, o.partChecksum);
+  const attributesBytes = encodeAttributes({ layout: o.layout, early: o.early, late }).length + BOX_OVERHEAD_BYTES;
+  const endBytes = ofTable + attributesBytes + LOCATOR_BYTES;
+  return padOf(o, endBytes) + endBytes;
 }
 
 /**
  * Seals a footer. Each call draws new salts, so a repeated or different Complete is safe. A footer in the place of another takes
- * a new binding, and a new header with it (`forNewFooter`). `late.table` and, in layout 2,
- * `late.size` are filled in from `parts`.
+ * a new binding, and a new header with it (`forNewFooter`). `late.padBytes`, and in layout 2 `late.table` and `late.size` are
+ * filled in.
+ * @param o.size bytes of plaintext; in layout 1, and in layout 2 no other than that of the parts.
  * @throws TypeError or RangeError for attributes or parts that the layout does not allow.
  */
 export function sealFooter(
@@ -74,20 +81,39 @@ export function sealFooter(
     readonly layout: 1 | 2;
     readonly early?: EarlyAttributes | undefined;
     readonly late: LateAttributes;
+    readonly size?: number | undefined;
     readonly parts?: readonly PartEntry[] | undefined;
     readonly partChecksum?: ChecksumAlgorithm | undefined;
+    /** As in `padBytes`. */
+    readonly lookUp?: boolean | undefined;
   },
 ): Buffer {
   if ((o.layout === 2) !== (o.parts !== undefined)) throw new TypeError('Parts belong to layout 2.');
   const table = o.parts === undefined ? undefined : sealPartTable(o.dek, o.parts, o.partChecksum);
+  const size = table?.size ?? o.size;
+  if (size === undefined) throw new TypeError('The size of a single part has to be given.');
   if (table !== undefined && o.late.partCount !== o.parts?.length) throw new RangeError('Part count and parts differ.');
-  if (table !== undefined && (o.late.size ?? table.size) !== table.size) throw new RangeError('Size and parts differ.');
+  if ([o.size, o.late.size].some((given) => table !== undefined && given !== undefined && given !== size)) {
+    throw new RangeError('Size and parts differ.');
+  }
+  const sizes = o.parts?.map((part) => part.size) ?? [size];
   const late = table === undefined ? o.late : { ...o.late, size: table.size, table: table.reference };
-  const plaintext = encodeAttributes({ layout: o.layout, early: o.early, late });
-  const attributes = sealBox({ ...attributesPurpose(o), plaintext });
-  const sealedTable = table?.sealed ?? Buffer.alloc(0);
+  const encode = (pad: number) =>
+    encodeAttributes({ layout: o.layout, early: o.early, late: { ...late, padBytes: pad } });
+  const sealedTable = table?.sealed ?? NOTHING;
+  const endBytes = sealedTable.length + encode(0).length + BOX_OVERHEAD_BYTES + LOCATOR_BYTES;
+  const pad = padOf({ sizes, lookUp: o.lookUp }, endBytes);
+  const attributes = sealBox({ ...attributesPurpose(o), plaintext: encode(pad) });
   const locator = Buffer.concat([LOCATOR_MAGIC, uint32(attributes.length), uint32(sealedTable.length)]);
-  return Buffer.concat([sealedTable, attributes, locator]);
+  return Buffer.concat([Buffer.alloc(pad), sealedTable, attributes, locator]);
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function padOf(o: Pick<FooterPlan, 'sizes' | 'lookUp'>, endBytes: number): number {
+  const plainBytes = o.sizes.reduce((sum, size) => sum + size, 0);
+  const partsBytes = o.sizes.reduce((sum, size) => sum + sealedPartBytes(size), 0);
+  return padBytes({ plainBytes, unpaddedBytes: partsBytes + endBytes, lookUp: o.lookUp });
 }
 
 /**
@@ -106,7 +132,7 @@ export function parseLocator(tail: Buffer): Locator {
     attributesBytes <= MAX_ATTRIBUTES_BYTES + BOX_OVERHEAD_BYTES &&
     table <= MAX_TABLE_BYTES;
   if (!isBounded) throw new FormatError('LOCATOR_MALFORMED');
-  return { attributesBytes, tableBytes: table, footerBytes: table + attributesBytes + LOCATOR_BYTES };
+  return { attributesBytes, tableBytes: table, endBytes: table + attributesBytes + LOCATOR_BYTES };
 }
 
 /**

@@ -2,12 +2,14 @@
  * Every bound in one place, each with its unit and the reason for its value. Format limits (segment, part, key sizes of
  * the ciphertext) are in crypto/layout.ts; these are the proxy's own and S3's.
  */
+import { MAX_SMALL_BYTES } from '../crypto/stored-length.ts';
+
 const KiB = 1024;
 const MiB = 1024 * KiB;
 const GiB = 1024 * MiB;
 
 /** Bytes of plaintext up to which a body is buffered whole and stored with one request, all attributes in its header. */
-export const SMALL_BODY_BYTES = MiB;
+export const SMALL_BODY_BYTES = MAX_SMALL_BYTES;
 /** Bytes of plaintext sealed or opened in one go: several segments in a row amortise calls, without much memory per stream. */
 export const BATCH_BYTES = 512 * KiB;
 /** Bytes of plaintext from which on a body's MD5 is computed on another thread: for smaller ones the messages cost more. */

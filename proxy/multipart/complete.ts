@@ -16,7 +16,7 @@ import { parseAnyXml, renderXml, type XmlNode } from '../xml/render-xml.ts';
 import { backendUpload } from './backend-parts.ts';
 import { multipartMd5, objectChecksum } from './checksums.ts';
 import type { CurrentPart, UploadView } from './current-parts.ts';
-import { type Piece, sendRest } from './send-rest.ts';
+import { hasRoomFor, type Piece, sendRest } from './send-rest.ts';
 import type { UploadRecord } from './upload.ts';
 import type { UploadContext } from './upload-context.ts';
 import { noSuchUpload } from './upload-record.ts';
@@ -64,7 +64,7 @@ export async function completeAtBackend(
   record: UploadRecord,
   o: { view: UploadView; parts: readonly CurrentPart[]; late: LateAttributes; conditions: Record<string, string> },
 ): Promise<BackendResponse['headers']> {
-  const footer = sealFooterOf(record, o.parts, o.late);
+  const footer = sealFooterOf(context, record, o);
   const pieces = await sendRest(context, record, { ...o, footer });
   const { bucket, key, uploadId } = record;
   const response = await context.store.backend.send({
@@ -113,7 +113,26 @@ async function stillThere(context: UploadContext, record: UploadRecord, pieces: 
   return pieces.every(({ number, etag }) => parts.get(number)?.etag === etag);
 }
 
-function sealFooterOf(record: UploadRecord, parts: readonly CurrentPart[], late: LateAttributes): Buffer {
+/**
+ * A body that becomes one backend part has a length that does not tell its size: its ETag at the store could be that of a PUT.
+ * So has one that leaves no part number for the room of a canonical length.
+ */
+function sealFooterOf(
+  context: UploadContext,
+  record: UploadRecord,
+  { parts, late }: { parts: readonly CurrentPart[]; late: LateAttributes },
+): Buffer {
+  const seal = (o: { lookUp: boolean }) => sealFooter({ ...footerOf(record, parts, late), ...o });
+  const isOnePart = parts.length === 1 && parts[0]?.place.kind === 'staged';
+  const footer = seal({ lookUp: isOnePart });
+  return hasRoomFor(context, parts, footer.length) ? footer : seal({ lookUp: true });
+}
+
+function footerOf(
+  record: UploadRecord,
+  parts: readonly CurrentPart[],
+  late: LateAttributes,
+): Parameters<typeof sealFooter>[0] {
   const entries: PartEntry[] = parts.map(({ number, size, salt, md5, checksum }) => ({
     number,
     size,
@@ -121,7 +140,7 @@ function sealFooterOf(record: UploadRecord, parts: readonly CurrentPart[], late:
     md5,
     ...(checksum === undefined ? {} : { checksum }),
   }));
-  return sealFooter({
+  return {
     dek: record.dek,
     binding: record.binding,
     layout: 2,
@@ -129,5 +148,5 @@ function sealFooterOf(record: UploadRecord, parts: readonly CurrentPart[], late:
     parts: entries,
     ...(record.attributesInFooter ? { early: record.attributes } : {}),
     ...(record.checksum === undefined ? {} : { partChecksum: record.checksum.algorithm }),
-  });
+  };
 }

@@ -1,5 +1,5 @@
 /**
- * What the backend lacks when an upload is completed: parts that were staged, and the footer. The footer follows the last
+ * What the backend lacks when an upload is completed: parts that were staged, and the footer with its pad. The footer follows the last
  * client part as one more backend part, joined with that part when it is staged. A backend that wants equal parts gets the end
  * in pieces as long as the first part.
  */
@@ -40,6 +40,15 @@ export async function sendRest(
   const pieceBytes = tailPieceBytes(context, o.parts, tail.length);
   const first = firstTailNumber(pieces, [...o.view.backend.parts.keys()], Math.ceil(tail.length / pieceBytes));
   return [...pieces, ...(await sendTail(context, record, { first, pieceBytes, tail }))];
+}
+
+/** Whether the end of the object, with a footer of that length, finds part numbers behind the client's parts. */
+export function hasRoomFor(context: UploadContext, parts: readonly CurrentPart[], footerBytes: number): boolean {
+  const last = parts.at(-1);
+  const stagedBytes = last?.place.kind === 'staged' ? sealedPartBytes(last.size) : 0;
+  const before = (stagedBytes > 0 ? parts.at(-2) : last)?.number ?? 0;
+  const tailBytes = stagedBytes + footerBytes;
+  return Math.ceil(tailBytes / tailPieceBytes(context, parts, tailBytes)) <= MAX_PART_NUMBER - before;
 }
 
 /** The whole tail at once, or as much of it as the first part has, where all parts but the last must be as long as that. */

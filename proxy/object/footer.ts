@@ -2,6 +2,7 @@
  * Fetching and opening the sealed tail of a large object (crypto/FORMAT.md, "Footer"): one suffix GET pinned to the version
  * at hand brings the late attributes; the part table in front of them is fetched only when a read needs it.
  */
+import { checkPad, padBytesOf } from '../../crypto/body.ts';
 import type { DataKey } from '../../crypto/data-key.ts';
 import { FormatError } from '../../crypto/errors.ts';
 import { openFooterAttributes, openPartTable, type PartEntry, parseLocator } from '../../crypto/footer.ts';
@@ -51,11 +52,11 @@ async function openTail(
   o: DataKey & { layout: 1 | 2; tail: Buffer },
 ): Promise<Omit<FooterAttributes, 'commitment' | 'binding'>> {
   const locator = parseLocator(o.tail.subarray(-LOCATOR_BYTES));
-  const { attributesBytes, footerBytes } = locator;
+  const { attributesBytes, endBytes } = locator;
   const end = facts.size - LOCATOR_BYTES;
   const start = end - attributesBytes;
   const inTail = o.tail.length - (facts.size - start);
-  if (start < 0 || footerBytes > facts.size) throw new FormatError('LOCATOR_MALFORMED');
+  if (start < 0 || endBytes > facts.size) throw new FormatError('LOCATOR_MALFORMED');
   const sealed =
     inTail >= 0
       ? o.tail.subarray(inTail, inTail + attributesBytes)
@@ -69,7 +70,7 @@ export async function partTable(context: StoreContext, object: SealedObject): Pr
   const identity = identityOf(context, object.address, object.facts);
   const cached = context.store.cache.get(identity);
   if (cached?.table !== undefined && cached.footer?.late === object.late) return cached.table;
-  const start = object.facts.size - object.footerBytes;
+  const start = object.facts.size - object.footerBytes + padBytesOf(object.late);
   const sealed = await fetchStored(context, object.address, object.facts, { start, end: start + object.tableBytes });
   const table = openTable(context, object, sealed);
   context.store.cache.add(identity, { table });
@@ -79,6 +80,18 @@ export async function partTable(context: StoreContext, object: SealedObject): Pr
 function openTable(context: StoreContext, object: SealedObject, sealed: Buffer): readonly PartEntry[] {
   try {
     return openPartTable({ dek: object.dek, late: object.late, sealed });
+  } catch (error) {
+    throw asObjectFailure(context, object.address, error);
+  }
+}
+
+/** Checks the pad, for whoever looks at all of an object and fetches its parts alone. @throws S3Error InternalError */
+export async function checkStoredPad(context: StoreContext, object: SealedObject): Promise<void> {
+  const start = object.facts.size - object.footerBytes;
+  const end = start + padBytesOf(object.late);
+  if (start === end) return;
+  try {
+    checkPad(await fetchStored(context, object.address, object.facts, { start, end }));
   } catch (error) {
     throw asObjectFailure(context, object.address, error);
   }

@@ -3,6 +3,7 @@
  * and every segment opens before a byte of it is released.
  */
 import type { Readable } from 'node:stream';
+import { checkPad, padBytesOf } from '../../crypto/body.ts';
 import { PART_HEADER_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES } from '../../crypto/layout.ts';
 import { openStream, PartOpener } from '../../crypto/open.ts';
 import type { BackendResponse, LentBody } from '../backend/backend.ts';
@@ -84,19 +85,27 @@ async function* openLarge(
   const header = plan.pieces[0]?.withHeader === true ? PART_HEADER_BYTES : 0;
   sealed.cutInto?.({ first: header + SEALED_BATCH_BYTES, others: SEALED_BATCH_BYTES });
   const source = new SplitSource(fromStore(sealed));
-  const { dek, layout } = object;
+  const { dek, layout, late } = object;
+  // The last piece leaves when what follows it has been looked at.
+  let held: Buffer | undefined;
   try {
     for (const { sealedBytes, ...piece } of plan.pieces) {
-      yield* openStream({
+      const opened = openStream({
         ...piece,
         opener: new PartOpener({ dek, layout, ...piece }),
         sealed: source.take(sealedBytes),
         batchBytes: BATCH_BYTES,
       });
+      for await (const chunk of opened) {
+        if (held !== undefined) yield held;
+        held = chunk;
+      }
     }
     // The footer, after all of an object. A store may send more, without end.
+    if (plan.sealedEnd === object.facts.size - object.footerBytes) await source.skip(padBytesOf(late), checkPad);
     await source.drain({ maxBytes: object.footerBytes });
     sealed.giveBack?.();
+    if (held !== undefined) yield held;
   } catch (error) {
     throw asObjectFailure(context, object.address, error);
   } finally {

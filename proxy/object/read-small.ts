@@ -2,6 +2,7 @@
  * A few stored bytes in one piece: read whole, opened in one call, sent in one write. A stream of a few chunks would cost more
  * than all other work for the request.
  */
+import { checkPad, padBytesOf } from '../../crypto/body.ts';
 import { FormatError } from '../../crypto/errors.ts';
 import { openSegments, PartOpener } from '../../crypto/open.ts';
 import type { BackendResponse } from '../backend/backend.ts';
@@ -48,7 +49,8 @@ export async function readSmall(
   }
 }
 
-function openAll({ dek, layout }: SealedObject, plan: ReadPlan, stored: Buffer): Buffer[] {
+function openAll(object: SealedObject, plan: ReadPlan, stored: Buffer): Buffer[] {
+  const { dek, layout, late, facts, footerBytes } = object;
   const opened: Buffer[] = [];
   let at = 0;
   for (const { sealedBytes, ...piece } of plan.pieces) {
@@ -57,5 +59,7 @@ function openAll({ dek, layout }: SealedObject, plan: ReadPlan, stored: Buffer):
     if (sealed.length < sealedBytes) throw new FormatError('LENGTH_MISMATCH');
     opened.push(...openSegments({ ...piece, opener: new PartOpener({ dek, layout, ...piece }), sealed }));
   }
+  // There only in the answer to a GET of all of an object.
+  if (plan.sealedEnd === facts.size - footerBytes) checkPad(stored.subarray(at, at + padBytesOf(late)));
   return opened;
 }

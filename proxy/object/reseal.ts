@@ -63,7 +63,7 @@ async function resealSmall(
   const early = { ...o.early, partSalt: sealer.salt };
   const placed = placeEarly(context, target, { ...dataKey, layout: 1, early });
   const part = sealer.seal(Buffer.concat(pieces), { last: true });
-  const footer = sealFooter({ ...dataKey, layout: 1, early: placed.inFooter, late: o.late });
+  const footer = sealFooter({ ...dataKey, layout: 1, early: placed.inFooter, late: o.late, size: source.size });
   return { header: placed.header, kept: 0, tail: Buffer.concat([part, footer]) };
 }
 
@@ -81,7 +81,7 @@ async function resealFootered(
   const { header, inFooter } = placeEarly(context, target, { ...o, ...dataKey });
   const tail =
     o.layout === 1
-      ? sealFooter({ ...dataKey, layout: 1, early: inFooter, late: o.late })
+      ? sealFooter({ ...dataKey, layout: 1, early: inFooter, late: o.late, size: source.size })
       : sealFooter({
           ...dataKey,
           layout: 2,

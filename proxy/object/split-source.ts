@@ -23,6 +23,11 @@ export class SplitSource {
     }
   }
 
+  /** Reads on, without keeping anything: each piece of the next `bytes` bytes is shown to `look`. Ends early as `take` does. */
+  async skip(bytes: number, look: (piece: Buffer) => void): Promise<void> {
+    for await (const piece of this.take(bytes)) look(piece);
+  }
+
   /** Reads the source to its end, so that its connection can serve again; or until it has brought more than `maxBytes`. */
   async drain(o: { maxBytes?: number } = {}): Promise<void> {
     let left = (o.maxBytes ?? Number.POSITIVE_INFINITY) - this.#rest.length;

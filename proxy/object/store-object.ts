@@ -66,7 +66,7 @@ function sealSmall(
   // Unusually much metadata: the attributes go behind the body. The part key depends on the layout, so it is sealed anew.
   const layout1 = new PartSealer({ dek, layout: 1, partNumber: 0 });
   const placed = placeEarly(context, o, dataKey, { size: plaintext.length, partSalt: layout1.salt, ...o.attributes });
-  const footer = sealFooter({ ...dataKey, layout: 1, ...placed.inFooter, late });
+  const footer = sealFooter({ ...dataKey, layout: 1, ...placed.inFooter, late, size: plaintext.length });
   return { header: placed.header, stored: Buffer.concat([layout1.seal(plaintext, { last: true }), footer]) };
 }
 
@@ -78,7 +78,8 @@ async function storeLarge(context: StoreContext, o: StoreRequest, dataKey: DataK
     partSalt: sealer.salt,
     ...o.attributes,
   });
-  const tail = footerBytes({ layout: 1, ...inFooter, checksums: body.checksumAlgorithms });
+  const sizes = [body.plainBytes];
+  const tail = footerBytes({ layout: 1, ...inFooter, checksums: body.checksumAlgorithms, sizes });
   const length = sealedPartBytes(body.plainBytes) + tail;
   const chunks = sealedChunks({ dataKey, sealer, body, inFooter });
   const response = await put(context, o, header, { length, chunks }, {});
@@ -93,7 +94,8 @@ async function* sealedChunks(o: {
 }): AsyncGenerator<Buffer> {
   const { dataKey, sealer, body } = o;
   yield* sealStream({ sealer, plaintext: body.chunks, plainBytes: body.plainBytes, batchBytes: BATCH_BYTES });
-  yield sealFooter({ ...dataKey, layout: 1, ...o.inFooter, late: lateAttributes(body.result()) });
+  const late = lateAttributes(body.result());
+  yield sealFooter({ ...dataKey, layout: 1, ...o.inFooter, late, size: body.plainBytes });
 }
 
 /** Early attributes go into the metadata when they fit there, else into the footer. */

@@ -9,6 +9,7 @@ import { sealFooter } from '../../crypto/footer.ts';
 import { sealHeader } from '../../crypto/header.ts';
 import { SEGMENT_BYTES } from '../../crypto/layout.ts';
 import { PartSealer } from '../../crypto/seal.ts';
+import { canonicalBytes } from '../../crypto/stored-length.ts';
 import { discard } from '../backend/read-body.ts';
 import type { ChecksumName } from '../body/checksums.ts';
 import { type BodyResult, Digests } from '../body/digests.ts';
@@ -97,7 +98,10 @@ async function sendSealed(
   const result = source.result();
   await pieces.add(sealer.seal(held, { last: true }));
   const early: EarlyAttributes = { size: source.bytes, partSalt: sealer.salt, ...o.attributes };
-  await pieces.add(sealFooter({ ...dataKey, layout: 1, early, late: lateAttributes(result) }));
+  // A body that is one backend part has a length that does not tell its size: its ETag at the store could be that of a PUT.
+  const lookUp = canonicalBytes(source.bytes) <= UNKNOWN_LENGTH_PART_BYTES;
+  const late = lateAttributes(result);
+  await pieces.add(sealFooter({ ...dataKey, layout: 1, early, late, size: source.bytes, lookUp }));
   return { etags: await pieces.end(), result };
 }
 

@@ -37,7 +37,7 @@ export interface SealedObject extends DataKey {
   readonly etag: string;
   readonly early: EarlyAttributes;
   readonly late: LateAttributes;
-  /** Bytes of the part table and of the whole footer; 0 in layout 0. */
+  /** Bytes of the part table, and of the whole footer with its pad; 0 in layout 0. */
   readonly tableBytes: number;
   readonly footerBytes: number;
 }

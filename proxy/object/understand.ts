@@ -1,5 +1,5 @@
 /** From what the backend says of a version to an opened object: a legacy one, or a sealed one with all its attributes. */
-import { checkBody, joinAttributes } from '../../crypto/body.ts';
+import { checkBody, joinAttributes, padBytesOf } from '../../crypto/body.ts';
 import { S3Error } from '../errors.ts';
 import { reportObject, type StoreContext } from './context.ts';
 import { asObjectFailure } from './damaged-object.ts';
@@ -61,7 +61,7 @@ async function openSealed(
     early,
     late,
     tableBytes: footer?.locator.tableBytes ?? 0,
-    footerBytes: footer?.locator.footerBytes ?? 0,
+    footerBytes: footer === undefined ? 0 : padBytesOf(late) + footer.locator.endBytes,
   };
   // Listings were told of this version when it was first remembered.
   const isKnown = context.store.recent.remember(tenant.id, address, facts);

@@ -8,6 +8,7 @@ import { failureText } from '../backend/trouble/explain-store-failure.ts';
 import { S3Error } from '../errors.ts';
 import type { StoreContext } from '../object/context.ts';
 import { legacyAttributes } from '../object/copy-legacy.ts';
+import { checkStoredPad } from '../object/footer.ts';
 import { inspectObject } from '../object/inspect-object.ts';
 import { readChecked } from '../object/replacement-check.ts';
 import { MalformedSealedObject } from '../object/stored-metadata.ts';
@@ -59,14 +60,16 @@ async function* one(chunk: Buffer): AsyncGenerator<Buffer> {
   yield chunk;
 }
 
-/** At the end a last look: a single object's ETag is the MD5 of its plaintext. */
+/** At the end a last look: the pad is zero, and a single object's ETag is the MD5 of its plaintext. */
 async function* read(context: StoreContext, object: StoredObject): AsyncGenerator<Buffer> {
   const md5 = createHash('md5');
   for await (const chunk of await readChecked(context, object, { start: 0, end: object.size })) {
     md5.update(chunk);
     yield chunk;
   }
-  if (object.kind === 'legacy' || object.late.partCount !== 0) return;
+  if (object.kind === 'legacy') return;
+  await checkStoredPad(context, object);
+  if (object.late.partCount !== 0) return;
   if (md5.digest('hex') !== object.etag) throw new MalformedSealedObject('the plaintext is not the one of its ETag');
 }
 

@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import {
   type EarlyAttributes,
   encodeAttributes,
@@ -15,6 +15,7 @@ import {
 import { decodeAttributes } from '../../crypto/attributes-decode.ts';
 import { type ChecksumAlgorithm, checksumAlgorithms, checksumBytes, checksumOfId } from '../../crypto/checksums.ts';
 import type { Layout } from '../../crypto/layout.ts';
+import { MAX_PAD_BYTES } from '../../crypto/stored-length.ts';
 import { codeOf } from './expect-code.ts';
 import { attribute } from './forge.ts';
 import { MALFORMED_ATTRIBUTES } from './vectors/attributes.ts';
@@ -45,7 +46,9 @@ const checksums = fc.subarray([...checksumAlgorithms()]).chain((algorithms) =>
 );
 const single = fc.record({ size, partSalt: bytes(32), headers, metadata });
 const multipart = fc.record({ headers, metadata });
-const lateOfSingle = fc.record({ md5: bytes(16), partCount: fc.constantFrom(0, 1), checksums });
+const lateOfSmall = fc.record({ md5: bytes(16), partCount: fc.constantFrom(0, 1), checksums });
+const pad = fc.integer({ min: 0, max: MAX_PAD_BYTES });
+const lateOfSingle = fc.record({ md5: bytes(16), partCount: fc.constantFrom(0, 1), checksums, padBytes: pad });
 const table = fc
   .tuple(
     fc.record({ salt: bytes(32), bytes: fc.nat(2 ** 31 - 1), sha256: bytes(32), partsBytes: size }),
@@ -59,9 +62,11 @@ const lateOfMultipart = fc.record({
   checksums,
   table,
   uploadFingerprint: bytes(32),
+  padBytes: pad,
 });
 const attributes = fc.oneof(
-  fc.record({ layout: fc.constantFrom<Layout>(0, 1), early: single, late: lateOfSingle }),
+  fc.record({ layout: fc.constant<Layout>(0), early: single, late: lateOfSmall }),
+  fc.record({ layout: fc.constant<Layout>(1), early: single, late: lateOfSingle }),
   fc.record({ layout: fc.constant<Layout>(2), early: multipart, late: lateOfMultipart }),
 );
 
@@ -133,14 +138,17 @@ describe('the encoding of attributes', () => {
       checksums: [{ algorithm: 'CRC32', type: 'FULL_OBJECT', value: Buffer.alloc(4) }],
       table: { salt: Buffer.alloc(32), bytes: 1, sha256: Buffer.alloc(32), partsBytes: 1 },
       uploadFingerprint: Buffer.alloc(32),
+      padBytes: MAX_PAD_BYTES,
     };
     const encoded = encodeAttributes({ layout: 2, early, late });
     for (let length = 0; length < encoded.length; length++) {
       expect(codeOf(() => decodeAttributes(2, encoded.subarray(0, length)))).toBe('ATTRIBUTES_MALFORMED');
     }
-    const followed = Buffer.concat([encoded, attribute(0x15, Buffer.alloc(0))]);
+    const followed = Buffer.concat([encoded, attribute(0x16, Buffer.alloc(0))]);
     expect(codeOf(() => decodeAttributes(2, followed))).toBe('ATTRIBUTES_MALFORMED');
     expect(codeOf(() => decodeAttributes(1, encoded))).toBe('ATTRIBUTES_MALFORMED');
+    const tooLong = encodeAttributes({ layout: 2, early, late: { ...late, padBytes: MAX_PAD_BYTES + 1 } });
+    expect(codeOf(() => decodeAttributes(2, tooLong))).toBe('ATTRIBUTES_MALFORMED');
   });
 
   it('is refused beyond its limit, at which it is not', () => {
@@ -219,12 +227,23 @@ describe('attributes that a layout does not allow', () => {
       { ...late, partCount: 1, size: 1, uploadFingerprint: Buffer.alloc(32) },
     ],
     ['no parts in layout 2', 2, { headers: [], metadata: [] }, { ...late, size: 0 }],
+    ['a pad in layout 0', 0, early, { ...late, padBytes: 0 }],
+    ['a pad that is no number of bytes', 1, early, { ...late, padBytes: -1 }],
   ];
   it.each(CASES)('%s', (_, layout, ofEarly, ofLate) => {
-    expect(codeOfOwnBug(() => encodeAttributes({ layout, early: ofEarly, late: ofLate }))).toMatch(
-      /^(Type|Range)Error$/,
-    );
+    expect(
+      codeOfOwnBug(() =>
+        encodeAttributes({ layout, early: ofEarly, late: layout === 0 ? ofLate : { padBytes: 0, ...ofLate } }),
+      ),
+    ).toMatch(/^(Type|Range)Error$/);
   });
+});
+
+test('a layout with a footer has a pad, if only an empty one', () => {
+  const early: EarlyAttributes = { size: 1, partSalt: Buffer.alloc(32), headers: [], metadata: [] };
+  const late: LateAttributes = { md5: Buffer.alloc(16), partCount: 0, checksums: [] };
+  expect(() => encodeAttributes({ layout: 1, early, late })).toThrow(TypeError);
+  expect(() => encodeAttributes({ layout: 1, early, late: { ...late, padBytes: 0 } })).not.toThrow();
 });
 
 describe('checksum algorithms', () => {

@@ -11,7 +11,7 @@ import {
   encodeAttributes,
   type LateAttributes,
 } from '../../crypto/attributes.ts';
-import { checkBody, joinAttributes } from '../../crypto/body.ts';
+import { checkBody, checkPad, joinAttributes } from '../../crypto/body.ts';
 import { checksumAlgorithms, checksumBytes } from '../../crypto/checksums.ts';
 import { forNewFooter, newDataKey } from '../../crypto/data-key.ts';
 import { Dek } from '../../crypto/dek.ts';
@@ -24,9 +24,10 @@ import {
   sealFooter,
 } from '../../crypto/footer.ts';
 import { LOCATOR_BYTES, sealedPartBytes } from '../../crypto/layout.ts';
+import { canonicalBytes, lookUpBytes } from '../../crypto/stored-length.ts';
 import { MAX_TABLE_BYTES, tableBytes } from '../../crypto/table.ts';
 import { codeOf } from './expect-code.ts';
-import { flipped, footerBox, lateOfTwoParts } from './forge.ts';
+import { flipped, footerBox, footerPieces, lateOfTwoParts } from './forge.ts';
 
 const dataKey = newDataKey();
 const { dek } = dataKey;
@@ -39,14 +40,15 @@ const parts: readonly PartEntry[] = [
 ];
 
 function pieces(footer: Buffer) {
-  const locator = parseLocator(footer);
-  const boxAt = footer.length - LOCATOR_BYTES - locator.attributesBytes;
-  return { locator, table: footer.subarray(0, boxAt), box: footer.subarray(boxAt, footer.length - LOCATOR_BYTES) };
+  const { pad, table, box } = footerPieces(footer);
+  return { locator: parseLocator(footer), pad, table, box };
 }
 
 function openWhole(footer: Buffer, layout: 1 | 2 = 2) {
-  const { table, box, locator } = pieces(footer);
+  const { box, locator } = pieces(footer);
   const attributes = openFooterAttributes({ ...dataKey, layout, sealed: box });
+  const boxAt = footer.length - LOCATOR_BYTES - box.length;
+  const table = footer.subarray(boxAt - (attributes.late.table?.bytes ?? 0), boxAt);
   const opened = layout === 2 ? openPartTable({ dek, late: attributes.late, sealed: table }) : [];
   return { ...attributes, parts: opened, locator };
 }
@@ -61,9 +63,9 @@ describe('a footer', () => {
       bytes: tableBytes(2, undefined),
       partsBytes: sealedPartBytes(70_000) + sealedPartBytes(5),
     });
-    const single = openWhole(sealFooter({ ...dataKey, layout: 1, late: lateOfSingle }), 1);
+    const single = openWhole(sealFooter({ ...dataKey, layout: 1, late: lateOfSingle, size: 5 }), 1);
     expect(single.early).toBeUndefined();
-    expect(single.late).toEqual(lateOfSingle);
+    expect(single.late).toMatchObject(lateOfSingle);
     expect(single.locator.tableBytes).toBe(0);
   });
 
@@ -92,24 +94,28 @@ describe('a footer', () => {
           }));
           const late = lateOfTwoParts({ partCount: count, checksums });
           const footer = sealFooter({ ...dataKey, layout: 2, ...withEarly, late, parts: table, partChecksum: of });
-          const expected = footerBytes({ layout: 2, ...withEarly, checksums: list, parts: { count, checksum: of } });
+          const expected = footerBytes({
+            layout: 2,
+            ...withEarly,
+            checksums: list,
+            sizes: table.map((part) => part.size),
+            partChecksum: of,
+          });
           expect(footer.length).toBe(expected);
-          expect(parseLocator(footer).footerBytes).toBe(expected);
+          expect(parseLocator(footer).endBytes + pieces(footer).pad.length).toBe(expected);
           expect(textOf(openWhole(footer).parts)).toBe(textOf(table));
         },
       ),
       { numRuns: 25 },
     );
     const unknown = { ...earlyOfSingle, size: 0, partSalt: Buffer.alloc(32) };
-    const single = sealFooter({
-      ...dataKey,
-      layout: 1,
-      early: { ...earlyOfSingle, size: 2 ** 40 },
-      late: lateOfSingle,
-    });
-    expect(single.length).toBe(footerBytes({ layout: 1, early: unknown, checksums: [] }));
-    expect(() => footerBytes({ layout: 1, checksums: [], parts: { count: 1 } })).toThrow(TypeError);
-    expect(() => footerBytes({ layout: 2, checksums: [] })).toThrow(TypeError);
+    for (const size of [0, 5, 2 ** 20, 2 ** 20 + 1, 2 ** 40]) {
+      for (const lookUp of [false, true]) {
+        const known = { ...earlyOfSingle, size };
+        const single = sealFooter({ ...dataKey, layout: 1, early: known, late: lateOfSingle, size, lookUp });
+        expect(single.length).toBe(footerBytes({ layout: 1, early: unknown, checksums: [], sizes: [size], lookUp }));
+      }
+    }
   });
 
   it('of the most parts and the longest checksum is the longest', () => {
@@ -139,8 +145,9 @@ describe('a footer', () => {
   });
 
   it('is refused with any bit of attributes, table or locator changed', () => {
-    const footer = sealFooter({ ...dataKey, layout: 2, late: lateOfTwoParts(), parts });
-    const { table, box } = pieces(footer);
+    const whole = sealFooter({ ...dataKey, layout: 2, late: lateOfTwoParts(), parts });
+    const { table, box, pad } = pieces(whole);
+    const footer = whole.subarray(pad.length);
     const codes = new Map<string, number>();
     for (let bit = 0; bit < footer.length * 8; bit++) {
       const at = bit >> 3;
@@ -148,7 +155,7 @@ describe('a footer', () => {
       const code = codeOf(() => {
         const opened = openWhole(changed);
         const attributes = { early, late: opened.late, size: opened.late.size ?? 0 };
-        const bodyBytes = (opened.late.table?.partsBytes ?? 0) + footer.length;
+        const bodyBytes = (opened.late.table?.partsBytes ?? 0) + whole.length;
         checkBody({ layout: 2, attributes, locator: opened.locator, bodyBytes });
       });
       const isTable = at < table.length;
@@ -216,7 +223,7 @@ describe('a locator', () => {
   it('is the last 24 bytes, and bounded', () => {
     const footer = sealFooter({ ...dataKey, layout: 2, late: lateOfTwoParts(), parts });
     const expected = parseLocator(footer);
-    expect(expected.footerBytes).toBe(footer.length);
+    expect(expected.endBytes + pieces(footer).pad.length).toBe(footer.length);
     expect(parseLocator(Buffer.concat([Buffer.alloc(99), footer]))).toEqual(expected);
     expect(parseLocator(footer.subarray(-LOCATOR_BYTES))).toEqual(expected);
     for (let length = 0; length < LOCATOR_BYTES; length++) {
@@ -255,9 +262,10 @@ describe('a body', () => {
   });
 
   it('has exactly the length that its attributes give', () => {
-    const locator = { attributesBytes: 100, tableBytes: 0, footerBytes: 124 };
-    const attributes = { early: earlyOfSingle, late: lateOfSingle, size: 5 };
-    const exact = sealedPartBytes(5) + 124;
+    const locator = { attributesBytes: 100, tableBytes: 0, endBytes: 124 };
+    const exact = lookUpBytes(sealedPartBytes(5) + 124);
+    const late = { ...lateOfSingle, padBytes: exact - sealedPartBytes(5) - 124 };
+    const attributes = { early: earlyOfSingle, late, size: 5 };
     for (const [bodyBytes, code] of [
       [exact, 'success'],
       [exact - 1, 'LENGTH_MISMATCH'],
@@ -265,13 +273,43 @@ describe('a body', () => {
     ] as const) {
       expect(codeOf(() => checkBody({ layout: 1, attributes, locator, bodyBytes }))).toBe(code);
     }
-    const other = { ...locator, tableBytes: 1, footerBytes: 125 };
+    const other = { ...locator, tableBytes: 1, endBytes: 125 };
     expect(codeOf(() => checkBody({ layout: 1, attributes, locator: other, bodyBytes: exact + 1 }))).toBe(
       'LOCATOR_MALFORMED',
     );
     expect(codeOf(() => checkBody({ layout: 0, attributes, bodyBytes: sealedPartBytes(5) }))).toBe('success');
     expect(codeOf(() => checkBody({ layout: 0, attributes, bodyBytes: sealedPartBytes(6) }))).toBe('LENGTH_MISMATCH');
     expect(() => checkBody({ layout: 1, attributes, bodyBytes: exact })).toThrow(TypeError);
+  });
+
+  it('has no length that tells the size of another, and in layout 0 no more than 1 MiB', () => {
+    const locator = { attributesBytes: 100, tableBytes: 0, endBytes: 124 };
+    const single = (size: number, padBytes: number) => {
+      const attributes = { early: earlyOfSingle, late: { ...lateOfSingle, padBytes }, size };
+      const bodyBytes = sealedPartBytes(size) + padBytes + locator.endBytes;
+      return codeOf(() => checkBody({ layout: 1, attributes, locator, bodyBytes }));
+    };
+    const room = (size: number) => canonicalBytes(size) - sealedPartBytes(size) - locator.endBytes;
+    for (const size of [2 ** 20 + 7, 5 * 2 ** 20 + 9, 2 ** 40 + 5]) {
+      expect(single(size, room(size))).toBe('success');
+      expect(single(size, room(size) - 1)).toBe('ATTRIBUTES_MALFORMED');
+      expect(single(size, lookUpBytes(canonicalBytes(size)) - sealedPartBytes(size) - locator.endBytes)).toBe(
+        'success',
+      );
+    }
+    expect(single(5, 0)).toBe('ATTRIBUTES_MALFORMED');
+    const small = (size: number) => {
+      const attributes = { early: earlyOfSingle, late: lateOfSingle, size };
+      return codeOf(() => checkBody({ layout: 0, attributes, bodyBytes: sealedPartBytes(size) }));
+    };
+    expect(small(2 ** 20)).toBe('success');
+    expect(small(2 ** 20 + 1)).toBe('ATTRIBUTES_MALFORMED');
+  });
+
+  it('has a pad of zeros', () => {
+    expect(codeOf(() => checkPad(Buffer.alloc(1000)))).toBe('success');
+    expect(codeOf(() => checkPad(Buffer.alloc(0)))).toBe('success');
+    for (const at of [0, 500, 999]) expect(codeOf(() => checkPad(flipped(Buffer.alloc(1000), at)))).toBe('PAD_REFUSED');
   });
 });
 

@@ -4,15 +4,17 @@
  */
 import { Buffer } from 'node:buffer';
 import { createCipheriv, createHash, type KeyObject, randomBytes } from 'node:crypto';
-import type { LateAttributes, TableReference } from '../../crypto/attributes.ts';
-import { sealBox } from '../../crypto/box.ts';
+import { encodeAttributes, type LateAttributes, type TableReference } from '../../crypto/attributes.ts';
+import { BOX_OVERHEAD_BYTES, sealBox } from '../../crypto/box.ts';
 import type { DataKey } from '../../crypto/data-key.ts';
 import { commitmentOf, type Dek, deriveFromDek, wrapDek } from '../../crypto/dek.ts';
+import { parseLocator } from '../../crypto/footer.ts';
 import type { ObjectName } from '../../crypto/header.ts';
 import { renderHeader, type SealedHeader } from '../../crypto/header-fields.ts';
 import { deriveKey, frame } from '../../crypto/keys.ts';
-import { type Layout, LOCATOR_MAGIC } from '../../crypto/layout.ts';
+import { type Layout, LOCATOR_BYTES, LOCATOR_MAGIC } from '../../crypto/layout.ts';
 import { newBinding, randomSalt } from '../../crypto/random.ts';
+import { padBytes } from '../../crypto/stored-length.ts';
 
 const u8 = (n: number) => Buffer.of(n);
 const u32 = (n: number) => {
@@ -68,6 +70,42 @@ export function footerBox(o: DataKey & { layout: Layout; plaintext: Buffer }): B
 
 export function locatorFor(box: Buffer, table: Buffer): Buffer {
   return Buffer.concat([LOCATOR_MAGIC, u32(box.length), u32(table.length)]);
+}
+
+/** The pieces of a footer, in their order. */
+export function footerPieces(footer: Buffer): Record<'pad' | 'table' | 'box' | 'locator', Buffer> {
+  const { tableBytes, endBytes } = parseLocator(footer);
+  const at = footer.length - endBytes;
+  return {
+    pad: footer.subarray(0, at),
+    table: footer.subarray(at, at + tableBytes),
+    box: footer.subarray(at + tableBytes, -LOCATOR_BYTES),
+    locator: footer.subarray(-LOCATOR_BYTES),
+  };
+}
+
+/**
+ * A footer around any table and any late attributes. `pad`: what a writer would put in front of it unless given, zeros as many
+ * as the attributes are told, which with `padBytes` is another number.
+ */
+export function forgeFooter(
+  o: DataKey & {
+    readonly layout: 1 | 2;
+    readonly late: LateAttributes;
+    readonly plainBytes: number;
+    /** Bytes in front of the footer. */
+    readonly partsBytes: number;
+    readonly table?: Buffer;
+    readonly pad?: Buffer;
+    readonly padBytes?: number;
+  },
+): Buffer {
+  const { layout, late, table = Buffer.alloc(0) } = o;
+  const encode = (bytes: number) => encodeAttributes({ layout, late: { ...late, padBytes: bytes } });
+  const endBytes = table.length + encode(0).length + BOX_OVERHEAD_BYTES + LOCATOR_BYTES;
+  const pad = o.pad ?? Buffer.alloc(padBytes({ plainBytes: o.plainBytes, unpaddedBytes: o.partsBytes + endBytes }));
+  const box = footerBox({ ...o, plaintext: encode(o.padBytes ?? pad.length) });
+  return Buffer.concat([pad, table, box, locatorFor(box, table)]);
 }
 
 /** One attribute entry. */

@@ -15,6 +15,7 @@ import {
   PART_HEADER_BYTES,
   PART_MAGIC,
 } from '../../crypto/layout.ts';
+import { MAX_PAD_BYTES, MAX_SMALL_BYTES } from '../../crypto/stored-length.ts';
 import { MAX_TABLE_BYTES } from '../../crypto/table.ts';
 
 const project = fileURLToPath(new URL('../../', import.meta.url));
@@ -74,7 +75,9 @@ describe('FORMAT.md', () => {
     for (const algorithm of checksumAlgorithms()) {
       expect(section(5)).toContain(`| ${checksumId(algorithm)} | ${algorithm} | ${checksumBytes(algorithm)} |`);
     }
-    expect(section(11)).toContain(MAX_TABLE_BYTES.toLocaleString('en-US'));
+    for (const limit of [MAX_TABLE_BYTES, MAX_PAD_BYTES, MAX_SMALL_BYTES]) {
+      expect(section(11)).toContain(limit.toLocaleString('en-US'));
+    }
   });
 });
 

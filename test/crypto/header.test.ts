@@ -205,8 +205,9 @@ describe('a header', () => {
     expect(codeFor(around(1, { layout: 1, early }))).toBe('success');
     expect(codeFor(around(0, { layout: 0, early }))).toBe('ATTRIBUTES_MALFORMED');
     expect(codeFor(around(0, { layout: 0, late }))).toBe('ATTRIBUTES_MALFORMED');
-    expect(codeFor(around(1, { layout: 1, late }))).toBe('ATTRIBUTES_MALFORMED');
-    expect(codeFor(around(1, { layout: 1, early, late }))).toBe('ATTRIBUTES_MALFORMED');
+    const ofFooter = { ...late, padBytes: 0 };
+    expect(codeFor(around(1, { layout: 1, late: ofFooter }))).toBe('ATTRIBUTES_MALFORMED');
+    expect(codeFor(around(1, { layout: 1, early, late: ofFooter }))).toBe('ATTRIBUTES_MALFORMED');
   });
 
   it('does not open as layout 0 with its attributes in a footer', () => {

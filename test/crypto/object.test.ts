@@ -9,8 +9,9 @@ import { formatErrorCodes } from '../../crypto/errors.ts';
 import { sealFooter } from '../../crypto/footer.ts';
 import { type ObjectName, openHeader, sealHeader } from '../../crypto/header.ts';
 import type { Layout } from '../../crypto/layout.ts';
+import { canonicalBytes, MAX_SMALL_BYTES, plainBytesOf } from '../../crypto/stored-length.ts';
 import { codeOf } from './expect-code.ts';
-import { flipped } from './forge.ts';
+import { flipped, footerPieces } from './forge.ts';
 import { type ObjectPlan, openObject, type SealedObject, type StoredObject, sealObject, singlePart } from './object.ts';
 import { pattern } from './vectors/build.ts';
 
@@ -53,20 +54,29 @@ function make({ layout, inFooter }: Shape, bytes: number, more: Partial<ObjectPl
 describe.each(SHAPES)('an object: $what', (shape) => {
   it.each([0, 1, 65535, 65536, 65537, 2 ** 20 - 1, 2 ** 20, 2 ** 20 + 1])('of %d bytes comes back', (bytes) => {
     const stored = make(shape, bytes);
+    if (shape.layout === 0 && bytes > MAX_SMALL_BYTES) {
+      expect(codeFor(stored)).toBe('ATTRIBUTES_MALFORMED');
+      return;
+    }
     const opened = open(stored);
+    const isCanonical = stored.body.length === canonicalBytes(bytes);
+    expect(isCanonical).toBe(shape.layout === 0 || bytes > MAX_SMALL_BYTES);
+    expect(plainBytesOf(stored.body.length)).toBe(isCanonical ? bytes : undefined);
     expect(opened.plaintext.equals(pattern(bytes))).toBe(true);
     expect(opened.attributes).toMatchObject({ size: bytes, early: { headers, metadata } });
   });
 
   it('does not open with a bit of any byte of its body changed', () => {
-    const { header, body } = make(shape, 40);
+    const object = make(shape, 40);
+    const { header, body } = object;
     const codes = new Set<string>();
-    for (let at = 0; at < body.length; at++) {
+    for (const at of places(object)) {
       const code = codeFor({ header, body: flipped(body, at, 1 << (at & 7)) });
       if (code === 'success') throw new Error(`byte ${at} of ${body.length} may change`);
       codes.add(code);
     }
     expect(formatErrorCodes()).toEqual(expect.arrayContaining([...codes]));
+    expect(codes.has('PAD_REFUSED')).toBe(shape.layout !== 0);
     expect(codes.has('SEGMENT_REFUSED') && codes.has('PART_HEADER_REFUSED')).toBe(true);
   });
 
@@ -87,8 +97,9 @@ describe.each(SHAPES)('an object: $what', (shape) => {
   });
 
   it('does not open cut at any length, nor with bytes added in front or behind', () => {
-    const { header, body } = make(shape, 40);
-    for (let length = 0; length < body.length; length++) {
+    const object = make(shape, 40);
+    const { header, body } = object;
+    for (const length of places(object)) {
       expect(codeFor({ header, body: body.subarray(0, length) })).not.toBe('success');
       expect(codeFor({ header, body: body.subarray(body.length - length) })).not.toBe('success');
     }
@@ -100,9 +111,10 @@ describe.each(SHAPES)('an object: $what', (shape) => {
   });
 
   it('does not open with a slice taken out, whatever its length', () => {
-    const { header, body } = make(shape, 40);
+    const object = make(shape, 40);
+    const { header, body } = object;
     for (const length of [1, 8, 16, 24, 36, 48, 84]) {
-      for (let at = 0; at + length <= body.length; at += 7) {
+      for (const at of places(object).filter((place, i) => i % 7 === 0 && place + length <= body.length)) {
         const cut = Buffer.concat([body.subarray(0, at), body.subarray(at + length)]);
         expect(codeFor({ header, body: cut })).not.toBe('success');
       }
@@ -137,6 +149,15 @@ describe.each(SHAPES)('an object: $what', (shape) => {
   });
 });
 
+/** Where a body is changed: everywhere, but of the many zeros of its pad some. */
+function places({ body, footer }: SealedObject): number[] {
+  const start = body.length - footer.length;
+  const end = footer.length === 0 ? start : start + footerPieces(footer).pad.length;
+  return Array.from({ length: body.length }, (_, at) => at).filter(
+    (at) => at < start + 3 || at >= end - 3 || at % 4099 === 0,
+  );
+}
+
 describe('multipart objects', () => {
   const shape = { what: '', layout: 2, inFooter: false } as const;
   const dataKey = newDataKey();
@@ -169,8 +190,8 @@ describe('multipart objects', () => {
     const parts = Buffer.concat(object.parts);
     expect(again.equals(object.footer)).toBe(false);
     expect(codeFor({ header: object.header, body: Buffer.concat([parts, again]) })).toBe('success');
-    const tableBytes = again.readUInt32BE(again.length - 4);
-    const mixed = Buffer.concat([parts, again.subarray(0, tableBytes), object.footer.subarray(tableBytes)]);
+    const { pad, box, locator } = footerPieces(object.footer);
+    const mixed = Buffer.concat([parts, pad, footerPieces(again).table, box, locator]);
     expect(codeFor({ header: object.header, body: mixed })).toBe('TABLE_REFUSED');
     // A footer over other parts of the same upload does not vouch for these.
     const older = make(shape, 80, { dataKey });

@@ -11,7 +11,7 @@ import type {
   HeaderPair,
   LateAttributes,
 } from '../../crypto/attributes.ts';
-import { checkBody, joinAttributes, type ObjectAttributes } from '../../crypto/body.ts';
+import { checkBody, checkPad, joinAttributes, type ObjectAttributes, padBytesOf } from '../../crypto/body.ts';
 import { type DataKey, newDataKey } from '../../crypto/data-key.ts';
 import { FormatError } from '../../crypto/errors.ts';
 import { openFooterAttributes, openPartTable, type PartEntry, parseLocator, sealFooter } from '../../crypto/footer.ts';
@@ -98,9 +98,12 @@ export function sealObject(plan: ObjectPlan): SealedObject {
     attributes,
   });
   const inFooterEarly = inFooter ? { early } : {};
+  const ofLayout1 = layout === 1 ? { size: first.size } : {};
   const ofLayout2 = layout === 2 ? { parts: table, partChecksum: plan.partChecksum } : {};
   const footer =
-    layout === 0 ? Buffer.alloc(0) : sealFooter({ ...dataKey, layout, ...inFooterEarly, late, ...ofLayout2 });
+    layout === 0
+      ? Buffer.alloc(0)
+      : sealFooter({ ...dataKey, layout, ...inFooterEarly, late, ...ofLayout2, ...ofLayout1 });
   const parts = sealed.map(({ bytes }) => bytes);
   return { header, body: Buffer.concat([...parts, footer]), ...dataKey, early, late, parts, table, footer };
 }
@@ -130,6 +133,7 @@ export function openObject(stored: StoredPlace): OpenedObject {
     at = end;
     return opened;
   });
+  checkPad(stored.body.subarray(at, at + padBytesOf(attributes.late)));
   return { attributes, parts, plaintext: Buffer.concat(plaintext) };
 }
 

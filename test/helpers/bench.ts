@@ -100,11 +100,15 @@ export function sharedBench(how: BenchOptions | (() => Promise<Bench>) = {}): Be
     opened = await (typeof how === 'function' ? how() : openBench(how));
   });
   afterAll(() => opened?.close());
+  const current = () => {
+    if (opened === undefined) throw new Error('the bench is used before it is open');
+    return opened;
+  };
+  // The last two, so that `{ ...bench, ... }` has what the bench has.
   return new Proxy({} as Bench, {
-    get(_, name) {
-      if (opened === undefined) throw new Error('the bench is used before it is open');
-      return Reflect.get(opened, name) as unknown;
-    },
+    get: (_, name) => Reflect.get(current(), name) as unknown,
+    ownKeys: () => Reflect.ownKeys(current()),
+    getOwnPropertyDescriptor: (_, name) => Reflect.getOwnPropertyDescriptor(current(), name),
   });
 }
 

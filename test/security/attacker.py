@@ -201,7 +201,7 @@ class Attacker:
             if one["id"] in self.opened:
                 continue
             field = decode.base64url(one["metadata"]["enc-dek"], "header")
-            epoch, commitment = decode.integer(field[2:6]), field[86:118]
+            epoch, commitment = decode.integer(field[2:6]), field[102:134]
             for secret in self.untried("object", one, one, self.secrets):
                 self.open_with_roots_of(one, epoch, secret)
                 if decode.derive(secret, b"", "sealgate/1/commit") == commitment:

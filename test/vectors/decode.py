@@ -41,6 +41,9 @@ LOCATOR = 24
 BOX_OVERHEAD = 48
 MAX_ATTRIBUTES = 65536
 MAX_TABLE = 1_220_304
+MAX_SMALL = 1 << 20
+PART_STEP = 5 << 20
+MAX_PAD = 1_870_400
 HEADERS = {
     1: "content-type",
     2: "cache-control",
@@ -187,7 +190,7 @@ def decode_attributes(layout, data):
     has_early, has_late = bool(data[0] & 1), bool(data[0] & 2)
     allowed = ({0x01, 0x02} if layout != 2 else set()) | {0x03, 0x04} if has_early else set()
     if has_late:
-        allowed |= {0x10, 0x12} | ({0x11, 0x13, 0x14} if layout == 2 else set())
+        allowed |= {0x10, 0x12} | ({0x15} if layout != 0 else set()) | ({0x11, 0x13, 0x14} if layout == 2 else set())
     require(all(tag in allowed for tag, _ in entries), code)
 
     def all_of(tag):
@@ -252,6 +255,9 @@ def decode_late(layout, one, all_of):
             "checksum": CHECKSUMS[table[76]][1] if table[76] else 0,
         }
         late["fingerprint"] = one(0x14, 32).hex()
+    if layout != 0:
+        late["pad"] = integer(one(0x15, 4))
+        require(late["pad"] <= MAX_PAD, code)
     return late
 
 
@@ -322,7 +328,31 @@ def open_table(dek, late, sealed):
     return parts
 
 
+def canonical(size):
+    """Section 7.5: the stored length that says `size`."""
+    if size <= MAX_SMALL:
+        return part_bytes(size)
+    return run_bytes(size) + 400 + 187 * min(MAX_PARTS, size // PART_STEP + 1)
+
+
+def said_by(length):
+    """The size that a stored length says, or None: found by halving, since `canonical` only rises."""
+    low, high = 0, MAX_SIZE
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if canonical(middle) >= length else (middle + 1, high)
+    return low if canonical(low) == length else None
+
+
 # Section 8: a whole object
+
+
+def require_length(layout, size, length):
+    if layout == 0:
+        require(size <= MAX_SMALL, "ATTRIBUTES_MALFORMED")
+    else:
+        said = said_by(length)
+        require(said is None or (said == size and size > MAX_SMALL), "ATTRIBUTES_MALFORMED")
 
 
 def open_object(roots, tenant, bucket, key, fields, body):
@@ -338,20 +368,24 @@ def open_object(roots, tenant, bucket, key, fields, body):
         early = in_footer if early is None else early
         require(early is not None, "ATTRIBUTES_MALFORMED")
         require(table == (late["table"]["bytes"] if layout == 2 else 0), "LOCATOR_MALFORMED")
-        footer = table + box + LOCATOR
+        footer = late["pad"] + table + box + LOCATOR
     if layout == 2:
-        require(late["table"]["parts_bytes"] + footer == len(body), "LENGTH_MISMATCH")
-        parts = open_table(dek, late, body[box_at - table : box_at])
         size = late["size"]
+        require(late["table"]["parts_bytes"] + footer == len(body), "LENGTH_MISMATCH")
+        require_length(layout, size, len(body))
+        parts = open_table(dek, late, body[box_at - table : box_at])
     else:
         size = early["size"]
         require(part_bytes(size) + footer == len(body), "LENGTH_MISMATCH")
+        require_length(layout, size, len(body))
         parts = [{"number": 0, "size": size, "salt": early["salt"], "md5": late["md5"].hex(), "checksum": None}]
     plain, at = [], 0
     for part in parts:
         end = at + part_bytes(part["size"])
         plain.append(open_part(dek, layout, part["number"], part["size"], part["salt"], body[at:end]))
         at = end
+    if layout != 0:
+        require(not any(body[at : at + late["pad"]]), "PAD_REFUSED")
     attributes = {
         "size": size,
         "etag": late["md5"].hex() + (f"-{late['parts']}" if late["parts"] else ""),

@@ -60,6 +60,7 @@ export const MALFORMED_ATTRIBUTES: Readonly<Record<string, Buffer>> = {
   ),
   'total-size': bytes(Buffer.of(3), SIZE, SALT, ETAG, attribute(0x11, uint64(1))),
   fingerprint: bytes(Buffer.of(3), SIZE, SALT, ETAG, attribute(0x14, Buffer.alloc(32))),
+  pad: bytes(Buffer.of(3), SIZE, SALT, ETAG, attribute(0x15, Buffer.alloc(4))),
 };
 
 export const ATTRIBUTES_CASES: readonly VectorCase[] = Object.entries(MALFORMED_ATTRIBUTES).map(([name, plaintext]) =>

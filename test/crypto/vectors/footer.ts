@@ -2,11 +2,10 @@
  * Vectors whose locator, attributes or part table is refused.
  */
 import { Buffer } from 'node:buffer';
-import { encodeAttributes } from '../../../crypto/attributes.ts';
 import { uint16, uint64 } from '../../../crypto/bytes.ts';
 import { forNewFooter } from '../../../crypto/data-key.ts';
-import { sealFooter } from '../../../crypto/footer.ts';
-import { flipped, footerBox, forgeHeader, forgeTable, locatorFor } from '../forge.ts';
+import { parseLocator, sealFooter } from '../../../crypto/footer.ts';
+import { flipped, footerPieces, forgeFooter, forgeHeader, forgeTable } from '../forge.ts';
 import { md5, type SealedObject } from '../object.ts';
 import { bad, bytes, metadata, NAME, root, set, single, twoParts, UPLOAD, type VectorCase } from './build.ts';
 
@@ -38,9 +37,28 @@ export const FOOTER_CASES: readonly VectorCase[] = [
   badTail('footer-attributes', 'ATTRIBUTES_REFUSED', 'A bit of the sealed attributes.', (b) =>
     flipped(b, b.length - 60),
   ),
-  badTail('footer-table', 'TABLE_REFUSED', 'A bit of the part table.', (b, object) =>
-    flipped(b, b.length - object.footer.length),
+  badTail('footer-table', 'TABLE_REFUSED', 'A bit of the part table.', (b) =>
+    flipped(b, b.length - parseLocator(b).endBytes),
   ),
+  badTail('pad-first', 'PAD_REFUSED', 'The first bit of the pad.', (b, object) =>
+    flipped(b, b.length - object.footer.length, 0x80),
+  ),
+  badTail('pad-last', 'PAD_REFUSED', 'The last bit of the pad.', (b) =>
+    flipped(b, b.length - parseLocator(b).endBytes - 1),
+  ),
+  badTail('pad-longer', 'LENGTH_MISMATCH', 'A zero more in the pad.', (b, object) =>
+    bytes(b.subarray(0, b.length - object.footer.length), Buffer.alloc(1), object.footer),
+  ),
+  badTail('pad-missing', 'LENGTH_MISMATCH', 'No pad.', (b, object) =>
+    bytes(b.subarray(0, b.length - object.footer.length), b.subarray(b.length - parseLocator(b).endBytes)),
+  ),
+  forgedPad('pad-of-another', 'ATTRIBUTES_MALFORMED', 'A length that tells the size of another plaintext.', (pad) => ({
+    pad: pad.subarray(1),
+  })),
+  forgedPad('pad-huge', 'ATTRIBUTES_MALFORMED', 'A pad beyond the limit.', () => ({ padBytes: 1_870_401 })),
+  forgedPad('pad-untrue', 'LENGTH_MISMATCH', 'A pad of another length than the attributes say.', (pad) => ({
+    padBytes: pad.length + 1,
+  })),
   bad('footer-of-another', 'ATTRIBUTES_REFUSED', 'The footer of another object.', () => {
     const object = twoParts();
     return { header: object.header, body: bytes(...object.parts, twoParts().footer) };
@@ -74,11 +92,8 @@ export const FOOTER_CASES: readonly VectorCase[] = [
   bad('table-of-another-complete', 'TABLE_REFUSED', 'The part table of another Complete of the same upload.', () => {
     const object = twoParts({ dataKey: UPLOAD });
     const other = sealFooter({ ...UPLOAD, layout: 2, late: object.late, parts: object.table });
-    const tableBytes = other.readUInt32BE(other.length - 4);
-    return {
-      header: object.header,
-      body: bytes(...object.parts, other.subarray(0, tableBytes), object.footer.subarray(tableBytes)),
-    };
+    const { pad, box, locator } = footerPieces(object.footer);
+    return { header: object.header, body: bytes(...object.parts, pad, footerPieces(other).table, box, locator) };
   }),
   bad('table-digest', 'TABLE_REFUSED', 'A table that opens, of which the attributes hold another digest.', () => {
     const object = twoParts();
@@ -89,13 +104,8 @@ export const FOOTER_CASES: readonly VectorCase[] = [
     const { sealed, reference } = forgeTable(object.dek, bytes(...entries), partsBytes);
     const table = { ...reference, sha256: flipped(reference.sha256, 0) };
     const late = { ...object.late, size: 140, table };
-    const box = footerBox({
-      dek: object.dek,
-      binding: object.binding,
-      layout: 2,
-      plaintext: encodeAttributes({ layout: 2, late }),
-    });
-    return { header: object.header, body: bytes(...object.parts, sealed, box, locatorFor(box, sealed)) };
+    const footer = forgeFooter({ ...object, layout: 2, late, plainBytes: 140, partsBytes, table: sealed });
+    return { header: object.header, body: bytes(...object.parts, footer) };
   }),
   bad(
     'footer-early-missing',
@@ -177,9 +187,23 @@ function forgedTable(
     );
     const { sealed, reference } = forgeTable(dek, plaintext, partsBytes);
     const late = { ...object.late, size: total, table: reference };
-    const box = footerBox({ dek, binding, layout: 2, plaintext: encodeAttributes({ layout: 2, late }) });
+    const footer = forgeFooter({ dek, binding, layout: 2, late, plainBytes: total, partsBytes, table: sealed });
     const padding = Buffer.alloc(Math.max(0, partsBytes - bytes(...object.parts).length));
-    return { header: object.header, body: bytes(...object.parts, padding, sealed, box, locatorFor(box, sealed)) };
+    return { header: object.header, body: bytes(...object.parts, padding, footer) };
+  });
+}
+
+/** A single part behind which a writer with the keys put another pad. */
+function forgedPad(
+  file: string,
+  result: string,
+  comment: string,
+  change: (pad: Buffer) => { pad?: Buffer; padBytes?: number },
+): VectorCase {
+  return bad(file, result, comment, () => {
+    const { header, parts, late, footer, dek, binding } = single(1, 20);
+    const plan = { dek, binding, layout: 1, late, plainBytes: 20, partsBytes: bytes(...parts).length } as const;
+    return { header, body: bytes(...parts, forgeFooter({ ...plan, ...change(footerPieces(footer).pad) })) };
   });
 }
 

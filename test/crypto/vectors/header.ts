@@ -188,7 +188,7 @@ export const HEADER_CASES: readonly VectorCase[] = [
   }),
   bad('attrs-late-in-header', 'ATTRIBUTES_MALFORMED', 'Layout 1 with late attributes in the header.', () => {
     const object = single(1, 20);
-    const plaintext = encodeAttributes({ layout: 1, early: object.early, late: object.late });
+    const plaintext = encodeAttributes({ layout: 1, early: object.early, late: { ...object.late, padBytes: 0 } });
     const box = headerBox({ dek: object.dek, layout: 1, name: NAME, plaintext });
     return {
       header: forgeHeader({ root, name: NAME, dek: object.dek, binding: object.binding, layout: 1, box }),

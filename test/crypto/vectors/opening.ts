@@ -96,6 +96,7 @@ export const OPENING_CASES: readonly VectorCase[] = [
       body: object.body,
     };
   }),
+  ok('single-canonical', 'Layout 1 beyond 1 MiB: the stored length tells the size.', () => single(1, 1_048_577)),
   ok('multipart-one', 'One part.', () => multipart([[1, 10]])),
   ok('multipart-gaps', 'Parts 1, 5 and 10,000, with part checksums; the last part is empty.', () =>
     sealObject({

@@ -6,7 +6,13 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { PART_HEADER_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES } from '../../../crypto/layout.ts';
+import {
+  PART_HEADER_BYTES,
+  SEALED_SEGMENT_BYTES,
+  SEGMENT_BYTES,
+  sealedPartBytes,
+  segmentsOf,
+} from '../../../crypto/layout.ts';
 import { sharedBench } from '../../helpers/bench.ts';
 import { MiB } from '../../helpers/bytes.ts';
 import { objectPath, type RawReply } from '../../helpers/raw-client.ts';
@@ -207,21 +213,18 @@ describe('objects moved', () => {
 });
 
 describe('bodies', () => {
-  const segments = (body: Buffer): number[] =>
-    Array.from(
-      { length: Math.ceil((body.length - PART_HEADER_BYTES) / SEALED_SEGMENT_BYTES) },
-      (_, i) => PART_HEADER_BYTES + i * SEALED_SEGMENT_BYTES,
-    );
+  const segments = (kind: Kind): number[] =>
+    Array.from({ length: segmentsOf(KINDS[kind]) }, (_, i) => PART_HEADER_BYTES + i * SEALED_SEGMENT_BYTES);
 
   /** Where segments begin: all of a small object's; of a large one's the first, and those around a batch's end and the last. */
-  const edges = (body: Buffer): number[] => {
-    const all = segments(body);
+  const edges = (kind: Kind): number[] => {
+    const all = segments(kind);
     return all.length < 8 ? all : [...all.slice(0, 2), ...all.slice(15, 18), ...all.slice(-2)];
   };
 
   test.each(kinds)('a %s object cut at segment boundaries, in a header and by one byte', async (kind) => {
     const { body } = original(kind);
-    const cuts = [...edges(body), 0, 10, PART_HEADER_BYTES - 1, body.length - 1];
+    const cuts = [...edges(kind), 0, 10, PART_HEADER_BYTES - 1, body.length - 1];
     for (const at of cuts) {
       await put(kind, { body: body.subarray(0, at) }, kind);
       const reply = await expectDamaged(kind, bodies.get(kind) ?? body);
@@ -246,7 +249,7 @@ describe('bodies', () => {
   test.each(kinds)('one bit of a segment of a %s object', async (kind) => {
     const { body } = original(kind);
     const plain = bodies.get(kind) ?? body;
-    for (const start of edges(body)) {
+    for (const start of edges(kind)) {
       const index = (start - PART_HEADER_BYTES) / SEALED_SEGMENT_BYTES;
       const changed = Buffer.from(body);
       changed[start + 5] = (changed[start + 5] ?? 0) ^ 1;
@@ -301,6 +304,32 @@ describe('bodies', () => {
     expectEvent();
     await put(kind, {}, kind);
   });
+
+  test.each(['large', 'footered'] as const)(
+    'the pad of a %s object is zeros, and as many as were sealed',
+    async (kind) => {
+      const { body } = original(kind);
+      const plain = bodies.get(kind) ?? body;
+      const padAt = sealedPartBytes(KINDS[kind]);
+      for (const at of [padAt, padAt + 100]) {
+        expect(body[at]).toBe(0);
+        const changed = Buffer.from(body);
+        changed[at] = 1;
+        await put(kind, { body: changed }, kind);
+        await expectDamaged(kind, plain);
+      }
+      for (const changed of [
+        Buffer.concat([body.subarray(0, padAt), Buffer.alloc(1), body.subarray(padAt)]),
+        Buffer.concat([body.subarray(0, padAt), body.subarray(padAt + 1)]),
+      ]) {
+        await put(kind, { body: changed }, kind);
+        expect((await head(kind)).status).toBe(500);
+        await expectDamaged(kind, plain);
+      }
+      await put(kind, {}, kind);
+      expect((await get(kind)).body.equals(plain)).toBe(true);
+    },
+  );
 
   test('a range of untouched segments opens although another one is damaged', async () => {
     const { body } = original('large');

@@ -74,7 +74,8 @@ describe('multipart objects', () => {
     );
     const sent = requests.reduce((sum, request) => sum + request.bodyBytes, 0);
     expect(requests.some(({ headers }) => headers['x-amz-copy-source-range'] !== undefined)).toBe(true);
-    expect(sent).toBeLessThan(64 * 1024);
+    // The footer, whose early attributes take more than its room, and so the pad of an exception.
+    expect(sent).toBeLessThan(128 * 1024);
     expect(await comparable('long parts')).toEqual(await comparable('parts'));
     const long = await read(bench, 'long parts');
     expect([long.Metadata, long.bytes.equals(body)]).toEqual([LONG_METADATA, true]);
