@@ -81,6 +81,8 @@ export const DEFAULT_MEMORY_BUDGET_BYTES = GiB;
 export const MEMORY_BUDGET_DIVISOR = 4;
 /** Times what is free that one tenant may hold and still get more: alone it fills three quarters, two fill six sevenths. */
 export const TENANT_MEMORY_MULTIPLE = 3;
+/** The same for one presigned URL or signed form: alone it fills half. */
+export const LINK_MEMORY_MULTIPLE = 1;
 /** Milliseconds for which a request waits for memory before it gets SlowDown; clients wait longer than that for a reply. */
 export const MEMORY_WAIT_MS = 5_000;
 /** Requests that wait for memory at once; further ones get SlowDown at once. */

@@ -21,8 +21,8 @@ import { createRequestId } from './http/request-id.ts';
 import { answerQuery } from './iam/answer.ts';
 import type { QueryError } from './iam/errors.ts';
 import { queryServiceOf } from './iam/query-request.ts';
-import { LATE_REPLY_SILENCE_MS } from './limits.ts';
-import { admit } from './memory/admission.ts';
+import { LATE_REPLY_SILENCE_MS, REQUEST_MEMORY_BYTES } from './limits.ts';
+import { admit, type Reservation } from './memory/admission.ts';
 import { memoryOf } from './memory/request-memory.ts';
 import { storeContext } from './object/context.ts';
 import { logFailure } from './observe/log-failure.ts';
@@ -38,6 +38,8 @@ interface Progress {
   caller?: Caller;
   operation?: Pick<Operation, 'name'>;
   form?: UploadForm;
+  /** What it may buffer. */
+  memory?: Reservation;
   /** After the reply began. */
   lateFailure?: unknown;
   /** Refused in another API's words. */
@@ -64,6 +66,8 @@ export async function handleRequest(
     body.settle();
     const headers = { ...reply.headers, ...forPages };
     await sendReply(outgoing, { ...reply, headers }, { requestId: progress.id, signal });
+    // What is not sent yet is all that the request still holds.
+    progress.memory?.keep(REQUEST_MEMORY_BYTES + outgoing.writableLength);
   } catch (error) {
     failure = error;
     const forPages = await crossOriginHeaders(pipeline.services.cors, progress.request);
@@ -132,7 +136,8 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
   const body = bodyFor(operation, caller, request, incomingBody);
 
   const bytes = memoryOf(operation, body?.plainBytes);
-  await admit(pipeline.memory, { tenant: caller.tenant.id, bytes }, { outgoing, signal });
+  const claim = { tenant: caller.tenant.id, link: linkOf(caller, form), bytes };
+  progress.memory = await admit(pipeline.memory, claim, { outgoing, signal });
   if (operation.access === 'write' && bucket !== undefined && key !== undefined) {
     services.store.recent.forget(caller.tenant.id, { bucket, key });
   }
@@ -141,6 +146,12 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
   const context = storeContext(services.store, { tenant, signal, requestId, accountHeaders: accountHeaders(request) });
   const work = operation.run({ request, tenant, context, services, bucket, key, body, form });
   return operation.isSlow === true ? late(pipeline, progress, work) : work;
+}
+
+/** What was signed once for many requests, which may be anybody's: a presigned URL, or a form. */
+function linkOf({ verified }: Caller, form: UploadForm | undefined): string | undefined {
+  if (form !== undefined) return form.fields.get('x-amz-signature');
+  return verified?.claim.kind === 'presigned' ? verified.claim.signature : undefined;
 }
 
 /** A request to IAM or STS, which have errors of their own: a refusal is a reply, and yet a failure in the log. */

@@ -7,15 +7,18 @@
  *
  * No tenant gets all of it: one that holds more than a multiple of what is free waits, whoever else there is. So the free part
  * shrinks with the number of tenants that want much, and is there for one that comes anew (dynamic thresholds, as switches
- * share their buffers).
+ * share their buffers). In the same way no signed link of a tenant, a presigned URL or a form that was given to strangers, gets
+ * all that its tenant can have.
  */
 import type { ServerResponse } from 'node:http';
 import { S3Error } from '../errors.ts';
-import { MEMORY_WAIT_MS, MEMORY_WAITING, TENANT_MEMORY_MULTIPLE } from '../limits.ts';
+import { LINK_MEMORY_MULTIPLE, MEMORY_WAIT_MS, MEMORY_WAITING, TENANT_MEMORY_MULTIPLE } from '../limits.ts';
 
 export interface Reservation {
   /** Bytes held. */
   readonly bytes: number;
+  /** Gives back what is above that many bytes. */
+  keep(bytes: number): void;
   /** Gives them back; further calls do nothing. */
   release(): void;
 }
@@ -23,6 +26,8 @@ export interface Reservation {
 /** Who asks, and how much for. */
 export interface MemoryClaim {
   readonly tenant: string;
+  /** What a signed link is told by, where the request comes by one. Kept in memory only. */
+  readonly link?: string | undefined;
   readonly bytes: number;
 }
 
@@ -39,6 +44,8 @@ export class MemoryBudget {
   readonly #waiting = new Set<Waiting>();
   /** Bytes reserved now, by tenant; those with none are not in it. */
   readonly #held = new Map<string, number>();
+  /** The same by link. */
+  readonly #heldByLink = new Map<string, number>();
   #reserved = 0;
   #refused = 0;
 
@@ -67,10 +74,10 @@ export class MemoryBudget {
    * At once when there is room and nobody has waited longer for it. A request that needs more than there is gets all of it, alone.
    * @throws S3Error SlowDown when none came in time or too many wait already; the signal's reason when it is aborted first
    */
-  reserve({ tenant, bytes }: MemoryClaim, signal: AbortSignal): Reservation | Promise<Reservation> {
-    const claim = { tenant, bytes: Math.min(bytes, this.capacity) };
-    if (this.#mayHaveMore(tenant) && this.#fits(claim.bytes) && !this.#isBehind(tenant)) return this.#take(claim);
-    if (this.#isCrowded(tenant)) throw this.#refusal();
+  reserve(wanted: MemoryClaim, signal: AbortSignal): Reservation | Promise<Reservation> {
+    const claim = { ...wanted, bytes: Math.min(wanted.bytes, this.capacity) };
+    if (this.#mayHaveMore(claim) && this.#fits(claim.bytes) && !this.#isBehind(claim)) return this.#take(claim);
+    if (this.#isCrowded(claim)) throw this.#refusal();
     return this.#wait(claim, signal);
   }
 
@@ -110,52 +117,64 @@ export class MemoryBudget {
     return this.#reserved + bytes <= this.capacity;
   }
 
-  #mayHaveMore(tenant: string): boolean {
-    return (this.#held.get(tenant) ?? 0) <= TENANT_MEMORY_MULTIPLE * (this.capacity - this.#reserved);
+  #mayHaveMore({ tenant, link }: MemoryClaim): boolean {
+    const free = this.capacity - this.#reserved;
+    if (link !== undefined && (this.#heldByLink.get(link) ?? 0) > LINK_MEMORY_MULTIPLE * free) return false;
+    return (this.#held.get(tenant) ?? 0) <= TENANT_MEMORY_MULTIPLE * free;
   }
 
-  /** Behind a request of its own, or behind one of another tenant that waits for room and not for its turn. */
-  #isBehind(tenant: string): boolean {
+  /** Behind a request of its own tenant and link, or behind another one that waits for room and not for its turn. */
+  #isBehind({ tenant, link }: MemoryClaim): boolean {
     for (const waiting of this.#waiting) {
-      if (waiting.tenant === tenant || this.#mayHaveMore(waiting.tenant)) return true;
+      if ((waiting.tenant === tenant && waiting.link === link) || this.#mayHaveMore(waiting)) return true;
     }
     return false;
   }
 
-  /** All places are taken, or this tenant has its half of them. */
-  #isCrowded(tenant: string): boolean {
+  /** All places are taken, or this tenant has its half of them, or this link its quarter. */
+  #isCrowded({ tenant, link }: MemoryClaim): boolean {
     if (this.#waiting.size >= this.#maxWaiting) return true;
-    if (this.#waiting.size < this.#maxWaiting / 2) return false;
-    let own = 0;
-    for (const waiting of this.#waiting) if (waiting.tenant === tenant) own += 1;
-    return own >= this.#maxWaiting / 2;
+    if (this.#waiting.size < this.#maxWaiting / 4) return false;
+    let [ofTenant, ofLink] = [0, 0];
+    for (const waiting of this.#waiting) {
+      if (waiting.tenant !== tenant) continue;
+      ofTenant += 1;
+      if (link !== undefined && waiting.link === link) ofLink += 1;
+    }
+    return ofTenant >= this.#maxWaiting / 2 || ofLink >= this.#maxWaiting / 4;
   }
 
-  #take({ tenant, bytes }: MemoryClaim): Reservation {
-    this.#count(tenant, bytes);
-    let held = true;
+  #take(claim: MemoryClaim): Reservation {
+    let held = 0;
+    const hold = (bytes: number) => {
+      this.#count(claim, bytes - held);
+      held = bytes;
+    };
+    const keep = (bytes: number) => {
+      if (bytes >= held) return;
+      hold(bytes);
+      this.#admitWaiting();
+    };
+    hold(claim.bytes);
     return {
-      bytes,
-      release: () => {
-        if (!held) return;
-        held = false;
-        this.#count(tenant, -bytes);
-        this.#admitWaiting();
+      get bytes() {
+        return held;
       },
+      keep,
+      release: () => keep(0),
     };
   }
 
-  #count(tenant: string, bytes: number): void {
+  #count({ tenant, link }: MemoryClaim, bytes: number): void {
     this.#reserved += bytes;
-    const held = (this.#held.get(tenant) ?? 0) + bytes;
-    if (held === 0) this.#held.delete(tenant);
-    else this.#held.set(tenant, held);
+    add(this.#held, tenant, bytes);
+    if (link !== undefined) add(this.#heldByLink, link, bytes);
   }
 
   /** In order: a large one is not overtaken for ever by small ones. Tenants that hold enough are passed over. */
   #admitWaiting(): void {
     for (const waiting of this.#waiting) {
-      if (!this.#mayHaveMore(waiting.tenant)) continue;
+      if (!this.#mayHaveMore(waiting)) continue;
       if (!this.#fits(waiting.bytes)) return;
       waiting.admit(this.#take(waiting));
     }
@@ -167,6 +186,13 @@ export class MemoryBudget {
   }
 }
 
+/** Those that come to nothing are taken out. */
+function add(to: Map<string, number>, key: string, bytes: number): void {
+  const held = (to.get(key) ?? 0) + bytes;
+  if (held === 0) to.delete(key);
+  else to.set(key, held);
+}
+
 /**
  * Reserves for one request, until its reply has left: what is still on its way to a slow client is in memory too.
  * @throws as `MemoryBudget.reserve`
@@ -175,9 +201,10 @@ export async function admit(
   budget: MemoryBudget,
   claim: MemoryClaim,
   { outgoing, signal }: { outgoing: ServerResponse; signal: AbortSignal },
-): Promise<void> {
+): Promise<Reservation> {
   const reserving = budget.reserve(claim, signal);
   const reservation = reserving instanceof Promise ? await reserving : reserving;
   if (outgoing.closed) reservation.release();
   else outgoing.once('close', () => reservation.release());
+  return reservation;
 }

@@ -61,6 +61,38 @@ describe('the budget', () => {
     expect((await next).bytes).toBe(1);
   });
 
+  test('takes back what a request needs no longer, for those that wait', async () => {
+    const budget = new MemoryBudget({ bytes: 100 });
+    const held = budget.reserve(of(90), never) as Reservation;
+    const waiting = reserved(budget.reserve(of(40, 'b'), never));
+    held.keep(95);
+    expect([held.bytes, budget.waiting]).toEqual([90, 1]);
+    held.keep(60);
+    await waiting;
+    expect([held.bytes, budget.reserved]).toEqual([60, 100]);
+    held.release();
+    held.keep(10);
+    expect([held.bytes, budget.reserved]).toEqual([0, 40]);
+  });
+
+  test('is not filled by one signed link, nor are the places of those that wait', async () => {
+    const budget = new MemoryBudget({ bytes: 100, maxWaiting: 8 });
+    const gone = new AbortController();
+    const byLink = () => budget.reserve({ tenant: 'a', link: 'l', bytes: 10 }, gone.signal);
+    for (let i = 0; i < 6; i++) expect(byLink()).not.toBeInstanceOf(Promise);
+    const waiting = [byLink(), byLink()];
+    for (const one of waiting) expect(one).toBeInstanceOf(Promise);
+    expect(byLink).toThrowError(expect.objectContaining({ code: 'SlowDown' }));
+    // Neither the tenant's other requests nor those by another link wait behind it.
+    const own = budget.reserve(of(10), never) as Reservation;
+    const other = budget.reserve({ tenant: 'a', link: 'm', bytes: 10 }, never) as Reservation;
+    expect([own.bytes, other.bytes, budget.reserved]).toEqual([10, 10, 80]);
+    own.release();
+    other.release();
+    gone.abort(new Error('gone'));
+    for (const one of waiting) await expect(one).rejects.toThrow('gone');
+  });
+
   test('refuses with SlowDown who waits too long, and at once who finds the queue full', async () => {
     const budget = new MemoryBudget({ bytes: 100, waitMs: 20, maxWaiting: 1 });
     const held = budget.reserve(of(100), never) as Reservation;
