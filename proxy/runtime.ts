@@ -47,7 +47,8 @@ export async function openStorage(config: Pick<Config, 'backend' | 'region' | 's
   return { backend, state: new StateStore({ backend, ...config.state, region: config.region }) };
 }
 
-async function openBackend(config: Pick<Config, 'backend' | 'region'>): Promise<Backend> {
+/** The store alone, for commands that may do without state. */
+export async function openBackend(config: Pick<Config, 'backend' | 'region'>): Promise<Backend> {
   if (config.backend.kind === 'local') return openLocalBackend({ directory: config.backend.directory });
   const { endpoint, accessKeyId, secretAccessKey, pathStyle } = config.backend;
   return openS3Backend({ endpoint, accessKeyId, secretAccessKey, region: config.region, pathStyle });

@@ -36,6 +36,22 @@ export interface Capabilities {
   readonly listsMetadata: boolean;
 }
 
+/** Of a store that was not probed: reading objects asks nothing of what a store can do. */
+export const NO_CAPABILITIES: Capabilities = {
+  conditionalPut: false,
+  conditionalPutIfMatch: false,
+  conditionalDelete: false,
+  conditionalCopy: false,
+  conditionalCopySource: false,
+  conditionalComplete: false,
+  versioning: false,
+  equalParts: false,
+  replaceMetadata: false,
+  contentMd5: false,
+  discardsCutBodies: false,
+  listsMetadata: false,
+};
+
 const STEPS: { readonly [name in keyof Capabilities]: (session: ProbeSession) => Promise<boolean> } = {
   conditionalPut: conditions.honoursPutIfNoneMatch,
   conditionalPutIfMatch: conditions.honoursPutIfMatch,

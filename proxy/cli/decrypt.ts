@@ -2,11 +2,12 @@
 import { mkdir } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import type { Backend } from '../backend/backend.ts';
-import type { Capabilities } from '../backend/probe.ts';
+import { NO_CAPABILITIES } from '../backend/probe.ts';
 import { readSettings } from '../config/settings.ts';
 import { readSmallFile } from '../config/small-file.ts';
 import { parseStoreConfig, type StoreConfig } from '../config/store-config.ts';
 import { KeyError } from '../keyring/admin/key-errors.ts';
+import { StateStore } from '../keyring/state/state.ts';
 import { MAX_HEADERS_FILE_BYTES } from '../limits.ts';
 import { objectStore, type StoreContext, storeContext } from '../object/context.ts';
 import { retryWhenChanged } from '../object/retry-when-changed.ts';
@@ -17,7 +18,7 @@ import { findKeyring } from '../offline/find-keyring.ts';
 import { KeyringUnopened, type OfflineTenant, openOffline, openOfflineByEscrow } from '../offline/open-keyring.ts';
 import { parseStoredHeaders } from '../offline/stored-headers.ts';
 import { FileExists } from '../offline/write-aside.ts';
-import { openStorage, type Storage } from '../runtime.ts';
+import { openBackend } from '../runtime.ts';
 import { NoCallerSecret, readCallerSecret } from './caller-secret.ts';
 import { UsageError } from './command-line.ts';
 import { DECRYPT_USAGE, type DecryptCommand, parseDecryptOptions } from './decrypt-options.ts';
@@ -69,9 +70,9 @@ async function run(
 ): Promise<number> {
   const { io, signal } = o;
   const config = storeConfig(command, environment);
-  const store = config === undefined ? undefined : await openStorage({ ...config, state: config.state ?? NO_STATE });
+  const store = config === undefined ? undefined : await openBackend(config);
   const { source } = command;
-  const backend = source.kind === 'file' ? await openDownloaded(source) : store?.backend;
+  const backend = source.kind === 'file' ? await openDownloaded(source) : store;
   try {
     if (backend === undefined) throw new Error('no store is configured');
     if (config?.state?.bucket === command.bucket) throw new Error('the state bucket holds no objects of tenants');
@@ -81,7 +82,7 @@ async function run(
     const legacy = config?.legacy ?? { kind: 'allow' };
     const objects = objectStore({
       backend,
-      capabilities: NOTHING,
+      capabilities: NO_CAPABILITIES,
       legacy,
       bestEffortConditions: false,
       emit: () => {},
@@ -92,28 +93,9 @@ async function run(
       ? await many(context, command, { prefix: source.prefix, io })
       : await single(context, command, source, io);
   } finally {
-    await store?.backend.close();
+    await store?.close();
   }
 }
-
-/** With a copy of the keyring nothing is read from the state bucket. */
-const NO_STATE = { bucket: '', prefix: '' };
-
-/** Reading asks nothing of what a store can do. */
-const NOTHING: Capabilities = {
-  conditionalPut: false,
-  conditionalPutIfMatch: false,
-  conditionalDelete: false,
-  conditionalCopy: false,
-  conditionalCopySource: false,
-  conditionalComplete: false,
-  versioning: false,
-  equalParts: false,
-  replaceMetadata: false,
-  contentMd5: false,
-  discardsCutBodies: false,
-  listsMetadata: false,
-};
 
 /** None is needed for a downloaded object with a copy of the keyring. */
 function storeConfig(command: DecryptCommand, environment: NodeJS.ProcessEnv): StoreConfig | undefined {
@@ -131,11 +113,14 @@ async function openDownloaded(source: { input: string; head: string }): Promise<
 async function openTenant(
   command: DecryptCommand,
   environment: NodeJS.ProcessEnv,
-  o: { config: StoreConfig | undefined; store: Storage | undefined; io: CommandStreams },
+  o: { config: StoreConfig | undefined; store: Backend | undefined; io: CommandStreams },
   signal: AbortSignal,
 ): Promise<OfflineTenant> {
   const sealKeys = o.config?.sealKeys;
-  const state = o.config?.state === undefined ? undefined : o.store?.state;
+  const { config, store: backend } = o;
+  // With a copy of the keyring nothing is read from the state bucket.
+  const isStateKnown = config?.state !== undefined && backend !== undefined;
+  const state = isStateKnown ? new StateStore({ backend, ...config.state, region: config.region }) : undefined;
   const source = { file: command.keyring, tenant: command.tenant, state, sealKeys };
   if (command.escrowKey !== undefined) {
     const key = await readEscrowKey(command.escrowKey);

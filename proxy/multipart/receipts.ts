@@ -61,7 +61,7 @@ export async function writeReceipt(context: UploadContext, record: UploadRecord,
 }
 
 function receiptName(record: UploadRecord, number: number, box: Buffer): string {
-  return `${uploadPrefix(record.id)}receipts/${padded(number)}-${inSegments(box.toString('base64url'))}`;
+  return `${receiptsPrefix(record)}${padded(number)}-${inSegments(box.toString('base64url'))}`;
 }
 
 let latest = 0;
@@ -84,14 +84,29 @@ export function readNames(context: UploadContext, id: string): Promise<string[]>
 
 /** Everything acknowledged so far. @throws S3Error InternalError for a receipt that does not open */
 export async function readReceipts(context: UploadContext, record: UploadRecord): Promise<UploadState> {
-  const prefix = uploadPrefix(record.id);
+  const prefix = receiptsPrefix(record);
   const names = await readNames(context, record.id);
-  const receipts = names.filter((name) => name.startsWith(`${prefix}receipts/`));
+  const receipts = names.filter((name) => name.startsWith(prefix));
   return { receipts: receipts.map((name) => openReceipt(context, record, name)), names };
 }
 
+/** Those of one part, one for each attempt: of thousands of parts no other is listed. @throws as `readReceipts` */
+export async function readReceiptsOf(
+  context: UploadContext,
+  record: UploadRecord,
+  number: number,
+): Promise<readonly Receipt[]> {
+  const { state } = context.store;
+  const names = await Array.fromAsync(state.list(`${receiptsPrefix(record)}${padded(number)}-`, context.signal));
+  return names.map((name) => openReceipt(context, record, name));
+}
+
+function receiptsPrefix(record: UploadRecord): string {
+  return `${uploadPrefix(record.id)}receipts/`;
+}
+
 function openReceipt(context: UploadContext, record: UploadRecord, name: string): Receipt {
-  const text = name.slice(`${uploadPrefix(record.id)}receipts/`.length + NUMBER_DIGITS + 1);
+  const text = name.slice(receiptsPrefix(record).length + NUMBER_DIGITS + 1);
   const box = Buffer.from(text.replaceAll('/', ''), 'base64url');
   const plaintext = openBox({ ...purpose(record), box });
   // Authentic when it opens, so written by writeReceipt.

@@ -14,7 +14,7 @@ import { BATCH_BYTES, MAX_PART_NUMBER, MAX_STORED_PUT_BYTES, MIN_PART_BYTES } fr
 import { failureOf } from '../object/object-request.ts';
 import { partQuery } from '../object/upstream-upload.ts';
 import { quoted } from './backend-parts.ts';
-import { type Receipt, readReceipts, receiptTime, stagedName, writeReceipt } from './receipts.ts';
+import { type Receipt, readReceiptsOf, receiptTime, stagedName, writeReceipt } from './receipts.ts';
 import type { UploadRecord } from './upload.ts';
 import type { UploadContext } from './upload-context.ts';
 import { noSuchUpload, requireUpload } from './upload-record.ts';
@@ -94,6 +94,6 @@ async function mustStage(
 ): Promise<boolean> {
   if (plainBytes < MIN_PART_BYTES || number === MAX_PART_NUMBER) return true;
   if (!context.store.capabilities.equalParts || number === 1) return false;
-  const { receipts } = await readReceipts(context, record);
-  return !receipts.some((receipt) => receipt.number === 1 && receipt.size === plainBytes);
+  const receipts = await readReceiptsOf(context, record, 1);
+  return !receipts.some(({ size }) => size === plainBytes);
 }

@@ -30,6 +30,17 @@ describe('on a store of equal parts that is strict', () => {
     expect(strict.overMinioMetadata).toEqual([]);
   });
 
+  it('looks at the receipts of part 1 alone before it stores a part: an upload may have thousands', async () => {
+    const body = randomBytes(MIN_PART);
+    const upload = await beginUpload(bench, 'many');
+    for (const number of [1, 2, 3]) await upload.put(number, body);
+    const mark = bench.backend.requests.length;
+    await upload.put(4, body);
+    const listings = bench.backend.requests.slice(mark).flatMap(({ query }) => query['prefix'] ?? []);
+    await upload.abort();
+    expect(listings.map((prefix) => prefix.split('/').slice(2).join('/'))).toEqual(['receipts/00001-']);
+  });
+
   it('refuses a middle part of another size, as the store does, and takes equal ones in its place', async () => {
     const bodies = [0, 1, 2].map((at) => randomBytes(MIN_PART + (at === 1 ? 100 : 0)));
     const upload = await beginUpload(bench, 'unequal');
