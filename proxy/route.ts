@@ -10,6 +10,12 @@ import { SUBRESOURCES } from './subresources.ts';
 /** Clients' own bookkeeping, and what a presigned URL carries: authentication and headers. Understood by every operation. */
 const ALWAYS_ALLOWED = /^(x-id|x-amz-.*)$/i;
 
+/**
+ * Headers that older SDKs write into a presigned URL. Where they are not signed as headers S3 ignores them, and they only
+ * tell the user of the URL what to send.
+ */
+const DESCRIBING = /^(cache-control|content-(disposition|encoding|language|length|md5|type)|expires)$/i;
+
 export interface Router {
   /** @throws S3Error NotImplemented, MethodNotAllowed */
   find(request: S3Request): Operation;
@@ -59,9 +65,11 @@ function notFound(request: S3Request): S3Error {
 function refuseUnknownParameters(operation: Operation, request: S3Request): void {
   const { method } = operation.selector;
   if (method === 'GET' || method === 'HEAD') return;
+  const isPresigned = request.query.has('X-Amz-Signature');
   const known = new Set([...(operation.selector.subresources ?? []), ...operation.parameters]);
   for (const name of request.query.names()) {
     if (known.has(name) || ALWAYS_ALLOWED.test(name)) continue;
+    if (isPresigned && (DESCRIBING.test(name) || request.header(name.toLowerCase()) !== undefined)) continue;
     throw new S3Error('NotImplemented', `The query parameter ?${name} is not implemented for ${operation.name}.`);
   }
 }

@@ -47,9 +47,14 @@ export function malformed(place: CredentialPlace, reason: string, details?: Reco
     ? new SigV4Error('AuthorizationHeaderMalformed', `The authorization header is malformed; ${reason}`, details)
     : new SigV4Error(
         'AuthorizationQueryParametersError',
-        `Error parsing the query-string authentication parameters; ${reason}`,
+        `Error parsing the X-Amz-Credential parameter; ${reason}`,
         details,
       );
+}
+
+/** S3's refusal of any other parameter of a presigned URL. */
+export function queryRefused(reason: string): SigV4Error {
+  return new SigV4Error('AuthorizationQueryParametersError', reason);
 }
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
@@ -61,7 +66,8 @@ const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 export function parseSignedHeaders(text: string, place: CredentialPlace): readonly string[] {
   const names = text.split(';');
   if (!names.every((name) => HEADER_NAME.test(name)) || new Set(names).size !== names.length) {
-    throw malformed(place, 'SignedHeaders must be lower-case header names, separated by ";", none of them twice.');
+    const reason = 'SignedHeaders must be lower-case header names, separated by ";", none of them twice.';
+    throw place === 'header' ? malformed(place, reason) : queryRefused(`X-Amz-${reason}`);
   }
   return names;
 }

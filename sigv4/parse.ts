@@ -6,12 +6,12 @@
  * stand in for the other.
  */
 import { authorizationFields, sigV2Refused } from './authorization.ts';
-import { ALGORITHM, MAX_EXPIRES_SECONDS, SIGV4A_ALGORITHM } from './constants.ts';
-import { malformed, parseCredential, parseSignedHeaders } from './credential.ts';
+import { ALGORITHM, MAX_EXPIRES_SECONDS } from './constants.ts';
+import { malformed, parseCredential, parseSignedHeaders, queryRefused } from './credential.ts';
 import { basicDate, parseBasicDate, parseDateHeader } from './date.ts';
 import { SigV4Error } from './errors.ts';
 import { canonicalHeaderValues, type HeaderPair } from './headers.ts';
-import { type PayloadMode, parsePayloadMode, sigV4aRefused } from './payload.ts';
+import { type PayloadMode, parsePayloadMode } from './payload.ts';
 import { parseQuery, type QueryPair } from './query.ts';
 import type { CredentialScope } from './string-to-sign.ts';
 
@@ -119,9 +119,9 @@ function headerClaim(authorization: string, headers: Headers, of: ClaimOfService
 function presignedClaim(query: readonly QueryPair[], headers: Headers): UnverifiedClaim {
   const parameter = (name: string): string => {
     const values = query.filter(([found]) => found === name);
-    if (values.length > 1) throw malformed('presigned', `${name} is given more than once.`);
+    if (values.length > 1) throw queryRefused(`${name} is given more than once.`);
     const value = values[0]?.[1];
-    if (!value) throw malformed('presigned', MISSING_PARAMETERS);
+    if (!value) throw queryRefused(MISSING_PARAMETERS);
     return value;
   };
   const optional = (name: string): string | undefined =>
@@ -131,19 +131,19 @@ function presignedClaim(query: readonly QueryPair[], headers: Headers): Unverifi
   if (algorithm === undefined && query.some(([name]) => name === 'AWSAccessKeyId' || name === 'Signature')) {
     throw sigV2Refused();
   }
-  if (algorithm?.startsWith(SIGV4A_ALGORITHM)) throw sigV4aRefused();
-  if (algorithm !== ALGORITHM) throw malformed('presigned', `X-Amz-Algorithm must be "${ALGORITHM}".`);
+  if (algorithm === undefined) throw queryRefused(MISSING_PARAMETERS);
+  if (algorithm !== ALGORITHM) throw queryRefused(`X-Amz-Algorithm only supports "${ALGORITHM}"`);
   const { accessKeyId, scope } = parseCredential(parameter('X-Amz-Credential'), 'presigned');
   const signedHeaders = parseSignedHeaders(parameter('X-Amz-SignedHeaders'), 'presigned');
   const timestamp = parseBasicDate(parameter('X-Amz-Date'));
   if (timestamp === undefined) {
-    throw malformed('presigned', `X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`);
+    throw queryRefused(`X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`);
   }
   const expires = parseExpires(parameter('X-Amz-Expires'));
   const signature = parameter('X-Amz-Signature');
   const sessionToken = optional('X-Amz-Security-Token');
   if (sessionToken !== undefined && headers.has('x-amz-security-token')) {
-    throw malformed('presigned', 'the security token is given both as a header and as a query parameter.');
+    throw queryRefused('The security token is given both as a header and as a query parameter.');
   }
   const token = sessionToken ?? headers.get('x-amz-security-token');
   return {
@@ -165,7 +165,7 @@ const MISSING_PARAMETERS =
 
 /** Out of bounds is 403, as the S3 compatibility suites expect; what is not a number is 400. */
 function parseExpires(text: string): number {
-  if (!/^-?\d{1,15}$/.test(text)) throw malformed('presigned', 'X-Amz-Expires should be a number.');
+  if (!/^-?\d{1,15}$/.test(text)) throw queryRefused('X-Amz-Expires should be a number');
   const seconds = Number(text);
   if (seconds < 1 || seconds > MAX_EXPIRES_SECONDS) {
     throw new SigV4Error(

@@ -9,10 +9,11 @@ import { ChunkChain } from './chunk.ts';
 import { MAX_SKEW_MS } from './constants.ts';
 import { malformed } from './credential.ts';
 import { SigV4Error, signatureMismatch } from './errors.ts';
-import { canonicalHeaderValues } from './headers.ts';
+import { canonicalHeaderValue, canonicalHeaderValues } from './headers.ts';
 import type { SignedRequest, UnverifiedClaim } from './parse.ts';
 import { type PayloadMode, parsePayloadMode, payloadLine } from './payload.ts';
-import { parseQuery } from './query.ts';
+import { parseQuery, type QueryPair } from './query.ts';
+import { withQueryHeaders } from './query-headers.ts';
 import { type SigningSecret, sameSignature, sign, signingKey } from './signing-key.ts';
 import { requestStringToSign } from './string-to-sign.ts';
 
@@ -41,11 +42,11 @@ export interface VerifyOptions {
 export function verifyRequest(request: SignedRequest, claim: UnverifiedClaim, o: VerifyOptions): Verified {
   checkTime(claim, o.now);
   checkRegion(claim, o.region);
-  const headers = canonicalHeaderValues(request.headers);
+  const query = parseQuery(request.query);
+  const headers = headersOf(claim, request, query);
   checkCoverage(claim, headers);
 
   const key = signingKey({ signingSecret: o.signingSecret, scope: claim.scope });
-  const query = parseQuery(request.query);
   const signatureFor = (values: ReadonlyMap<string, string>): string => {
     const canonical = canonicalRequest({
       method: request.method,
@@ -64,6 +65,17 @@ export function verifyRequest(request: SignedRequest, claim: UnverifiedClaim, o:
   if (payload.kind !== 'signed-chunks') return { claim, payload };
   const chunks = new ChunkChain({ key, date: claim.date, scope: claim.scope, seed: claim.signature });
   return { claim, payload, chunks };
+}
+
+function headersOf(
+  claim: UnverifiedClaim,
+  request: SignedRequest,
+  query: readonly QueryPair[],
+): ReadonlyMap<string, string> {
+  const headers = canonicalHeaderValues(request.headers);
+  if (claim.kind === 'header') return headers;
+  const canonical = query.map(([name, value]): QueryPair => [name, canonicalHeaderValue(value)]);
+  return withQueryHeaders(headers, canonical, claim.signedHeaders);
 }
 
 function checkTime(claim: UnverifiedClaim, now: Date): void {

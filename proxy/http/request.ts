@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
+import { mayStandInQuery } from '../../sigv4/query-headers.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_KEY_BYTES } from '../limits.ts';
 import { toHeaderValue } from './header-text.ts';
@@ -29,8 +30,9 @@ export interface S3Request {
   readonly remoteAddress: string;
   readonly secure: boolean;
   /**
-   * Value of a header by lower-case name; duplicates joined with ','. A presigned URL may carry x-amz-* headers as query
-   * parameters, which count where the header itself is absent (S3 API reference, "Authenticating requests: query parameters").
+   * Value of a header by lower-case name; duplicates joined with ','. A presigned URL may carry headers as query parameters,
+   * x-amz-* and any that is signed, which count where the header itself is absent (S3 API reference, "Authenticating requests:
+   * query parameters"; sigv4/query-headers.ts).
    */
   header(name: string): string | undefined;
   /** Lower-case names for which `header` has a value. */
@@ -145,13 +147,21 @@ function joinHeaders(headers: readonly (readonly [string, string])[]): Map<strin
 const NOT_HOISTED =
   /^x-amz-(algorithm|credential|date|expires|signature|signedheaders|content-sha256|checksum-.*|sdk-.*)$/;
 
-function hoistedHeaders(query: Query): readonly (readonly [string, string])[] {
-  if (!query.has('X-Amz-Signature')) return [];
-  return query.names().flatMap((name): [string, string][] => {
+/** Those of S3 are headers wherever they stand; any other is one when it is signed as a header. */
+function hoistedHeaders(query: Query): ReadonlyMap<string, string> {
+  const hoisted = new Map<string, string>();
+  if (!query.has('X-Amz-Signature')) return hoisted;
+  const signed = new Set((query.get('X-Amz-SignedHeaders') ?? '').split(';'));
+  for (const name of query.names()) {
     const lower = name.toLowerCase();
-    if (!lower.startsWith('x-amz-') || NOT_HOISTED.test(lower)) return [];
-    return [[lower, toHeaderValue(lower, query.get(name) ?? '')]];
-  });
+    const isHeader = signed.has(lower)
+      ? mayStandInQuery(lower)
+      : lower.startsWith('x-amz-') && !NOT_HOISTED.test(lower);
+    if (!isHeader) continue;
+    if (hoisted.has(lower)) throw givenTwice(name);
+    hoisted.set(lower, toHeaderValue(lower, query.get(name) ?? ''));
+  }
+  return hoisted;
 }
 
 /** The bucket in `bucket.<configured host name>[:port]`; of names that end in each other the longest counts. */

@@ -33,8 +33,8 @@ const URL_REFUSALS: Record<string, Refusal> = {
   },
   'a SigV4A URL': {
     request: queryWith('AWS4-HMAC-SHA256', 'AWS4-ECDSA-P256-SHA256'),
-    code: 'InvalidRequest',
-    message: /SigV4A/,
+    code: 'AuthorizationQueryParametersError',
+    message: 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"',
   },
   'another algorithm': {
     request: queryWith('AWS4-HMAC-SHA256', 'AWS4-HMAC-MD5'),
