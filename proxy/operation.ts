@@ -1,7 +1,8 @@
 /**
- * What an S3 operation is: the requests that select it, what it may touch, and how it runs. One file per operation in
- * operations/; route.ts finds it, authorise.ts reads `access`. What no operation selects answers NotImplemented.
+ * What an S3 operation is: the requests that select it, and how it runs. One file per operation in operations/; route.ts finds
+ * it. Which permissions it needs is a row of access/action-table.ts. What no operation selects answers NotImplemented.
  */
+import type { Gate } from './access/gate.ts';
 import type { VerifiedBody } from './body/verified-body.ts';
 import type { CorsConfigurations } from './cors/configurations.ts';
 import type { UploadForm } from './form/read-form.ts';
@@ -13,14 +14,6 @@ import type { ListedPages } from './object/listed-pages.ts';
 import type { EmitSecurityEvent } from './observe/events.ts';
 
 export type Level = 'service' | 'bucket' | 'object';
-
-/**
- * What a grant must allow.
- * `service`: any signed-in caller. `bucket-read`: any grant on the bucket. `bucket-write`: an unrestricted read-write grant
- * on the bucket. `list`: a grant whose prefix starts the listed prefix. `read`/`write`: a grant covering the object.
- * `each`: a grant on the bucket; the operation authorises every key that its body names.
- */
-export type Access = 'service' | 'bucket-read' | 'bucket-write' | 'list' | 'read' | 'write' | 'each';
 
 export interface Selector {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
@@ -44,7 +37,6 @@ interface OperationProperties {
   readonly selector: Selector;
   /** Further query parameters it understands. On writes any other one is refused: it might have meant something else. */
   readonly parameters: readonly string[];
-  readonly access: Access;
   /** `none`: a body is ignored; `document`: XML, bounded; `object`: the plaintext of an object; `form`: a browser's upload. */
   readonly body: 'none' | 'document' | 'object' | 'form';
   /** Its x-amz-checksum-* headers speak of the object, not of the body: the operation compares them itself. */
@@ -79,6 +71,8 @@ export interface Call {
   readonly tenant: OpenTenant;
   /** For the work on stored objects, which knows nothing of the request. */
   readonly context: UploadContext;
+  /** Decides about what only the body names. */
+  readonly gate: Gate;
   readonly services: Services;
   /** Only for operations at that level; `bucketOf` and `objectOf` narrow them. */
   readonly bucket: string | undefined;

@@ -1,10 +1,12 @@
 /** What the pipeline is made of: runtime.ts puts it together once, and every stage of a request takes what it needs. */
 
+import type { Policy } from './access/policy.ts';
 import type { LeastRates } from './http/edge-limits.ts';
 import type { OwnKeys } from './iam/own-keys.ts';
 import type { Tenancy } from './keyring/tenancy.ts';
 import type { UseNotes } from './keyring/uses/note-uses.ts';
 import type { MemoryBudget } from './memory/admission.ts';
+import type { RecordEvent } from './observe/events.ts';
 import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
 import type { Services } from './operation.ts';
@@ -17,9 +19,11 @@ export interface Pipeline {
   readonly uses: UseNotes | undefined;
   /** What callers may do with the keys of their own tenant. */
   readonly ownKeys: OwnKeys;
-  /** Whether they may at all; looking they always may. */
-  readonly selfService: boolean;
+  /** The server's own rules, which limit every caller. */
+  readonly server: Policy;
   readonly router: Router;
+  /** Takes every event. */
+  readonly record: RecordEvent;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** What requests may buffer, all together. */

@@ -3,6 +3,7 @@
  * run the operation, reply. Each stage takes a typed value and returns a narrower one; read this file first.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { writes } from './access/action-table.ts';
 import { authenticate, authenticateForm, type Caller } from './access/authenticate.ts';
 import { authorise } from './access/authorise.ts';
 import { BackendUnavailable } from './backend/backend.ts';
@@ -10,6 +11,7 @@ import { IncomingBody } from './body/incoming.ts';
 import { openBody, type VerifiedBody } from './body/verified-body.ts';
 import { answerPreflight, crossOriginHeaders } from './cors/cross-origin.ts';
 import { S3Error } from './errors.ts';
+import { formRequest } from './form/form-request.ts';
 import { isFormUpload, readForm, type UploadForm } from './form/read-form.ts';
 import type { Connection } from './http/connection.ts';
 import { lateReply } from './http/late-reply.ts';
@@ -124,27 +126,25 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
   const operation = pipeline.router.find(request);
   progress.operation = operation;
 
-  const { bucket, key } = request;
-  const target = { bucket, key, prefix: request.query.get('prefix') };
-  authorised(pipeline, request, caller, () =>
-    authorise({ operation, grants: caller.tenant.grants, target, stateBucket: services.stateBucket }),
-  );
-
-  if (operation.access === 'write' || form !== undefined) cutAfter(outgoing, pipeline.longestWriteMs);
   refuseUnsupportedHeaders(request);
   if ((form !== undefined) !== (operation.body === 'form')) throw new S3Error('MalformedPOSTRequest');
+  // A form names its object, and what else it wants, in its fields.
+  const asked = form === undefined ? request : formRequest(request, form);
+  const gate = await authorise(pipeline, asked, caller, operation);
+
+  if (writes(operation.name)) cutAfter(outgoing, pipeline.longestWriteMs);
   const body = bodyFor(operation, caller, request, incomingBody);
 
   const bytes = memoryOf(operation, body?.plainBytes);
   const claim = { tenant: caller.tenant.id, link: linkOf(caller, form), bytes };
   progress.memory = await admit(pipeline.memory, claim, { outgoing, signal });
-  if (operation.access === 'write' && bucket !== undefined && key !== undefined) {
+  const { bucket, key, id: requestId } = asked;
+  if (writes(operation.name) && bucket !== undefined && key !== undefined) {
     services.store.recent.forget(caller.tenant.id, { bucket, key });
   }
   const { tenant } = caller;
-  const { id: requestId } = request;
-  const context = storeContext(services.store, { tenant, signal, requestId, accountHeaders: accountHeaders(request) });
-  const work = operation.run({ request, tenant, context, services, bucket, key, body, form });
+  const context = storeContext(services.store, { tenant, signal, requestId, accountHeaders: accountHeaders(asked) });
+  const work = operation.run({ request: asked, tenant, context, gate, services, bucket, key, body, form });
   return operation.isSlow === true ? late(pipeline, progress, work) : work;
 }
 
@@ -193,24 +193,6 @@ function reportBodySignature(pipeline: Pipeline, { id, caller }: Progress, error
     tenant: tenant.id,
     accessKey: accessKey.fingerprint,
   });
-}
-
-/** A refusal by the caller's grants is one security event. */
-function authorised(pipeline: Pipeline, request: S3Request, caller: Caller, decide: () => void): void {
-  try {
-    decide();
-  } catch (error) {
-    pipeline.services.emit({
-      kind: 'access-denied',
-      detail: 'the grants of the access key do not cover the request',
-      requestId: request.id,
-      tenant: caller.tenant.id,
-      accessKey: caller.accessKey.fingerprint,
-      ...(request.bucket === undefined ? {} : { bucket: request.bucket }),
-      ...(request.key === undefined ? {} : { key: request.key }),
-    });
-    throw error;
-  }
 }
 
 /** A browser's form brings its authority in the body: its fields are read before anything is known of the caller. */

@@ -1,5 +1,6 @@
 /** Puts the parts of a running proxy together from a configuration: what `serve`, the quickstart and the tests start. */
 
+import { serverPolicy } from './access/server-policy.ts';
 import type { Backend } from './backend/backend.ts';
 import { openLocalBackend } from './backend/local/local.ts';
 import { type Capabilities, probeCapabilities } from './backend/probe.ts';
@@ -26,7 +27,7 @@ import { defaultMemoryBytes } from './memory/memory-setting.ts';
 import { UploadCache } from './multipart/upload-cache.ts';
 import { objectStore } from './object/context.ts';
 import { ListedPages } from './object/listed-pages.ts';
-import type { EmitSecurityEvent } from './observe/events.ts';
+import type { EmitSecurityEvent, RecordEvent } from './observe/events.ts';
 import { reportFull } from './observe/full-listener.ts';
 import { type Logger, securityEventsTo } from './observe/log.ts';
 import { createMetrics, type Metrics, type MetricsText } from './observe/metrics.ts';
@@ -75,6 +76,8 @@ export async function startProxy(o: {
   log: Logger;
   /** Whether this process answers the operator's port: the primary of several workers does it for them. */
   ops: boolean;
+  /** Takes every event, those of allowed decisions too. */
+  audit?: RecordEvent;
   now?: () => Date;
   /** Those of limits.ts when absent. */
   limits?: EdgeLimits;
@@ -110,15 +113,20 @@ function createPipeline(o: {
   log: Logger;
   metrics: Metrics;
   memory: MemoryBudget;
+  audit?: RecordEvent;
   now?: () => Date;
   limits?: EdgeLimits;
 }): Pipeline {
   const { config, storage, metrics, memory, log } = o;
   const toLog = securityEventsTo(log);
-  const emit: EmitSecurityEvent = (event) => {
-    metrics.securityEvent(event.kind);
-    toLog(event);
+  const record: RecordEvent = (event) => {
+    if (event.kind !== 'access-allowed') {
+      metrics.securityEvent(event.kind);
+      toLog(event);
+    }
+    return o.audit?.(event);
   };
+  const emit: EmitSecurityEvent = (event) => void record(event);
   const now = o.now ?? (() => new Date());
   const { state } = storage;
   const { sealKeys } = config;
@@ -169,7 +177,12 @@ function createPipeline(o: {
     tenancy,
     uses,
     ownKeys: new OwnKeys(keyrings),
-    selfService: config.selfService,
+    server: serverPolicy({
+      stateBucket: config.state.bucket,
+      selfService: config.selfService,
+      conditionalWrites: o.capabilities.conditionalPutIfMatch,
+    }),
+    record,
     router: createRouter(OPERATIONS),
     log,
     metrics,

@@ -6,6 +6,8 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments, parse as parseYaml } from 'yaml';
+import { type ActionRow, rowOf, SOURCE_ROW } from '../proxy/access/action-table.ts';
+import { HEADER_TABLE } from '../proxy/access/header-actions.ts';
 import { findOperation } from '../proxy/backend/local/dispatch.ts';
 import { storeTroubleKinds } from '../proxy/backend/trouble/store-trouble.ts';
 import { findCommand } from '../proxy/cli/commands.ts';
@@ -171,16 +173,25 @@ describe('operations', () => {
   test('README.md has one row for every operation, and in the first table no other', () => {
     const names = OPERATIONS.map(({ name }) => name);
     expect(names.length).toBeGreaterThan(10);
-    const implemented = table().filter((row) => row.length === 4);
+    const implemented = table().filter((row) => row.length === 5);
     expect(implemented.map(([name]) => name).toSorted()).toEqual(names.toSorted());
   });
 
   test('the column for the embedded store says what it serves', () => {
     const shown = table()
-      .filter((row) => row.length === 4)
-      .map(([name, , , embedded]) => `${name}: ${embedded}`);
+      .filter((row) => row.length === 5)
+      .map(([name, , , , embedded]) => `${name}: ${embedded}`);
     const actual = OPERATIONS.map((operation) => `${operation.name}: ${isEmbedded(operation) ? 'yes' : 'no'}`);
     expect(shown.toSorted()).toEqual(actual.toSorted());
+  });
+
+  test('the permissions are those of the table of actions', () => {
+    const shown = table().flatMap(([name, permission, ...rest]) => (rest.length === 3 ? [[name, permission]] : []));
+    expect(shown).toEqual(OPERATIONS.map((operation) => [operation.name, permissionText(operation)]));
+    const lines = section('README.md', '## Operations').split('\n');
+    expect(lines.filter((line) => line.startsWith('| `x-amz-') && line.includes('s3:'))).toEqual(
+      HEADER_TABLE.map(headerLine),
+    );
   });
 
   test('what is said to be NotImplemented is not in the table of operations', () => {
@@ -191,6 +202,32 @@ describe('operations', () => {
     expect(refused.filter((name) => OPERATIONS.some((operation) => operation.name === name))).toEqual([]);
   });
 });
+
+const code = (names: readonly string[], word = ' and ') => names.map((name) => `\`${name}\``).join(word);
+
+function permissionText({ name, selector }: Operation): string {
+  const row = rowOf(name);
+  return [
+    (row.each === true ? 'of each object ' : '') + actionsText(row),
+    ...(selector.copySource === true
+      ? [`of the source ${actionsText(SOURCE_ROW).replace('; of a version', ', or')}`]
+      : []),
+    ...(row.inDocument === undefined ? [] : [`of ${row.inDocument.of} ${code(row.inDocument.actions)}`]),
+  ].join('; ');
+}
+
+function actionsText({ actions, ofVersion }: Pick<ActionRow, 'actions' | 'ofVersion'>): string {
+  return code(actions) + (ofVersion === undefined ? '' : `; of a version ${code(ofVersion)}`);
+}
+
+function headerLine({ headers, onObject, onVersion, onBucket }: (typeof HEADER_TABLE)[number]): string {
+  const ofVersion = onVersion === undefined ? '' : `; of a version ${code(onVersion)}`;
+  const besides = [
+    ...(onObject === undefined ? [] : [`objects: ${code(onObject)}${ofVersion}`]),
+    ...(onBucket === undefined ? [] : [`buckets: ${code(onBucket)}`]),
+  ];
+  return `| ${code(headers, ', ')} | ${besides.join('; ')} |`;
+}
 
 /** Operations for which the proxy asks the backend for another one. */
 const CARRIED_OUT_BY: Readonly<Record<string, string>> = { GetObjectAttributes: 'HeadObject', PostObject: 'PutObject' };

@@ -12,12 +12,20 @@ import type { S3Request } from '../http/request.ts';
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import type { OpenTenant } from '../keyring/open-tenant.ts';
 import type { Pipeline } from '../pipeline-parts.ts';
+import type { Principal } from './decide.ts';
+import { policyOfGrants } from './grants-policy.ts';
 
 export interface Caller {
   readonly accessKey: AccessKey;
   readonly tenant: OpenTenant;
   /** What the signature covers; absent for a form, whose signature covers its policy alone. */
   readonly verified: Verified | undefined;
+}
+
+/** The caller as `decide` sees it: limited by the server's own rules and by the grants of the slot. */
+export function principalOf({ server }: Pick<Pipeline, 'server'>, { accessKey, tenant }: Caller): Principal {
+  const { id, slot, grants } = tenant;
+  return { tenant: id, slot, accessKey: accessKey.fingerprint, policies: [server, policyOfGrants(grants)] };
 }
 
 /** @throws S3Error with the code S3 gives for each kind of refusal */

@@ -1,73 +1,33 @@
 /**
- * The one place that decides whether a tenant may do what it asks, from the grants of its verified keyring and the decoded
- * bucket and key. It runs for every operation, before any body is read or any 100 Continue is sent.
+ * Everything that a request's head names must be allowed before any body is read or any 100 Continue is sent. What only the body
+ * names, the operation asks for with the gate that comes of it.
  */
-import { S3Error } from '../errors.ts';
-import type { Grant } from '../keyring/grants.ts';
-import type { Access, Operation } from '../operation.ts';
+import type { S3Request } from '../http/request.ts';
+import type { Operation } from '../operation.ts';
+import type { Pipeline } from '../pipeline-parts.ts';
+import { rowOf } from './action-table.ts';
+import { type Caller, principalOf } from './authenticate.ts';
+import { demandsOf } from './demands.ts';
+import { Gate } from './gate.ts';
 
-export interface Target {
-  readonly bucket: string | undefined;
-  readonly key: string | undefined;
-  /** The `prefix` of a listing. */
-  readonly prefix: string | undefined;
-}
-
-/** @throws S3Error AccessDenied */
-export function authorise(o: {
-  operation: Operation;
-  grants: readonly Grant[];
-  target: Target;
-  stateBucket: string;
-}): void {
-  const { access } = o.operation;
-  if (access === 'service') return;
-  if (o.target.bucket === undefined || isSame(o.target.bucket, o.stateBucket)) throw new S3Error('AccessDenied');
-  const allowed = o.grants.some((grant) => covers(grant, access, o.target));
-  if (!allowed) throw new S3Error('AccessDenied');
-}
-
-/** Whether a bucket shows in the caller's ListBuckets. */
-export function seesBucket(grants: readonly Grant[], bucket: string, stateBucket: string): boolean {
-  return !isSame(bucket, stateBucket) && grants.some((grant) => grant.bucket === '*' || grant.bucket === bucket);
-}
-
-/** Whether the caller may read or write one key: for operations whose body or headers name further objects. */
-export function mayAccess(
-  grants: readonly Grant[],
-  access: 'read' | 'write',
-  target: { bucket: string; key: string },
-  stateBucket: string,
-): boolean {
-  if (isSame(target.bucket, stateBucket)) return false;
-  return grants.some((grant) => covers(grant, access, { ...target, prefix: undefined }));
-}
-
-/** Whether the caller has the whole bucket: for what goes beyond single objects, such as overriding a lock. */
-export function mayConfigure(grants: readonly Grant[], bucket: string, stateBucket: string): boolean {
-  if (isSame(bucket, stateBucket)) return false;
-  return grants.some((grant) => covers(grant, 'bucket-write', { bucket, key: undefined, prefix: undefined }));
-}
-
-/** Some backends do not tell upper from lower case in bucket names. */
-function isSame(bucket: string, stateBucket: string): boolean {
-  return bucket.toLowerCase() === stateBucket.toLowerCase();
-}
-
-function covers(grant: Grant, access: Access, target: Target): boolean {
-  if (grant.bucket !== '*' && grant.bucket !== target.bucket) return false;
-  switch (access) {
-    case 'service':
-    case 'bucket-read':
-    case 'each':
-      return true;
-    case 'bucket-write':
-      return grant.access === 'read-write' && grant.prefix === '';
-    case 'list':
-      return (target.prefix ?? '').startsWith(grant.prefix);
-    case 'read':
-      return (target.key ?? '').startsWith(grant.prefix);
-    case 'write':
-      return grant.access === 'read-write' && (target.key ?? '').startsWith(grant.prefix);
-  }
+/** `request`: for a form, with its fields as headers. @throws S3Error AccessDenied, InvalidArgument */
+export async function authorise(
+  pipeline: Pick<Pipeline, 'server' | 'record'>,
+  request: S3Request,
+  caller: Caller,
+  operation: Operation,
+): Promise<Gate> {
+  const { bucket, key, query } = request;
+  const { each, lists, actions } = rowOf(operation.name);
+  const gate = new Gate({
+    principal: principalOf(pipeline, caller),
+    requestId: request.id,
+    eventName: operation.name,
+    context: { 's3:prefix': () => (lists === true ? (query.get('prefix') ?? '') : undefined) },
+    record: pipeline.record,
+  });
+  if (each === true && bucket !== undefined) await gate.requireReach(actions[0], bucket);
+  const namesVersion = query.has('versionId');
+  await gate.require(demandsOf(operation, { bucket, key, namesVersion, header: request.header }));
+  return gate;
 }

@@ -33,7 +33,9 @@ export function formRequest(request: S3Request, form: UploadForm): S3Request & {
   }
   const tagging = form.fields.get('tagging');
   if (tagging !== undefined) headers.set('x-amz-tagging', taggingHeader(tagging));
-  return { ...request, key, header: (name) => headers.get(name), headerNames: () => [...headers.keys()] };
+  // Where the form was sent is the connection's to say.
+  const header = (name: string) => (name === 'host' ? request.header(name) : headers.get(name));
+  return { ...request, key, header, headerNames: () => [...headers.keys()] };
 }
 
 /** The Tagging document of a form, as the header writes it. @throws S3Error MalformedXML */

@@ -1,6 +1,9 @@
 /**
  * What an action of the query API is, and what it is given. One file per action in actions/; answer.ts finds and runs it.
  */
+
+import { type Action, isAction } from '../access/actions.ts';
+import type { Gate } from '../access/gate.ts';
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import type { OpenTenant } from '../keyring/open-tenant.ts';
 import type { XmlElement } from '../xml/render-xml.ts';
@@ -14,8 +17,6 @@ export interface QueryAction {
   readonly service: QueryService;
   /** Parameters it understands besides Action and Version. Any other one is refused: it might have meant something else. */
   readonly parameters: readonly string[];
-  /** Whether it changes keys. */
-  readonly changes?: true;
   /** The content of the `...Result` element; `undefined` for an action that has none. */
   run(call: QueryCall): Promise<XmlElement | undefined>;
 }
@@ -27,19 +28,14 @@ export interface QueryCall {
   readonly tenant: OpenTenant;
   /** Of the request, hex: tells one request from another. */
   readonly signature: string;
+  /** Decides about the key that a change names. */
+  readonly gate: Gate;
   readonly keys: OwnKeys;
   /** Region that clients are told. */
   readonly region: string;
   /** The key that an id or handle names, whatever tenant it is of. */
   resolve(accessKeyId: string): Promise<AccessKey>;
   readonly signal: AbortSignal;
-}
-
-/** Its twelve digits stand where AWS has an account: there are no accounts here. */
-export const ACCOUNT = '000000000000';
-
-export function arnOf(tenant: string): string {
-  return `arn:aws:iam::${ACCOUNT}:user/${tenant}`;
 }
 
 /** @throws QueryError MissingParameter */
@@ -49,12 +45,9 @@ export function required({ parameters }: QueryCall, name: string): string {
   return value;
 }
 
-/** The caller's own name, which is the tenant's id. @throws QueryError AccessDenied for anybody else's */
-export function ownUserName({ parameters, tenant }: QueryCall): string {
-  const named = parameters.get('UserName');
-  if (named === undefined || named === tenant.id) return tenant.id;
-  throw new QueryError(
-    'AccessDenied',
-    'An access key manages the keys of its own tenant only: leave the user name out.',
-  );
+/** The permission that an action needs. */
+export function permissionOf({ service, name }: Pick<QueryAction, 'service' | 'name'>): Action {
+  const permission = `${service}:${name}`;
+  if (!isAction(permission)) throw new Error(`${permission} is not in the list of actions`);
+  return permission;
 }

@@ -2,12 +2,15 @@
  * The path of a request of the query API: read the form, verify the signature over it, open the tenant, find the action,
  * run it, reply. Refusals are replies here, as documents of that API, whatever part of the program refused.
  */
-import { authenticateQuery, type Caller } from '../access/authenticate.ts';
+import { authenticateQuery, type Caller, principalOf } from '../access/authenticate.ts';
+import { Gate } from '../access/gate.ts';
+import { type Resource, userResource } from '../access/resource.ts';
+import { NO_CONDITIONAL_WRITES, SELF_SERVICE_OFF } from '../access/server-policy.ts';
 import type { Reply } from '../http/reply.ts';
 import type { S3Request } from '../http/request.ts';
 import type { Pipeline } from '../pipeline-parts.ts';
 import { renderXml, type XmlElement } from '../xml/render-xml.ts';
-import type { QueryAction } from './action.ts';
+import { permissionOf, type QueryAction } from './action.ts';
 import { QUERY_ACTIONS } from './actions/table.ts';
 import { asQueryError, QueryError } from './errors.ts';
 import { type QueryService, readQueryBody, VERSIONS } from './query-request.ts';
@@ -37,8 +40,9 @@ export async function answerQuery(
     const body = await readQueryBody(request, o.source);
     caller = await authenticateQuery(pipeline, request, { service: o.service, bodySha256: body.sha256 }, o.signal);
     action = findAction(o.service, body.parameters);
-    if (action.changes === true) refuseUnchangeable(pipeline);
-    const result = await run(pipeline, action, { caller, parameters: body.parameters, signal: o.signal });
+    const { parameters } = body;
+    const gate = await authorise(pipeline, action, { caller, parameters, requestId: request.id });
+    const result = await run(pipeline, action, { caller, parameters, gate, signal: o.signal });
     return { reply: resultReply(action, result, request.id), action: action.name, caller };
   } catch (error) {
     o.signal.throwIfAborted();
@@ -67,19 +71,40 @@ function findAction(service: QueryService, parameters: ReadonlyMap<string, strin
   return action;
 }
 
-/** Without compare-and-swap two changes at once would lose one, and with it the key that was just handed out. */
-function refuseUnchangeable({ selfService, services }: Pipeline): void {
-  if (!selfService) throw new QueryError('AccessDenied', 'Keys are changed by the operator only here.');
-  if (services.store.capabilities.conditionalPutIfMatch) return;
-  throw new QueryError('AccessDenied', 'The storage here has no conditional writes: the operator changes keys.');
+/** What statements of the server's policy refuse, in words. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  [`server/${SELF_SERVICE_OFF}`]: 'Keys are changed by the operator only here.',
+  [`server/${NO_CONDITIONAL_WRITES}`]: 'The storage here has no conditional writes: the operator changes keys.',
+};
+
+/** The action must be allowed for the user that it names, which is the caller's own tenant when it names none. */
+async function authorise(
+  pipeline: Pipeline,
+  action: QueryAction,
+  o: { caller: Caller; parameters: ReadonlyMap<string, string>; requestId: string },
+): Promise<Gate> {
+  const { caller, parameters, requestId } = o;
+  const principal = principalOf(pipeline, caller);
+  const gate = new Gate({ principal, requestId, eventName: action.name, context: {}, record: pipeline.record });
+  const user = parameters.get('UserName') ?? caller.tenant.id;
+  const { effect, statement } = await gate.decide({ action: permissionOf(action), resource: userNamed(user) });
+  if (effect === 'allow') return gate;
+  const isOther = user !== caller.tenant.id;
+  const other = 'An access key manages the keys of its own tenant only: leave the user name out.';
+  throw new QueryError('AccessDenied', REFUSALS[statement] ?? (isOther ? other : undefined));
+}
+
+/** What is no tenant's id may be anything, an access key id too: events do not repeat it. */
+function userNamed(name: string): Resource {
+  return userResource(/^[0-9a-f]{24}$/.test(name) ? name : '-');
 }
 
 function run(
   pipeline: Pipeline,
   action: QueryAction,
-  o: { caller: Caller; parameters: ReadonlyMap<string, string>; signal: AbortSignal },
+  o: { caller: Caller; parameters: ReadonlyMap<string, string>; gate: Gate; signal: AbortSignal },
 ): Promise<XmlElement | undefined> {
-  const { caller, parameters, signal } = o;
+  const { caller, parameters, gate, signal } = o;
   const { accessKey, tenant, verified } = caller;
   if (verified === undefined) throw new Error('a query request ran without a signature');
   return action.run({
@@ -87,6 +112,7 @@ function run(
     accessKey,
     tenant,
     signature: verified.claim.signature,
+    gate,
     keys: pipeline.ownKeys,
     region: pipeline.services.region,
     resolve: (accessKeyId) => pipeline.tenancy.resolve(accessKeyId, signal),

@@ -1,9 +1,12 @@
 /**
  * What the holder of an API key may do with the keys of its own tenant. A key acts only on keys that could do no more than
- * itself (authority.ts). Every change is decided on the keyring as it stands when it is written, the caller's own slot
+ * itself. Every change is decided on the keyring as it stands when it is written, the caller's own slot
  * included: a key that was revoked a moment ago manages nothing.
  */
 import { createHash } from 'node:crypto';
+import type { Gate } from '../access/gate.ts';
+import { keyCovers } from '../access/reach.ts';
+import { keyResource } from '../access/resource.ts';
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import { changeKeyring, type KeyringDeps, openKeyring, readKeyring } from '../keyring/admin/change-keyring.ts';
 import { withoutSlot, withSlot, withTerms } from '../keyring/admin/edit-slots.ts';
@@ -12,11 +15,10 @@ import { SLOT_BYTES } from '../keyring/ids.ts';
 import { generateApiKey, secretAccessKeyOf } from '../keyring/slots/api-key.ts';
 import { apiKeySlot } from '../keyring/slots/api-key-slot.ts';
 import { DEFAULT_KDFS } from '../keyring/slots/kdf.ts';
-import { isInForce, isUsable, newSlotTerms } from '../keyring/slots/slot-terms.ts';
+import { isInForce, isUsable, livesAsLong, newSlotTerms } from '../keyring/slots/slot-terms.ts';
 import { type KeySlot, keySlotOf, keySlots, slotsOfType } from '../keyring/slots/slot-types.ts';
 import type { Keyring } from '../keyring/state/document.ts';
 import { type LastUse, readLastUse } from '../keyring/uses/last-used.ts';
-import { livesAsLong, termsCover } from './authority.ts';
 import { QueryError } from './errors.ts';
 
 export interface CreatedKey {
@@ -25,6 +27,14 @@ export interface CreatedKey {
   readonly accessKeyId: string;
   /** Kept nowhere. */
   readonly secretAccessKey: string;
+}
+
+/** A change of one key by another of the same tenant. */
+interface KeyChange {
+  readonly caller: AccessKey;
+  readonly slot: string;
+  readonly gate: Pick<Gate, 'decide'>;
+  readonly signal: AbortSignal;
 }
 
 export class OwnKeys {
@@ -58,7 +68,7 @@ export class OwnKeys {
         signal,
       );
       const change = (keyring: Keyring) => {
-        if (!termsCover(callersSlot(keyring, caller, now), made)) throw new QueryError('ConcurrentModification');
+        if (!keyCovers(callersSlot(keyring, caller, now), made)) throw new QueryError('ConcurrentModification');
         refuseTakenOrFull(keyring, id);
         return withSlot(keyring, made, now);
       };
@@ -86,13 +96,8 @@ export class OwnKeys {
   }
 
   /** @throws QueryError NoSuchEntity, AccessDenied, DeleteConflict when no key would be left in use */
-  async setStatus(o: {
-    caller: AccessKey;
-    slot: string;
-    status: KeySlot['status'];
-    signal: AbortSignal;
-  }): Promise<void> {
-    await this.#change(o, (keyring, slot) => {
+  async setStatus(o: KeyChange & { status: KeySlot['status'] }): Promise<void> {
+    await this.#change(o, 'iam:UpdateAccessKey', (keyring, slot) => {
       if (slot.status === o.status) return undefined;
       if (o.status === 'inactive') refuseLastInUse(keyring, slot, this.#deps.now());
       return withTerms(keyring, slot.id, { status: o.status });
@@ -101,8 +106,8 @@ export class OwnKeys {
   }
 
   /** @throws QueryError NoSuchEntity, AccessDenied, DeleteConflict when no key would be left in use */
-  async remove(o: { caller: AccessKey; slot: string; signal: AbortSignal }): Promise<void> {
-    await this.#change(o, (keyring, slot) => {
+  async remove(o: KeyChange): Promise<void> {
+    await this.#change(o, 'iam:DeleteAccessKey', (keyring, slot) => {
       const now = this.#deps.now();
       if (isInForce(slot, now)) refuseLastInUse(keyring, slot, now);
       return withoutSlot(keyring, slot.id, now);
@@ -114,19 +119,30 @@ export class OwnKeys {
     this.#deps.emit({ kind, detail, tenant: caller.tenant, accessKey: caller.fingerprint });
   }
 
-  /** By the operator's MAC alone: these changes touch terms, and take slots away. */
+  /**
+   * By the operator's MAC alone: these changes touch terms, and take slots away. Decided on the keyring as it is; and the change
+   * is made only where that still holds of the keyring that is written.
+   */
   async #change(
-    o: { caller: AccessKey; slot: string; signal: AbortSignal },
+    o: KeyChange,
+    action: 'iam:UpdateAccessKey' | 'iam:DeleteAccessKey',
     change: (keyring: Keyring, slot: KeySlot) => Keyring | undefined,
   ): Promise<void> {
+    const { tenant } = o.caller;
+    const covers = (keyring: Keyring, slot: KeySlot) =>
+      keyCovers(callersSlot(keyring, o.caller, this.#deps.now()), slot);
+    const before = await this.keyring(o);
+    const named = slotNamed(before, o.slot);
+    const reach = () => (covers(before, named) ? 'within' : 'beyond');
+    const demand = { action, resource: keyResource(tenant, o.slot) };
+    const { effect } = await o.gate.decide(demand, { 'sealgate:KeyReach': reach });
+    if (effect === 'deny') throw new QueryError('AccessDenied', 'That key reaches further than this one.');
     const apply = (keyring: Keyring) => {
-      const own = callersSlot(keyring, o.caller, this.#deps.now());
-      const slot = keySlotOf(keyring, o.slot);
-      if (slot === undefined) throw new QueryError('NoSuchEntity');
-      if (!termsCover(own, slot)) throw new QueryError('AccessDenied', 'That key reaches further than this one.');
+      const slot = slotNamed(keyring, o.slot);
+      if (!covers(keyring, slot)) throw new QueryError('ConcurrentModification');
       return change(keyring, slot);
     };
-    await changeKeyring(this.#deps, o.caller.tenant, apply, o.signal);
+    await changeKeyring(this.#deps, tenant, apply, o.signal);
   }
 }
 
@@ -140,6 +156,12 @@ function callersSlot(keyring: Keyring, caller: AccessKey, now: Date): KeySlot {
   const own = keySlotOf(keyring, caller.slot);
   if (own === undefined || !isUsable(own, caller, now)) throw new QueryError('InvalidClientTokenId');
   return own;
+}
+
+function slotNamed(keyring: Keyring, id: string): KeySlot {
+  const slot = keySlotOf(keyring, id);
+  if (slot === undefined) throw new QueryError('NoSuchEntity');
+  return slot;
 }
 
 function refuseTakenOrFull(keyring: Keyring, id: string): void {

@@ -1,9 +1,11 @@
 /**
- * One event per security decision: refused signatures, tampered objects, keyring changes. The log writes them today; an
- * audit log attaches here later. Events never carry secrets, signatures or whole access key ids (use the fingerprint).
+ * One event for each decision about a request (access/gate.ts), allowed or refused, and one for everything else that matters
+ * to security: refused signatures, tampered objects, keyring changes. All go through one sink, which may be awaited. Events
+ * never carry secrets, signatures or whole access key ids (use the fingerprint).
  */
 export type SecurityEventKind =
   | 'signature-refused'
+  | 'access-allowed'
   | 'access-denied'
   | 'object-tampered'
   | 'metadata-tampered'
@@ -37,5 +39,31 @@ export interface SecurityEvent {
   readonly key?: string;
   readonly requestId?: string;
 }
+
+/** What was decided about one action of a request. Names are CloudTrail's where CloudTrail has the field. */
+export interface DecisionEvent extends SecurityEvent {
+  readonly kind: 'access-allowed' | 'access-denied';
+  /** The operation, as S3, IAM or STS name it. */
+  readonly eventName: string;
+  /** The permission that the operation needed, such as `s3:GetObject`. */
+  readonly action: string;
+  readonly decision: 'allow' | 'deny';
+  /** What decided: `<policy>/<statement>`; `<policy>/none` where no statement of that policy allows it. */
+  readonly statement: string;
+  /** ARN. */
+  readonly resource: string;
+  /** Whether the action changes nothing. */
+  readonly readOnly: boolean;
+  readonly tenant: string;
+  readonly slot: string;
+  readonly accessKey: string;
+  readonly requestId: string;
+}
+
+/**
+ * Where events go. What an event is about waits until the sink has taken it; a sink that keeps events may answer with a
+ * promise, and by rejecting it keep the action from happening.
+ */
+export type RecordEvent = (event: SecurityEvent | DecisionEvent) => Promise<void> | void;
 
 export type EmitSecurityEvent = (event: SecurityEvent) => void;

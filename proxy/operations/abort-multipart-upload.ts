@@ -11,7 +11,6 @@ export const abortMultipartUpload: Operation = {
   name: 'AbortMultipartUpload',
   selector: { method: 'DELETE', level: 'object', subresources: ['uploadId'] },
   parameters: [],
-  access: 'write',
   body: 'none',
   memory: 'upload-view',
   async run(call) {

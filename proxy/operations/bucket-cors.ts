@@ -10,7 +10,6 @@ export const getBucketCors = passThrough({
   method: 'GET',
   level: 'bucket',
   subresource: 'cors',
-  access: 'bucket-read',
 });
 
 export const putBucketCors = passThrough({
@@ -18,7 +17,6 @@ export const putBucketCors = passThrough({
   method: 'PUT',
   level: 'bucket',
   subresource: 'cors',
-  access: 'bucket-write',
   document: { root: 'CORSConfiguration' },
   done: forget,
 });
@@ -28,6 +26,5 @@ export const deleteBucketCors = passThrough({
   method: 'DELETE',
   level: 'bucket',
   subresource: 'cors',
-  access: 'bucket-write',
   done: forget,
 });

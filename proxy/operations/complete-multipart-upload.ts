@@ -32,7 +32,6 @@ export const completeMultipartUpload: Operation = {
   name: 'CompleteMultipartUpload',
   selector: { method: 'POST', level: 'object', subresources: ['uploadId'] },
   parameters: [],
-  access: 'write',
   isSlow: true,
   body: 'document',
   memory: 'upload-view',

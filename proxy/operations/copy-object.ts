@@ -14,7 +14,7 @@ import { type Operation, objectOf } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
 import { sourceConditions } from './request/conditions.ts';
 import { copyDirectives } from './request/copy-directives.ts';
-import { authorisedSource, sourceContext } from './request/copy-source.ts';
+import { copySourceOf, sourceContext } from './request/copy-source.ts';
 
 /** About the new version, passed on. */
 const ANSWERED = [
@@ -30,14 +30,13 @@ export const copyObject: Operation = {
   name: 'CopyObject',
   selector: { method: 'PUT', level: 'object', copySource: true },
   parameters: [],
-  access: 'write',
   body: 'none',
   memory: 'stream',
   isSlow: true,
   async run(call) {
     const target = objectOf(call);
     requireKeyLength(target.key);
-    const source = authorisedSource(call);
+    const source = copySourceOf(call);
     const copy = {
       source,
       sourceContext: sourceContext(call),

@@ -14,7 +14,6 @@ export const createBucket: Operation = {
   name: 'CreateBucket',
   selector: { method: 'PUT', level: 'bucket' },
   parameters: [],
-  access: 'bucket-write',
   body: 'document',
   memory: 'small',
   async run(call) {

@@ -17,7 +17,6 @@ export const createMultipartUpload: Operation = {
   name: 'CreateMultipartUpload',
   selector: { method: 'POST', level: 'object', subresources: ['uploads'] },
   parameters: [],
-  access: 'write',
   body: 'none',
   memory: 'small',
   async run(call) {

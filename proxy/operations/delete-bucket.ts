@@ -6,7 +6,6 @@ export const deleteBucket: Operation = {
   name: 'DeleteBucket',
   selector: { method: 'DELETE', level: 'bucket' },
   parameters: [],
-  access: 'bucket-write',
   body: 'none',
   memory: 'small',
   async run(call) {

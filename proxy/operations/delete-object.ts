@@ -12,7 +12,6 @@ export const deleteObject: Operation = {
   name: 'DeleteObject',
   selector: { method: 'DELETE', level: 'object' },
   parameters: ['versionId'],
-  access: 'write',
   body: 'none',
   memory: 'small',
   async run(call) {
@@ -21,7 +20,7 @@ export const deleteObject: Operation = {
     const address = { bucket, key, versionId: request.query.get('versionId') };
     const conditions = writeConditions(request);
     const conditional = await translateConditions(call.context, address, conditions, 'delete');
-    const overrides = lockHeaders(call, bucket);
+    const overrides = lockHeaders(request);
     const response = await call.context.store.backend.send({
       method: 'DELETE',
       bucket,

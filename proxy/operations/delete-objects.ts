@@ -3,7 +3,7 @@
  * ETag condition go through DeleteObject one by one, since the condition speaks of the plaintext.
  */
 import { createHash } from 'node:crypto';
-import { mayAccess } from '../access/authorise.ts';
+import { demandsOfEach } from '../access/demands.ts';
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { CHECKSUM_NAMES, checksumHeader } from '../body/checksums.ts';
@@ -34,7 +34,6 @@ export const deleteObjects: Operation = {
   name: 'DeleteObjects',
   selector: { method: 'POST', level: 'bucket', subresources: ['delete'] },
   parameters: [],
-  access: 'each',
   body: 'document',
   memory: 'small',
   async run(call) {
@@ -42,11 +41,12 @@ export const deleteObjects: Operation = {
     requireDigest(call.request);
     const document = await collectBody(bodyOf(call), { maxBytes: MAX_XML_BODY_BYTES, tooLarge: 'MalformedXML' });
     const { named, quiet } = parseDelete(xmlText(document));
-    const { grants } = call.tenant;
     const allowed: Named[] = [];
     const refused: XmlElement[] = [];
     for (const item of named) {
-      if (mayAccess(grants, 'write', { bucket, key: item.key }, call.services.stateBucket)) allowed.push(item);
+      const { key, versionId } = item;
+      const demands = demandsOfEach('DeleteObjects', { bucket, key, versionId }, call.request.header);
+      if (await call.gate.allows(demands)) allowed.push(item);
       else refused.push(errorRow(item, new S3Error('AccessDenied')));
     }
     const plain = await deletePlain(
@@ -105,7 +105,7 @@ async function deletePlain(call: Call, bucket: string, named: readonly Named[]):
     query: [['delete', '']],
     headers: {
       ...call.context.accountHeaders,
-      ...lockHeaders(call, bucket),
+      ...lockHeaders(call.request),
       'content-type': 'application/xml',
       'content-md5': createHash('md5').update(body).digest('base64'),
     },
@@ -127,7 +127,7 @@ async function deleteConditional(call: Call, bucket: string, named: readonly Nam
       const conditions = { ifMatch: unquote(item.etag ?? '') };
       const conditional = await translateConditions(call.context, { bucket, key, versionId }, conditions, 'delete');
       const query = versionId === undefined ? [] : ([['versionId', versionId]] as const);
-      const headers = { ...call.context.accountHeaders, ...lockHeaders(call, bucket), ...conditional };
+      const headers = { ...call.context.accountHeaders, ...lockHeaders(call.request), ...conditional };
       await ask(call.context, 'DeleteObject', { method: 'DELETE', bucket, key, query, headers });
       return { deleted: { Key: key, VersionId: versionId } };
     } catch (error) {

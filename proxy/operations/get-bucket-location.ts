@@ -9,7 +9,6 @@ export const getBucketLocation: Operation = {
   name: 'GetBucketLocation',
   selector: { method: 'GET', level: 'bucket', subresources: ['location'] },
   parameters: [],
-  access: 'bucket-read',
   body: 'none',
   memory: 'small',
   async run(call) {

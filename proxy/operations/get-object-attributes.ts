@@ -25,7 +25,6 @@ export const getObjectAttributes: Operation = {
   name: 'GetObjectAttributes',
   selector: { method: 'GET', level: 'object', subresources: ['attributes'] },
   parameters: ['versionId'],
-  access: 'read',
   body: 'none',
   memory: 'listing',
   run: (call) =>

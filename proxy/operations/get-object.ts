@@ -32,7 +32,6 @@ export const getObject: Operation = {
   name: 'GetObject',
   selector: { method: 'GET', level: 'object' },
   parameters: ['versionId', 'partNumber', ...Object.keys(RESPONSE_OVERRIDES)],
-  access: 'read',
   body: 'none',
   memory: 'stream',
   async run(call) {

@@ -9,7 +9,6 @@ export const headBucket: Operation = {
   name: 'HeadBucket',
   selector: { method: 'HEAD', level: 'bucket' },
   parameters: [],
-  access: 'bucket-read',
   body: 'none',
   memory: 'small',
   async run(call) {

@@ -13,7 +13,6 @@ export const headObject: Operation = {
   name: 'HeadObject',
   selector: { method: 'HEAD', level: 'object' },
   parameters: ['versionId', 'partNumber', ...Object.keys(RESPONSE_OVERRIDES)],
-  access: 'read',
   body: 'none',
   memory: 'small',
   run: (call) =>

@@ -1,5 +1,4 @@
-/** ListBuckets: those that the caller's grants name; never the state bucket. */
-import { seesBucket } from '../access/authorise.ts';
+/** ListBuckets: those in which the caller could reach anything; never the state bucket. */
 import { ask } from '../backend/ask.ts';
 import { parseListBuckets } from '../backend/list.ts';
 import { xmlReply } from '../http/reply.ts';
@@ -13,17 +12,16 @@ export const listBuckets: Operation = {
   name: 'ListBuckets',
   selector: { method: 'GET', level: 'service' },
   parameters: FORWARDED,
-  access: 'service',
   body: 'none',
   memory: 'listing',
   async run(call) {
-    const { tenant, services, request } = call;
+    const { tenant, gate, request } = call;
     const { document } = await ask(call.context, 'ListBuckets', {
       method: 'GET',
       query: forwarded(request, FORWARDED),
     });
     const page = parseListBuckets(document);
-    const buckets = page.buckets.filter(({ name }) => seesBucket(tenant.grants, name, services.stateBucket));
+    const buckets = page.buckets.filter(({ name }) => gate.couldReach(name));
     return xmlReply(
       renderXml('ListAllMyBucketsResult', {
         Owner: { ID: tenant.id, DisplayName: tenant.id },

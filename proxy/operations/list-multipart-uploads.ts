@@ -15,7 +15,6 @@ export const listMultipartUploads: Operation = {
   name: 'ListMultipartUploads',
   selector: { method: 'GET', level: 'bucket', subresources: ['uploads'] },
   parameters: [...FORWARDED, 'max-uploads', 'encoding-type'],
-  access: 'list',
   body: 'none',
   memory: 'listing',
   async run(call) {

@@ -20,7 +20,6 @@ export const listObjectVersions: Operation = {
   name: 'ListObjectVersions',
   selector: { method: 'GET', level: 'bucket', subresources: ['versions'] },
   parameters: [...FORWARDED, 'max-keys', 'encoding-type'],
-  access: 'list',
   body: 'none',
   memory: 'listing',
   async run(call) {

@@ -20,7 +20,6 @@ export const listObjectsV2: Operation = {
   name: 'ListObjectsV2',
   selector: { method: 'GET', level: 'bucket', subresources: ['list-type'] },
   parameters: [...FORWARDED, 'max-keys', 'encoding-type'],
-  access: 'list',
   body: 'none',
   memory: 'listing',
   async run(call) {

@@ -17,7 +17,6 @@ export const listObjects: Operation = {
   name: 'ListObjects',
   selector: { method: 'GET', level: 'bucket' },
   parameters: [...FORWARDED, 'max-keys', 'encoding-type'],
-  access: 'list',
   body: 'none',
   memory: 'listing',
   async run(call) {

@@ -14,7 +14,6 @@ export const listParts: Operation = {
   name: 'ListParts',
   selector: { method: 'GET', level: 'object', subresources: ['uploadId'] },
   parameters: ['max-parts', 'part-number-marker', 'encoding-type'],
-  access: 'read',
   body: 'none',
   memory: 'upload-view',
   async run(call) {

@@ -1,9 +1,10 @@
 /**
  * Sub-resources that mean the same on both sides of the proxy: tags, ACLs, bucket configuration. A row describes each. The
- * backend request is built from the row: query parameters and headers by name, a verified, bounded and well-formed document,
- * and a Content-MD5 of the proxy's own. The client's request is never copied. The backend's document is the answer.
+ * backend request is built from the row: query parameters and headers by name, a verified and bounded document that is written
+ * anew, and a Content-MD5 of the proxy's own. The client's request is never copied. The backend's document is the answer.
  */
 import { createHash } from 'node:crypto';
+import { isAsked } from '../access/header-actions.ts';
 import type { BackendMethod, BackendResponse, QueryParameter } from '../backend/backend.ts';
 import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import { readBody } from '../backend/read-body.ts';
@@ -11,15 +12,14 @@ import { collectBody } from '../body/verified-body.ts';
 import { S3Error } from '../errors.ts';
 import type { WholeReply } from '../http/reply.ts';
 import { MAX_BACKEND_XML_BYTES, MAX_CONFIGURATION_BYTES } from '../limits.ts';
-import { type Access, bodyOf, bucketOf, type Call, type Level, type Operation } from '../operation.ts';
-import { parseAnyXml, parseXml, type XmlNode, xmlText } from '../xml/render-xml.ts';
+import { bodyOf, bucketOf, type Call, type Level, type Operation } from '../operation.ts';
+import { parseAnyXml, parseXml, writeAnew, type XmlNode, xmlText } from '../xml/render-xml.ts';
 
 export interface PassThrough {
   readonly name: string;
   readonly method: Exclude<BackendMethod, 'HEAD'>;
   readonly level: Exclude<Level, 'service'>;
   readonly subresource: string;
-  readonly access: Access;
   /** Further query parameters, passed on when given. */
   readonly parameters?: readonly string[];
   /** Request headers, passed on when given. */
@@ -27,7 +27,7 @@ export interface PassThrough {
   /** The request's document. `root`: of an XML document. `optional`: headers may say the same. */
   readonly document?: { readonly root: string; readonly optional?: true } | 'json';
   /** Refuses what cannot be right behind this endpoint. */
-  readonly check?: (call: Call, document: { text: string; root: XmlNode }) => void;
+  readonly check?: (call: Call, document: XmlNode) => Promise<void> | void;
   /** Runs once the backend has accepted. */
   readonly done?: (call: Call) => void;
 }
@@ -41,12 +41,11 @@ const ANSWERED = [
 ] as const;
 
 export function passThrough(row: PassThrough): Operation {
-  const { name, method, level, subresource, parameters = [], access } = row;
+  const { name, method, level, subresource, parameters = [] } = row;
   return {
     name,
     selector: { method, level, subresources: [subresource] },
     parameters,
-    access,
     body: row.document === undefined ? 'none' : 'document',
     memory: 'small',
     run: (call) => run(call, row),
@@ -108,7 +107,7 @@ function named(call: Call, names: readonly string[]): Record<string, string> {
   const found: Record<string, string> = {};
   for (const name of names) {
     const value = call.request.header(name);
-    if (value !== undefined) found[name] = value;
+    if (isAsked(name, value)) found[name] = value;
   }
   return found;
 }
@@ -119,7 +118,10 @@ function headersOf(row: PassThrough, body: Buffer | undefined): Record<string, s
   return { 'content-type': type, 'content-md5': createHash('md5').update(body).digest('base64') };
 }
 
-/** The document as the client sent it. @throws S3Error MalformedXML, MalformedPolicy, and as the body's verification */
+/**
+ * The client's document. XML is written anew from what was parsed, so that the store cannot read another thing in it than what
+ * was judged here. @throws S3Error MalformedXML, MalformedPolicy, and as the body's verification
+ */
 async function checkedDocument(
   call: Call,
   row: PassThrough,
@@ -129,11 +131,12 @@ async function checkedDocument(
   const text = xmlText(body);
   if (document === 'json') {
     requireJson(text);
-  } else if (body.length > 0 || document.optional === undefined) {
-    const root = parseXml(text, document.root);
-    row.check?.(call, { text, root });
+    return body;
   }
-  return body;
+  if (body.length === 0 && document.optional === true) return body;
+  const root = parseXml(text, document.root);
+  await row.check?.(call, root);
+  return Buffer.from(writeAnew(document.root, root));
 }
 
 function requireJson(text: string): void {

@@ -4,7 +4,9 @@
  * event notifications are those of the ciphertext, and a website would serve ciphertext.
  */
 
-import type { Operation } from '../operation.ts';
+import { objectResource } from '../access/resource.ts';
+import { type Call, type Operation, objectOf } from '../operation.ts';
+import type { XmlNode } from '../xml/render-xml.ts';
 import { type PassThrough, passThrough } from './pass-through.ts';
 
 const GRANTS = [
@@ -16,14 +18,14 @@ const GRANTS = [
   'x-amz-grant-write-acp',
 ] as const;
 
-type Row = Omit<PassThrough, 'method' | 'level' | 'access'>;
+type Row = Omit<PassThrough, 'method' | 'level'>;
 
 const VERSION = ['versionId'] as const;
-const readObject = (row: Row) => passThrough({ method: 'GET', level: 'object', access: 'read', ...row });
-const writeObject = (row: Row) => passThrough({ method: 'PUT', level: 'object', access: 'write', ...row });
-const readBucket = (row: Row) => passThrough({ method: 'GET', level: 'bucket', access: 'bucket-read', ...row });
-const writeBucket = (row: Row) => passThrough({ method: 'PUT', level: 'bucket', access: 'bucket-write', ...row });
-const clearBucket = (row: Row) => passThrough({ method: 'DELETE', level: 'bucket', access: 'bucket-write', ...row });
+const readObject = (row: Row) => passThrough({ method: 'GET', level: 'object', ...row });
+const writeObject = (row: Row) => passThrough({ method: 'PUT', level: 'object', ...row });
+const readBucket = (row: Row) => passThrough({ method: 'GET', level: 'bucket', ...row });
+const writeBucket = (row: Row) => passThrough({ method: 'PUT', level: 'bucket', ...row });
+const clearBucket = (row: Row) => passThrough({ method: 'DELETE', level: 'bucket', ...row });
 
 /** Get and Put, and Delete where S3 has one, of a bucket's configuration under one sub-resource. */
 function configuration(what: string, subresource: string, o: Omit<Row, 'name' | 'subresource'> & { clear?: true }) {
@@ -33,6 +35,12 @@ function configuration(what: string, subresource: string, o: Omit<Row, 'name' | 
     ...(document === undefined ? [] : [writeBucket({ name: `Put${what}`, subresource, document, headers, ...shared })]),
     ...(clear === undefined ? [] : [clearBucket({ name: `Delete${what}`, subresource })]),
   ];
+}
+
+/** A hold that is switched off protects no more: whatever is not `ON` counts as off. */
+async function requireRightToLift(call: Call, root: XmlNode): Promise<void> {
+  if (root.value('Status') === 'ON' && root.children('Status').length === 1) return;
+  await call.gate.require([{ action: 's3:BypassGovernanceRetention', resource: objectResource(objectOf(call)) }]);
 }
 
 const OBJECT_OPERATIONS: readonly Operation[] = [
@@ -47,7 +55,6 @@ const OBJECT_OPERATIONS: readonly Operation[] = [
     name: 'DeleteObjectTagging',
     method: 'DELETE',
     level: 'object',
-    access: 'write',
     subresource: 'tagging',
     parameters: VERSION,
   }),
@@ -73,6 +80,7 @@ const OBJECT_OPERATIONS: readonly Operation[] = [
     subresource: 'legal-hold',
     parameters: VERSION,
     document: { root: 'LegalHold' },
+    check: requireRightToLift,
   }),
 ];
 

@@ -2,17 +2,17 @@
  * POST Object: a browser's form upload, allowed by the policy that its signer signed. The file is sealed like a PUT's body; its
  * length is known only at the closing boundary.
  */
-import { mayAccess } from '../access/authorise.ts';
+import { objectResource } from '../access/resource.ts';
 import { CHECKSUM_NAMES, checksumHeader, checksumName, decodeChecksum } from '../body/checksums.ts';
 import type { BodyResult } from '../body/digests.ts';
 import { S3Error } from '../errors.ts';
-import { formRequest } from '../form/form-request.ts';
-import { checkPolicy } from '../form/policy.ts';
+import { type AllowedLength, checkPolicy } from '../form/policy.ts';
+import type { UploadForm } from '../form/read-form.ts';
 import type { WholeReply } from '../http/reply.ts';
 import { requireKeyLength, type S3Request } from '../http/request.ts';
 import { MAX_PUT_BYTES } from '../limits.ts';
 import { storeUnknownLength } from '../object/store-unknown-length.ts';
-import { bucketOf, type Call, type Operation } from '../operation.ts';
+import { type Call, type Operation, objectOf } from '../operation.ts';
 import { renderPlainXml } from '../xml/render-xml.ts';
 import { clientAttributes, storageHeaders } from './request/client-headers.ts';
 
@@ -20,24 +20,14 @@ export const postObject: Operation = {
   name: 'PostObject',
   selector: { method: 'POST', level: 'bucket' },
   parameters: [],
-  access: 'each',
   body: 'form',
   memory: 'small',
   async run(call) {
-    const bucket = bucketOf(call);
-    const { form, tenant, context, services } = call;
+    const { bucket, key } = objectOf(call);
+    const { form, context, request } = call;
     if (form === undefined) throw new S3Error('MalformedPOSTRequest');
-    const request = formRequest(call.request, form);
-    const { key } = request;
     requireKeyLength(key);
-    if (!mayAccess(tenant.grants, 'write', { bucket, key }, services.stateBucket)) throw new S3Error('AccessDenied');
-    const fields = new Map(form.fields).set('key', key);
-    const allowed = checkPolicy(form.fields.get('policy') ?? '', {
-      fields,
-      bucket,
-      now: context.store.now(),
-      maxBytes: MAX_PUT_BYTES,
-    });
+    const allowed = await allowedByForm(call, form);
     const promised = promisedChecksum(request);
     const { headers, result } = await storeUnknownLength(context, {
       bucket,
@@ -60,6 +50,21 @@ export const postObject: Operation = {
     });
   },
 };
+
+/** The form's own policy narrows what its signer may do. @throws S3Error AccessDenied, InvalidPolicyDocument */
+async function allowedByForm(call: Call, form: UploadForm): Promise<AllowedLength> {
+  const { bucket, key } = objectOf(call);
+  const fields = new Map(form.fields).set('key', key);
+  const now = call.context.store.now();
+  try {
+    return checkPolicy(form.fields.get('policy') ?? '', { fields, bucket, now, maxBytes: MAX_PUT_BYTES });
+  } catch (error) {
+    const isRefusal = error instanceof S3Error && error.code === 'AccessDenied';
+    const demand = { action: 's3:PutObject', resource: objectResource({ bucket, key }) } as const;
+    if (isRefusal) await call.gate.refuse(demand, 'form/policy');
+    throw error;
+  }
+}
 
 type Promised = { readonly algorithm: (typeof CHECKSUM_NAMES)[number]; readonly value: Buffer } | undefined;
 

@@ -2,8 +2,8 @@
  * PutBucketLogging, passed on for target buckets that the caller may configure too. The log is the backend's: it names the
  * proxy as requester and ciphertext sizes. S3 API reference, PutBucketLogging.
  */
-import { authorise } from '../access/authorise.ts';
-import { S3Error } from '../errors.ts';
+import { bucketResource } from '../access/resource.ts';
+import { checkedBucket } from '../http/request.ts';
 import type { XmlNode } from '../xml/render-xml.ts';
 import { passThrough } from './pass-through.ts';
 
@@ -12,16 +12,12 @@ export const putBucketLogging = passThrough({
   method: 'PUT',
   level: 'bucket',
   subresource: 'logging',
-  access: 'bucket-write',
   document: { root: 'BucketLoggingStatus' },
-  check(call, { text, root }) {
-    // Text in pieces could name one bucket here and another to the backend's parser.
-    if (/<!|<\?(?!xml\s)/.test(text)) throw new S3Error('MalformedXML', 'Comments and CDATA are not accepted here.');
-    const { tenant, services } = call;
-    for (const bucket of targets(root)) {
-      const target = { bucket, key: undefined, prefix: undefined };
-      authorise({ operation: putBucketLogging, grants: tenant.grants, target, stateBucket: services.stateBucket });
-    }
+  async check({ gate }, root) {
+    const buckets = [...new Set(targets(root))];
+    await gate.require(
+      buckets.map((bucket) => ({ action: 's3:PutBucketLogging', resource: bucketResource(checkedBucket(bucket)) })),
+    );
   },
 });
 

@@ -24,7 +24,6 @@ export const putObject: Operation = {
   name: 'PutObject',
   selector: { method: 'PUT', level: 'object' },
   parameters: [],
-  access: 'write',
   body: 'object',
   memory: 'small',
   async run(call) {

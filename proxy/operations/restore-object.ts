@@ -12,10 +12,9 @@ export const restoreObject = passThrough({
   method: 'POST',
   level: 'object',
   subresource: 'restore',
-  access: 'write',
   parameters: ['versionId'],
   document: { root: 'RestoreRequest' },
-  check(_call, { root }) {
+  check(_call, root) {
     const refused = ON_CONTENTS.find((name) => root.child(name) !== undefined);
     if (refused === undefined) return;
     throw new S3Error('NotImplemented', `A restore with ${refused} works on contents, which the backend cannot read.`);

@@ -20,7 +20,7 @@ import type { Call, Operation } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
 import { refuseUnsupportedHeaders } from './request/client-headers.ts';
 import { sourceConditions } from './request/conditions.ts';
-import { authorisedSource, sourceContext } from './request/copy-source.ts';
+import { copySourceOf, sourceContext } from './request/copy-source.ts';
 import { parsePartNumber } from './request/selection.ts';
 import { uploadAddress } from './request/upload-address.ts';
 
@@ -28,7 +28,6 @@ export const uploadPartCopy: Operation = {
   name: 'UploadPartCopy',
   selector: { method: 'PUT', level: 'object', subresources: ['uploadId', 'partNumber'], copySource: true },
   parameters: [],
-  access: 'write',
   isSlow: true,
   body: 'none',
   memory: 'stream',
@@ -36,7 +35,7 @@ export const uploadPartCopy: Operation = {
     const { request } = call;
     refuseUnsupportedHeaders(request);
     const number = parsePartNumber(request.query.get('partNumber') ?? '');
-    const address = authorisedSource(call);
+    const address = copySourceOf(call);
     const record = await requireUpload(call.context, uploadAddress(call));
     const { source, size, chunks } = await retryWhenChanged(() => openSource(call, address));
     const { checksum } = record;

@@ -13,7 +13,6 @@ export const uploadPart: Operation = {
   name: 'UploadPart',
   selector: { method: 'PUT', level: 'object', subresources: ['uploadId', 'partNumber'] },
   parameters: [],
-  access: 'write',
   body: 'object',
   memory: 'small',
   async run(call) {

@@ -1,7 +1,7 @@
 /**
  * Reads the XML that S3 is made of, in one pass over the text: elements, text, CDATA, comments and processing instructions.
- * No document types, no entities but the five predefined and numeric ones, one root; attributes are checked and dropped, and
- * so are the prefixes of namespaces. Listings of 1,000 rows pass through here both ways of a proxy, which general parsers
+ * No document types, no entities but the five predefined and numeric ones, one root. Attributes are checked and dropped, but
+ * for `xsi:type`, which says what an ACL's grantee is; the prefixes of namespaces are dropped. Listings of 1,000 rows pass through here both ways of a proxy, which general parsers
  * spend most of a LIST on.
  */
 import { S3Error } from '../errors.ts';
@@ -13,6 +13,12 @@ const NONE: readonly XmlNode[] = [];
 export class XmlNode {
   #text = '';
   #children: Map<string, XmlNode[]> | undefined;
+  /** The value of an attribute `type` in a namespace. */
+  readonly type: string | undefined;
+
+  constructor(type?: string) {
+    this.type = type;
+  }
 
   /** '' for an element that has elements in it. */
   get text(): string {
@@ -117,14 +123,15 @@ class Reader {
   #takeStartTag(open: number): number {
     const end = this.#end(open, '>', 1);
     const isEmpty = this.#text[end - 2] === '/';
-    const tag = this.#tagName(this.#text.slice(open + 1, end - (isEmpty ? 2 : 1)));
+    const inside = this.#text.slice(open + 1, end - (isEmpty ? 2 : 1));
+    const tag = this.#tagName(inside);
     if (this.#open.length === 0) {
       if (this.#hasRoot) throw malformed();
       this.#hasRoot = true;
     }
     // Whoever walks through the tree does so by recursion.
     if (this.#open.length >= MAX_XML_DEPTH) throw malformed('The document is nested too deeply.');
-    const node = new XmlNode();
+    const node = new XmlNode(inside.length === tag.length ? undefined : typeAmong(inside.slice(tag.length)));
     this.#current.add(this.#localName(tag), node);
     if (isEmpty) return end;
     this.#open.push({ tag, node });
@@ -193,6 +200,13 @@ function checkAttributes(text: string): void {
   if (!ATTRIBUTES.test(text)) throw malformed();
   const names = [...text.matchAll(ATTRIBUTE_NAME)].map(([, name]) => name);
   if (new Set(names).size !== names.length) throw malformed();
+}
+
+const TYPE = /\s[^\s=:]+:type\s*=\s*(?:"([^"]*)"|'([^']*)')/;
+
+function typeAmong(attributes: string): string | undefined {
+  const found = TYPE.exec(attributes);
+  return found === null ? undefined : decodeEntities(found[1] ?? found[2] ?? '');
 }
 
 /** The whole entity, or an ampersand that begins none. */

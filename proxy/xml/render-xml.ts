@@ -60,6 +60,27 @@ export function escapeXml(text: string): string {
   return text.replace(NEEDS_ESCAPE, (c) => NAMED[c] ?? `&#x${c.charCodeAt(0).toString(16)};`);
 }
 
+const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
+
+/**
+ * A document that was read, written anew: whoever reads it next finds what was read here, and nothing that was passed over.
+ * Elements of one name stand together, where the first of them stood.
+ */
+export function writeAnew(root: string, node: XmlNode): string {
+  return `${XML_DECLARATION}<${root} xmlns="${S3_NAMESPACE}"${typeOf(node)}>${contentOf(node)}</${root}>`;
+}
+
+function contentOf(node: XmlNode): string {
+  const names = node.childNames();
+  if (names.length === 0) return escapeXml(node.text);
+  const elements = names.flatMap((name) => node.children(name).map((child) => [name, child] as const));
+  return elements.map(([name, child]) => `<${name}${typeOf(child)}>${contentOf(child)}</${name}>`).join('');
+}
+
+function typeOf({ type }: XmlNode): string {
+  return type === undefined ? '' : ` xmlns:xsi="${XSI}" xsi:type="${escapeXml(type)}"`;
+}
+
 /**
  * Reads one document with the root element `root`.
  * @throws S3Error MalformedXML for anything that is not well formed, has another root, or declares a document type.
@@ -83,13 +104,22 @@ function onlyRoot(found: XmlNode): XmlNode {
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** A document's text. Bytes that are not UTF-8 would be read differently on the other side. @throws S3Error MalformedXML */
+const DECLARED_ENCODING = /^\s*<\?xml\s[^>]*\bencoding\s*=\s*["']?([^"'\s?>]*)/i;
+
+/**
+ * The text of a client's document. One that is not UTF-8, or declares to be something else, may mean another thing to whoever
+ * wrote it than to whoever reads it. @throws S3Error MalformedXML
+ */
 export function xmlText(document: Buffer): string {
+  let text: string;
   try {
-    return decoder.decode(document);
+    text = decoder.decode(document);
   } catch (cause) {
     throw new S3Error('MalformedXML', 'The document is not UTF-8.', { cause });
   }
+  const declared = DECLARED_ENCODING.exec(text)?.[1] ?? 'utf-8';
+  if (declared.toLowerCase() === 'utf-8') return text;
+  throw new S3Error('MalformedXML', 'The document declares an encoding other than UTF-8.');
 }
 
 /** Reads a document whatever its root; the result's only child is the root. @throws S3Error MalformedXML */

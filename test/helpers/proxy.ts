@@ -13,6 +13,7 @@ import { SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
 import { TenantAdmin } from '../../proxy/keyring/admin/tenant-admin.ts';
 import type { Grant } from '../../proxy/keyring/grants.ts';
 import { StateStore } from '../../proxy/keyring/state/state.ts';
+import type { DecisionEvent, RecordEvent, SecurityEvent } from '../../proxy/observe/events.ts';
 import { createLogger } from '../../proxy/observe/log.ts';
 import { probeStorage, startProxy } from '../../proxy/runtime.ts';
 
@@ -30,6 +31,8 @@ export interface TestProxy {
   readonly state: StateStore;
   /** Every line logged so far, parsed. */
   readonly log: Record<string, unknown>[];
+  /** What was decided so far, allowed or refused, oldest first. */
+  readonly decisions: DecisionEvent[];
   createTenant(grants?: readonly Grant[]): Promise<TestTenant>;
   client(tenant: TestTenant, config?: S3ClientConfig): S3Client;
   /** Leaves the backend open. */
@@ -46,6 +49,8 @@ export interface TestProxyOptions {
   readonly sealKeys?: SealKeys;
   readonly now?: () => Date;
   readonly limits?: EdgeLimits;
+  /** Takes every event, in place of `decisions`. */
+  readonly audit?: RecordEvent;
 }
 
 export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
@@ -85,7 +90,9 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
   await storage.state.ensureBucket(AbortSignal.timeout(60_000));
   const now = o.now === undefined ? {} : { now: o.now };
   const limits = o.limits === undefined ? {} : { limits: o.limits };
-  const parts = { config, storage, capabilities, log: logger, ...now, ...limits };
+  const decisions: DecisionEvent[] = [];
+  const audit = (event: SecurityEvent | DecisionEvent) => void ('decision' in event && decisions.push(event));
+  const parts = { config, storage, capabilities, log: logger, audit: o.audit ?? audit, ...now, ...limits };
   const proxy = await startProxy({ ...parts, ops: false });
   const scheme = config.tls === undefined ? 'http' : 'https';
   const endpoint = `${scheme}://127.0.0.1:${proxy.address.port}`;
@@ -98,6 +105,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     sealKeys,
     state: storage.state,
     log,
+    decisions,
     createTenant: (grants = FULL_ACCESS) => admin.create({ grants }),
     client: (tenant, extra = {}) => s3Client(endpoint, tenant, extra),
     close: () => proxy.close(),

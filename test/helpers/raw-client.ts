@@ -380,7 +380,7 @@ export function framed(
 
 /** A browser's upload form, signed: the request to send, whose signature is in its fields. */
 export function signedForm(
-  o: { bucket: string; key: string; content: string; date?: Date },
+  o: { bucket: string; key: string; content: string; date?: Date; fields?: Readonly<Record<string, string>> },
   credentials: SigningCredentials,
 ): { path: string; headers: Header[]; body: Buffer } {
   const request = dated({ method: 'POST', path: '/', ...(o.date === undefined ? {} : { date: o.date }) });
@@ -390,6 +390,7 @@ export function signedForm(
     'x-amz-algorithm': 'AWS4-HMAC-SHA256',
     'x-amz-credential': `${credentials.accessKeyId}/${scope}`,
     'x-amz-date': basicDate(request.date),
+    ...o.fields,
   };
   const conditions = [{ bucket: o.bucket }, ...Object.entries(fields).map(([name, value]) => ({ [name]: value }))];
   const expiration = new Date(request.date.getTime() + 600_000).toISOString();

@@ -1,16 +1,14 @@
 /**
- * From a request's bytes to one operation and a decision about it: decoding, selection that depends on no order, and grants
- * (seen elsewhere: auth by the first route that matches; identity taken from a path parameter).
+ * From a request's bytes to one operation: decoding, and selection that depends on no order (seen elsewhere: auth by the first
+ * route that matches; identity taken from a path parameter).
  */
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { authorise, mayAccess, seesBucket } from '../../proxy/access/authorise.ts';
 import { S3Error } from '../../proxy/errors.ts';
 import { decodePathText, parseRequest, Query, type S3Request } from '../../proxy/http/request.ts';
-import type { Grant } from '../../proxy/keyring/grants.ts';
-import type { Access, Operation } from '../../proxy/operation.ts';
+import type { Operation } from '../../proxy/operation.ts';
 import { OPERATIONS } from '../../proxy/operations/table.ts';
 import { createRouter } from '../../proxy/route.ts';
 
@@ -164,105 +162,5 @@ describe('selection', () => {
       const found = outcome === 'accepted' ? router.find(request('PUT', `/bucket/key?${query}`)).name : outcome;
       expect([query, found]).not.toEqual([query, 'PutObject']);
     }
-  });
-});
-
-describe('grants', () => {
-  const STATE = 'state';
-  const operation = (access: Access): Operation => ({
-    name: 'Test',
-    selector: { method: 'GET', level: 'object' },
-    parameters: [],
-    access,
-    body: 'none',
-    memory: 'small',
-    run: () => Promise.resolve({ status: 200 }),
-  });
-  const allows = (
-    access: Access,
-    grant: Grant,
-    target: { bucket?: string; key?: string; prefix?: string },
-  ): boolean => {
-    const { bucket, key, prefix } = target;
-    return (
-      codeOf(() =>
-        authorise({
-          operation: operation(access),
-          grants: [grant],
-          target: { bucket, key, prefix },
-          stateBucket: STATE,
-        }),
-      ) === 'accepted'
-    );
-  };
-  const grant = (o: Partial<Grant> = {}): Grant => ({ bucket: 'b', prefix: '', access: 'read-write', ...o });
-  const object = { bucket: 'b', key: 'p/k' };
-
-  const table: readonly (readonly [
-    access: Access,
-    grant: Partial<Grant>,
-    target: { bucket?: string; key?: string; prefix?: string },
-    allowed: boolean,
-  ])[] = [
-    ['read', {}, object, true],
-    ['read', { access: 'read-only' }, object, true],
-    ['read', { bucket: '*' }, object, true],
-    ['read', { bucket: 'other' }, object, false],
-    ['read', { bucket: 'B' }, object, false],
-    ['read', { prefix: 'p/' }, object, true],
-    ['read', { prefix: 'p/k' }, object, true],
-    ['read', { prefix: 'p/k2' }, object, false],
-    ['read', { prefix: '/p' }, object, false],
-    ['write', {}, object, true],
-    ['write', { access: 'read-only' }, object, false],
-    ['write', { prefix: 'q/' }, object, false],
-    ['list', {}, { bucket: 'b' }, true],
-    ['list', { prefix: 'p/' }, { bucket: 'b' }, false],
-    ['list', { prefix: 'p/' }, { bucket: 'b', prefix: 'p' }, false],
-    ['list', { prefix: 'p/' }, { bucket: 'b', prefix: 'p/q' }, true],
-    ['bucket-read', { prefix: 'p/' }, { bucket: 'b' }, true],
-    ['bucket-read', { bucket: 'c' }, { bucket: 'b' }, false],
-    ['bucket-write', {}, { bucket: 'b' }, true],
-    ['bucket-write', { prefix: 'p/' }, { bucket: 'b' }, false],
-    ['bucket-write', { access: 'read-only' }, { bucket: 'b' }, false],
-    ['each', { access: 'read-only', prefix: 'x' }, { bucket: 'b' }, true],
-    ['each', { bucket: 'c' }, { bucket: 'b' }, false],
-    ['service', { bucket: 'c' }, {}, true],
-    ['read', { bucket: '*' }, { bucket: STATE, key: 'k' }, false],
-    ['read', { bucket: STATE }, { bucket: STATE, key: 'k' }, false],
-    ['write', { bucket: '*' }, { bucket: 'STATE', key: 'k' }, false],
-    ['list', { bucket: '*' }, { bucket: STATE }, false],
-    ['bucket-write', { bucket: '*' }, { bucket: STATE }, false],
-    ['read', { bucket: '*' }, {}, false],
-  ];
-  test.each(table)('%s with %o on %o: %s', (access, given, target, allowed) => {
-    expect(allows(access, grant(given), target)).toBe(allowed);
-  });
-
-  test('without grants nothing but the service is open', () => {
-    for (const access of ['read', 'write', 'list', 'each', 'bucket-read', 'bucket-write'] as const) {
-      expect(
-        codeOf(() =>
-          authorise({
-            operation: operation(access),
-            grants: [],
-            target: { bucket: 'b', key: 'k', prefix: '' },
-            stateBucket: STATE,
-          }),
-        ),
-      ).toBe('AccessDenied');
-    }
-  });
-
-  test('grants add up, and one of them has to cover all of a request', () => {
-    const grants = [grant({ access: 'read-only' }), grant({ prefix: 'mine/' })];
-    expect(mayAccess(grants, 'write', { bucket: 'b', key: 'mine/a' }, STATE)).toBe(true);
-    expect(mayAccess(grants, 'write', { bucket: 'b', key: 'yours/a' }, STATE)).toBe(false);
-    expect(mayAccess(grants, 'read', { bucket: 'b', key: 'yours/a' }, STATE)).toBe(true);
-    expect([
-      seesBucket(grants, 'b', STATE),
-      seesBucket(grants, 'c', STATE),
-      seesBucket([grant({ bucket: '*' })], STATE, STATE),
-    ]).toEqual([true, false, false]);
   });
 });

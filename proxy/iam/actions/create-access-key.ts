@@ -1,13 +1,12 @@
 /** CreateAccessKey: another API key for the caller's tenant, with the caller's grants. Its secret is in this reply only. */
-import { ownUserName, type QueryAction } from '../action.ts';
+import type { QueryAction } from '../action.ts';
 
 export const createAccessKey: QueryAction = {
   name: 'CreateAccessKey',
   service: 'iam',
   parameters: ['UserName'],
-  changes: true,
   async run(call) {
-    const UserName = ownUserName(call);
+    const { id: UserName } = call.tenant;
     const { keys, accessKey: caller, signature, signal } = call;
     const made = await keys.create({ caller, signature, signal });
     const { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, created: CreateDate } = made;

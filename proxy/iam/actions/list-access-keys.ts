@@ -1,6 +1,6 @@
 /** ListAccessKeys: a handle, the status and the creation date of each key of the caller's tenant. Ids are not stored. */
 import { type KeySlot, keySlots } from '../../keyring/slots/slot-types.ts';
-import { ownUserName, type QueryAction, type QueryCall } from '../action.ts';
+import type { QueryAction, QueryCall } from '../action.ts';
 import { QueryError } from '../errors.ts';
 import { handleOf } from '../key-handle.ts';
 
@@ -12,7 +12,7 @@ export const listAccessKeys: QueryAction = {
   service: 'iam',
   parameters: ['UserName', 'Marker', 'MaxItems'],
   async run(call) {
-    const UserName = ownUserName(call);
+    const { id: UserName } = call.tenant;
     const keyring = await call.keys.keyring({ caller: call.accessKey, signal: call.signal });
     const { page, next } = pageOf(keySlots(keyring), call);
     const member = page.map(({ id, status, created }) => ({

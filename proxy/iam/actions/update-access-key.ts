@@ -1,6 +1,6 @@
 /** UpdateAccessKey: takes a key out of use without removing it, or puts it back. */
 import type { OperatorTerms } from '../../keyring/slots/slot-terms.ts';
-import { ownUserName, type QueryAction, required } from '../action.ts';
+import { type QueryAction, required } from '../action.ts';
 import { QueryError } from '../errors.ts';
 import { ownSlot } from '../own-slot.ts';
 
@@ -10,14 +10,12 @@ export const updateAccessKey: QueryAction = {
   name: 'UpdateAccessKey',
   service: 'iam',
   parameters: ['UserName', 'AccessKeyId', 'Status'],
-  changes: true,
   async run(call) {
-    ownUserName(call);
     const named = required(call, 'Status');
     const status = Object.hasOwn(STATUS, named) ? STATUS[named] : undefined;
     if (status === undefined) throw new QueryError('InvalidParameterValue', 'Status is Active or Inactive.');
     const slot = await ownSlot(call);
-    await call.keys.setStatus({ caller: call.accessKey, slot, status, signal: call.signal });
+    await call.keys.setStatus({ caller: call.accessKey, slot, status, gate: call.gate, signal: call.signal });
     return undefined;
   },
 };

@@ -84,6 +84,12 @@ export function isUsable(slot: OperatorTerms, key: AccessKey, now: Date): boolea
   return slot.accessKeyId === 'registered' && slot.registeredIds.includes(key.registeredId);
 }
 
+/** Whether a key works at least until the other stops working by itself. */
+export function livesAsLong(own: Pick<OperatorTerms, 'expires'>, other: Pick<OperatorTerms, 'expires'>): boolean {
+  if (own.expires === null) return true;
+  return other.expires !== null && Date.parse(other.expires) <= Date.parse(own.expires);
+}
+
 /** Whether the API key stands in the state, sealed under the seal key. */
 export function isServerManaged({ accessKeyId }: Pick<OperatorTerms, 'accessKeyId'>): boolean {
   return accessKeyId === 'registered';

@@ -2,7 +2,6 @@
  * The source that a copy names. Clients send `x-amz-copy-source` percent-encoded, with or without a leading slash, whole or in
  * pieces, and '+' for a space; the version follows an unencoded `?versionId=` (S3 API reference, CopyObject).
  */
-import { mayAccess } from '../../access/authorise.ts';
 import { S3Error } from '../../errors.ts';
 import { checkedBucket, decodePathText } from '../../http/request.ts';
 import { type StoreContext, storeContext } from '../../object/context.ts';
@@ -24,23 +23,9 @@ export function parseCopySource(header: string): ObjectAddress {
   return { ...address, versionId };
 }
 
-/**
- * The source that a copy names, once the caller is allowed to read it. For every operation with a copy source.
- * @throws S3Error InvalidArgument, AccessDenied
- */
-export function authorisedSource(call: Call): ObjectAddress {
-  const source = parseCopySource(call.request.header('x-amz-copy-source') ?? '');
-  const { tenant, services } = call;
-  if (mayAccess(tenant.grants, 'read', source, services.stateBucket)) return source;
-  services.emit({
-    kind: 'access-denied',
-    detail: 'the grants of the access key do not cover the source of a copy',
-    tenant: tenant.id,
-    requestId: call.request.id,
-    bucket: source.bucket,
-    key: source.key,
-  });
-  throw new S3Error('AccessDenied');
+/** The source that a copy names. Whether the caller may read it was decided before the operation runs (access/demands.ts). */
+export function copySourceOf({ request }: Call): ObjectAddress {
+  return parseCopySource(request.header('x-amz-copy-source') ?? '');
 }
 
 /** For requests about the source: the owner that the client expects of its bucket is named by another header. */

@@ -199,13 +199,13 @@ test('what a request reserves grows with what it says it will send', () => {
 });
 
 test('an operation that answers with a stream has to say that it holds one', () => {
-  const { name, selector, parameters, access, body } = getObject;
+  const { name, selector, parameters, body } = getObject;
   const answer = async () => ({ status: 200, body: { length: 0, chunks: (async function* () {})() } });
   // @ts-expect-error a stream from an operation that reserves none
-  const silent: Operation = { name, selector, parameters, access, body, memory: 'small', run: answer };
+  const silent: Operation = { name, selector, parameters, body, memory: 'small', run: answer };
   // @ts-expect-error nothing said of memory
-  const unsaid: Operation = { name, selector, parameters, access, body, run: answer };
-  const said: Operation = { name, selector, parameters, access, body, memory: 'stream', run: answer };
+  const unsaid: Operation = { name, selector, parameters, body, run: answer };
+  const said: Operation = { name, selector, parameters, body, memory: 'stream', run: answer };
   expect([silent, unsaid, said].map((operation) => operation.memory)).toEqual(['small', undefined, 'stream']);
 });
 

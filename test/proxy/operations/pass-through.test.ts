@@ -223,12 +223,41 @@ describe('logging', () => {
   });
 
   it.each([
-    '<TargetBucket>seal<!-- -->gate-state</TargetBucket>',
-    '<TargetBucket><![CDATA[sealgate-state]]></TargetBucket>',
-  ])('into a bucket spelt in pieces is refused: %s', async (target) => {
+    ['<TargetBucket>seal<!-- -->gate-state</TargetBucket>', 'AccessDenied'],
+    ['<TargetBucket><![CDATA[sealgate-state]]></TargetBucket>', 'AccessDenied'],
+    ['<TargetBucket>seal<?x?>gate-state</TargetBucket>', 'AccessDenied'],
+    ['<TargetBucket>sealgate&#45;state</TargetBucket>', 'AccessDenied'],
+    // Text beside an element reads as nothing here, and as the bucket's name elsewhere.
+    ['<TargetBucket>sealgate-state<x/></TargetBucket>', 'InvalidBucketName'],
+    ['<TargetBucket>sealgate-state<TargetBucket/></TargetBucket>', 'InvalidBucketName'],
+  ])('into a bucket spelt in pieces is refused: %s', async (target, code) => {
     answerWith({ status: 200, body: '' });
     const reply = await send(logging(target));
-    expect([reply.status, reply.code]).toEqual([400, 'MalformedXML']);
+    expect(reply.code).toBe(code);
+    expect(seen).toEqual([]);
+  });
+
+  it('is sent on as it was understood, without what was passed over', async () => {
+    answerWith({ status: 200, body: '' });
+    const half = bench.bucket.slice(0, 5);
+    const pieces = `<x:TargetBucket a="b">${half}<!-- c --><![CDATA[${bench.bucket.slice(5)}]]></x:TargetBucket>text`;
+    const sent = `<?xml version="1.0" encoding="utf-8"?><!-- d -->${logging(pieces)}<?p i?>`;
+    expect((await send(sent)).status).toBe(200);
+    const [document] = seen.map(({ body }) => body.toString());
+    expect(document).toBe(
+      `<?xml version="1.0" encoding="UTF-8"?>\n<BucketLoggingStatus xmlns="http://s3.amazonaws.com/doc/2006-03-01/">` +
+        `<LoggingEnabled><TargetBucket>${bench.bucket}</TargetBucket><TargetPrefix>p</TargetPrefix></LoggingEnabled></BucketLoggingStatus>`,
+    );
+  });
+
+  it.each(['UTF-7', 'utf-16', 'UTF-16LE', 'ISO-8859-1', ''])('declared as %s is refused', async (encoding) => {
+    answerWith({ status: 200, body: '' });
+    const target = '<TargetBucket>+AHMAZQBhAGwAZwBhAHQAZQAt-state</TargetBucket>';
+    for (const quote of ['"', "'"]) {
+      const declaration = `<?xml version="1.0" encoding=${quote}${encoding}${quote}?>`;
+      const reply = await send(declaration + logging(target));
+      expect([reply.status, reply.code]).toEqual([400, 'MalformedXML']);
+    }
     expect(seen).toEqual([]);
   });
 
@@ -237,6 +266,20 @@ describe('logging', () => {
     expect((await send(logging(`<TargetBucket>${bench.bucket}</TargetBucket>`))).status).toBe(200);
     expect((await send('<BucketLoggingStatus/>')).status).toBe(200);
     expect(seen).toHaveLength(2);
+  });
+});
+
+describe('access control lists', () => {
+  it.each(['xsi', 'other'])('keep what a grantee is, under the prefix %s', async (prefix) => {
+    answerWith({ status: 200, body: '' });
+    const grantee = `<Grantee xmlns:${prefix}="http://www.w3.org/2001/XMLSchema-instance" ${prefix}:type="Group"><URI>u</URI></Grantee>`;
+    const body = `<AccessControlPolicy><AccessControlList><Grant>${grantee}<Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>`;
+    const reply = await bench.send({ method: 'PUT', path: `/${bench.bucket}`, query: 'acl=', body });
+    expect(reply.status).toBe(200);
+    const [document] = seen.map((one) => one.body.toString());
+    expect(document).toContain(
+      '<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group"><URI>u</URI></Grantee>',
+    );
   });
 });
 

@@ -103,7 +103,8 @@ test('no command about keys lists, changes or revokes it', async () => {
 
 test('no call of the IAM API lists, changes or removes it', async () => {
   const own = new OwnKeys(harness.deps);
-  const o = { caller: caller(), slot: ID, signal };
+  const gate = { decide: () => Promise.reject(new Error('a permission was asked for what is no key')) };
+  const o = { caller: caller(), slot: ID, gate, signal };
   const calls = [own.lastUse(o), own.setStatus({ ...o, status: 'inactive' }), own.remove(o)];
   for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'NoSuchEntity' });
   expect(keySlots(await own.keyring(o))).toHaveLength(2);

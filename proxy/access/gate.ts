@@ -1,0 +1,109 @@
+/**
+ * What one request asks of decide.ts, and the one place from which decisions about requests are made: each is followed by
+ * exactly one event, allowed or refused. The event is awaited before anything is done, so that whoever keeps events can hold
+ * an action back until its event is safe.
+ */
+import { S3Error } from '../errors.ts';
+import type { RecordEvent } from '../observe/events.ts';
+import { type Action, isReadOnly } from './actions.ts';
+import { type Context, type ContextValues, contextOf } from './context.ts';
+import { type Decision, type Demand, decide, type Principal } from './decide.ts';
+import { couldReach } from './reach.ts';
+import { bucketResource, type Resource } from './resource.ts';
+
+export class Gate {
+  readonly #principal: Principal;
+  readonly #requestId: string;
+  readonly #eventName: string;
+  readonly #values: ContextValues;
+  readonly #context: Context;
+  readonly #record: RecordEvent;
+
+  constructor(o: {
+    principal: Principal;
+    requestId: string;
+    /** S3's, IAM's or STS's name of the operation. */
+    eventName: string;
+    context: ContextValues;
+    record: RecordEvent;
+  }) {
+    this.#principal = o.principal;
+    this.#requestId = o.requestId;
+    this.#eventName = o.eventName;
+    const { tenant } = o.principal;
+    this.#values = { ...o.context, 'aws:username': () => tenant };
+    this.#context = contextOf(this.#values);
+    this.#record = o.record;
+  }
+
+  /** Decides and records. `more`: what is known of this demand alone. */
+  async decide(demand: Demand, more?: ContextValues): Promise<Decision> {
+    const context = more === undefined ? this.#context : contextOf({ ...this.#values, ...more });
+    const decision = decide(this.#principal, demand.action, demand.resource, context);
+    await this.#note(demand, decision);
+    return decision;
+  }
+
+  /** All of them must be allowed; the first that is not ends it. @throws S3Error AccessDenied */
+  async require(demands: readonly Demand[]): Promise<void> {
+    const refused = await this.#firstRefused(demands);
+    if (refused !== undefined) throw refusal(refused.action);
+  }
+
+  /** As `require`, for what may be refused beside others. */
+  async allows(demands: readonly Demand[]): Promise<boolean> {
+    return (await this.#firstRefused(demands)) === undefined;
+  }
+
+  /** Before a body names objects: whether the caller could reach anything in the bucket. @throws S3Error AccessDenied */
+  async requireReach(action: Action, bucket: string): Promise<void> {
+    if (this.couldReach(bucket)) return;
+    const demand = { action, resource: bucketResource(bucket) };
+    const { effect, statement } = decide(this.#principal, action, demand.resource, this.#context);
+    await this.refuse(demand, effect === 'deny' ? statement : 'reach/none');
+    throw refusal(action);
+  }
+
+  /** No decision: what ListBuckets shows. */
+  couldReach(bucket: string): boolean {
+    return couldReach(this.#principal, bucket);
+  }
+
+  /** Records a refusal that was decided by something else than the principal's policies, which `statement` names. */
+  async refuse(demand: Demand, statement: string): Promise<void> {
+    await this.#note(demand, { effect: 'deny', statement });
+  }
+
+  async #firstRefused(demands: readonly Demand[]): Promise<Demand | undefined> {
+    for (const demand of demands) if ((await this.decide(demand)).effect === 'deny') return demand;
+    return undefined;
+  }
+
+  async #note({ action, resource }: Demand, { effect, statement }: Decision): Promise<void> {
+    const { tenant, slot, accessKey } = this.#principal;
+    await this.#record({
+      kind: effect === 'allow' ? 'access-allowed' : 'access-denied',
+      detail: effect === 'allow' ? 'allowed' : 'the policies of the access key do not allow the request',
+      tenant,
+      slot,
+      accessKey,
+      requestId: this.#requestId,
+      eventName: this.#eventName,
+      action,
+      decision: effect,
+      statement,
+      resource: resource.arn,
+      readOnly: isReadOnly(action),
+      ...named(resource),
+    });
+  }
+}
+
+function named({ bucket, key }: Resource): { bucket?: string; key?: string } {
+  return { ...(bucket === undefined ? {} : { bucket }), ...(key === undefined ? {} : { key }) };
+}
+
+function refusal(action: Action): S3Error {
+  if (action !== 's3:BypassGovernanceRetention') return new S3Error('AccessDenied');
+  return new S3Error('AccessDenied', 'Overriding an object lock needs a read-write grant on the whole bucket.');
+}

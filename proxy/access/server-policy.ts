@@ -1,0 +1,30 @@
+/**
+ * The server's own rules, which limit every caller whatever its slot says: nobody reaches the state bucket, and keys are
+ * changed over IAM's API only where that is switched on and safe.
+ */
+import { ACTION_GROUPS, ACTIONS } from './actions.ts';
+import { EVERYTHING, WholeBucketPattern } from './patterns.ts';
+import { Policy, type ResourcePattern, type Statement } from './policy.ts';
+
+/** Sids of the refusals, for whoever has to put them into words. */
+export const SELF_SERVICE_OFF = 'self-service-off';
+export const NO_CONDITIONAL_WRITES = 'no-conditional-writes';
+
+export function serverPolicy(o: {
+  stateBucket: string;
+  /** Whether keys may be changed over IAM's API. */
+  selfService: boolean;
+  /** Without compare-and-swap two changes at once would lose one, and with it the key that was just handed out. */
+  conditionalWrites: boolean;
+}): Policy {
+  return new Policy('server', [
+    { sid: 'everything', effect: 'allow', actions: new Set(ACTIONS), resources: [EVERYTHING], conditions: [] },
+    deny('state-bucket', ACTIONS, new WholeBucketPattern(o.stateBucket)),
+    ...(o.selfService ? [] : [deny(SELF_SERVICE_OFF, ACTION_GROUPS.ownUserWrite, EVERYTHING)]),
+    ...(o.conditionalWrites ? [] : [deny(NO_CONDITIONAL_WRITES, ACTION_GROUPS.ownUserWrite, EVERYTHING)]),
+  ]);
+}
+
+function deny(sid: string, actions: readonly (typeof ACTIONS)[number][], resource: ResourcePattern): Statement {
+  return { sid, effect: 'deny', actions: new Set(actions), resources: [resource], conditions: [] };
+}
