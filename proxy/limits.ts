@@ -117,8 +117,6 @@ export const HEAD_TIMEOUT_MS = 30_000;
 export const IDLE_TIMEOUT_MS = 120_000;
 /** Milliseconds for which what follows a refusal is still read and ignored, so that its sender sees the refusal and not a reset. */
 export const UNREAD_BODY_LINGER_MS = 5_000;
-/** Milliseconds to finish requests under way at shutdown. */
-export const DRAIN_TIMEOUT_MS = 25_000;
 /** Open client connections per process. */
 export const MAX_CONNECTIONS = 4096;
 /** Milliseconds without a byte from the backend, and for a connection to it. */

@@ -17,6 +17,7 @@ import type { Connection } from './http/connection.ts';
 import { lateReply } from './http/late-reply.ts';
 import { watchBody, watchReply } from './http/least-rate.ts';
 import { cutAfter } from './http/longest-write.ts';
+import { ownCutOf } from './http/own-cuts.ts';
 import { errorReply, type Reply, sendReply, sendWhole } from './http/reply.ts';
 import { parseRequest, type S3Request } from './http/request.ts';
 import { createRequestId } from './http/request-id.ts';
@@ -75,7 +76,7 @@ export async function handleRequest(
     const forPages = await crossOriginHeaders(pipeline.services.cors, progress.request);
     progress.form?.close();
     body.settle();
-    if (!signal.aborted) noteFailure(pipeline, progress, error);
+    if (!signal.aborted && ownCutOf(outgoing) === undefined) noteFailure(pipeline, progress, error);
     reportBodySignature(pipeline, progress, error);
     sendFailure(incoming, outgoing, progress, { error: asS3Error(error), headers: forPages });
   }
@@ -262,9 +263,11 @@ function record(pipeline: Pipeline, outgoing: ServerResponse, progress: Progress
   const { request, caller, operation } = progress;
   const seconds = Number(process.hrtime.bigint() - progress.started) / 1e9;
   const name = operation?.name ?? 'none';
-  // The client went away before any reply: 499, as nginx calls it. That is no error of ours.
-  const status = outgoing.headersSent ? outgoing.statusCode : 499;
-  const refusal = failure === undefined || status === 499 ? progress.refused : asS3Error(failure);
+  const cutBy = ownCutOf(outgoing);
+  // The client went away before any reply: 499, as nginx calls it. That is no error of ours, but what we cut ourselves is.
+  const status = outgoing.headersSent ? outgoing.statusCode : cutBy === undefined ? 499 : 503;
+  const refusal =
+    failure === undefined || status === 499 || cutBy !== undefined ? progress.refused : asS3Error(failure);
   pipeline.metrics.request({ operation: name, status, seconds });
   pipeline.log.info(
     {
@@ -276,6 +279,7 @@ function record(pipeline: Pipeline, outgoing: ServerResponse, progress: Progress
       status,
       code: refusal?.code,
       cut: outgoing.headersSent && !outgoing.writableFinished && outgoing.destroyed,
+      cutBy,
       tenant: caller?.tenant.id,
       accessKey: caller?.accessKey.fingerprint,
       ms: Math.round(seconds * 1e5) / 100,

@@ -26,3 +26,10 @@ export const WORKER_RESTART_MS = 1_000;
 export const MAX_WORKERS = 256;
 export const AUTO_WORKERS = 4;
 export const WORKER_MEMORY_BYTES = 256 * 2 ** 20;
+/** Milliseconds for which connections are still taken after a stop was asked for, and then to finish requests under way. */
+export const DRAIN_DELAY_MS = 5_000;
+export const DRAIN_TIMEOUT_MS = 25_000;
+/** Milliseconds that each of the two may be set to. */
+export const MAX_DRAIN_MS = 3_600_000;
+/** Milliseconds between two looks at the files that settings name. */
+export const FILES_CHECK_MS = 10_000;

@@ -5,7 +5,7 @@ import type { Backend } from './backend/backend.ts';
 import { openLocalBackend } from './backend/local/local.ts';
 import { type Capabilities, probeCapabilities } from './backend/probe.ts';
 import { openS3Backend } from './backend/s3/s3.ts';
-import type { Config } from './config/config.ts';
+import type { BackendConfig, Config } from './config/config.ts';
 import { ConfigError, type Variable } from './config/settings.ts';
 import { CorsConfigurations } from './cors/configurations.ts';
 import type { ConnectionLoad } from './http/connections.ts';
@@ -35,24 +35,36 @@ import { NotReady, opsApp, startOpsServer } from './observe/ops-server.ts';
 import { OPERATIONS } from './operations/table.ts';
 import type { Pipeline } from './pipeline-parts.ts';
 import { createRouter } from './route.ts';
+import type { ReloadTarget } from './running/reload.ts';
 import { PROBE_TIMEOUT_MS, READINESS_TIMEOUT_MS } from './running-limits.ts';
 
 /** The store and the state in it: enough for the command line. */
 export interface Storage {
   readonly backend: Backend;
   readonly state: StateStore;
+  /** The store's requests are signed with these from the next one on; absent where none are signed. */
+  readonly useCredentials?: (backend: BackendConfig) => void;
 }
 
 export async function openStorage(config: Pick<Config, 'backend' | 'region' | 'state'>): Promise<Storage> {
   const backend = await openBackend(config);
-  return { backend, state: new StateStore({ backend, ...config.state, region: config.region }) };
+  const state = new StateStore({ backend, ...config.state, region: config.region });
+  return { backend, state, useCredentials: (next) => backend.useCredentials?.(next) };
 }
 
 /** The store alone, for commands that may do without state. */
-export async function openBackend(config: Pick<Config, 'backend' | 'region'>): Promise<Backend> {
-  if (config.backend.kind === 'local') return openLocalBackend({ directory: config.backend.directory });
+export async function openBackend(
+  config: Pick<Config, 'backend' | 'region'>,
+): Promise<Backend & Pick<Storage, 'useCredentials'>> {
+  if (config.backend.kind === 'local') return openLocalBackend(config.backend);
   const { endpoint, accessKeyId, secretAccessKey, pathStyle } = config.backend;
-  return openS3Backend({ endpoint, accessKeyId, secretAccessKey, region: config.region, pathStyle });
+  const backend = openS3Backend({ endpoint, accessKeyId, secretAccessKey, region: config.region, pathStyle });
+  return {
+    ...backend,
+    useCredentials: (next) => {
+      if (next.kind === 's3') backend.useCredentials(next);
+    },
+  };
 }
 
 /** What the backend can do, tried out in the state bucket, which is made if it is missing. */
@@ -66,7 +78,16 @@ export async function probeStorage(storage: Storage, config: Pick<Config, 'state
 export interface RunningProxy {
   readonly address: ListenAddress;
   readonly connections: ConnectionLoad;
+  /** Of the operator's port; absent where another process answers it. */
+  readonly opsAddress: ListenAddress | undefined;
+  /** Requests under way. */
+  openReplies(): number;
+  /** Says everywhere that clients are to go elsewhere, and still serves them. */
+  drain(): void;
+  /** Takes no more connections, lets requests under way finish within the configured time, and closes the operator's port last. */
   close(): Promise<void>;
+  /** What takes new values of settings while it runs. */
+  readonly reloads: ReloadTarget;
 }
 
 export async function startProxy(o: {
@@ -98,10 +119,24 @@ export async function startProxy(o: {
   return {
     address: server.address,
     connections: server.connections,
+    opsAddress: ops?.address,
+    openReplies: () => server.openReplies(),
+    drain() {
+      ops?.drain();
+      server.drain();
+    },
     async close() {
-      await Promise.all([server.close(), ops?.close()]);
+      ops?.drain();
+      await server.close(config.drainTimeoutMs);
       await pipeline.uses?.close();
       await storage.backend.close();
+      await ops?.close();
+    },
+    reloads: {
+      sealKeys: config.sealKeys,
+      renewCertificate: (pair) => server.renewCertificate(pair),
+      useCredentials: storage.useCredentials,
+      resizeMemory: (bytes) => memory.resize(bytes ?? defaultMemoryBytes(config.workers)),
     },
   };
 }
@@ -195,16 +230,19 @@ function createPipeline(o: {
   };
 }
 
-export function startOps(o: {
+/** The operator's port, which says from `drain` on that the server is not ready. */
+export async function startOps(o: {
   config: Pick<Config, 'opsListen' | 'state'>;
   storage: Storage;
   metrics: MetricsText;
   /** Whether the S3 listener has all its connections in use. */
   isFull: () => boolean;
-}): Promise<RunningServer> {
+}): Promise<RunningServer & { drain(): void }> {
   const { config, storage, metrics } = o;
+  let isDraining = false;
   const readiness = {
     async check() {
+      if (isDraining) throw new NotReady('the server is stopping');
       if (o.isFull()) throw new NotReady('all connections are in use');
       const signal = AbortSignal.timeout(READINESS_TIMEOUT_MS);
       const response = await storage.backend.send({ method: 'HEAD', bucket: config.state.bucket, signal });
@@ -212,9 +250,15 @@ export function startOps(o: {
       if (response.status !== 200) throw new Error(`the state bucket answers ${response.status}`);
     },
   };
-  return listening('SEALGATE_OPS_LISTEN', config.opsListen, () =>
+  const server = await listening('SEALGATE_OPS_LISTEN', config.opsListen, () =>
     startOpsServer(opsApp({ metrics, readiness }), config.opsListen),
   );
+  return {
+    ...server,
+    drain() {
+      isDraining = true;
+    },
+  };
 }
 
 const LISTEN_FAILURES: Readonly<Record<string, string>> = {

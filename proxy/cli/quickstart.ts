@@ -3,7 +3,7 @@
  * ./sealgate-data, and keeps the credentials there, beside the data they open: fit for trying out, and said so.
  */
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { ensureBucket } from '../backend/ensure-bucket.ts';
@@ -23,13 +23,13 @@ import { serveAlone } from './serve.ts';
 const DIRECTORY = 'sealgate-data';
 const BUCKET = 'demo';
 
-const Credentials = z.object({
-  endpoint: z.string(),
-  accessKeyId: z.string(),
-  secretAccessKey: z.string(),
-  bucket: z.string(),
-});
+const Credentials = z.object({ accessKeyId: z.string(), secretAccessKey: z.string(), bucket: z.string() });
 type Credentials = z.infer<typeof Credentials>;
+
+/** Whoever waits for this file finds an endpoint in it that answers. */
+const CREDENTIALS = join(DIRECTORY, 'credentials.json');
+/** The key of a tenant that was made by a run that does not listen yet. */
+const NEW_CREDENTIALS = join(DIRECTORY, 'credentials.new.json');
 
 /** Settings of the quickstart's own data. @throws ConfigError when there are none here */
 export function quickstartSettings(): Settings {
@@ -51,25 +51,39 @@ function defaults(): Settings {
 }
 
 export async function quickstart(environment: NodeJS.ProcessEnv): Promise<number> {
+  const read = () => withDefaults(readSettings(environment));
   const given = readSettings(environment);
   await mkdir(DIRECTORY, { recursive: true, mode: 0o700 });
   await chmod(DIRECTORY, 0o700);
-  const own = defaults();
-  const { SEALGATE_SEAL_KEYS_FILE: sealKeysFile, ...others } = own;
-  const settings = given['SEALGATE_SEAL_KEYS'] === undefined ? { ...own, ...given } : { ...others, ...given };
-  if (settings['SEALGATE_SEAL_KEYS_FILE'] === sealKeysFile && sealKeysFile !== undefined)
+  const settings = read();
+  const sealKeysFile = settings['SEALGATE_SEAL_KEYS_FILE'];
+  if (sealKeysFile !== undefined && sealKeysFile === defaults()['SEALGATE_SEAL_KEYS_FILE'])
     await makeSealKeys(sealKeysFile);
-  if (settings['SEALGATE_WORKERS'] !== undefined && settings['SEALGATE_WORKERS'] !== '1') {
+  if (given['SEALGATE_WORKERS'] !== undefined && given['SEALGATE_WORKERS'] !== '1') {
     throw new ConfigError('SEALGATE_WORKERS', 'is for `sealgate serve`; the quickstart runs one process');
   }
-  const config = parseConfig({ SEALGATE_LOG_LEVEL: 'warn', ...settings });
+  const config = parseConfig(settings);
   const { credentials, inForce } = await ensureTenant(config);
   const log = createLogger({ level: config.logLevel });
-  return serveAlone(config, log, async (endpoint) => {
-    const current = { ...credentials, endpoint };
-    await writeSecret(join(DIRECTORY, 'credentials.json'), `${JSON.stringify(current, null, 2)}\n`);
+  return serveAlone({ read, log }, async (endpoint) => {
+    const current = { endpoint, ...credentials };
+    await keepCredentials(current);
     process.stdout.write(inForce ? banner(current) : bannerWithoutKey(endpoint));
   });
+}
+
+/** What is given counts; where it is silent, the quickstart's own data. Somebody at a terminal stops it, and need not wait. */
+function withDefaults(given: Settings): Settings {
+  const { SEALGATE_SEAL_KEYS_FILE: sealKeysFile, ...own } = defaults();
+  const sealKeys = given['SEALGATE_SEAL_KEYS'] === undefined ? { SEALGATE_SEAL_KEYS_FILE: sealKeysFile } : {};
+  return {
+    SEALGATE_LOG_LEVEL: 'warn',
+    SEALGATE_WORKERS: '1',
+    SEALGATE_DRAIN_DELAY: '0',
+    ...own,
+    ...sealKeys,
+    ...given,
+  };
 }
 
 async function makeSealKeys(path: string): Promise<void> {
@@ -92,8 +106,8 @@ async function ensureTenant(config: Config): Promise<{ credentials: Credentials;
     const admin = new TenantAdmin({ ...deps, escrowPublicKey });
     const grants = [{ bucket: '*', prefix: '', access: 'read-write' as const }];
     const { accessKeyId, secretAccessKey } = await admin.create({ grants, label: 'quickstart' });
-    const credentials = { endpoint: '', accessKeyId, secretAccessKey, bucket: BUCKET };
-    await writeSecret(join(DIRECTORY, 'credentials.json'), `${JSON.stringify(credentials, null, 2)}\n`);
+    const credentials = { accessKeyId, secretAccessKey, bucket: BUCKET };
+    await writeSecret(NEW_CREDENTIALS, asJson(credentials));
     return { credentials, inForce: true };
   } finally {
     await storage.backend.close();
@@ -112,13 +126,25 @@ async function opens(deps: KeyringDeps, { accessKeyId }: Credentials, signal: Ab
 }
 
 async function readCredentials(): Promise<Credentials | undefined> {
-  const path = join(DIRECTORY, 'credentials.json');
-  if (!existsSync(path)) return undefined;
+  const path = [CREDENTIALS, NEW_CREDENTIALS].find((candidate) => existsSync(candidate));
+  if (path === undefined) return undefined;
   try {
     return Credentials.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch {
     throw new Error(`${path} cannot be read. Restore it: it holds the only key to the data under ./${DIRECTORY}.`);
   }
+}
+
+/** To be called when the endpoint answers. */
+async function keepCredentials(current: Credentials & { readonly endpoint: string }): Promise<void> {
+  const content = asJson(current);
+  const isThere = existsSync(CREDENTIALS) && (await readFile(CREDENTIALS, 'utf8')) === content;
+  if (!isThere) await writeSecret(CREDENTIALS, content);
+  await rm(NEW_CREDENTIALS, { force: true });
+}
+
+function asJson(credentials: Credentials): string {
+  return `${JSON.stringify(credentials, null, 2)}\n`;
 }
 
 /** Written aside and renamed, so that a crash leaves the old file or the new one. */
@@ -134,12 +160,12 @@ function bannerWithoutKey(endpoint: string): string {
   return `
 Sealgate is serving S3 at ${endpoint}
 
-The key in ${resolve(DIRECTORY, 'credentials.json')} is in force no longer: it was rotated, revoked, or has
+The key in ${resolve(CREDENTIALS)} is in force no longer: it was rotated, revoked, or has
 expired, or its tenant was deleted. Use the one that took its place; 'npx sealgate tenant list' shows the tenants, 'npx sealgate key list TENANT' their keys.
 `;
 }
 
-function banner(credentials: Credentials): string {
+function banner(credentials: Credentials & { readonly endpoint: string }): string {
   const { endpoint, accessKeyId, secretAccessKey, bucket } = credentials;
   return `
 Sealgate is serving S3 at ${endpoint}
@@ -152,7 +178,7 @@ Try it:
 
   AWS_ACCESS_KEY_ID=${accessKeyId} AWS_SECRET_ACCESS_KEY=${secretAccessKey} AWS_DEFAULT_REGION=us-east-1 aws --endpoint-url ${endpoint} s3 cp README.md s3://${bucket}/
 
-The same credentials are kept in ${resolve(DIRECTORY, 'credentials.json')} (mode 0600), beside the data
+The same credentials are kept in ${resolve(CREDENTIALS)} (mode 0600), beside the data
 and the seal key: good for trying it out, not for production. See README.md, "Trust".
 `;
 }

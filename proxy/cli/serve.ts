@@ -2,35 +2,53 @@
 import cluster, { type Worker } from 'node:cluster';
 import { type Capabilities, describeCapabilities } from '../backend/probe.ts';
 import { type Config, parseConfig } from '../config/config.ts';
-import { readSettings } from '../config/settings.ts';
+import { readSettings, type Settings } from '../config/settings.ts';
+import type { ListenAddress } from '../http/listen-address.ts';
 import { relayKeyringChanges } from '../keyring/worker-changes.ts';
 import { anyWorkerFull } from '../observe/full-listener.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { workersMetrics } from '../observe/metrics.ts';
-import { WORKER_RESTART_MS } from '../running-limits.ts';
+import { watchFiles } from '../running/file-changes.ts';
+import { Reload } from '../running/reload.ts';
+import { drainDelay, stopSignal } from '../running/stop-signal.ts';
+import { orderWorker, orderWorkers, prepareOrders, receiveOrders } from '../running/worker-orders.ts';
+import { FILES_CHECK_MS, WORKER_RESTART_MS } from '../running-limits.ts';
 import { openStorage, type Storage, startOps, startProxy } from '../runtime.ts';
 import { inWords, StartRefused, type Tell } from '../startup/finding.ts';
 import { checkStorage } from '../startup/run-checks.ts';
 import { waitForStore } from './wait-for-store.ts';
 
 export async function serve(environment: NodeJS.ProcessEnv): Promise<number> {
-  const config = parseConfig(readSettings(environment));
+  const read = () => readSettings(environment);
+  const settings = read();
+  const config = parseConfig(settings);
   const log = createLogger({ level: config.logLevel });
-  if (!cluster.isPrimary) return serveAsWorker(config, log);
+  if (!cluster.isPrimary) return serveAsWorker({ settings, config, read, log });
   const ready = await openChecked(config, log);
+  if (config.workers > 1 && ready.capabilities.conditionalPutIfMatch) {
+    return serveWithWorkers({ settings, config, read, log }, ready);
+  }
   // Without compare-and-swap one process is all that there may be; it has the memory of all of them.
-  const alone = parseConfig({ ...readSettings(environment), SEALGATE_WORKERS: '1' });
-  const isShared = config.workers > 1 && ready.capabilities.conditionalPutIfMatch;
-  return isShared ? serveWithWorkers(config, ready, log) : serveReady(alone, ready, log);
+  const alone = () => ({ ...read(), SEALGATE_WORKERS: '1' });
+  return serveReady({ settings: alone(), config: parseConfig(alone()), read: alone, log }, ready);
 }
 
-/** One process, until SIGTERM or SIGINT. */
+/** One process, until SIGTERM or SIGINT. `read` gives the settings as they are now. */
 export async function serveAlone(
-  config: Config,
-  log: Logger,
+  o: { readonly read: () => Settings; readonly log: Logger },
   onReady?: (address: string) => Promise<void>,
 ): Promise<number> {
-  return serveReady(config, await openChecked(config, log), log, onReady);
+  const settings = o.read();
+  const config = parseConfig(settings);
+  return serveReady({ ...o, settings, config }, await openChecked(config, o.log), onReady);
+}
+
+/** What a process serves by. */
+interface Serving {
+  readonly settings: Settings;
+  readonly config: Config;
+  readonly read: () => Settings;
+  readonly log: Logger;
 }
 
 interface Ready {
@@ -66,28 +84,56 @@ function startLog(log: Logger): Tell {
 }
 
 async function serveReady(
-  config: Config,
+  serving: Serving,
   { storage, capabilities }: Ready,
-  log: Logger,
   onReady?: (address: string) => Promise<void>,
 ): Promise<number> {
+  const { config, log } = serving;
   const proxy = await startProxy({ config, storage, capabilities, log, ops: true });
+  const reload = new Reload({ ...serving, target: proxy.reloads });
+  const reloading = startReloading(reload);
   announce(config, log, { backend: storage.backend.description, capabilities, ...proxy });
   await onReady?.(`${config.tls === undefined ? 'http' : 'https'}://${hostPort(proxy.address)}`);
-  await stopSignal();
+  const signal = await stopSignal();
+  reloading.close();
+  log.info({ signal }, 'stopping: clients are sent elsewhere');
+  proxy.drain();
+  await drainDelay(signal, config.drainDelayMs);
   log.info('stopping: finishing the requests under way');
   await proxy.close();
   return 0;
 }
 
+/** On SIGHUP, and when a file changes. */
+function startReloading(reload: Reload, also: () => void = () => undefined): { close(): void } {
+  const run = async (reason: string) => {
+    if (reload.run(reason)) also();
+  };
+  const onSignal = () => void run('SIGHUP');
+  process.on('SIGHUP', onSignal);
+  const files = watchFiles({
+    files: () => reload.files(),
+    everyMs: FILES_CHECK_MS,
+    onChange: () => run('a file has changed'),
+  });
+  return {
+    close() {
+      files.close();
+      // The signal still kills nobody.
+      process.off('SIGHUP', onSignal).on('SIGHUP', () => undefined);
+    },
+  };
+}
+
 function announce(
   config: Config,
   log: Logger,
-  o: { backend: string; capabilities: Capabilities; address: { host: string; port: number } },
+  o: { backend: string; capabilities: Capabilities; address: ListenAddress; opsAddress: ListenAddress | undefined },
 ): void {
   log.info(
     {
       listen: hostPort(o.address),
+      ops: o.opsAddress && hostPort(o.opsAddress),
       tls: config.tls !== undefined,
       backend: o.backend,
       state: `${config.state.bucket}/${config.state.prefix}`,
@@ -104,17 +150,12 @@ export function hostPort(address: { host: string; port: number }): string {
   return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
 }
 
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve());
-    process.once('SIGINT', () => resolve());
-  });
-}
-
-/** The primary probes the backend and answers the operator's port; the workers answer clients. */
-async function serveWithWorkers(config: Config, { storage, capabilities }: Ready, log: Logger): Promise<number> {
+/** The primary looks at the store and answers the operator's port; the workers answer clients. */
+async function serveWithWorkers(serving: Serving, { storage, capabilities }: Ready): Promise<number> {
+  const { config, log } = serving;
   relayKeyringChanges();
   const isFull = anyWorkerFull();
+  prepareOrders();
   let stopping = false;
   const workers = Array.from({ length: config.workers }, () => fork(capabilities));
   const [address = config.listen] = await Promise.all(workers.map(listening)).catch(async (error: unknown) => {
@@ -128,12 +169,21 @@ async function serveWithWorkers(config: Config, { storage, capabilities }: Ready
     setTimeout(() => (stopping ? undefined : fork(capabilities)), WORKER_RESTART_MS);
   });
   const ops = await startOps({ config, storage, metrics: workersMetrics(), isFull });
-  announce(config, log, { backend: storage.backend.description, capabilities, address });
-  await stopSignal();
+  // Workers check the same values again: each of them takes all or nothing.
+  const target = { sealKeys: config.sealKeys, useCredentials: storage.useCredentials };
+  const reloading = startReloading(new Reload({ ...serving, target }), () => orderWorkers('reload'));
+  announce(config, log, { backend: storage.backend.description, capabilities, address, opsAddress: ops.address });
+  const signal = await stopSignal();
+  reloading.close();
+  log.info({ signal }, 'stopping: clients are sent elsewhere');
+  ops.drain();
+  orderWorkers('drain');
+  await drainDelay(signal, config.drainDelayMs);
   stopping = true;
+  log.info('stopping: finishing the requests under way');
   await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => stopped(worker)));
-  await ops.close();
   await storage.backend.close();
+  await ops.close();
   return 0;
 }
 
@@ -149,7 +199,8 @@ function stopped(worker: Worker | undefined): Promise<void> {
   return new Promise((resolve) => {
     if (worker === undefined || worker.isDead()) return resolve();
     worker.once('exit', () => resolve());
-    worker.process.kill('SIGTERM');
+    if (worker.isConnected()) orderWorker(worker, 'stop');
+    else worker.process.kill('SIGKILL');
   });
 }
 
@@ -160,12 +211,18 @@ function fork(capabilities: Capabilities): Worker {
 
 const CAPABILITIES = 'WORKER_CAPABILITIES';
 
-async function serveAsWorker(config: Config, log: Logger): Promise<number> {
+async function serveAsWorker(serving: Serving): Promise<number> {
+  const { config, log } = serving;
   const capabilities = JSON.parse(process.env[CAPABILITIES] ?? '') as Capabilities;
+  const orders = receiveOrders();
   try {
     const storage = await openStorage(config);
     const proxy = await startProxy({ config, storage, capabilities, log, ops: false });
-    await stopSignal();
+    const reload = new Reload({ ...serving, target: proxy.reloads });
+    for (let order = await orders.next(); order !== 'stop'; order = await orders.next()) {
+      if (order === 'drain') proxy.drain();
+      else reload.run('an order of the primary process');
+    }
     await proxy.close();
     return 0;
   } finally {

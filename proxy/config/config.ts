@@ -7,7 +7,7 @@ import type { ListenAddress } from '../http/listen-address.ts';
 import { SealKeys } from '../keyring/access-keys/seal-keys.ts';
 import { parseEscrowPublicKey } from '../keyring/slots/escrow-key.ts';
 import { defaultWorkers, memoryShare } from '../memory/memory-setting.ts';
-import { MAX_WORKERS } from '../running-limits.ts';
+import { DRAIN_DELAY_MS, DRAIN_TIMEOUT_MS, MAX_DRAIN_MS, MAX_WORKERS } from '../running-limits.ts';
 import { SAMPLE_SECRETS } from './sample-secrets.ts';
 import { ConfigError, type Settings, type Variable } from './settings.ts';
 import { readTlsPair, type TlsPair } from './tls-pair.ts';
@@ -54,6 +54,9 @@ export interface Config {
   readonly hostnames: readonly string[];
   readonly tls: TlsPair | undefined;
   readonly logLevel: string;
+  /** Milliseconds after SIGTERM for which connections are still taken, and then for requests under way to finish. */
+  readonly drainDelayMs: number;
+  readonly drainTimeoutMs: number;
 }
 
 /** @throws ConfigError: the first problem of `readConfig` */
@@ -102,6 +105,8 @@ export function readConfig(settings: Settings): {
     logLevel: read((s) =>
       oneOf(s, 'SEALGATE_LOG_LEVEL', ['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent']),
     ),
+    drainDelayMs: read((s) => milliseconds(s, 'SEALGATE_DRAIN_DELAY', DRAIN_DELAY_MS)),
+    drainTimeoutMs: read((s) => milliseconds(s, 'SEALGATE_DRAIN_TIMEOUT', DRAIN_TIMEOUT_MS)),
   };
   return { config: problems.length === 0 ? config : undefined, problems };
 }
@@ -240,6 +245,16 @@ export function legacy(settings: Settings): LegacyPolicy {
     throw new ConfigError('SEALGATE_LEGACY', 'must be allow, deny or before:TIME, such as before:2026-01-31T00:00:00Z');
   }
   return { kind: 'before', time };
+}
+
+/** `5s`, `2m`, or a number of seconds. */
+function milliseconds(settings: Settings, name: Variable, fallback: number): number {
+  const text = settings[name];
+  if (text === undefined) return fallback;
+  const [, digits, unit = 's'] = /^(\d{1,5})([sm])?$/.exec(text) ?? [];
+  const ms = Number(digits) * (unit === 'm' ? 60_000 : 1_000);
+  if (ms <= MAX_DRAIN_MS) return ms;
+  throw new ConfigError(name, `must be a time such as 5s or 2m, at most ${MAX_DRAIN_MS / 60_000}m`);
 }
 
 function hostnames(settings: Settings): readonly string[] {

@@ -45,6 +45,8 @@ const VARIABLES = [
   'SEALGATE_TLS_CERT',
   'SEALGATE_TLS_KEY',
   'SEALGATE_LOG_LEVEL',
+  'SEALGATE_DRAIN_DELAY',
+  'SEALGATE_DRAIN_TIMEOUT',
 ] as const;
 
 export type Variable = (typeof VARIABLES)[number];

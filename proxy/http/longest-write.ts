@@ -4,10 +4,15 @@
  * an object that was stored later would be lost. So its connection is cut, which stores nothing.
  */
 import type { ServerResponse } from 'node:http';
+import { noteOwnCut } from './own-cuts.ts';
 
 /** `ms`: from now on. A reply that was sent whole before is left alone. */
 export function cutAfter(outgoing: ServerResponse, ms: number): void {
-  const timer = setTimeout(() => outgoing.destroy(), ms).unref();
+  const cut = () => {
+    noteOwnCut(outgoing, 'longest-write');
+    outgoing.destroy();
+  };
+  const timer = setTimeout(cut, ms).unref();
   const done = () => clearTimeout(timer);
   outgoing.once('finish', done).once('close', done);
 }

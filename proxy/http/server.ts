@@ -4,21 +4,35 @@
  * timeouts of heads are off, because after one of them node would still serve what it has refused.
  */
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { S3Error } from '../errors.ts';
-import { DRAIN_TIMEOUT_MS, IDLE_TIMEOUT_MS, MAX_REQUEST_HEAD_BYTES, REFUSED_CONNECTIONS } from '../limits.ts';
+import { IDLE_TIMEOUT_MS, MAX_REQUEST_HEAD_BYTES, REFUSED_CONNECTIONS } from '../limits.ts';
+import type { Logger } from '../observe/log.ts';
 import { handleRequest } from '../pipeline.ts';
 import type { Pipeline } from '../pipeline-parts.ts';
+import { DRAIN_TIMEOUT_MS } from '../running-limits.ts';
 import { type ConnectionLimits, type ConnectionLoad, Connections } from './connections.ts';
 import type { ListenAddress } from './listen-address.ts';
+import { OpenReplies } from './open-replies.ts';
 import { unreadable } from './refusal.ts';
 
 export interface RunningServer {
   /** The port may have been 0. */
   readonly address: ListenAddress;
-  /** Stops accepting, lets requests under way finish within DRAIN_TIMEOUT_MS, then cuts them. */
-  close(): Promise<void>;
+  /** Stops accepting, lets requests under way finish within `drainMs`, then cuts them. */
+  close(drainMs?: number): Promise<void>;
+}
+
+/** The S3 listener, which is stopped in two steps and can be given another certificate. */
+export interface S3Server extends RunningServer {
+  readonly connections: ConnectionLoad;
+  /** Requests under way. */
+  openReplies(): number;
+  /** From now on every reply ends its connection, so that clients go elsewhere; connections are still taken. */
+  drain(): void;
+  /** For handshakes from now on. @throws Error when it is no pair, or the listener speaks plain HTTP */
+  renewCertificate(pair: { readonly cert: Buffer; readonly key: Buffer }): void;
 }
 
 export interface ServerOptions {
@@ -32,7 +46,7 @@ export interface ServerOptions {
 export async function startServer(
   pipeline: Pipeline,
   o: ServerOptions,
-): Promise<RunningServer & { readonly connections: ConnectionLoad }> {
+): Promise<S3Server> {
   const options = {
     maxHeaderSize: MAX_REQUEST_HEAD_BYTES,
     requireHostHeader: false,
@@ -45,6 +59,7 @@ export async function startServer(
   const connections = new Connections({ ...o.limits, ...(o.onFull !== undefined && { onFull: o.onFull }) });
   countConnections(server, connections, { secure: o.tls !== undefined });
   server.timeout = IDLE_TIMEOUT_MS;
+  const replies = new OpenReplies();
   const handle = (expectsContinue: boolean) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const connection = connections.of(incoming.socket);
     const done = connection === undefined ? undefined : connections.begin(connection);
@@ -53,6 +68,7 @@ export async function startServer(
       incoming.resume();
       return;
     }
+    replies.add(outgoing);
     outgoing.once('close', done);
     const refuse = connection.isExcess ? tooManyConnections(outgoing) : undefined;
     handleRequest(pipeline, incoming, outgoing, { expectsContinue, refuse, connection }).catch((error: unknown) => {
@@ -68,8 +84,14 @@ export async function startServer(
   const bound = server.address() as AddressInfo;
   return {
     address: { host: bound.address, port: bound.port },
-    close: () => drain(server, connections),
     connections,
+    openReplies: () => replies.size,
+    drain: () => replies.drain(),
+    close: (drainMs = DRAIN_TIMEOUT_MS) => close(server, { drainMs, connections, replies, log: pipeline.log }),
+    renewCertificate({ cert, key }) {
+      if (!(server instanceof HttpsServer)) throw new Error('the listener speaks plain HTTP');
+      server.setSecureContext({ cert, key });
+    },
   };
 }
 
@@ -106,10 +128,24 @@ function refuseUnreadable(connections: Connections, error: Error & { code?: stri
   else connections.refuse(connection, unreadable(error.code));
 }
 
-async function drain(server: Server, connections: Connections): Promise<void> {
+async function close(
+  server: Server,
+  o: {
+    readonly drainMs: number;
+    readonly connections: Connections;
+    readonly replies: OpenReplies;
+    readonly log: Pick<Logger, 'warn'>;
+  },
+): Promise<void> {
+  const { connections, replies } = o;
+  replies.drain();
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   connections.drain();
-  const cut = setTimeout(() => connections.destroyAll(), DRAIN_TIMEOUT_MS);
+  const cut = setTimeout(() => {
+    const requests = replies.cut();
+    if (requests > 0) o.log.warn({ requests }, 'stopping: requests were not finished in time, and are cut');
+    connections.destroyAll();
+  }, o.drainMs);
   await closed;
   clearTimeout(cut);
   connections.close();

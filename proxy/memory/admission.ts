@@ -37,7 +37,7 @@ interface Waiting extends MemoryClaim {
 
 export class MemoryBudget {
   /** Bytes that all reservations together may take. */
-  readonly capacity: number;
+  #capacity: number;
   readonly #waitMs: number;
   readonly #maxWaiting: number;
   /** In the order of arrival. */
@@ -50,9 +50,20 @@ export class MemoryBudget {
   #refused = 0;
 
   constructor(o: { bytes: number; waitMs?: number; maxWaiting?: number }) {
-    this.capacity = o.bytes;
+    this.#capacity = o.bytes;
     this.#waitMs = o.waitMs ?? MEMORY_WAIT_MS;
     this.#maxWaiting = o.maxWaiting ?? MEMORY_WAITING;
+  }
+
+  /** Bytes that may be reserved in all. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  /** From now on; what is reserved beyond it is left to those who have it. */
+  resize(bytes: number): void {
+    this.#capacity = bytes;
+    this.#admitWaiting();
   }
 
   /** Bytes reserved now. */
@@ -114,7 +125,7 @@ export class MemoryBudget {
   }
 
   #fits(bytes: number): boolean {
-    return this.#reserved + bytes <= this.capacity;
+    return this.#reserved + Math.min(bytes, this.#capacity) <= this.#capacity;
   }
 
   #mayHaveMore({ tenant, link }: MemoryClaim): boolean {

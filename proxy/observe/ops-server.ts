@@ -6,7 +6,7 @@ import type { RunningServer } from '../http/server.ts';
 import type { MetricsText } from './metrics.ts';
 
 export interface Readiness {
-  /** Resolves when the backend and the state bucket answer. @throws otherwise */
+  /** Resolves when the backend and the state bucket answer. @throws otherwise; NotReady for another reason than that */
   check(): Promise<void>;
 }
 

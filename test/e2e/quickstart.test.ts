@@ -3,10 +3,11 @@
  * credentials private, keeps them and the data over a restart, works beside the command line, and `npm start` ends with npm.
  */
 import { spawn } from 'node:child_process';
-import { copyFileSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { GetObjectCommand, ListBucketsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findSecrets, secretsOfText } from './support/exposure.ts';
@@ -56,6 +57,29 @@ test('credentials are written for the owner alone, with the running endpoint and
   const mode = (path: string) => (statSync(join(directory, path)).mode & 0o777).toString(8);
   const modes = ['sealgate-data', 'sealgate-data/credentials.json', 'sealgate-data/seal-keys'].map(mode);
   expect(modes).toEqual(['700', '600', '600']);
+});
+
+test('credentials.json appears once the endpoint in it answers, and no earlier', async () => {
+  const fresh = await mkdtemp(join(tmpdir(), 'sealgate-e2e-'));
+  const path = join(fresh, 'sealgate-data/credentials.json');
+  const seen: { endpoint: string }[] = [];
+  let over = false;
+  const watching = (async () => {
+    for (; !over; await setTimeout(2)) {
+      if (existsSync(path)) seen.push(JSON.parse(readFileSync(path, 'utf8')));
+    }
+  })();
+  const started = await startQuickstart({ directory: fresh, settings: {} });
+  try {
+    await expect.poll(() => seen.length).toBeGreaterThan(0);
+    expect(new Set(seen.map(({ endpoint }) => endpoint))).toEqual(new Set([started.endpoint]));
+    expect(readdirSync(join(fresh, 'sealgate-data')).toSorted()).toEqual(['credentials.json', 'seal-keys', 'store']);
+  } finally {
+    over = true;
+    await watching;
+    await started.stop();
+    await rm(fresh, { recursive: true, force: true });
+  }
 });
 
 test.skipIf(findOnPath('aws') === undefined)('the printed command works as it is printed', async () => {

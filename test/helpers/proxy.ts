@@ -15,6 +15,7 @@ import type { Grant } from '../../proxy/keyring/grants.ts';
 import { StateStore } from '../../proxy/keyring/state/state.ts';
 import type { DecisionEvent, RecordEvent, SecurityEvent } from '../../proxy/observe/events.ts';
 import { createLogger } from '../../proxy/observe/log.ts';
+import type { ReloadTarget } from '../../proxy/running/reload.ts';
 import { probeStorage, startProxy } from '../../proxy/runtime.ts';
 
 export interface TestTenant {
@@ -35,6 +36,11 @@ export interface TestProxy {
   readonly decisions: DecisionEvent[];
   createTenant(grants?: readonly Grant[]): Promise<TestTenant>;
   client(tenant: TestTenant, config?: S3ClientConfig): S3Client;
+  readonly reloads: ReloadTarget;
+  /** Requests under way. */
+  openReplies(): number;
+  /** The first step of a stop. */
+  drain(): void;
   /** Leaves the backend open. */
   close(): Promise<void>;
 }
@@ -73,6 +79,8 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     hostnames: [],
     tls: undefined,
     logLevel: 'info',
+    drainDelayMs: 0,
+    drainTimeoutMs: 25_000,
     ...o.config,
   };
   const log: Record<string, unknown>[] = [];
@@ -108,6 +116,9 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     decisions,
     createTenant: (grants = FULL_ACCESS) => admin.create({ grants }),
     client: (tenant, extra = {}) => s3Client(endpoint, tenant, extra),
+    reloads: proxy.reloads,
+    openReplies: () => proxy.openReplies(),
+    drain: () => proxy.drain(),
     close: () => proxy.close(),
   };
 }

@@ -39,15 +39,19 @@ export interface S3BackendOptions {
   };
 }
 
+export interface S3Backend extends Backend {
+  /** Signs with these from the next request on. */
+  useCredentials(credentials: Credentials): void;
+}
+
 /** @throws TypeError for an endpoint that is not http(s), or has a path, a query or credentials. */
-export function openS3Backend(o: S3BackendOptions): Backend {
+export function openS3Backend(o: S3BackendOptions): S3Backend {
   const { endpoint } = o;
   assertEndpoint(endpoint);
   const shared = { endpoint, ca: o.tls?.ca, most: o.sockets };
   const kept = new Connections({ ...shared, keeps: true });
   const own = new Connections({ ...shared, keeps: false });
-  const credentials = credentialsOf(o);
-  const secrets = [credentials.accessKeyId];
+  let credentials = credentialsOf(o);
   const connectMs = o.timeouts?.connectMs ?? BACKEND_CONNECT_TIMEOUT_MS;
   const continueMs = o.timeouts?.continueMs ?? BACKEND_CONTINUE_MS;
   const idleMs = o.timeouts?.idleMs ?? BACKEND_IDLE_TIMEOUT_MS;
@@ -76,7 +80,7 @@ export function openS3Backend(o: S3BackendOptions): Backend {
       idleMs: movesDataInside(request) ? Math.max(idleMs, BACKEND_COPY_TIMEOUT_MS) : idleMs,
       staleMs,
       continueMs: asks ? continueMs : undefined,
-      secrets,
+      secrets: [credentials.accessKeyId],
       signal: request.signal,
     });
     if (continueIgnored) expects = false;
@@ -97,6 +101,9 @@ export function openS3Backend(o: S3BackendOptions): Backend {
   return {
     description: endpoint.origin,
     send,
+    useCredentials(next) {
+      credentials = next;
+    },
     async close() {
       kept.close();
       own.close();

@@ -42,6 +42,10 @@ export class SealKey {
     this.registeredCheckKey = subkey(REGISTERED_CHECK_LABEL);
   }
 
+  isSame(other: SealKey): boolean {
+    return this.kid === other.kid && this.#secret.equals(other.#secret);
+  }
+
   /** HMAC key of the operator's MAC on one tenant's keyring (12-byte id). */
   operatorKey(tenant: Buffer): KeyObject {
     return toKeyObject(deriveKey(this.#secret, { label: OPERATOR_LABEL, salt: NO_SALT, context: [tenant] }));
@@ -54,10 +58,14 @@ export class SealKey {
 }
 
 export class SealKeys {
-  /** Seals and signs. */
+  /** Seals and signs, as long as the process runs. */
   readonly active: SealKey;
+  #all: readonly SealKey[];
+
   /** The active one first. */
-  readonly all: readonly SealKey[];
+  get all(): readonly SealKey[] {
+    return this.#all;
+  }
 
   /** `keys`: the active one first. Texts from a configuration go through `parse`, which also refuses sample keys. */
   constructor(keys: readonly SealKey[]) {
@@ -65,7 +73,21 @@ export class SealKeys {
     if (active === undefined) throw new Error('There is no seal key.');
     if (new Set(keys.map((key) => key.kid)).size !== keys.length) throw new Error('Two seal keys have the same id.');
     this.active = active;
-    this.all = keys;
+    this.#all = keys;
+  }
+
+  /** Why these keys cannot take over from the ones that are in use; undefined when they can. */
+  refusalOf(next: SealKeys): string | undefined {
+    if (next.withId(this.active.kid) === undefined) {
+      return `seal key '${this.active.kid}' signs and must not be left out while the server runs`;
+    }
+    const other = this.all.find((key) => next.withId(key.kid)?.isSame(key) === false);
+    return other === undefined ? undefined : `seal key '${other.kid}' has another secret than before`;
+  }
+
+  /** Opens and verifies with these keys from now on. The active one stays. To be called when `refusalOf` has no objection. */
+  adopt(next: SealKeys): void {
+    this.#all = [this.active, ...next.all.filter(({ kid }) => kid !== this.active.kid)];
   }
 
   /**

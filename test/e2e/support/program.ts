@@ -20,6 +20,7 @@ export interface RunningProgram {
   output(): string;
   /** Sends SIGTERM and waits; gives the exit code. */
   stop(): Promise<number | null>;
+  signal(name: NodeJS.Signals): void;
   /** Ends the process at once, as a power cut would. */
   kill(): Promise<void>;
 }
@@ -63,8 +64,9 @@ function spawnProgram(args: readonly string[], o: ProgramOptions): ChildProcess 
 
 /** `ready` finds the address in what the program prints once it serves. */
 async function start(command: string, o: ProgramOptions, ready: RegExp): Promise<RunningProgram> {
-  const listen = { SEALGATE_LISTEN: '127.0.0.1:0', SEALGATE_OPS_LISTEN: '127.0.0.1:0' };
-  const child = spawnProgram([command], { ...o, settings: { ...listen, ...o.settings } });
+  // Nobody here watches /readyz, so a stop need not wait for that.
+  const own = { SEALGATE_LISTEN: '127.0.0.1:0', SEALGATE_OPS_LISTEN: '127.0.0.1:0', SEALGATE_DRAIN_DELAY: '0' };
+  const child = spawnProgram([command], { ...o, settings: { ...own, ...o.settings } });
   const exited = once(child, 'exit');
   const killAtExit = () => child.kill('SIGKILL');
   process.once('exit', killAtExit);
@@ -92,6 +94,7 @@ async function start(command: string, o: ProgramOptions, ready: RegExp): Promise
       await exited;
       return child.exitCode;
     },
+    signal: (name) => void child.kill(name),
     async kill() {
       child.kill('SIGKILL');
       await exited;
