@@ -43,10 +43,7 @@ export interface ServerOptions {
   readonly onFull?: (isFull: boolean) => void;
 }
 
-export async function startServer(
-  pipeline: Pipeline,
-  o: ServerOptions,
-): Promise<S3Server> {
+export async function startServer(pipeline: Pipeline, o: ServerOptions): Promise<S3Server> {
   const options = {
     maxHeaderSize: MAX_REQUEST_HEAD_BYTES,
     requireHostHeader: false,
