@@ -66,7 +66,8 @@ test('a tenant from before the setting is recovered once it was used again, and 
     timeout: 10_000,
   });
   const shown = await program('tenant', 'show', tenant.tenant);
-  expect(shown.stdout).toContain(`to ${publicKey}`);
+  expect(shown.stdout).toMatch(/^escrow {6}[0-9a-f]{8}$/m);
+  expect(shown.stdout).toContain(publicKey);
 
   const out = join(stage.directory, 'recovered.json');
   expect(await recover(out)).toMatchObject({ code: 0 });
