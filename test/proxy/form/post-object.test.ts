@@ -64,7 +64,7 @@ describe('what is stored', () => {
     expect(got.headers['content-type']).toBe(fields['Content-Type']);
     expect(got.headers['cache-control']).toBe('max-age=3');
     expect(got.headers['content-disposition']).toBe(utf8(fields['content-disposition']));
-    expect(got.headers['x-amz-meta-name']).toBe(utf8('Grüße ☃'));
+    expect(got.headers['x-amz-meta-name']).toBe('=?UTF-8?Q?Gr=C3=BC=C3=9Fe_=E2=98=83?=');
     expect(Object.keys(got.headers).some((name) => name.includes('ignore'))).toBe(false);
     const tags = await bench.send({ method: 'GET', path: `/${bench.bucket}/described`, query: 'tagging=' });
     expect(tags.body.toString()).toContain('<Key>a b</Key><Value>1&amp;2</Value>');
