@@ -2,10 +2,13 @@
  * Protects: whatever a client does or leaves undone, its connection ends within a limit, in every state and over TLS too; what was
  * refused can no longer happen; all connections count from accept on, and a listener that is full says so.
  */
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { readTlsPair, type TlsPair } from '../../../proxy/config/tls-pair.ts';
 import { makeCertificate } from '../../e2e/support/certificate.ts';
@@ -250,4 +253,12 @@ test('a server that stops does not wait for connections without a request', asyn
   await bench.close();
   for (const { socket } of [handshake, unused]) socket.end();
   await closed;
+});
+
+test('workers that are all full close what comes, and do not hand it round among them', async () => {
+  const child = fileURLToPath(new URL('full-workers-child.ts', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [child], { timeout: 25_000 });
+  const { excess, ended } = JSON.parse(stdout) as { excess: number; ended: number };
+  // More when the workers got unequal shares.
+  expect(ended).toBeGreaterThanOrEqual(excess);
 });
