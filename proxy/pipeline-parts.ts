@@ -9,6 +9,7 @@ import type { MemoryBudget } from './memory/admission.ts';
 import type { RecordEvent } from './observe/events.ts';
 import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
+import type { WriteRequestLine } from './observe/request-line.ts';
 import type { Services } from './operation.ts';
 import type { Router } from './route.ts';
 
@@ -25,6 +26,8 @@ export interface Pipeline {
   /** Takes every event. */
   readonly record: RecordEvent;
   readonly log: Logger;
+  /** Of every request, when it is over. */
+  readonly writeLine: WriteRequestLine;
   readonly metrics: Metrics;
   /** What requests may buffer, all together. */
   readonly memory: MemoryBudget;

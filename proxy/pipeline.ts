@@ -24,11 +24,13 @@ import { createRequestId } from './http/request-id.ts';
 import { answerQuery } from './iam/answer.ts';
 import type { QueryError } from './iam/errors.ts';
 import { queryServiceOf } from './iam/query-request.ts';
-import { LATE_REPLY_SILENCE_MS, REQUEST_MEMORY_BYTES } from './limits.ts';
+import { LATE_REPLY_SILENCE_MS, MAX_LOGGED_CHARACTERS, REQUEST_MEMORY_BYTES } from './limits.ts';
 import { admit, type Reservation } from './memory/admission.ts';
 import { memoryOf } from './memory/request-memory.ts';
 import { storeContext } from './object/context.ts';
 import { logFailure } from './observe/log-failure.ts';
+import { requestFields } from './observe/request-fields.ts';
+import { inScope, newScope, type RequestScope } from './observe/request-scope.ts';
 import type { Operation } from './operation.ts';
 import { accountHeaders, refuseUnsupportedHeaders } from './operations/request/client-headers.ts';
 import type { Pipeline } from './pipeline-parts.ts';
@@ -36,7 +38,9 @@ import type { Pipeline } from './pipeline-parts.ts';
 /** What is known of a request so far; for the log line, whatever happens. */
 interface Progress {
   readonly id: string;
-  readonly started: bigint;
+  /** By performance.now(). */
+  readonly started: number;
+  readonly scope: RequestScope;
   request?: S3Request;
   caller?: Caller;
   operation?: Pick<Operation, 'name'>;
@@ -56,7 +60,16 @@ export async function handleRequest(
   outgoing: ServerResponse,
   o: { expectsContinue: boolean; connection: Connection; refuse?: S3Error | undefined },
 ): Promise<void> {
-  const progress: Progress = { id: createRequestId(), started: process.hrtime.bigint() };
+  const progress: Progress = { id: createRequestId(), started: performance.now(), scope: newScope() };
+  return inScope(progress.scope, () => handle(pipeline, { incoming, outgoing, progress }, o));
+}
+
+async function handle(
+  pipeline: Pipeline,
+  { incoming, outgoing, progress }: Pick<Exchange, 'incoming' | 'outgoing' | 'progress'>,
+  o: { expectsContinue: boolean; connection: Connection; refuse?: S3Error | undefined },
+): Promise<void> {
+  const { scope } = progress;
   const body = new IncomingBody(incoming, outgoing, o);
   watchTransfers(pipeline, { incoming, outgoing, body }, o.connection);
   const signal = abortedWhenGone(outgoing);
@@ -68,7 +81,7 @@ export async function handleRequest(
     progress.form?.close();
     body.settle();
     const headers = { ...reply.headers, ...forPages };
-    await sendReply(outgoing, { ...reply, headers }, { requestId: progress.id, signal });
+    await sendReply(outgoing, { ...reply, headers }, { requestId: progress.id, signal, scope });
     // What is not sent yet is all that the request still holds.
     progress.memory?.keep(REQUEST_MEMORY_BYTES + outgoing.writableLength);
   } catch (error) {
@@ -80,7 +93,7 @@ export async function handleRequest(
     reportBodySignature(pipeline, progress, error);
     sendFailure(incoming, outgoing, progress, { error: asS3Error(error), headers: forPages });
   }
-  record(pipeline, outgoing, progress, failure ?? progress.lateFailure);
+  record(pipeline, { incoming, outgoing, body, progress }, failure ?? progress.lateFailure);
 }
 
 interface Exchange {
@@ -184,12 +197,13 @@ function late(pipeline: Pipeline, progress: Progress, work: Promise<Reply>): Pro
 }
 
 /** The head was signed well, and then a chunk or the trailer was not. */
-function reportBodySignature(pipeline: Pipeline, { id, caller }: Progress, error: unknown): void {
+function reportBodySignature(pipeline: Pipeline, { id, caller, request }: Progress, error: unknown): void {
   if (caller === undefined || !(error instanceof S3Error) || error.code !== 'SignatureDoesNotMatch') return;
   const { tenant, accessKey } = caller;
   pipeline.services.emit({
     kind: 'signature-refused',
     detail: `${error.code}: in the body`,
+    ...(request === undefined ? {} : { method: request.method, path: request.path.slice(0, MAX_LOGGED_CHARACTERS) }),
     requestId: id,
     tenant: tenant.id,
     accessKey: accessKey.fingerprint,
@@ -249,7 +263,8 @@ function sendFailure(
   // A target that could not be read is named as it came.
   const resource = progress.request?.path ?? incoming.url?.split('?')[0] ?? '/';
   const reply = errorReply(o.error, { method: incoming.method ?? '', resource, requestId: progress.id });
-  sendWhole(outgoing, { ...reply, headers: { ...reply.headers, ...o.headers } }, progress.id);
+  const { id: requestId, scope } = progress;
+  sendWhole(outgoing, { ...reply, headers: { ...reply.headers, ...o.headers } }, { requestId, scope });
 }
 
 /** Bad input is an S3Error already; a silent backend is 503; the rest is ours. */
@@ -259,31 +274,35 @@ function asS3Error(error: unknown): S3Error {
   return new S3Error('InternalError', undefined, { cause: error });
 }
 
-function record(pipeline: Pipeline, outgoing: ServerResponse, progress: Progress, failure: unknown): void {
-  const { request, caller, operation } = progress;
-  const seconds = Number(process.hrtime.bigint() - progress.started) / 1e9;
+function record(
+  pipeline: Pipeline,
+  { incoming, outgoing, body, progress }: Omit<Exchange, 'signal'>,
+  failure: unknown,
+): void {
+  const { request, caller, operation, scope, started } = progress;
+  const ms = performance.now() - started;
   const name = operation?.name ?? 'none';
   const cutBy = ownCutOf(outgoing);
   // The client went away before any reply: 499, as nginx calls it. That is no error of ours, but what we cut ourselves is.
   const status = outgoing.headersSent ? outgoing.statusCode : cutBy === undefined ? 499 : 503;
   const refusal =
     failure === undefined || status === 499 || cutBy !== undefined ? progress.refused : asS3Error(failure);
-  pipeline.metrics.request({ operation: name, status, seconds });
-  pipeline.log.info(
-    {
-      requestId: progress.id,
-      operation: name,
-      method: request?.method,
-      bucket: request?.bucket,
-      key: request?.key,
-      status,
-      code: refusal?.code,
-      cut: outgoing.headersSent && !outgoing.writableFinished && outgoing.destroyed,
-      cutBy,
-      tenant: caller?.tenant.id,
-      accessKey: caller?.accessKey.fingerprint,
-      ms: Math.round(seconds * 1e5) / 100,
-    },
-    'request',
-  );
+  pipeline.metrics.request({ operation: name, status, seconds: ms / 1000 });
+  pipeline.writeLine({
+    ...requestFields(incoming, request),
+    ...scope,
+    time: pipeline.now(),
+    requestId: progress.id,
+    operation: name,
+    status,
+    code: refusal?.code,
+    cut: outgoing.headersSent && !outgoing.writableFinished && outgoing.destroyed,
+    cutBy,
+    tenant: caller?.tenant.id,
+    accessKey: caller?.accessKey.fingerprint,
+    bytesIn: body.received,
+    objectBytes: name === 'GetObject' && failure === undefined ? scope.bytesOut : undefined,
+    ms,
+    firstByteMs: scope.firstByteAt === undefined ? undefined : scope.firstByteAt - started,
+  });
 }

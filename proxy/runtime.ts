@@ -29,9 +29,12 @@ import { objectStore } from './object/context.ts';
 import { ListedPages } from './object/listed-pages.ts';
 import type { EmitSecurityEvent, RecordEvent } from './observe/events.ts';
 import { reportFull } from './observe/full-listener.ts';
+import { HostHint } from './observe/host-hint.ts';
 import { type Logger, securityEventsTo } from './observe/log.ts';
 import { createMetrics, type Metrics, type MetricsText } from './observe/metrics.ts';
 import { NotReady, opsApp, startOpsServer } from './observe/ops-server.ts';
+import { requestLinesTo } from './observe/request-line.ts';
+import { counted } from './observe/request-scope.ts';
 import { OPERATIONS } from './operations/table.ts';
 import type { Pipeline } from './pipeline-parts.ts';
 import { createRouter } from './route.ts';
@@ -47,7 +50,7 @@ export interface Storage {
 }
 
 export async function openStorage(config: Pick<Config, 'backend' | 'region' | 'state'>): Promise<Storage> {
-  const backend = await openBackend(config);
+  const backend = counted(await openBackend(config));
   const state = new StateStore({ backend, ...config.state, region: config.region });
   return { backend, state, useCredentials: (next) => backend.useCredentials?.(next) };
 }
@@ -165,6 +168,8 @@ function createPipeline(o: {
   const now = o.now ?? (() => new Date());
   const { state } = storage;
   const { sealKeys } = config;
+  const writeLine = requestLinesTo(log, config.logFormat);
+  const hint = new HostHint({ hostnames: config.hostnames, log });
   const onSignIn = (signIn: SignIn) => {
     escrow?.signedIn(signIn);
     void upgradeKdf(keyrings, signIn, (err) => log.warn({ err, tenant: signIn.key.tenant }, 'a KDF was not upgraded'));
@@ -220,6 +225,10 @@ function createPipeline(o: {
     record,
     router: createRouter(OPERATIONS),
     log,
+    writeLine: (line) => {
+      writeLine(line);
+      hint.note(line);
+    },
     metrics,
     memory,
     leastRates: leastRates(o.limits ?? {}, () => memory.waiting > 0),

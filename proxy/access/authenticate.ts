@@ -11,6 +11,7 @@ import type { UploadForm } from '../form/read-form.ts';
 import type { S3Request } from '../http/request.ts';
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import type { OpenTenant } from '../keyring/open-tenant.ts';
+import { MAX_LOGGED_CHARACTERS } from '../limits.ts';
 import type { Pipeline } from '../pipeline-parts.ts';
 import type { Principal } from './decide.ts';
 import { policyOfGrants } from './grants-policy.ts';
@@ -120,6 +121,8 @@ async function checkSignature<Claim extends { readonly accessKeyId: string }, Re
       kind: 'signature-refused',
       detail: refusal.code,
       requestId: request.id,
+      method: request.method,
+      path: request.path.slice(0, MAX_LOGGED_CHARACTERS),
       ...(accessKey === undefined ? {} : { tenant: accessKey.tenant, accessKey: accessKey.fingerprint }),
     });
     throw refusal;

@@ -15,6 +15,7 @@ export class IncomingBody {
   /** The reply is out, and nobody wants the rest. */
   #dropped = false;
   #failure: S3Error | undefined;
+  #received = 0;
   /** Rejects the reading under way. */
   #giveUp: ((failure: S3Error) => void) | undefined;
 
@@ -22,6 +23,11 @@ export class IncomingBody {
     this.#incoming = incoming;
     this.#outgoing = outgoing;
     this.#waiting = o.expectsContinue;
+  }
+
+  /** Bytes that were read. */
+  get received(): number {
+    return this.#received;
   }
 
   /** Single use. @throws S3Error IncompleteBody when the client goes away before the body's end. */
@@ -32,8 +38,10 @@ export class IncomingBody {
     }
     const iterator = this.#incoming.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
     try {
-      for (let step = await this.#next(iterator); step.done !== true; step = await this.#next(iterator))
+      for (let step = await this.#next(iterator); step.done !== true; step = await this.#next(iterator)) {
+        this.#received += step.value.length;
         yield step.value;
+      }
     } catch (cause) {
       throw this.#failure ?? new S3Error('IncompleteBody', undefined, { cause });
     } finally {

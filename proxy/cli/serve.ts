@@ -22,7 +22,7 @@ export async function serve(environment: NodeJS.ProcessEnv): Promise<number> {
   const read = () => readSettings(environment);
   const settings = read();
   const config = parseConfig(settings);
-  const log = createLogger({ level: config.logLevel });
+  const log = serverLog(config);
   if (!cluster.isPrimary) return serveAsWorker({ settings, config, read, log });
   const ready = await openChecked(config, log);
   if (config.workers > 1 && ready.capabilities.conditionalPutIfMatch) {
@@ -31,6 +31,11 @@ export async function serve(environment: NodeJS.ProcessEnv): Promise<number> {
   // Without compare-and-swap one process is all that there may be; it has the memory of all of them.
   const alone = () => ({ ...read(), SEALGATE_WORKERS: '1' });
   return serveReady({ settings: alone(), config: parseConfig(alone()), read: alone, log }, ready);
+}
+
+/** Lines in S3's format have standard output for themselves. */
+function serverLog({ logLevel: level, logFormat }: Config): Logger {
+  return createLogger(logFormat === 's3' ? { level, destination: process.stderr } : { level });
 }
 
 /** One process, until SIGTERM or SIGINT. `read` gives the settings as they are now. */

@@ -54,6 +54,8 @@ export interface Config {
   readonly hostnames: readonly string[];
   readonly tls: TlsPair | undefined;
   readonly logLevel: string;
+  /** Of request lines. */
+  readonly logFormat: 'json' | 's3';
   /** Milliseconds after SIGTERM for which connections are still taken, and then for requests under way to finish. */
   readonly drainDelayMs: number;
   readonly drainTimeoutMs: number;
@@ -105,6 +107,7 @@ export function readConfig(settings: Settings): {
     logLevel: read((s) =>
       oneOf(s, 'SEALGATE_LOG_LEVEL', ['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent']),
     ),
+    logFormat: read((s) => oneOf(s, 'SEALGATE_LOG_FORMAT', ['json', 's3'])),
     drainDelayMs: read((s) => milliseconds(s, 'SEALGATE_DRAIN_DELAY', DRAIN_DELAY_MS)),
     drainTimeoutMs: read((s) => milliseconds(s, 'SEALGATE_DRAIN_TIMEOUT', DRAIN_TIMEOUT_MS)),
   };

@@ -7,6 +7,7 @@ import type { ServerResponse } from 'node:http';
 import type { S3Error } from '../errors.ts';
 import { WRITE_AHEAD_BYTES } from '../limits.ts';
 import { youngBuffers } from '../memory/young-buffers.ts';
+import type { RequestScope } from '../observe/request-scope.ts';
 import { renderErrorXml } from '../xml/render-xml.ts';
 
 export interface Reply {
@@ -52,18 +53,18 @@ export function errorReply(error: S3Error, o: { method: string; resource: string
 export async function sendReply(
   outgoing: ServerResponse,
   reply: Reply,
-  o: { requestId: string; signal: AbortSignal },
+  o: { requestId: string; signal: AbortSignal; scope: RequestScope },
 ): Promise<void> {
   const { body } = reply;
   if (body === undefined || typeof body === 'string' || !('chunks' in body)) {
-    sendWhole(outgoing, { ...reply, body }, o.requestId);
+    sendWhole(outgoing, { ...reply, body }, o);
     return;
   }
   const iterator = body.chunks[Symbol.asyncIterator]();
   try {
     const first = await iterator.next();
-    writeHead(outgoing, reply, o.requestId, body.length);
-    await pump(outgoing, first, iterator, { length: body.length, signal: o.signal });
+    writeHead(outgoing, reply, o, body.length);
+    await pump(outgoing, first, iterator, { ...o, length: body.length });
   } catch (error) {
     if (outgoing.headersSent) outgoing.destroy();
     throw error;
@@ -73,18 +74,25 @@ export async function sendReply(
 }
 
 /** Sends a reply whose body, if any, is at hand. */
-export function sendWhole(outgoing: ServerResponse, reply: WholeReply, requestId: string): void {
+export function sendWhole(
+  outgoing: ServerResponse,
+  reply: WholeReply,
+  o: { readonly requestId: string; readonly scope: RequestScope },
+): void {
   const { body } = reply;
   if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) {
-    writeHead(outgoing, reply, requestId, body === undefined ? 0 : Buffer.byteLength(body));
+    const length = body === undefined ? 0 : Buffer.byteLength(body);
+    writeHead(outgoing, reply, o, length);
     outgoing.end(body);
+    o.scope.bytesOut += length;
     return;
   }
   const length = body.reduce((sum, piece) => sum + piece.length, 0);
-  writeHead(outgoing, reply, requestId, length);
+  writeHead(outgoing, reply, o, length);
   // What is written in one turn leaves in one system call. The last piece goes with the end, which is a write less.
   for (let i = 0; i < body.length - 1; i++) outgoing.write(body[i]);
   outgoing.end(body.at(-1));
+  o.scope.bytesOut += length;
   youngBuffers.handedOn(length);
 }
 
@@ -92,7 +100,7 @@ async function pump(
   outgoing: ServerResponse,
   first: IteratorResult<Buffer>,
   iterator: AsyncIterator<Buffer>,
-  o: { length: number | undefined; signal: AbortSignal },
+  o: { length: number | undefined; signal: AbortSignal; scope: RequestScope },
 ): Promise<void> {
   const { length = Number.POSITIVE_INFINITY, signal } = o;
   let sent = 0;
@@ -102,6 +110,7 @@ async function pump(
     if (sent > length) throw new Error('a reply is longer than its Content-Length');
     // Pieces that are at hand together leave in one system call; node's own mark would send each by itself.
     youngBuffers.handedOn(step.value.length);
+    o.scope.bytesOut += step.value.length;
     const goesOn = outgoing.write(step.value) || outgoing.writableLength < WRITE_AHEAD_BYTES;
     if (!goesOn) await once(outgoing, 'drain', { signal });
   }
@@ -113,7 +122,12 @@ async function pump(
  * The head in one call: a name given twice counts in its last value. It is built before the body is known to node, which
  * would otherwise rewrite the bytes of a Content-Disposition.
  */
-function writeHead(outgoing: ServerResponse, reply: Reply, requestId: string, length: number | undefined): void {
+function writeHead(
+  outgoing: ServerResponse,
+  reply: Reply,
+  { requestId, scope }: { readonly requestId: string; readonly scope: RequestScope },
+  length: number | undefined,
+): void {
   const head = ['x-amz-request-id', requestId, 'x-amz-id-2', requestId, 'Server', 'Sealgate'];
   const places = new Map<string, number>();
   const { headers = {} } = reply;
@@ -128,5 +142,6 @@ function writeHead(outgoing: ServerResponse, reply: Reply, requestId: string, le
   }
   const bodiless = reply.status === 204 || reply.status === 304;
   if (!bodiless && length !== undefined && !places.has('content-length')) head.push('Content-Length', String(length));
+  scope.firstByteAt = performance.now();
   outgoing.writeHead(reply.status, head);
 }

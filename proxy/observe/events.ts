@@ -37,6 +37,9 @@ export interface SecurityEvent {
   readonly accessKey?: string;
   readonly bucket?: string;
   readonly key?: string;
+  /** Of a request that did not get as far as a bucket and a key: the method, and the path without its query. */
+  readonly method?: string;
+  readonly path?: string;
   readonly requestId?: string;
 }
 

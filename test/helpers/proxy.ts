@@ -15,6 +15,7 @@ import type { Grant } from '../../proxy/keyring/grants.ts';
 import { StateStore } from '../../proxy/keyring/state/state.ts';
 import type { DecisionEvent, RecordEvent, SecurityEvent } from '../../proxy/observe/events.ts';
 import { createLogger } from '../../proxy/observe/log.ts';
+import { counted } from '../../proxy/observe/request-scope.ts';
 import type { ReloadTarget } from '../../proxy/running/reload.ts';
 import { probeStorage, startProxy } from '../../proxy/runtime.ts';
 
@@ -79,6 +80,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     hostnames: [],
     tls: undefined,
     logLevel: 'info',
+    logFormat: 'json',
     drainDelayMs: 0,
     drainTimeoutMs: 25_000,
     ...o.config,
@@ -88,11 +90,11 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     level: config.logLevel,
     destination: { write: (line) => void log.push(JSON.parse(line)) },
   });
-  const kept: Backend = {
+  const kept: Backend = counted({
     description: o.backend.description,
     send: (request) => o.backend.send(request),
     close: async () => {},
-  };
+  });
   const storage = { backend: kept, state: new StateStore({ backend: kept, ...config.state }) };
   const capabilities = o.capabilities ?? (await probeStorage(storage, config));
   await storage.state.ensureBucket(AbortSignal.timeout(60_000));

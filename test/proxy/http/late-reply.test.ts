@@ -10,6 +10,7 @@ import { afterEach, expect, it } from 'vitest';
 import { S3Error } from '../../../proxy/errors.ts';
 import { lateReply } from '../../../proxy/http/late-reply.ts';
 import { errorReply, type Reply, sendReply, xmlReply } from '../../../proxy/http/reply.ts';
+import { newScope } from '../../../proxy/observe/request-scope.ts';
 import { renderXml } from '../../../proxy/xml/render-xml.ts';
 import { s3Client } from '../../helpers/proxy.ts';
 
@@ -31,7 +32,7 @@ async function serve(work: () => Promise<Reply>): Promise<{ endpoint: string; fa
     return String(errorReply(code, { method: 'PUT', resource: '/', requestId: 'r' }).body);
   };
   server = createServer((_incoming, outgoing) => {
-    const o = { requestId: 'r', signal: new AbortController().signal };
+    const o = { requestId: 'r', signal: new AbortController().signal, scope: newScope() };
     lateReply(work(), { silenceMs: SILENCE_MS, failed })
       .then((reply) => sendReply(outgoing, reply, o))
       .catch(() => outgoing.writeHead(500).end());

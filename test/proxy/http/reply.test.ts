@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { errorTable, S3Error, type S3ErrorCode } from '../../../proxy/errors.ts';
 import { errorReply, type Reply, sendReply, sendWhole } from '../../../proxy/http/reply.ts';
+import { newScope } from '../../../proxy/observe/request-scope.ts';
 import { parseXml } from '../../../proxy/xml/render-xml.ts';
 import { type RawReply, sendRaw } from '../../helpers/raw-client.ts';
 
@@ -24,7 +25,8 @@ async function served(
   const server = createServer((_, outgoing) => {
     work(outgoing).catch((error: unknown) => {
       failure = error;
-      if (!outgoing.headersSent) sendWhole(outgoing, { status: 500, body: 'late' }, 'id');
+      if (!outgoing.headersSent)
+        sendWhole(outgoing, { status: 500, body: 'late' }, { requestId: 'id', scope: newScope() });
     });
   }).listen(0, '127.0.0.1');
   servers.push(server);
@@ -39,7 +41,7 @@ async function served(
 
 const signal = () => new AbortController().signal;
 const send = (reply: Reply) => (outgoing: ServerResponse) =>
-  sendReply(outgoing, reply, { requestId: 'REQUESTID', signal: signal() });
+  sendReply(outgoing, reply, { requestId: 'REQUESTID', signal: signal(), scope: newScope() });
 
 async function* chunks(...texts: (string | Error)[]): AsyncGenerator<Buffer> {
   for (const text of texts) {
@@ -113,7 +115,7 @@ describe('bodies', () => {
       return sendReply(
         outgoing,
         { status: 200, body: { length: 2 ** 40, chunks: endless() } },
-        { requestId: 'x', signal: controller.signal },
+        { requestId: 'x', signal: controller.signal, scope: newScope() },
       );
     });
     expect(closed).toBe(true);

@@ -1,0 +1,89 @@
+/**
+ * What the log says of a request. Never a query string, a header's value beyond the agent and the host, or a whole access key id:
+ * presigned URLs are credentials.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import type { OwnCut } from '../http/own-cuts.ts';
+import type { S3Request } from '../http/request.ts';
+import { MAX_LOGGED_CHARACTERS } from '../limits.ts';
+
+export interface RequestLine {
+  readonly time: Date;
+  readonly requestId: string;
+  /** S3's name of the operation; `none` when the request was refused before one was found. */
+  readonly operation: string;
+  readonly method: string;
+  /** Raw, without the query. */
+  readonly path: string;
+  readonly bucket: string | undefined;
+  readonly key: string | undefined;
+  readonly versionId: string | undefined;
+  readonly status: number;
+  readonly code: string | undefined;
+  /** Whether the reply began and did not end. */
+  readonly cut: boolean;
+  readonly cutBy: OwnCut | undefined;
+  readonly tenant: string | undefined;
+  /** Fingerprint of the access key id. */
+  readonly accessKey: string | undefined;
+  readonly client: string;
+  readonly agent: string | undefined;
+  readonly host: string | undefined;
+  /** Bytes of the request's body that were read, and of the reply's body that were sent. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Content-Length of a reply with an object. */
+  readonly objectBytes: number | undefined;
+  /** In all, until the head of the reply, and spent waiting for the store. */
+  readonly ms: number;
+  readonly firstByteMs: number | undefined;
+  readonly backendMs: number;
+  readonly backendRequests: number;
+  /** `TLSv1.3`; absent over plain HTTP. */
+  readonly tls: string | undefined;
+  readonly cipher: string | undefined;
+  /** How the request was signed. */
+  readonly authentication: 'AuthHeader' | 'QueryString' | undefined;
+}
+
+/** What the request itself says; of one that could not be read, what the connection says. */
+export function requestFields(
+  incoming: IncomingMessage,
+  request: S3Request | undefined,
+): Pick<
+  RequestLine,
+  'method' | 'path' | 'bucket' | 'key' | 'versionId' | 'client' | 'agent' | 'host' | 'tls' | 'cipher' | 'authentication'
+> {
+  const socket: Partial<Pick<TLSSocket, 'getProtocol' | 'getCipher'>> = incoming.socket as TLSSocket;
+  return {
+    method: incoming.method ?? '',
+    path: bounded(request?.path ?? incoming.url?.split('?', 1)[0]) ?? '/',
+    bucket: request?.bucket,
+    key: request?.key,
+    versionId: bounded(request?.query.get('versionId')),
+    client: clientAddress(incoming.socket.remoteAddress ?? ''),
+    agent: bounded(request?.header('user-agent')),
+    host: bounded(request?.header('host')),
+    tls: socket.getProtocol?.() ?? undefined,
+    cipher: socket.getCipher?.()?.standardName,
+    authentication: authenticationOf(request),
+  };
+}
+
+function authenticationOf(request: S3Request | undefined): RequestLine['authentication'] {
+  if (request?.header('authorization') !== undefined) return 'AuthHeader';
+  return request?.query.has('X-Amz-Signature') === true ? 'QueryString' : undefined;
+}
+
+/** What may be long and comes from outside. */
+function bounded(text: string | undefined): string | undefined {
+  return text === undefined || text.length <= MAX_LOGGED_CHARACTERS
+    ? text
+    : `${text.slice(0, MAX_LOGGED_CHARACTERS)}...`;
+}
+
+/** IPv4 as it is written, also where the socket is one of IPv6. */
+function clientAddress(remoteAddress: string): string {
+  return remoteAddress.startsWith('::ffff:') ? remoteAddress.slice('::ffff:'.length) : remoteAddress;
+}

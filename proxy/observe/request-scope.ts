@@ -1,0 +1,42 @@
+/**
+ * What is gathered about one request on its way: how long the store took, how much was sent. It follows the request through
+ * asynchronous calls, so that what asks the store need not know for whom it does.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Backend, BackendRequest, BackendResponse } from '../backend/backend.ts';
+
+export interface RequestScope {
+  /** Milliseconds from each request to the store until the head of its answer, added up: more than passed where some ran at once. */
+  backendMs: number;
+  backendRequests: number;
+  /** Bytes of the reply's body that were handed to the socket. */
+  bytesOut: number;
+  /** When the reply's head was sent, by performance.now(). */
+  firstByteAt: number | undefined;
+}
+
+export function newScope(): RequestScope {
+  return { backendMs: 0, backendRequests: 0, bytesOut: 0, firstByteAt: undefined };
+}
+
+const scopes = new AsyncLocalStorage<RequestScope>();
+
+export function inScope<T>(scope: RequestScope, work: () => T): T {
+  return scopes.run(scope, work);
+}
+
+/** The same backend, its time counted for the request that asks it. */
+export function counted<B extends Backend>(backend: B): B {
+  const send = async (request: BackendRequest): Promise<BackendResponse> => {
+    const scope = scopes.getStore();
+    if (scope === undefined) return backend.send(request);
+    const began = performance.now();
+    scope.backendRequests += 1;
+    try {
+      return await backend.send(request);
+    } finally {
+      scope.backendMs += performance.now() - began;
+    }
+  };
+  return { ...backend, description: backend.description, send, close: () => backend.close() };
+}
