@@ -16,6 +16,8 @@ export interface Rotation {
   open(tenant?: TestTenant): Promise<OpenedKeyring>;
   /** Begins an epoch, and lets the proxy's keyring expire; the caller's key stays unless asked otherwise. */
   begin(o?: Partial<BeginOptions> & { tenant?: TestTenant; others?: readonly TestTenant[] }): Promise<BegunEpoch>;
+  /** Lets the proxy's keyring expire: the next request reads it again. */
+  expire(): void;
   /** Drains; servers are taken to know the epoch already. */
   drain(opened: OpenedKeyring, o?: Partial<DrainOptions>): Promise<DrainResult>;
 }
@@ -38,6 +40,7 @@ export function rotationOf(bench: Bench, onBegun: () => void): Rotation {
   return {
     deps,
     open,
+    expire: onBegun,
     async begin(o = {}) {
       const tenant = o.tenant ?? bench.tenant;
       const keys = [tenant, ...(o.others ?? [])].map(keyOf);
