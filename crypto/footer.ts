@@ -17,7 +17,7 @@ import { exactly, uint8, uint32 } from './bytes.ts';
 import { type ChecksumAlgorithm, checksumBytes } from './checksums.ts';
 import type { DataKey } from './data-key.ts';
 import { FormatError } from './errors.ts';
-import { type Layout, LOCATOR_BYTES, LOCATOR_MAGIC, sealedPartBytes } from './layout.ts';
+import { type Layout, LOCATOR_BYTES, LOCATOR_MAGIC, SEGMENT_BYTES, sealedPartBytes } from './layout.ts';
 import { BINDING_BYTES } from './random.ts';
 import { padBytes } from './stored-length.ts';
 import { MAX_TABLE_BYTES, type PartEntry, sealPartTable, tableBytes } from './table.ts';
@@ -76,18 +76,23 @@ export function footerBytes(o: FooterPlan): number {
  * @param o.size bytes of plaintext; in layout 1, and in layout 2 no other than that of the parts.
  * @throws TypeError or RangeError for attributes or parts that the layout does not allow.
  */
-export function sealFooter(
-  o: DataKey & {
-    readonly layout: 1 | 2;
-    readonly early?: EarlyAttributes | undefined;
-    readonly late: LateAttributes;
-    readonly size?: number | undefined;
-    readonly parts?: readonly PartEntry[] | undefined;
-    readonly partChecksum?: ChecksumAlgorithm | undefined;
-    /** As in `padBytes`. */
-    readonly lookUp?: boolean | undefined;
-  },
-): Buffer {
+export function sealFooter(o: FooterRequest): Buffer {
+  return Buffer.concat(sealFooterPieces(o));
+}
+
+export type FooterRequest = DataKey & {
+  readonly layout: 1 | 2;
+  readonly early?: EarlyAttributes | undefined;
+  readonly late: LateAttributes;
+  readonly size?: number | undefined;
+  readonly parts?: readonly PartEntry[] | undefined;
+  readonly partChecksum?: ChecksumAlgorithm | undefined;
+  /** As in `padBytes`. */
+  readonly lookUp?: boolean | undefined;
+};
+
+/** The same in buffers that are to be sent one after the other, which saves a copy. The first is not to be written into. */
+export function sealFooterPieces(o: FooterRequest): Buffer[] {
   if ((o.layout === 2) !== (o.parts !== undefined)) throw new TypeError('Parts belong to layout 2.');
   const table = o.parts === undefined ? undefined : sealPartTable(o.dek, o.parts, o.partChecksum);
   const size = table?.size ?? o.size;
@@ -105,7 +110,14 @@ export function sealFooter(
   const pad = padOf({ sizes, lookUp: o.lookUp }, endBytes);
   const attributes = sealBox({ ...attributesPurpose(o), plaintext: encode(pad) });
   const locator = Buffer.concat([LOCATOR_MAGIC, uint32(attributes.length), uint32(sealedTable.length)]);
-  return Buffer.concat([Buffer.alloc(pad), sealedTable, attributes, locator]);
+  return [zeros(pad), sealedTable, attributes, locator];
+}
+
+/** Nearly every pad is shorter: then it costs no memory of its own. Nobody writes into it. */
+const ZEROS = Buffer.alloc(SEGMENT_BYTES + 1);
+
+function zeros(bytes: number): Buffer {
+  return bytes <= ZEROS.length ? ZEROS.subarray(0, bytes) : Buffer.alloc(bytes);
 }
 
 const NOTHING = Buffer.alloc(0);

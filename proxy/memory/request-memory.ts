@@ -2,6 +2,7 @@
  * How much memory a request may take at most, from what is known before any of it is read: what admission.ts reserves. The
  * numbers are upper bounds of what the code of the operation holds at once, rounded up.
  */
+import { SEGMENT_BYTES } from '../../crypto/layout.ts';
 import {
   LISTING_MEMORY_BYTES,
   MAX_CONFIGURATION_BYTES,
@@ -16,6 +17,8 @@ import type { HeldMemory, Operation } from '../operation.ts';
 
 /** Plaintext as it arrived, in one piece, and sealed. */
 const COPIES_OF_A_SMALL_BODY = 3;
+/** Behind a small body whose metadata do not fit beside it (crypto/FORMAT.md, section 7.5). */
+const PAD_OF_A_SMALL_BODY = SEGMENT_BYTES;
 /** A document as bytes, as text, and as a tree several times as large. */
 const COPIES_OF_A_DOCUMENT = 6;
 
@@ -41,7 +44,7 @@ function ofBody(body: Operation['body'], bytes: number | undefined): number {
       return COPIES_OF_A_DOCUMENT * documentBytes(bytes ?? MAX_CONFIGURATION_BYTES);
     case 'object':
       if (bytes === undefined || bytes > SMALL_BODY_BYTES) return STREAM_MEMORY_BYTES;
-      return COPIES_OF_A_SMALL_BODY * bytes;
+      return COPIES_OF_A_SMALL_BODY * bytes + PAD_OF_A_SMALL_BODY;
   }
 }
 

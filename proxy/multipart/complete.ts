@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { LateAttributes } from '../../crypto/attributes.ts';
-import { type PartEntry, sealFooter } from '../../crypto/footer.ts';
+import { type FooterRequest, type PartEntry, sealFooter } from '../../crypto/footer.ts';
 import { type BackendResponse, BackendUnavailable } from '../backend/backend.ts';
 import { backendFailure, readErrorBody, readErrorResponse } from '../backend/errors.ts';
 import { readBody } from '../backend/read-body.ts';
@@ -128,11 +128,7 @@ function sealFooterOf(
   return hasRoomFor(context, parts, footer.length) ? footer : seal({ lookUp: true });
 }
 
-function footerOf(
-  record: UploadRecord,
-  parts: readonly CurrentPart[],
-  late: LateAttributes,
-): Parameters<typeof sealFooter>[0] {
+function footerOf(record: UploadRecord, parts: readonly CurrentPart[], late: LateAttributes): FooterRequest {
   const entries: PartEntry[] = parts.map(({ number, size, salt, md5, checksum }) => ({
     number,
     size,

@@ -5,7 +5,7 @@
  */
 import type { EarlyAttributes, HeaderPair, LateAttributes } from '../../crypto/attributes.ts';
 import { type DataKey, forNewFooter, newDataKey } from '../../crypto/data-key.ts';
-import { sealFooter } from '../../crypto/footer.ts';
+import { sealFooter, sealFooterPieces } from '../../crypto/footer.ts';
 import { type HeaderAttributes, type SealedHeader, sealHeader } from '../../crypto/header.ts';
 import type { Layout } from '../../crypto/layout.ts';
 import { PartSealer } from '../../crypto/seal.ts';
@@ -63,8 +63,14 @@ async function resealSmall(
   const early = { ...o.early, partSalt: sealer.salt };
   const placed = placeEarly(context, target, { ...dataKey, layout: 1, early });
   const part = sealer.seal(Buffer.concat(pieces), { last: true });
-  const footer = sealFooter({ ...dataKey, layout: 1, early: placed.inFooter, late: o.late, size: source.size });
-  return { header: placed.header, kept: 0, tail: Buffer.concat([part, footer]) };
+  const footer = sealFooterPieces({
+    ...dataKey,
+    layout: 1,
+    early: placed.inFooter,
+    late: o.late,
+    size: source.size,
+  });
+  return { header: placed.header, kept: 0, tail: Buffer.concat([part, ...footer]) };
 }
 
 async function resealFootered(

@@ -6,7 +6,7 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import type { EarlyAttributes, LateAttributes } from '../../crypto/attributes.ts';
 import { type DataKey, newDataKey } from '../../crypto/data-key.ts';
-import { footerBytes, sealFooter } from '../../crypto/footer.ts';
+import { footerBytes, sealFooter, sealFooterPieces } from '../../crypto/footer.ts';
 import { type SealedHeader, sealHeader } from '../../crypto/header.ts';
 import { sealedPartBytes } from '../../crypto/layout.ts';
 import { PartSealer, sealStream } from '../../crypto/seal.ts';
@@ -66,8 +66,11 @@ function sealSmall(
   // Unusually much metadata: the attributes go behind the body. The part key depends on the layout, so it is sealed anew.
   const layout1 = new PartSealer({ dek, layout: 1, partNumber: 0 });
   const placed = placeEarly(context, o, dataKey, { size: plaintext.length, partSalt: layout1.salt, ...o.attributes });
-  const footer = sealFooter({ ...dataKey, layout: 1, ...placed.inFooter, late, size: plaintext.length });
-  return { header: placed.header, stored: Buffer.concat([layout1.seal(plaintext, { last: true }), footer]) };
+  const footer = sealFooterPieces({ ...dataKey, layout: 1, ...placed.inFooter, late, size: plaintext.length });
+  return {
+    header: placed.header,
+    stored: Buffer.concat([...layout1.sealPieces(plaintext, { last: true }), ...footer]),
+  };
 }
 
 async function storeLarge(context: StoreContext, o: StoreRequest, dataKey: DataKey): Promise<Stored> {

@@ -188,7 +188,7 @@ describe('tenants that share the budget', () => {
 test('what a request reserves grows with what it says it will send', () => {
   const put = { memory: 'small', body: 'object' } as const;
   const sizes = [0, 1, MiB, MiB + 1, 5 * GiB].map((bytes) => memoryOf(put, bytes));
-  expect(sizes).toEqual([64 * KiB, 64 * KiB + 3, 64 * KiB + 3 * MiB, 64 * KiB + 2 * MiB, 64 * KiB + 2 * MiB]);
+  expect(sizes).toEqual([128 * KiB, 128 * KiB + 3, 128 * KiB + 3 * MiB, 64 * KiB + 2 * MiB, 64 * KiB + 2 * MiB]);
   expect(memoryOf({ memory: 'small', body: 'document' }, MiB)).toBe(64 * KiB + 6 * MiB);
   // Refused unread: to say so must not make others wait.
   for (const bytes of [MAX_XML_BODY_BYTES + 1, Number.MAX_SAFE_INTEGER]) {
