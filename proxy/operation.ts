@@ -39,6 +39,8 @@ interface OperationProperties {
   readonly parameters: readonly string[];
   /** `none`: a body is ignored; `document`: XML, bounded; `object`: the plaintext of an object; `form`: a browser's upload. */
   readonly body: 'none' | 'document' | 'object' | 'form';
+  /** A document that may come in chunks (aws-chunked), as objects may. S3 takes chunks for nothing else. */
+  readonly chunked?: true;
   /** Its x-amz-checksum-* headers speak of the object, not of the body: the operation compares them itself. */
   readonly objectChecksums?: true;
   /** May take longer than clients wait in silence; answers with an XML document. */

@@ -224,15 +224,17 @@ function bodyFor(
 ): VerifiedBody | undefined {
   const { verified } = caller;
   if (operation.body === 'form' || verified === undefined) return undefined;
+  // On an operation without a body they would go unverified.
+  const isStream = verified.payload.kind !== 'sha256' && verified.payload.kind !== 'unsigned';
+  if (isStream && operation.body !== 'object' && operation.chunked !== true) {
+    throw new S3Error('InvalidRequest', 'A streaming payload is not allowed on this operation.');
+  }
   if (operation.body !== 'none') {
     const ofObject = (name: string) => operation.objectChecksums === true && OBJECT_CHECKSUM.test(name);
     const header = (name: string) => (ofObject(name) ? undefined : request.header(name));
     return openBody({ source: incomingBody.chunks(), header, verified });
   }
-  // A chunk-signed body on an operation that takes none would go unverified.
-  const { kind } = verified.payload;
-  if (kind === 'sha256' || kind === 'unsigned') return undefined;
-  throw new S3Error('InvalidRequest', 'A streaming payload is not allowed on this operation.');
+  return undefined;
 }
 
 const OBJECT_CHECKSUM = /^x-amz-(checksum-.*|sdk-checksum-algorithm)$/;

@@ -11,6 +11,7 @@ import { discard } from '../backend/read-body.ts';
 import type { BodyResult } from '../body/digests.ts';
 import { S3Error } from '../errors.ts';
 import { BATCH_BYTES, MAX_PART_NUMBER, MAX_STORED_PUT_BYTES, MIN_PART_BYTES } from '../limits.ts';
+import { requireAccount } from '../object/bucket-head.ts';
 import { failureOf } from '../object/object-request.ts';
 import { partQuery } from '../object/upstream-upload.ts';
 import { quoted } from './backend-parts.ts';
@@ -41,7 +42,10 @@ export async function storePart(
   }
   const staged = await mustStage(context, record, number, plainBytes);
   // The backend would notice that an upload is gone; the state bucket would not.
-  if (staged) await requireUpload(context, record, { fresh: true });
+  if (staged) {
+    await requireAccount(context, record.bucket);
+    await requireUpload(context, record, { fresh: true });
+  }
   const sealer = new PartSealer({ dek: record.dek, layout: 2, partNumber: number });
   const chunks = sealStream({ sealer, plaintext: source.chunks, plainBytes, batchBytes: BATCH_BYTES });
   const name = stagedName(record, number);

@@ -1,14 +1,19 @@
 /**
- * What a 404 to the proxy's own HEAD is about. A HEAD has no document, so its 404 does not say whether the key or the bucket is
- * missing. Where the client expects a document, one more request finds out.
+ * What a 404 is about. A HEAD has no document, so its 404 does not say whether the key or the bucket is missing; and the state
+ * bucket knows of uploads, and not of buckets. Where the client expects a document, one more request finds out.
  */
 import { discard } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import type { StoreContext } from './context.ts';
-import type { ObjectAddress } from './stored-object.ts';
 
-/** @throws S3Error NoSuchBucket in place of NoSuchKey and NoSuchVersion where that is so; else what `look` throws */
-export async function namingTheMissing<T>(context: StoreContext, address: ObjectAddress, look: Promise<T>): Promise<T> {
+/**
+ * @throws S3Error NoSuchBucket in place of NoSuchKey, NoSuchVersion and NoSuchUpload where that is so; else what `look` throws
+ */
+export async function namingTheMissing<T>(
+  context: StoreContext,
+  address: { readonly bucket: string },
+  look: Promise<T>,
+): Promise<T> {
   try {
     return await look;
   } catch (error) {

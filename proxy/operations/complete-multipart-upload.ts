@@ -15,6 +15,7 @@ import { recordLast, removeState } from '../multipart/remove-state.ts';
 import type { UploadAddress, UploadRecord } from '../multipart/upload.ts';
 import { loadUpload, noSuchUpload, uploadIdOf } from '../multipart/upload-record.ts';
 import { inspectObject } from '../object/inspect-object.ts';
+import { namingTheMissing } from '../object/missing.ts';
 import { lateFailure, translateConditions } from '../object/write-conditions.ts';
 import { bodyOf, type Call, type Operation } from '../operation.ts';
 import { renderXml, xmlText } from '../xml/render-xml.ts';
@@ -48,7 +49,7 @@ export const completeMultipartUpload: Operation = {
     } catch (error) {
       if (!(error instanceof S3Error) || error.code !== 'NoSuchUpload') throw error;
       const earlier = await completedBefore(call, address, fingerprint);
-      if (earlier === undefined) throw error;
+      if (earlier === undefined) return namingTheMissing(call.context, address, Promise.reject(error));
       // Whoever completed it may not have come to that.
       await forget(call, address);
       return reply(call, address, earlier);

@@ -4,8 +4,8 @@ import { collectBody } from '../body/verified-body.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_CREATE_BUCKET_BYTES } from '../limits.ts';
 import { bodyOf, bucketOf, type Operation } from '../operation.ts';
-import { parseXml, renderXml, xmlText } from '../xml/render-xml.ts';
-import { storageHeaders } from './request/client-headers.ts';
+import { parseXml, renderXml, type XmlElement, xmlText } from '../xml/render-xml.ts';
+import { bucketHeaders } from './request/client-headers.ts';
 
 /** S3 user guide, "Bucket naming rules". */
 const BUCKET_NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
@@ -22,19 +22,44 @@ export const createBucket: Operation = {
       throw new S3Error('InvalidBucketName', undefined, { details: { BucketName: bucket } });
     }
     const document = await collectBody(bodyOf(call), { maxBytes: MAX_CREATE_BUCKET_BYTES, tooLarge: 'MalformedXML' });
-    const constraint = locationConstraint(xmlText(document));
-    const body =
-      constraint === undefined
-        ? Buffer.alloc(0)
-        : Buffer.from(renderXml('CreateBucketConfiguration', { LocationConstraint: constraint }));
-    const headers = storageHeaders(call.request);
+    const configuration = bucketConfiguration(xmlText(document));
+    const body = Buffer.from(configuration === undefined ? '' : renderXml('CreateBucketConfiguration', configuration));
+    const headers = bucketHeaders(call.request);
+    requireOwnership(headers['x-amz-object-ownership']);
     await ask(call.context, 'CreateBucket', { method: 'PUT', bucket, headers, body });
     return { status: 200, headers: { Location: `/${bucket}` } };
   },
 };
 
-function locationConstraint(document: string): string | undefined {
+const OWNERSHIPS: ReadonlySet<string> = new Set(['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter']);
+
+/** Some stores take any value, and none of them then means anything. @throws S3Error InvalidArgument */
+function requireOwnership(ownership: string | undefined): void {
+  if (ownership === undefined || OWNERSHIPS.has(ownership)) return;
+  throw new S3Error('InvalidArgument', `Invalid x-amz-object-ownership header: ${ownership}`, {
+    details: { ArgumentName: 'x-amz-object-ownership', ArgumentValue: ownership },
+  });
+}
+
+/**
+ * The region and the tags, written anew. The other elements describe directory buckets.
+ * @throws S3Error MalformedXML, NotImplemented
+ */
+function bucketConfiguration(document: string): XmlElement | undefined {
   if (document.trim() === '') return undefined;
-  const constraint = parseXml(document, 'CreateBucketConfiguration').value('LocationConstraint')?.trim();
-  return constraint === '' ? undefined : constraint;
+  const root = parseXml(document, 'CreateBucketConfiguration');
+  const other = root.childNames().find((name) => name !== 'LocationConstraint' && name !== 'Tags');
+  if (other !== undefined) {
+    throw new S3Error('NotImplemented', `The element ${other} is for directory buckets, which are not implemented.`);
+  }
+  const constraint = root.value('LocationConstraint')?.trim();
+  const tags = root.child('Tags')?.children('Tag') ?? [];
+  if ((constraint === undefined || constraint === '') && tags.length === 0) return undefined;
+  return {
+    LocationConstraint: constraint === '' ? undefined : constraint,
+    Tags:
+      tags.length === 0
+        ? undefined
+        : { Tag: tags.map((tag) => ({ Key: tag.value('Key'), Value: tag.value('Value') })) },
+  };
 }

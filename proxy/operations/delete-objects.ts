@@ -35,6 +35,7 @@ export const deleteObjects: Operation = {
   selector: { method: 'POST', level: 'bucket', subresources: ['delete'] },
   parameters: [],
   body: 'document',
+  chunked: true,
   memory: 'small',
   async run(call) {
     const bucket = bucketOf(call);

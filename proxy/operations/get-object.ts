@@ -20,6 +20,7 @@ import { seemsSmall } from '../object/read-small.ts';
 import { readChecked, refuseReplacement } from '../object/replacement-check.ts';
 import { type HeaderOverrides, objectHeaders, readValidators } from '../object/reply-headers.ts';
 import { retryWhenChanged } from '../object/retry-when-changed.ts';
+import type { WantedBytes } from '../object/selection.ts';
 import { type Selection, selectBytes } from '../object/selection.ts';
 import type { ObjectAddress, StoredObject } from '../object/stored-object.ts';
 import { understand } from '../object/understand.ts';
@@ -42,6 +43,7 @@ export const getObject: Operation = {
       overrides: responseOverrides(request),
       conditions: readConditions(request),
       checksums: wantsChecksums(request),
+      bytes: wantedBytes(request),
     };
     const isSelective =
       asked.conditions !== undefined || request.header('range') !== undefined || request.query.has('partNumber');
@@ -55,6 +57,7 @@ interface Asked {
   readonly overrides: HeaderOverrides;
   readonly conditions: ReadConditions | undefined;
   readonly checksums: boolean;
+  readonly bytes: WantedBytes;
 }
 
 async function getWhole(context: StoreContext, asked: Asked): Promise<Reply> {
@@ -101,9 +104,9 @@ async function getSelected(call: Call, asked: Asked): Promise<Reply> {
 }
 
 /** @throws S3Error PreconditionFailed, NotModified, InvalidRange, InvalidPartNumber, ... */
-async function select(call: Call, object: StoredObject, { conditions, overrides }: Asked): Promise<Selection> {
+async function select(call: Call, object: StoredObject, { conditions, overrides, bytes }: Asked): Promise<Selection> {
   if (conditions !== undefined) checkRead(conditions, readValidators(object, overrides));
-  return selectBytes(call.context, object, wantedBytes(call.request));
+  return selectBytes(call.context, object, bytes);
 }
 
 function rangeOf(selection: Selection, object: StoredObject): ByteRange {

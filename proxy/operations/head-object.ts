@@ -15,9 +15,11 @@ export const headObject: Operation = {
   parameters: ['versionId', 'partNumber', ...Object.keys(RESPONSE_OVERRIDES)],
   body: 'none',
   memory: 'small',
-  run: (call) =>
-    retryWhenChanged(async () => {
-      const { request } = call;
+  async run(call) {
+    const { request } = call;
+    // Before anything is fetched: what is asked for may be refused.
+    const bytes = wantedBytes(request);
+    return retryWhenChanged(async () => {
       const object = await inspectObject(call.context, {
         ...objectOf(call),
         versionId: request.query.get('versionId'),
@@ -25,12 +27,13 @@ export const headObject: Operation = {
       const conditions = readConditions(request);
       const overrides = responseOverrides(request);
       if (conditions !== undefined) checkRead(conditions, readValidators(object, overrides));
-      const selection = await selectBytes(call.context, object, wantedBytes(request));
+      const selection = await selectBytes(call.context, object, bytes);
       const checksums = selection.kind === 'whole' && wantsChecksums(request);
       const headers = objectHeaders(object, { checksums, overrides });
       if (selection.kind === 'whole')
         return { status: 200, headers: { ...headers, ...selection.headers, 'Content-Length': String(object.size) } };
       const length = String(selection.range.end - selection.range.start);
       return { status: 206, headers: { ...headers, ...selection.headers, 'Content-Length': length } };
-    }),
+    });
+  },
 };

@@ -3,7 +3,7 @@
  * S3 API reference, ListObjectVersions.
  */
 import { ask } from '../backend/ask.ts';
-import { LIST_ENCODING, type ListedVersion, parseListVersions } from '../backend/list.ts';
+import { LIST_ENCODING, type ListedVersion, parseListVersions, type VersionsPage } from '../backend/list.ts';
 import { S3Error } from '../errors.ts';
 import { xmlReply } from '../http/reply.ts';
 import type { S3Request } from '../http/request.ts';
@@ -45,7 +45,7 @@ export const listObjectVersions: Operation = {
         KeyMarker: encodeListed(request.query.get('key-marker') ?? '', { encode }),
         VersionIdMarker: request.query.get('version-id-marker') ?? '',
         NextKeyMarker: nextKey === undefined ? undefined : encodeListed(nextKey, { encode }),
-        NextVersionIdMarker: page.isTruncated ? page.nextVersionIdMarker : undefined,
+        NextVersionIdMarker: nextKey === undefined ? undefined : nextVersion(page, nextKey),
         MaxKeys: maxKeys,
         Delimiter: encodedParameter(request, 'delimiter', encode),
         EncodingType: encode ? 'url' : undefined,
@@ -58,6 +58,18 @@ export const listObjectVersions: Operation = {
     );
   },
 };
+
+/**
+ * Pagers need both markers of a page that ends with a version. Some stores leave that of a bucket without versioning empty,
+ * where every version is the null version. A page that ends with a common prefix has no version at its end.
+ */
+function nextVersion(page: VersionsPage, nextKey: string): string | undefined {
+  if (page.nextVersionIdMarker !== undefined) return page.nextVersionIdMarker;
+  // MinIO adds the id of its cached listing to the key.
+  const key = nextKey.replace(/\[minio_cache:[^\]]*\]$/, '');
+  const last = page.versions.findLast((version) => version.key === key);
+  return last === undefined ? undefined : last.versionId || 'null';
+}
 
 function element(row: ListedVersion & PlainRow, o: { encode: boolean }): XmlElement {
   const { Key, LastModified, Owner, ...described } = contentsElement(row, { ...o, owner: true });

@@ -4,11 +4,10 @@ import { xmlReply } from '../http/reply.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
 import { checksumElement } from '../multipart/checksums.ts';
 import { viewUpload } from '../multipart/current-parts.ts';
-import { requireUpload } from '../multipart/upload-record.ts';
 import type { Operation } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
 import { pageSize } from './request/list-parameters.ts';
-import { uploadAddress } from './request/upload-address.ts';
+import { uploadOf } from './request/upload-address.ts';
 
 export const listParts: Operation = {
   name: 'ListParts',
@@ -21,7 +20,7 @@ export const listParts: Operation = {
     const maxParts = pageSize(request, 'max-parts', MAX_LIST_KEYS);
     const marker = pageSize(request, 'part-number-marker', Number.MAX_SAFE_INTEGER);
     const after = request.query.get('part-number-marker') === undefined ? 0 : marker;
-    const record = await requireUpload(call.context, uploadAddress(call));
+    const record = await uploadOf(call);
     const view = await viewUpload(call.context, record);
     const following = view.parts.filter(({ number }) => number > after);
     const page = following.slice(0, maxParts);

@@ -11,6 +11,7 @@ import type { UploadForm } from '../form/read-form.ts';
 import type { WholeReply } from '../http/reply.ts';
 import { requireKeyLength, type S3Request } from '../http/request.ts';
 import { MAX_PUT_BYTES } from '../limits.ts';
+import { checksumHeaders } from '../object/reply-headers.ts';
 import { storeUnknownLength } from '../object/store-unknown-length.ts';
 import { type Call, type Operation, objectOf } from '../operation.ts';
 import { renderPlainXml } from '../xml/render-xml.ts';
@@ -47,6 +48,7 @@ export const postObject: Operation = {
       key,
       etag: result.md5.toString('hex'),
       versionId: headers['x-amz-version-id'],
+      checksums: checksumHeaders(result.checksums.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }))),
     });
   },
 };
@@ -101,15 +103,16 @@ interface Posted {
   readonly key: string;
   readonly etag: string;
   readonly versionId: string | undefined;
+  readonly checksums: Readonly<Record<string, string>>;
 }
 
 /** As the form's `success_action_redirect` or `success_action_status` asks; 204 without either. */
 function answer(call: Call, fields: ReadonlyMap<string, string>, posted: Posted): WholeReply {
-  const { bucket, key, etag, versionId } = posted;
+  const { bucket, key, etag, versionId, checksums } = posted;
   const scheme = call.request.secure ? 'https' : 'http';
   const path = encodeURIComponent(key).replaceAll('%2F', '/');
   const location = `${scheme}://${call.request.header('host') ?? ''}/${bucket}/${path}`;
-  const headers = { ETag: `"${etag}"`, Location: location, 'x-amz-version-id': versionId };
+  const headers = { ETag: `"${etag}"`, Location: location, 'x-amz-version-id': versionId, ...checksums };
   const redirect = redirectTarget(fields.get('success_action_redirect') ?? fields.get('redirect'));
   if (redirect !== undefined) {
     for (const [name, value] of Object.entries({ bucket, key, etag: `"${etag}"` })) {

@@ -7,7 +7,6 @@ import { S3Error } from '../errors.ts';
 import { xmlReply } from '../http/reply.ts';
 import { checksumElement } from '../multipart/checksums.ts';
 import { storePart } from '../multipart/store-part.ts';
-import { requireUpload } from '../multipart/upload-record.ts';
 import { requireSourceConditions } from '../object/copy-source.ts';
 import { inspectObject } from '../object/inspect-object.ts';
 import { namingTheMissing } from '../object/missing.ts';
@@ -22,7 +21,7 @@ import { refuseUnsupportedHeaders } from './request/client-headers.ts';
 import { sourceConditions } from './request/conditions.ts';
 import { copySourceOf, sourceContext } from './request/copy-source.ts';
 import { parsePartNumber } from './request/selection.ts';
-import { uploadAddress } from './request/upload-address.ts';
+import { uploadOf } from './request/upload-address.ts';
 
 export const uploadPartCopy: Operation = {
   name: 'UploadPartCopy',
@@ -36,7 +35,7 @@ export const uploadPartCopy: Operation = {
     refuseUnsupportedHeaders(request);
     const number = parsePartNumber(request.query.get('partNumber') ?? '');
     const address = copySourceOf(call);
-    const record = await requireUpload(call.context, uploadAddress(call));
+    const record = await uploadOf(call);
     const { source, size, chunks } = await retryWhenChanged(() => openSource(call, address));
     const { checksum } = record;
     const body = plaintextBody({

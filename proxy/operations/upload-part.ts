@@ -2,12 +2,11 @@
 import { S3Error } from '../errors.ts';
 import { MAX_PUT_BYTES } from '../limits.ts';
 import { storePart } from '../multipart/store-part.ts';
-import { requireUpload } from '../multipart/upload-record.ts';
 import { checksumHeaders } from '../object/reply-headers.ts';
 import { bodyOf, type Operation } from '../operation.ts';
 import { refuseUnsupportedHeaders } from './request/client-headers.ts';
 import { parsePartNumber } from './request/selection.ts';
-import { uploadAddress } from './request/upload-address.ts';
+import { uploadOf } from './request/upload-address.ts';
 
 export const uploadPart: Operation = {
   name: 'UploadPart',
@@ -21,7 +20,7 @@ export const uploadPart: Operation = {
     const number = parsePartNumber(request.query.get('partNumber') ?? '');
     const body = bodyOf(call);
     if (body.plainBytes > MAX_PUT_BYTES) throw new S3Error('EntityTooLarge');
-    const record = await requireUpload(call.context, uploadAddress(call));
+    const record = await uploadOf(call);
     const wanted = record.checksum?.algorithm;
     const [sent] = body.checksumAlgorithms;
     if (wanted !== undefined && sent !== undefined && sent !== wanted) {

@@ -108,6 +108,11 @@ function refuseHeaders(headers: StoreRequest['headers']): void {
     if (name === IGNORED_HEADER || !REFUSED_HEADERS.some((refused) => name.startsWith(refused))) continue;
     throw new S3Error('NotImplemented', undefined, { details: { Header: name } });
   }
+  const ownership = headers['x-amz-object-ownership'];
+  // Everything here is its one owner's, and no ACL says otherwise.
+  if (ownership !== undefined && ownership !== 'BucketOwnerEnforced') {
+    throw new S3Error('NotImplemented', undefined, { details: { Header: 'x-amz-object-ownership' } });
+  }
   const acl = headers['x-amz-acl'];
   if (acl !== undefined && !EMPTY_ACLS.has(acl)) throw new S3Error('AccessControlListNotSupported');
 }

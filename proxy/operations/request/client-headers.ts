@@ -13,7 +13,6 @@ import { META_PREFIX } from '../../object/stored-metadata.ts';
 /** Passed to the backend as they are: they name how it keeps the object, not what is in it. Listed in SECURITY.md. */
 const STORAGE_HEADERS = [
   'x-amz-acl',
-  'x-amz-bucket-object-lock-enabled',
   'x-amz-expected-bucket-owner',
   'x-amz-grant-full-control',
   'x-amz-grant-read',
@@ -33,7 +32,7 @@ const STORAGE_HEADERS = [
 ] as const;
 
 const REFUSED =
-  /^x-(minio-|amz-(server-side-encryption-customer-|copy-source-server-side-encryption-customer-|write-offset-bytes$|fwd-|request-(route|token)$|meta-snowball-auto-extract$))/;
+  /^x-(minio-|amz-(server-side-encryption-customer-|copy-source-server-side-encryption-customer-|write-offset-bytes$|if-match-(initiated-time|last-modified-time|size)$|fwd-|request-(route|token)$|meta-snowball-auto-extract$))/;
 
 /** @throws S3Error MetadataTooLarge; InvalidArgument for metadata without a name */
 export function clientAttributes(request: S3Request): ClientAttributes {
@@ -66,11 +65,34 @@ function userMetadata(request: S3Request): readonly (readonly [string, string])[
   return pairs;
 }
 
+/** What CreateBucket says of the bucket. */
+const BUCKET_HEADERS = [
+  'x-amz-acl',
+  'x-amz-bucket-namespace',
+  'x-amz-bucket-object-lock-enabled',
+  'x-amz-expected-bucket-owner',
+  'x-amz-grant-full-control',
+  'x-amz-grant-read',
+  'x-amz-grant-read-acp',
+  'x-amz-grant-write',
+  'x-amz-grant-write-acp',
+  'x-amz-object-ownership',
+] as const;
+
 /** @throws S3Error NotImplemented for headers whose meaning would be lost */
 export function storageHeaders(request: S3Request): Record<string, string> {
+  return passedHeaders(request, STORAGE_HEADERS);
+}
+
+/** @throws S3Error as `storageHeaders` */
+export function bucketHeaders(request: S3Request): Record<string, string> {
+  return passedHeaders(request, BUCKET_HEADERS);
+}
+
+function passedHeaders(request: S3Request, names: readonly string[]): Record<string, string> {
   refuseUnsupportedHeaders(request);
   const headers: Record<string, string> = {};
-  for (const name of STORAGE_HEADERS) {
+  for (const name of names) {
     const value = request.header(name);
     if (value !== undefined) headers[name] = value;
   }

@@ -23,13 +23,8 @@ export function wantedBytes(request: S3Request): WantedBytes {
 export function parsePartNumber(text: string): number {
   const number = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (number < 1 || number > MAX_PART_NUMBER) {
-    throw new S3Error(
-      'InvalidArgument',
-      `Part number must be an integer between 1 and ${MAX_PART_NUMBER}, inclusive.`,
-      {
-        details: { ArgumentName: 'partNumber', ArgumentValue: text },
-      },
-    );
+    const message = `Part number must be an integer between 1 and ${MAX_PART_NUMBER}, inclusive`;
+    throw new S3Error('InvalidArgument', message, { details: { ArgumentName: 'partNumber', ArgumentValue: text } });
   }
   return number;
 }

@@ -107,7 +107,9 @@ describe('what is stored', () => {
 
   it('a checksum field that holds', async () => {
     const sha256 = createHash('sha256').update('the file').digest('base64');
-    expect(outcome(await post({ fields: { key: 'summed', 'x-amz-checksum-sha256': sha256 } }))).toBe('204');
+    const posted = await post({ fields: { key: 'summed', 'x-amz-checksum-sha256': sha256 } });
+    expect(outcome(posted)).toBe('204');
+    expect(posted.headers).toMatchObject({ 'x-amz-checksum-sha256': sha256, 'x-amz-checksum-type': 'FULL_OBJECT' });
     const head = await bench.send({
       method: 'HEAD',
       path: `/${bench.bucket}/summed`,

@@ -1,0 +1,124 @@
+/**
+ * Protects: answers that clients and suites compare with S3's, where a store or this proxy gave others: which of two missing things
+ * is named, the markers of a page, refusals in their order, and checksums of a form's file.
+ */
+import { Readable } from 'node:stream';
+import { afterEach, describe, expect, test } from 'vitest';
+import { sharedBench } from '../../helpers/bench.ts';
+import { framed, type Header } from '../../helpers/raw-client.ts';
+import { referenceChecksum } from '../../helpers/reference-checksums.ts';
+
+const bench = sharedBench();
+afterEach(() => {
+  bench.backend.intercept = (request, next) => next(request);
+});
+
+describe('a bucket that is not there', () => {
+  const COMPLETE = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"${'0'.repeat(32)}"</ETag></Part></CompleteMultipartUpload>`;
+  test.each<[string, string, string, string, Header[]]>([
+    ['UploadPart', 'PUT', 'partNumber=1&uploadId=u', 'part', []],
+    ['UploadPartCopy', 'PUT', 'partNumber=1&uploadId=u', '', [['x-amz-copy-source', 'BUCKET/source']]],
+    ['ListParts', 'GET', 'uploadId=u', '', []],
+    ['CompleteMultipartUpload', 'POST', 'uploadId=u', COMPLETE, []],
+    ['AbortMultipartUpload', 'DELETE', 'uploadId=u', '', []],
+  ])('%s names it, and not the upload', async (_, method, query, body, headers) => {
+    const source = headers.map(([name, value]): Header => [name, value.replace('BUCKET', bench.bucket)]);
+    const reply = await bench.send({ method, path: '/no-such-bucket/k', query, body, headers: source });
+    expect([reply.status, reply.code]).toEqual([404, 'NoSuchBucket']);
+    expect(reply.body.toString()).toContain('<BucketName>no-such-bucket</BucketName>');
+    const there = await bench.send({ method, path: `/${bench.bucket}/k`, query, body, headers: source });
+    expect([there.status, there.code]).toEqual([404, 'NoSuchUpload']);
+    expect(there.body.toString()).toContain('<UploadId>u</UploadId>');
+  });
+});
+
+describe('a page of versions', () => {
+  const row = (key: string, version: string) =>
+    `<Version><Key>${key}</Key><VersionId>${version}</VersionId><IsLatest>true</IsLatest><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>"a"</ETag><Size>1</Size></Version>`;
+  const page = (inner: string) =>
+    `<ListVersionsResult><IsTruncated>true</IsTruncated><NextVersionIdMarker></NextVersionIdMarker>${inner}</ListVersionsResult>`;
+
+  async function listed(document: string): Promise<string> {
+    bench.backend.intercept = (request, next) =>
+      request.query?.some(([name]) => name === 'versions') === true
+        ? Promise.resolve({ status: 200, headers: {}, body: Readable.from([Buffer.from(document)]) })
+        : next(request);
+    const reply = await bench.send({ method: 'GET', path: `/${bench.bucket}`, query: 'versions&max-keys=1' });
+    expect(reply.status).toBe(200);
+    return reply.body.toString();
+  }
+
+  test('that the store leaves without a version id ends with the null version', async () => {
+    const document = await listed(page(`<NextKeyMarker>b</NextKeyMarker>${row('a', 'null')}${row('b', 'null')}`));
+    expect(document).toContain('<NextKeyMarker>b</NextKeyMarker><NextVersionIdMarker>null</NextVersionIdMarker>');
+  });
+
+  test('also where the store marks its key', async () => {
+    const document = await listed(page(`<NextKeyMarker>b[minio_cache:v2,id:x]</NextKeyMarker>${row('b', 'null')}`));
+    expect(document).toContain('<NextVersionIdMarker>null</NextVersionIdMarker>');
+  });
+
+  test('that ends with a common prefix has no version id', async () => {
+    const prefixes = '<CommonPrefixes><Prefix>c/</Prefix></CommonPrefixes>';
+    const document = await listed(page(`<NextKeyMarker>c/</NextKeyMarker>${row('b', 'null')}${prefixes}`));
+    expect(document).toContain('<NextKeyMarker>c/</NextKeyMarker>');
+    expect(document).not.toContain('NextVersionIdMarker');
+  });
+});
+
+test.each(['GET', 'HEAD'])(
+  '%s: a part number out of bounds is refused before anything is looked up',
+  async (method) => {
+    for (const number of ['-3', '0', '10001', 'x', '']) {
+      const reply = await bench.send({ method, path: `/${bench.bucket}/missing`, query: `partNumber=${number}` });
+      expect([number, reply.status]).toEqual([number, 400]);
+    }
+  },
+);
+
+describe('a body in chunks', () => {
+  test('is refused for a configuration, framed or not', async () => {
+    const document =
+      '<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>';
+    const trailer = `x-amz-checksum-crc32:${referenceChecksum('CRC32', Buffer.from(document))}`;
+    for (const body of [document, framed(Buffer.from(document), { chunkBytes: 8192, trailer })]) {
+      const reply = await bench.send({
+        method: 'PUT',
+        path: `/${bench.bucket}`,
+        query: 'cors=',
+        headers: [
+          ['x-amz-decoded-content-length', String(document.length)],
+          ['x-amz-trailer', 'x-amz-checksum-crc32'],
+        ],
+        payload: 'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
+        body,
+      });
+      expect([reply.status, reply.code]).toEqual([400, 'InvalidRequest']);
+    }
+  });
+});
+
+describe('the owner that a client expects', () => {
+  test('is compared for a part that is kept outside the bucket, too', async () => {
+    const path = `/${bench.bucket}/parts`;
+    const created = await bench.send({ method: 'POST', path, query: 'uploads=' });
+    const uploadId = /<UploadId>(.*?)<\/UploadId>/.exec(created.body.toString())?.[1] ?? '';
+    bench.backend.intercept = (request, next) =>
+      request.headers?.['x-amz-expected-bucket-owner'] === '999999999999'
+        ? Promise.resolve({
+            status: 403,
+            headers: {},
+            body: Readable.from(
+              request.method === 'HEAD' ? [] : [Buffer.from('<Error><Code>AccessDenied</Code></Error>')],
+            ),
+          })
+        : next(request);
+    const query = `partNumber=1&uploadId=${uploadId}`;
+    const headers: Header[] = [['x-amz-expected-bucket-owner', '999999999999']];
+    const refused = await bench.send({ method: 'PUT', path, query, headers, body: 'small' });
+    expect([refused.status, refused.code]).toEqual([403, 'AccessDenied']);
+    const parts = await bench.send({ method: 'GET', path, query: `uploadId=${uploadId}` });
+    expect(parts.body.toString()).not.toContain('<Part>');
+    expect((await bench.send({ method: 'PUT', path, query, body: 'small' })).status).toBe(200);
+  });
+});
