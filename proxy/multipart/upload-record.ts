@@ -107,14 +107,14 @@ export async function saveUpload(
 }
 
 /**
- * The record of an upload of the caller's; `undefined` when there is none.
- * @throws S3Error AccessDenied for another tenant's; InternalError for a damaged one
+ * The record of an upload of the caller's.
+ * @throws S3Error NoSuchUpload; AccessDenied for another tenant's; InternalError for a damaged one
  */
-export async function loadUpload(
+export async function requireUpload(
   context: UploadContext,
   address: UploadAddress,
   o: { fresh?: boolean } = {},
-): Promise<UploadRecord | undefined> {
+): Promise<UploadRecord> {
   const id = uploadIdOf(address);
   const { uploads, state } = context.store;
   const cached = o.fresh === true ? undefined : uploads.get(context.tenant.id, id);
@@ -122,21 +122,10 @@ export async function loadUpload(
   const found = await state.get(recordName(id), context.signal);
   if (found === undefined) {
     uploads.delete(context.tenant.id, id);
-    return undefined;
+    throw noSuchUpload(address);
   }
   const record = await openRecord(context, { ...address, id }, found.body);
   uploads.set(context.tenant.id, record);
-  return record;
-}
-
-/** As `loadUpload`. @throws S3Error NoSuchUpload too */
-export async function requireUpload(
-  context: UploadContext,
-  address: UploadAddress,
-  o: { fresh?: boolean } = {},
-): Promise<UploadRecord> {
-  const record = await loadUpload(context, address, o);
-  if (record === undefined) throw noSuchUpload(address);
   return record;
 }
 

@@ -1,9 +1,12 @@
-/** AbortMultipartUpload: the backend's parts first, then the state. */
+/**
+ * AbortMultipartUpload: the backend's parts first, then the state. Some stores find an upload by its id alone: without a record of
+ * the caller's tenant under this bucket and key, the id may be anybody's upload.
+ */
 import { ask } from '../backend/ask.ts';
 import { S3Error } from '../errors.ts';
 import { readNames } from '../multipart/receipts.ts';
 import { recordLast, removeState } from '../multipart/remove-state.ts';
-import { loadUpload, noSuchUpload, uploadIdOf } from '../multipart/upload-record.ts';
+import { noSuchUpload, requireUpload, uploadIdOf } from '../multipart/upload-record.ts';
 import type { Operation } from '../operation.ts';
 import { uploadAddress } from './request/upload-address.ts';
 
@@ -16,8 +19,7 @@ export const abortMultipartUpload: Operation = {
   async run(call) {
     const address = uploadAddress(call);
     const { bucket, key, uploadId } = address;
-    // Refuses another tenant's upload; one without a record was not made here, and the grant decides.
-    await loadUpload(call.context, address, { fresh: true });
+    await requireUpload(call.context, address, { fresh: true });
     const headers = call.context.accountHeaders;
     const failure = await ask(call.context, 'AbortMultipartUpload', {
       method: 'DELETE',

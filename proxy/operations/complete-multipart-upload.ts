@@ -13,7 +13,7 @@ import { type ListedPart, matchParts, parseParts } from '../multipart/listed-par
 import { readNames } from '../multipart/receipts.ts';
 import { recordLast, removeState } from '../multipart/remove-state.ts';
 import type { UploadAddress, UploadRecord } from '../multipart/upload.ts';
-import { loadUpload, noSuchUpload, uploadIdOf } from '../multipart/upload-record.ts';
+import { requireUpload, uploadIdOf } from '../multipart/upload-record.ts';
 import { inspectObject } from '../object/inspect-object.ts';
 import { namingTheMissing } from '../object/missing.ts';
 import { lateFailure, translateConditions } from '../object/write-conditions.ts';
@@ -43,8 +43,7 @@ export const completeMultipartUpload: Operation = {
     const listed = parseParts(xmlText(document));
     const fingerprint = uploadFingerprint(address.uploadId, listed);
     try {
-      const record = await loadUpload(call.context, address);
-      if (record === undefined) throw noSuchUpload(address);
+      const record = await requireUpload(call.context, address);
       return reply(call, address, await complete(call, record, listed, fingerprint));
     } catch (error) {
       if (!(error instanceof S3Error) || error.code !== 'NoSuchUpload') throw error;

@@ -84,6 +84,28 @@ describe('uploads of others', () => {
     expect(elements(await upload.list(), 'ETag')).toEqual([`"${md5(BODY)}"`]);
   });
 
+  it.each(Object.keys(STEPS))('%s under another key at a store that finds uploads by their id alone', async (step) => {
+    const act = STEPS[step];
+    if (act === undefined) throw new Error(`no such step: ${step}`);
+    const { backend } = bench;
+    backend.intercept = (request, next) => {
+      const isOfUpload = request.query?.some(([name]) => name === 'uploadId') === true;
+      return next(isOfUpload ? { ...request, key: 'docs/theirs' } : request);
+    };
+    try {
+      const before = await everything();
+      const send = (request: Parameters<Bench['send']>[0]) => bench.send(request, stranger);
+      const elsewhere = new Upload({ bucket: bench.bucket, key: 'strange/mine', id: upload.id, send });
+      const mark = backend.requests.length;
+      expect(outcome(await act(elsewhere))).toBe('404 NoSuchUpload');
+      expect(backend.since(mark, bench.bucket).filter(({ query }) => 'uploadId' in query)).toEqual([]);
+      expect(await everything()).toEqual(before);
+      expect(elements(await upload.list(), 'ETag')).toEqual([`"${md5(BODY)}"`]);
+    } finally {
+      backend.intercept = (request, next) => next(request);
+    }
+  });
+
   it.each([
     ['read-only', { bucket: '*', prefix: '', access: 'read-only' }],
     ['for another prefix', { bucket: '*', prefix: 'other/', access: 'read-write' }],

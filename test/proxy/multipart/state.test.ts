@@ -130,10 +130,11 @@ describe('state of uploads', () => {
   it('without its record there is no upload', async () => {
     await remove(`${nameOf(upload)}/record`);
     const there = upload.through(fresh.send);
-    const replies = [await there.list(), await there.part(2, BODY), await there.complete(listed)];
+    const left = await under(nameOf(upload));
+    const replies = [await there.list(), await there.part(2, BODY), await there.complete(listed), await there.abort()];
     expect(replies.map(outcome)).toEqual(replies.map(() => '404 NoSuchUpload'));
-    expect(outcome(await there.abort())).toBe('204');
-    expect(await under(nameOf(upload))).toEqual([]);
+    // `sealgate gc` removes it: nothing here says whose it was.
+    expect(await under(nameOf(upload))).toEqual(left);
   });
 
   describe('receipts', () => {
