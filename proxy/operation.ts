@@ -11,7 +11,7 @@ import type { S3Request } from './http/request.ts';
 import type { OpenTenant } from './keyring/open-tenant.ts';
 import type { UploadContext, UploadStore } from './multipart/upload-context.ts';
 import type { ListedPages } from './object/listed-pages.ts';
-import type { EmitSecurityEvent } from './observe/events.ts';
+import type { RecordEvent } from './observe/events.ts';
 
 export type Level = 'service' | 'bucket' | 'object';
 
@@ -59,7 +59,8 @@ export interface Services {
   readonly store: UploadStore;
   /** Pages of listings as they were sent. */
   readonly pages: ListedPages;
-  readonly emit: EmitSecurityEvent;
+  /** Takes every event. */
+  readonly record: RecordEvent;
   /** Region that clients are told, and that CreateBucket may name. */
   readonly region: string;
   readonly stateBucket: string;

@@ -6,7 +6,6 @@ import type { OwnKeys } from './iam/own-keys.ts';
 import type { Tenancy } from './keyring/tenancy.ts';
 import type { UseNotes } from './keyring/uses/note-uses.ts';
 import type { MemoryBudget } from './memory/admission.ts';
-import type { RecordEvent } from './observe/events.ts';
 import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
 import type { WriteRequestLine } from './observe/request-line.ts';
@@ -23,8 +22,6 @@ export interface Pipeline {
   /** The server's own rules, which limit every caller. */
   readonly server: Policy;
   readonly router: Router;
-  /** Takes every event. */
-  readonly record: RecordEvent;
   readonly log: Logger;
   /** Of every request, when it is over. */
   readonly writeLine: WriteRequestLine;

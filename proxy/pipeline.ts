@@ -90,7 +90,7 @@ async function handle(
     progress.form?.close();
     body.settle();
     if (!signal.aborted && ownCutOf(outgoing) === undefined) noteFailure(pipeline, progress, error);
-    reportBodySignature(pipeline, progress, error);
+    await reportBodySignature(pipeline, progress, error).catch((cause) => noteFailure(pipeline, progress, cause));
     sendFailure(incoming, outgoing, progress, { error: asS3Error(error), headers: forPages });
   }
   record(pipeline, { incoming, outgoing, body, progress }, failure ?? progress.lateFailure);
@@ -197,10 +197,14 @@ function late(pipeline: Pipeline, progress: Progress, work: Promise<Reply>): Pro
 }
 
 /** The head was signed well, and then a chunk or the trailer was not. */
-function reportBodySignature(pipeline: Pipeline, { id, caller, request }: Progress, error: unknown): void {
+async function reportBodySignature(
+  pipeline: Pipeline,
+  { id, caller, request }: Progress,
+  error: unknown,
+): Promise<void> {
   if (caller === undefined || !(error instanceof S3Error) || error.code !== 'SignatureDoesNotMatch') return;
   const { tenant, accessKey } = caller;
-  pipeline.services.emit({
+  await pipeline.services.record({
     kind: 'signature-refused',
     detail: `${error.code}: in the body`,
     ...(request === undefined ? {} : { method: request.method, path: request.path.slice(0, MAX_LOGGED_CHARACTERS) }),

@@ -27,10 +27,11 @@ import { defaultMemoryBytes } from './memory/memory-setting.ts';
 import { UploadCache } from './multipart/upload-cache.ts';
 import { objectStore } from './object/context.ts';
 import { ListedPages } from './object/listed-pages.ts';
-import type { EmitSecurityEvent, RecordEvent } from './observe/events.ts';
+import { eventSink } from './observe/event-sink.ts';
+import type { RecordEvent } from './observe/events.ts';
 import { reportFull } from './observe/full-listener.ts';
 import { HostHint } from './observe/host-hint.ts';
-import { type Logger, securityEventsTo } from './observe/log.ts';
+import type { Logger } from './observe/log.ts';
 import { createMetrics, type Metrics, type MetricsText } from './observe/metrics.ts';
 import { NotReady, opsApp, startOpsServer } from './observe/ops-server.ts';
 import { requestLinesTo } from './observe/request-line.ts';
@@ -156,15 +157,7 @@ function createPipeline(o: {
   limits?: EdgeLimits;
 }): Pipeline {
   const { config, storage, metrics, memory, log } = o;
-  const toLog = securityEventsTo(log);
-  const record: RecordEvent = (event) => {
-    if (event.kind !== 'access-allowed') {
-      metrics.securityEvent(event.kind);
-      toLog(event);
-    }
-    return o.audit?.(event);
-  };
-  const emit: EmitSecurityEvent = (event) => void record(event);
+  const record = eventSink({ log, metrics, audit: o.audit });
   const now = o.now ?? (() => new Date());
   const { state } = storage;
   const { sealKeys } = config;
@@ -177,9 +170,9 @@ function createPipeline(o: {
   const onUseFailure = (err: unknown, { tenant, slot }: TenantSlot) =>
     log.warn({ err, tenant, slot }, 'the use of a key was not noted');
   const uses =
-    config.lastUsed === 'off' ? undefined : new UseNotes({ state, sealKeys, emit, now, onFailure: onUseFailure });
+    config.lastUsed === 'off' ? undefined : new UseNotes({ state, sealKeys, record, now, onFailure: onUseFailure });
   const onUse = (of: TenantSlot) => uses?.note(of);
-  const tenancy = new Tenancy({ state, sealKeys, emit, now, onSignIn, onUse });
+  const tenancy = new Tenancy({ state, sealKeys, record, now, onSignIn, onUse });
   const note = (tenant: string, generation: number) => tenancy.noteGeneration(tenant, generation);
   const onChange = (tenant: string, generation: number) => {
     note(tenant, generation);
@@ -187,7 +180,7 @@ function createPipeline(o: {
   };
   onWorkersChange(note);
   const { generations } = tenancy;
-  const keyrings = { state, sealKeys, emit, now, runner: processKdfRunner, generations, onChange };
+  const keyrings = { state, sealKeys, record, now, runner: processKdfRunner, generations, onChange };
   const { escrowPublicKey } = config;
   const escrow = escrowPublicKey === undefined ? undefined : new EscrowUpkeep(keyrings, escrowPublicKey);
   return {
@@ -198,14 +191,14 @@ function createPipeline(o: {
           capabilities: o.capabilities,
           legacy: config.legacy,
           bestEffortConditions: config.bestEffortConditions,
-          emit,
+          record,
           now,
         }),
         state,
         uploads: new UploadCache(),
       },
       pages: new ListedPages({ bytes: LISTED_PAGES_BYTES }),
-      emit,
+      record,
       region: config.region,
       stateBucket: config.state.bucket,
       cors: new CorsConfigurations({
@@ -222,7 +215,6 @@ function createPipeline(o: {
       selfService: config.selfService,
       conditionalWrites: o.capabilities.conditionalPutIfMatch,
     }),
-    record,
     router: createRouter(OPERATIONS),
     log,
     writeLine: (line) => {

@@ -117,7 +117,7 @@ async function checkSignature<Claim extends { readonly accessKeyId: string }, Re
   } catch (error) {
     const refusal = asRefusal(error);
     if (refusal.status >= 500) throw refusal;
-    pipeline.services.emit({
+    await pipeline.services.record({
       kind: 'signature-refused',
       detail: refusal.code,
       requestId: request.id,

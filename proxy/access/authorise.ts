@@ -12,7 +12,7 @@ import { Gate } from './gate.ts';
 
 /** `request`: for a form, with its fields as headers. @throws S3Error AccessDenied, InvalidArgument */
 export async function authorise(
-  pipeline: Pick<Pipeline, 'server' | 'record'>,
+  pipeline: Pick<Pipeline, 'server' | 'services'>,
   request: S3Request,
   caller: Caller,
   operation: Operation,
@@ -24,7 +24,7 @@ export async function authorise(
     requestId: request.id,
     eventName: operation.name,
     context: { 's3:prefix': () => (lists === true ? (query.get('prefix') ?? '') : undefined) },
-    record: pipeline.record,
+    record: pipeline.services.record,
   });
   if (each === true && bucket !== undefined) await gate.requireReach(actions[0], bucket);
   const namesVersion = query.has('versionId');

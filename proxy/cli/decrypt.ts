@@ -85,7 +85,7 @@ async function run(
       capabilities: NO_CAPABILITIES,
       legacy,
       bestEffortConditions: false,
-      emit: () => {},
+      record: () => {},
       now: () => new Date(),
     });
     const context = storeContext(objects, { tenant: opened.tenant, signal });

@@ -14,9 +14,9 @@ export async function openKeyringCommand<T>(
   try {
     // What the command did is its output; events go to the log only when one was asked for.
     const level = environment['SEALGATE_LOG_LEVEL'] === undefined ? 'error' : config.logLevel;
-    const emit = securityEventsTo(createLogger({ level, destination: process.stderr }));
+    const record = securityEventsTo(createLogger({ level, destination: process.stderr }));
     const { state } = storage;
-    const deps = { state, sealKeys: config.sealKeys, emit, now: () => new Date(), runner: processKdfRunner };
+    const deps = { state, sealKeys: config.sealKeys, record, now: () => new Date(), runner: processKdfRunner };
     return await work(deps, { storage, config });
   } finally {
     await storage.backend.close();

@@ -85,7 +85,13 @@ async function authorise(
 ): Promise<Gate> {
   const { caller, parameters, requestId } = o;
   const principal = principalOf(pipeline, caller);
-  const gate = new Gate({ principal, requestId, eventName: action.name, context: {}, record: pipeline.record });
+  const gate = new Gate({
+    principal,
+    requestId,
+    eventName: action.name,
+    context: {},
+    record: pipeline.services.record,
+  });
   const user = parameters.get('UserName') ?? caller.tenant.id;
   const { effect, statement } = await gate.decide({ action: permissionOf(action), resource: userNamed(user) });
   if (effect === 'allow') return gate;

@@ -75,7 +75,7 @@ export class OwnKeys {
       await changeKeyring(deps, opened, change, signal);
       return made;
     });
-    this.#emit('key-created', caller, `Slot ${id} was made by slot ${maker}`);
+    await this.#record('key-created', caller, `Slot ${id} was made by slot ${maker}`);
     const { accessKeyId } = prepared;
     return { slot: id, created: slot.created, accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
   }
@@ -102,7 +102,7 @@ export class OwnKeys {
       if (o.status === 'inactive') refuseLastInUse(keyring, slot, this.#deps.now());
       return withTerms(keyring, slot.id, { status: o.status });
     });
-    this.#emit('key-changed', o.caller, `Slot ${o.slot} is ${o.status}, by slot ${o.caller.slot}`);
+    await this.#record('key-changed', o.caller, `Slot ${o.slot} is ${o.status}, by slot ${o.caller.slot}`);
   }
 
   /** @throws QueryError NoSuchEntity, AccessDenied, DeleteConflict when no key would be left in use */
@@ -112,11 +112,11 @@ export class OwnKeys {
       if (isInForce(slot, now)) refuseLastInUse(keyring, slot, now);
       return withoutSlot(keyring, slot.id, now);
     });
-    this.#emit('key-revoked', o.caller, `Slot ${o.slot} was removed by slot ${o.caller.slot}`);
+    await this.#record('key-revoked', o.caller, `Slot ${o.slot} was removed by slot ${o.caller.slot}`);
   }
 
-  #emit(kind: 'key-created' | 'key-changed' | 'key-revoked', caller: AccessKey, detail: string): void {
-    this.#deps.emit({ kind, detail, tenant: caller.tenant, accessKey: caller.fingerprint });
+  async #record(kind: 'key-created' | 'key-changed' | 'key-revoked', caller: AccessKey, detail: string): Promise<void> {
+    await this.#deps.record({ kind, detail, tenant: caller.tenant, accessKey: caller.fingerprint });
   }
 
   /**

@@ -11,7 +11,7 @@ import { LRUCache } from 'lru-cache';
 import { SharedCalls, type SharedRun } from '../concurrency/shared-calls.ts';
 import { S3Error } from '../errors.ts';
 import { KEYRING_CACHE_ENTRIES, KEYRING_TTL_SECONDS, SEALED_IDS_CACHED, UNKNOWN_SLOT_RECHECK_MS } from '../limits.ts';
-import type { EmitSecurityEvent } from '../observe/events.ts';
+import type { RecordEvent } from '../observe/events.ts';
 import { type AccessKey, unsealAccessKeyId } from './access-keys/access-key-id.ts';
 import { isRegisteredId } from './access-keys/registered-id.ts';
 import { RegisteredIds } from './access-keys/registered-ids.ts';
@@ -51,7 +51,7 @@ export interface SignIn {
 export class Tenancy {
   readonly #state: StateStore;
   readonly #sealKeys: SealKeys;
-  readonly #emit: EmitSecurityEvent;
+  readonly #record: RecordEvent;
   readonly #now: () => Date;
   readonly #ttlMs: number;
   readonly #runner: KdfRunner;
@@ -68,7 +68,7 @@ export class Tenancy {
   constructor(o: {
     state: StateStore;
     sealKeys: SealKeys;
-    emit: EmitSecurityEvent;
+    record: RecordEvent;
     now?: () => Date;
     ttlSeconds?: number;
     cacheEntries?: number;
@@ -80,14 +80,14 @@ export class Tenancy {
   }) {
     this.#state = o.state;
     this.#sealKeys = o.sealKeys;
-    this.#emit = o.emit;
+    this.#record = o.record;
     this.#now = o.now ?? (() => new Date());
     this.#ttlMs = 1000 * (o.ttlSeconds ?? KEYRING_TTL_SECONDS);
     this.#runner = o.runner ?? processKdfRunner;
     this.#onSignIn = o.onSignIn ?? (() => undefined);
     this.#onUse = o.onUse ?? (() => undefined);
-    const { state, sealKeys, emit } = o;
-    this.#registered = new RegisteredIds({ state, sealKeys, emit, now: this.#now, ttlMs: this.#ttlMs });
+    const { state, sealKeys, record } = o;
+    this.#registered = new RegisteredIds({ state, sealKeys, record, now: this.#now, ttlMs: this.#ttlMs });
     this.#keyrings = new LRUCache({ max: o.cacheEntries ?? KEYRING_CACHE_ENTRIES });
   }
 
@@ -183,23 +183,23 @@ export class Tenancy {
     }
     if (run.isCurrent()) this.#keyrings.delete(tenant);
     if (found === undefined || found === 'unchanged') throw new S3Error('InvalidAccessKeyId');
-    const keyring = this.#verify(found.body, key);
+    const keyring = await this.#verify(found.body, key);
     if (!this.generations.accept(tenant, keyring.generation, found.body)) {
       // A read that was overtaken by a change of ours is not one that was rolled back: it is made again.
       if (!run.isCurrent()) return this.#loads.run(tenant, run.signal, (again) => this.#load(key, undefined, again));
-      throw this.#refuse('keyring-rollback', `Generation ${keyring.generation} is not the newest one seen.`, key);
+      throw await this.#refuse('keyring-rollback', `Generation ${keyring.generation} is not the newest one seen.`, key);
     }
     const checked = { keyring, etag: found.etag, checkedAt, opened: new Map(), opening: new SharedCalls<RootKeys>() };
     if (run.isCurrent()) this.#keyrings.set(tenant, checked);
     return checked;
   }
 
-  #verify(body: Buffer, key: AccessKey): Keyring {
+  async #verify(body: Buffer, key: AccessKey): Promise<Keyring> {
     try {
       return verifyKeyring(body, { tenant: key.tenant, sealKeys: this.#sealKeys });
     } catch (cause) {
       if (!(cause instanceof KeyringTampered)) throw cause;
-      throw this.#refuse('keyring-tampered', cause.message, key);
+      throw await this.#refuse('keyring-tampered', cause.message, key);
     }
   }
 
@@ -223,16 +223,16 @@ export class Tenancy {
         this.#onSignIn({ key, keyring, slot, roots: opened.roots });
         return opened.roots;
       }
-      throw this.#refuse('keyring-tampered', "The keyring's root MAC does not match.", key);
+      throw await this.#refuse('keyring-tampered', "The keyring's root MAC does not match.", key);
     }
-    if (opened.failure === 'damaged') throw this.#refuse('keyring-tampered', 'A root key does not unwrap.', key);
+    if (opened.failure === 'damaged') throw await this.#refuse('keyring-tampered', 'A root key does not unwrap.', key);
     const detail = `A validly sealed access key id for slot ${slot.id} holds another API key: S may be known to somebody.`;
-    this.#emit({ kind: 'access-denied', detail, tenant, accessKey });
+    await this.#record({ kind: 'access-denied', detail, tenant, accessKey });
     throw new S3Error('InvalidAccessKeyId');
   }
 
-  #refuse(kind: 'keyring-tampered' | 'keyring-rollback', detail: string, key: AccessKey): S3Error {
-    this.#emit({ kind, detail, tenant: key.tenant, accessKey: key.fingerprint });
+  async #refuse(kind: 'keyring-tampered' | 'keyring-rollback', detail: string, key: AccessKey): Promise<S3Error> {
+    await this.#record({ kind, detail, tenant: key.tenant, accessKey: key.fingerprint });
     return new S3Error('AccessDenied');
   }
 }

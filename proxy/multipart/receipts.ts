@@ -87,7 +87,7 @@ export async function readReceipts(context: UploadContext, record: UploadRecord)
   const prefix = receiptsPrefix(record);
   const names = await readNames(context, record.id);
   const receipts = names.filter((name) => name.startsWith(prefix));
-  return { receipts: receipts.map((name) => openReceipt(context, record, name)), names };
+  return { receipts: await openReceipts(context, record, receipts), names };
 }
 
 /** Those of one part, one for each attempt: of thousands of parts no other is listed. @throws as `readReceipts` */
@@ -98,22 +98,30 @@ export async function readReceiptsOf(
 ): Promise<readonly Receipt[]> {
   const { state } = context.store;
   const names = await Array.fromAsync(state.list(`${receiptsPrefix(record)}${padded(number)}-`, context.signal));
-  return names.map((name) => openReceipt(context, record, name));
+  return openReceipts(context, record, names);
 }
 
 function receiptsPrefix(record: UploadRecord): string {
   return `${uploadPrefix(record.id)}receipts/`;
 }
 
-function openReceipt(context: UploadContext, record: UploadRecord, name: string): Receipt {
+async function openReceipts(
+  context: UploadContext,
+  record: UploadRecord,
+  names: readonly string[],
+): Promise<readonly Receipt[]> {
+  const receipts = names.flatMap((name) => openReceipt(record, name) ?? []);
+  if (receipts.length === names.length) return receipts;
+  throw await asObjectFailure(context, record, new MalformedSealedObject('a receipt of the upload does not open'));
+}
+
+function openReceipt(record: UploadRecord, name: string): Receipt | undefined {
   const text = name.slice(receiptsPrefix(record).length + NUMBER_DIGITS + 1);
   const box = Buffer.from(text.replaceAll('/', ''), 'base64url');
   const plaintext = openBox({ ...purpose(record), box });
   // Authentic when it opens, so written by writeReceipt.
   const encoded = plaintext === undefined ? undefined : (JSON.parse(plaintext.toString('utf8')) as Encoded);
-  if (encoded === undefined || receiptName(record, encoded.n, box) !== name) {
-    throw asObjectFailure(context, record, new MalformedSealedObject('a receipt of the upload does not open'));
-  }
+  if (encoded === undefined || receiptName(record, encoded.n, box) !== name) return undefined;
   return {
     number: encoded.n,
     size: encoded.b,

@@ -142,7 +142,7 @@ async function openRecord(
     const stored = StoredRecord.safeParse(parseJson(body));
     if (!stored.success) throw new MalformedSealedObject('the upload record is malformed');
     const { header } = stored.data;
-    refuseForeign(context, address, header['enc-tenant']);
+    await refuseForeign(context, address, header['enc-tenant']);
     const name = { tenant: context.tenant.idBytes, bucket: address.bucket, key: address.key };
     const fields = withoutUndefined(header);
     const tenant = await tenantFor(context, address, fields);
@@ -160,13 +160,13 @@ async function openRecord(
       checksum: checksum === null ? undefined : (checksum as UploadChecksum),
     };
   } catch (error) {
-    throw asObjectFailure(context, address, error);
+    throw await asObjectFailure(context, address, error);
   }
 }
 
-function refuseForeign(context: UploadContext, { bucket, key }: UploadAddress, owner: string): void {
+async function refuseForeign(context: UploadContext, { bucket, key }: UploadAddress, owner: string): Promise<void> {
   if (owner === context.tenant.id) return;
-  reportObject(context, { kind: 'foreign-object', detail: "another tenant's upload was named", bucket, key });
+  await reportObject(context, { kind: 'foreign-object', detail: "another tenant's upload was named", bucket, key });
   throw new S3Error('AccessDenied');
 }
 

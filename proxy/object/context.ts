@@ -10,7 +10,7 @@ import { SharedLookUps } from '../concurrency/shared-look-ups.ts';
 import type { LegacyPolicy } from '../config/config.ts';
 import type { OpenTenant } from '../keyring/open-tenant.ts';
 import { ATTRIBUTES_CACHE_BYTES, LISTED_ATTRIBUTES_BYTES, LOOKUPS_AT_ONCE, OPENED_HEADERS_BYTES } from '../limits.ts';
-import type { EmitSecurityEvent, SecurityEventKind } from '../observe/events.ts';
+import type { RecordEvent, SecurityEventKind } from '../observe/events.ts';
 import { AttributesCache, type ListedAttributes } from './attributes-cache.ts';
 import { OpenedHeaders } from './opened-headers.ts';
 import { RecentObjects } from './recent-objects.ts';
@@ -22,7 +22,7 @@ export interface ObjectStoreOptions {
   readonly legacy: LegacyPolicy;
   /** Answer conditions that the backend cannot decide atomically by checking first (true) or with NotImplemented. */
   readonly bestEffortConditions: boolean;
-  readonly emit: EmitSecurityEvent;
+  readonly record: RecordEvent;
   readonly now: () => Date;
 }
 
@@ -38,13 +38,13 @@ export interface ObjectStore extends ObjectStoreOptions {
 
 /** Once for a process. */
 export function objectStore(o: ObjectStoreOptions): ObjectStore {
-  const { backend, capabilities, legacy, bestEffortConditions, emit, now } = o;
+  const { backend, capabilities, legacy, bestEffortConditions, record, now } = o;
   return {
     backend,
     capabilities,
     legacy,
     bestEffortConditions,
-    emit,
+    record,
     now,
     cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES, listedBytes: LISTED_ATTRIBUTES_BYTES }),
     headers: new OpenedHeaders({ bytes: OPENED_HEADERS_BYTES }),
@@ -81,12 +81,12 @@ export function storeContext<Store extends ObjectStore>(
 }
 
 /** One security event about an object. */
-export function reportObject(
+export async function reportObject(
   context: StoreContext,
   o: { kind: SecurityEventKind; detail: string; bucket: string; key: string },
-): void {
+): Promise<void> {
   const { kind, detail, bucket, key } = o;
   const { requestId, tenant } = context;
   const named = requestId === undefined ? {} : { requestId };
-  context.store.emit({ kind, detail, tenant: tenant.id, bucket, key, ...named });
+  await context.store.record({ kind, detail, tenant: tenant.id, bucket, key, ...named });
 }

@@ -6,9 +6,9 @@ import { MalformedSealedObject } from './stored-metadata.ts';
 import type { ObjectAddress } from './stored-object.ts';
 
 /** The error for the client, after the event; errors of other kinds are returned as they are. */
-export function asObjectFailure(context: StoreContext, address: ObjectAddress, error: unknown): unknown {
+export async function asObjectFailure(context: StoreContext, address: ObjectAddress, error: unknown): Promise<unknown> {
   if (!(error instanceof FormatError) && !(error instanceof MalformedSealedObject)) return error;
-  reportObject(context, {
+  await reportObject(context, {
     kind: error instanceof MalformedSealedObject ? 'metadata-tampered' : 'object-tampered',
     detail: `${error.code}: ${error.message}`,
     bucket: address.bucket,

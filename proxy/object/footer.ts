@@ -72,16 +72,16 @@ export async function partTable(context: StoreContext, object: SealedObject): Pr
   if (cached?.table !== undefined && cached.footer?.late === object.late) return cached.table;
   const start = object.facts.size - object.footerBytes + padBytesOf(object.late);
   const sealed = await fetchStored(context, object.address, object.facts, { start, end: start + object.tableBytes });
-  const table = openTable(context, object, sealed);
+  const table = await openTable(context, object, sealed);
   context.store.cache.add(identity, { table });
   return table;
 }
 
-function openTable(context: StoreContext, object: SealedObject, sealed: Buffer): readonly PartEntry[] {
+async function openTable(context: StoreContext, object: SealedObject, sealed: Buffer): Promise<readonly PartEntry[]> {
   try {
     return openPartTable({ dek: object.dek, late: object.late, sealed });
   } catch (error) {
-    throw asObjectFailure(context, object.address, error);
+    throw await asObjectFailure(context, object.address, error);
   }
 }
 
@@ -93,7 +93,7 @@ export async function checkStoredPad(context: StoreContext, object: SealedObject
   try {
     checkPad(await fetchStored(context, object.address, object.facts, { start, end }));
   } catch (error) {
-    throw asObjectFailure(context, object.address, error);
+    throw await asObjectFailure(context, object.address, error);
   }
 }
 

@@ -166,12 +166,12 @@ function isOutage(error: unknown): boolean {
  * security event. Objects of a listing are seldom read next, so they take no place in the caches of objects that are read.
  */
 function forLookUps(context: StoreContext): StoreContext {
-  const { emit } = context.store;
+  const { record } = context.store;
   const store: ObjectStore = {
     ...context.store,
     headers: unkeptHeaders,
     recent: nothingRecent,
-    emit: (event) => (event.kind === 'foreign-object' ? undefined : emit(event)),
+    record: (event) => (event.kind === 'foreign-object' ? undefined : record(event)),
   };
   return { ...context, store };
 }

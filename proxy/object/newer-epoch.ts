@@ -21,7 +21,7 @@ export async function tenantFor(
   if (epoch <= tenant.epoch) return tenant;
   const newer = (await tenant.reopen?.(context.signal)) ?? tenant;
   if (epoch <= newer.epoch) return newer;
-  reportObject(context, {
+  await reportObject(context, {
     kind: 'keyring-rollback',
     detail: `An object of epoch ${epoch} is newer than the keyring, whose newest epoch is ${newer.epoch}.`,
     bucket: address.bucket,

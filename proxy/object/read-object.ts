@@ -107,7 +107,7 @@ async function* openLarge(
     sealed.giveBack?.();
     if (held !== undefined) yield held;
   } catch (error) {
-    throw asObjectFailure(context, object.address, error);
+    throw await asObjectFailure(context, object.address, error);
   } finally {
     await source.close();
   }

@@ -43,7 +43,7 @@ export async function readSmall(
   try {
     return openAll(object, plan, stored);
   } catch (error) {
-    throw asObjectFailure(context, object.address, error);
+    throw await asObjectFailure(context, object.address, error);
   } finally {
     response.body.giveBack?.();
   }

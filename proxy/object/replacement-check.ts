@@ -31,7 +31,11 @@ async function checkStart(context: StoreContext, object: LegacyObject): Promise<
   const identity = identityOf(context, object.address, object.facts);
   if (object.size < PART_MAGIC.length || context.store.cache.get(identity)?.isPlain === true) return;
   const body = await fetchStretch(context, object, { start: 0, end: PART_MAGIC.length });
-  refuseMagic(context, object, await readBody({ status: 206, headers: {}, body }, { maxBytes: PART_MAGIC.length }));
+  await refuseMagic(
+    context,
+    object,
+    await readBody({ status: 206, headers: {}, body }, { maxBytes: PART_MAGIC.length }),
+  );
   context.store.cache.add(identity, { isPlain: true });
 }
 
@@ -49,14 +53,18 @@ export async function* refuseReplacement(
     }
     head = Buffer.concat([head, chunk]);
     if (head.length < PART_MAGIC.length) continue;
-    refuseMagic(context, object, head);
+    await refuseMagic(context, object, head);
     yield head;
     head = undefined;
   }
   if (head !== undefined && head.length > 0) yield head;
 }
 
-function refuseMagic(context: StoreContext, object: LegacyObject, head: Buffer): void {
+async function refuseMagic(context: StoreContext, object: LegacyObject, head: Buffer): Promise<void> {
   if (!head.subarray(0, PART_MAGIC.length).equals(PART_MAGIC)) return;
-  throw asObjectFailure(context, object.address, new MalformedSealedObject('a sealed body without sealed metadata'));
+  throw await asObjectFailure(
+    context,
+    object.address,
+    new MalformedSealedObject('a sealed body without sealed metadata'),
+  );
 }

@@ -26,10 +26,10 @@ export async function understand(
   try {
     const stored = fromBackendHeaders(facts.headers);
     if (stored === undefined) return legacyObject(context, address, facts);
-    refuseForeign(context, address, stored['enc-tenant']);
+    await refuseForeign(context, address, stored['enc-tenant']);
     return await openSealed(context, address, facts, { stored, tail });
   } catch (error) {
-    throw asObjectFailure(context, address, error);
+    throw await asObjectFailure(context, address, error);
   }
 }
 
@@ -83,9 +83,14 @@ function legacyObject(context: StoreContext, address: ObjectAddress, facts: Back
   return { kind: 'legacy', address, facts, size: facts.size, etag: facts.etag.replaceAll('"', '') };
 }
 
-function refuseForeign(context: StoreContext, address: ObjectAddress, owner: string | undefined): void {
+async function refuseForeign(context: StoreContext, address: ObjectAddress, owner: string | undefined): Promise<void> {
   if (owner === context.tenant.id) return;
   const { bucket, key } = address;
-  reportObject(context, { kind: 'foreign-object', detail: 'an object of another tenant was asked for', bucket, key });
+  await reportObject(context, {
+    kind: 'foreign-object',
+    detail: 'an object of another tenant was asked for',
+    bucket,
+    key,
+  });
   throw new S3Error('AccessDenied', undefined, { cause: new ForeignObject("The object is another tenant's.") });
 }

@@ -68,5 +68,3 @@ export interface DecisionEvent extends SecurityEvent {
  * promise, and by rejecting it keep the action from happening.
  */
 export type RecordEvent = (event: SecurityEvent | DecisionEvent) => Promise<void> | void;
-
-export type EmitSecurityEvent = (event: SecurityEvent) => void;

@@ -3,7 +3,7 @@
  * ids or signatures. The redaction below is the second fence, not the first.
  */
 import { type Logger as PinoLogger, pino } from 'pino';
-import type { EmitSecurityEvent } from './events.ts';
+import type { SecurityEvent } from './events.ts';
 
 export type Logger = PinoLogger;
 
@@ -70,6 +70,6 @@ function describeError(error: unknown): unknown {
   return { type: error.name, code, message: '[withheld]', stack: frames?.join('\n'), ...cause };
 }
 
-export function securityEventsTo(log: Logger): EmitSecurityEvent {
+export function securityEventsTo(log: Logger): (event: SecurityEvent) => void {
   return ({ detail, ...event }) => log.warn({ securityEvent: event.kind, ...event }, detail);
 }

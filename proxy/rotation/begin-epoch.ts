@@ -110,7 +110,7 @@ async function write(deps: KeyringDeps, opened: OpenedKeyring, o: Step, signal: 
     signal,
   );
   const { tenant } = opened.keyring;
-  deps.emit({ kind: 'epoch-begun', detail: `Epoch ${epoch}; ${plan.dropped.length} slots dropped`, tenant });
+  await deps.record({ kind: 'epoch-begun', detail: `Epoch ${epoch}; ${plan.dropped.length} slots dropped`, tenant });
   const slot = keySlotOf(stored.keyring, (fresh ?? opened.slot).id);
   if (slot === undefined) throw new Error('the slot that began an epoch is not in its keyring');
   return { opened: { ...stored, slot, roots }, epoch, dropped: plan.dropped.map(({ id }) => id), issued: o.issued };

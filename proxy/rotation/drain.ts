@@ -50,9 +50,9 @@ export async function drain(
 ): Promise<DrainResult> {
   const { backend, capabilities } = o;
   const tenant = openTenantOf(opened);
-  const { emit, now } = deps;
+  const { record, now } = deps;
   const legacy = { kind: 'allow' } as const;
-  const store = objectStore({ backend, capabilities, legacy, bestEffortConditions: false, emit, now });
+  const store = objectStore({ backend, capabilities, legacy, bestEffortConditions: false, record, now });
   const context = storeContext(store, { tenant, signal });
   const options = { ...o, stateBucket: deps.state.bucket, named: bucketsNamed(opened.keyring) };
   const settled = new Date(epochBegan(opened) + o.settledAfterMs);

@@ -30,7 +30,11 @@ export async function retireEpochs(
     signal,
   );
   const { tenant } = opened.keyring;
-  deps.emit({ kind: 'epoch-retired', detail: `Epochs ${draining.join(', ')}; epoch ${epoch} is the only one`, tenant });
+  await deps.record({
+    kind: 'epoch-retired',
+    detail: `Epochs ${draining.join(', ')}; epoch ${epoch} is the only one`,
+    tenant,
+  });
   return draining;
 }
 

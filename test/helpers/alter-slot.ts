@@ -12,6 +12,6 @@ export async function alterSlot(
   terms: Partial<Pick<OperatorTerms, 'grants' | 'expires' | 'status'>>,
 ): Promise<void> {
   const { state, sealKeys } = proxy;
-  const deps = { state, sealKeys, emit: () => {}, now: () => new Date(), runner: processKdfRunner };
+  const deps = { state, sealKeys, record: () => {}, now: () => new Date(), runner: processKdfRunner };
   await changeKeyring(deps, tenant, (keyring) => withTerms(keyring, slot, terms), AbortSignal.timeout(60_000));
 }

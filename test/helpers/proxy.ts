@@ -107,7 +107,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
   const scheme = config.tls === undefined ? 'http' : 'https';
   const endpoint = `${scheme}://127.0.0.1:${proxy.address.port}`;
   const { escrowPublicKey } = config;
-  const admin = new TenantAdmin({ state: storage.state, sealKeys, escrowPublicKey, emit: () => {} });
+  const admin = new TenantAdmin({ state: storage.state, sealKeys, escrowPublicKey, record: () => {} });
   return {
     endpoint,
     backend: o.backend,

@@ -29,7 +29,7 @@ export class TenancyHarness {
     this.tenancy = new Tenancy({
       state: this.state,
       sealKeys: this.sealKeys,
-      emit: (event) => this.events.push(event),
+      record: (event) => void this.events.push(event),
       now: () => new Date(this.time),
       runner: this.runner,
       ...(o.ttlSeconds === undefined ? {} : { ttlSeconds: o.ttlSeconds }),
@@ -40,7 +40,7 @@ export class TenancyHarness {
   /** What changes keyrings of that state, as another process would. */
   get deps(): KeyringDeps {
     const { state, sealKeys, runner } = this;
-    return { state, sealKeys, runner, emit: (event) => this.events.push(event), now: () => new Date(this.time) };
+    return { state, sealKeys, runner, record: (event) => void this.events.push(event), now: () => new Date(this.time) };
   }
 
   /** Puts a keyring into the state behind everybody's back, under `tenant`'s name. */

@@ -29,7 +29,7 @@ beforeAll(async () => {
   const { capabilities } = bench;
   replica = await startTestProxy({ backend: bench.backend, sealKeys, capabilities, now: () => new Date(now) });
   const { state } = bench.proxy;
-  deps = { state, sealKeys, emit: () => undefined, now: () => new Date(now), runner: new KdfRunner() };
+  deps = { state, sealKeys, record: () => undefined, now: () => new Date(now), runner: new KdfRunner() };
   admin = new KeyAdmin(deps);
 });
 afterAll(async () => {

@@ -27,7 +27,13 @@ beforeAll(async () => {
   bench = await openBench();
   const { sealKeys, state } = bench.proxy;
   replica = await startTestProxy({ backend: bench.backend, sealKeys, capabilities: bench.capabilities });
-  const deps: KeyringDeps = { state, sealKeys, emit: () => undefined, now: () => new Date(), runner: new KdfRunner() };
+  const deps: KeyringDeps = {
+    state,
+    sealKeys,
+    record: () => undefined,
+    now: () => new Date(),
+    runner: new KdfRunner(),
+  };
   admin = new KeyAdmin(deps);
 });
 afterAll(async () => {

@@ -28,7 +28,7 @@ beforeAll(async () => {
   bench = await openBench({ now: () => new Date(now) });
   replica = await openReplica(bench);
   const { state, sealKeys } = bench.proxy;
-  admin = new KeyAdmin({ state, sealKeys, emit: () => {}, now: () => new Date(now), runner: new KdfRunner() });
+  admin = new KeyAdmin({ state, sealKeys, record: () => {}, now: () => new Date(now), runner: new KdfRunner() });
   for (const key of ['public/a', 'private/a']) await put(key, body);
 });
 afterAll(async () => {

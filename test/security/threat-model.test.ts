@@ -168,7 +168,7 @@ describe.skipIf(!hasPython)('what it takes to open what is stored', () => {
   async function makeRows(): Promise<Readonly<Record<string, Row>>> {
     const { proxy } = bench;
     const { state, sealKeys } = proxy;
-    const deps: KeyringDeps = { state, sealKeys, emit: () => {}, now: () => new Date(), runner: processKdfRunner };
+    const deps: KeyringDeps = { state, sealKeys, record: () => {}, now: () => new Date(), runner: processKdfRunner };
     const keys = new KeyAdmin(deps);
     const opened = ({ accessKeyId }: TestTenant) => unsealAccessKeyId(accessKeyId, sealKeys);
     const own = async (tenant: TestTenant, issued: Promise<{ accessKeyId: string; secretAccessKey?: string }>) => {

@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache';
 import { SharedCalls } from '../../concurrency/shared-calls.ts';
 import { S3Error } from '../../errors.ts';
 import { REGISTERED_IDS_CACHED } from '../../limits.ts';
-import type { EmitSecurityEvent } from '../../observe/events.ts';
+import type { RecordEvent } from '../../observe/events.ts';
 import type { StateStore } from '../state/state.ts';
 import { type AccessKey, unsealAccessKeyId } from './access-key-id.ts';
 import { isRegisteredId, openRegistered, registeredName, sealKeyOfId } from './registered-id.ts';
@@ -14,7 +14,7 @@ import type { SealKeys } from './seal-keys.ts';
 
 /** What an access key id stands for now, for who asks once. @throws S3Error as `RegisteredIds.resolve` */
 export async function resolveAccessKey(
-  deps: { state: StateStore; sealKeys: SealKeys; emit: EmitSecurityEvent; now: () => Date },
+  deps: { state: StateStore; sealKeys: SealKeys; record: RecordEvent; now: () => Date },
   accessKeyId: string,
   signal: AbortSignal,
 ): Promise<AccessKey> {
@@ -31,16 +31,16 @@ interface Cached {
 export class RegisteredIds {
   readonly #state: StateStore;
   readonly #sealKeys: SealKeys;
-  readonly #emit: EmitSecurityEvent;
+  readonly #record: RecordEvent;
   readonly #now: () => Date;
   readonly #ttlMs: number;
   readonly #cache = new LRUCache<string, Cached>({ max: REGISTERED_IDS_CACHED });
   readonly #fetches = new SharedCalls<AccessKey>();
 
-  constructor(o: { state: StateStore; sealKeys: SealKeys; emit: EmitSecurityEvent; now: () => Date; ttlMs: number }) {
+  constructor(o: { state: StateStore; sealKeys: SealKeys; record: RecordEvent; now: () => Date; ttlMs: number }) {
     this.#state = o.state;
     this.#sealKeys = o.sealKeys;
-    this.#emit = o.emit;
+    this.#record = o.record;
     this.#now = o.now;
     this.#ttlMs = o.ttlMs;
   }
@@ -64,7 +64,10 @@ export class RegisteredIds {
     if (record === undefined) throw new S3Error('InvalidAccessKeyId');
     const key = openRegistered(record.body, id, this.#sealKeys);
     if (key === undefined) {
-      this.#emit({ kind: 'keyring-tampered', detail: 'The record of a registered access key id does not open.' });
+      await this.#record({
+        kind: 'keyring-tampered',
+        detail: 'The record of a registered access key id does not open.',
+      });
       throw new S3Error('AccessDenied');
     }
     this.#cache.set(id, { key, fetchedAt });

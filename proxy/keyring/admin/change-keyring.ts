@@ -7,7 +7,7 @@
  */
 import { S3Error } from '../../errors.ts';
 import { KEPT_REMOVED_SLOTS, KEYRING_CHANGE_ATTEMPTS, KEYRING_LOOK_AFTER_MS } from '../../limits.ts';
-import type { EmitSecurityEvent } from '../../observe/events.ts';
+import type { RecordEvent } from '../../observe/events.ts';
 import type { AccessKey } from '../access-keys/access-key-id.ts';
 import type { SealKeys } from '../access-keys/seal-keys.ts';
 import type { KdfRunner } from '../slots/kdf.ts';
@@ -26,7 +26,7 @@ import { forgetRemoved } from './forget-removed.ts';
 export interface KeyringDeps {
   readonly state: StateStore;
   readonly sealKeys: SealKeys;
-  readonly emit: EmitSecurityEvent;
+  readonly record: RecordEvent;
   readonly now: () => Date;
   readonly runner: KdfRunner;
   /** What a serving process remembers, so that a keyring put back is no base for a change. */
@@ -81,7 +81,8 @@ export async function readKeyring(deps: KeyringDeps, tenant: string, signal: Abo
     }
     return { keyring, etag: record.etag };
   } catch (error) {
-    if (error instanceof KeyringTampered) deps.emit({ kind: 'keyring-tampered', detail: error.message, tenant });
+    if (error instanceof KeyringTampered)
+      await deps.record({ kind: 'keyring-tampered', detail: error.message, tenant });
     throw error;
   }
 }
@@ -101,9 +102,9 @@ export async function openKeyring(deps: KeyringDeps, key: AccessKey, signal: Abo
   const opened = await openKeySlot({ tenant, slot, secret: key.secret, runner: deps.runner }, signal);
   if (!('roots' in opened)) {
     if (opened.failure === 'wrong-key') throw new S3Error('InvalidAccessKeyId');
-    throw tampered(deps, tenant, 'A root key does not unwrap.');
+    throw await tampered(deps, tenant, 'A root key does not unwrap.');
   }
-  checkRootMac(deps, stored.keyring, opened.roots);
+  await checkRootMac(deps, stored.keyring, opened.roots);
   return { ...stored, slot, roots: opened.roots };
 }
 
@@ -142,7 +143,7 @@ export async function changeKeyring(
       return { keyring, etag };
     }
     stored = await readKeyring(deps, tenant, signal);
-    if (opened !== undefined) checkStillOpened(deps, stored.keyring, opened);
+    if (opened !== undefined) await checkStillOpened(deps, stored.keyring, opened);
   }
   throw new KeyringConflict(tenant);
 }
@@ -209,24 +210,24 @@ async function lookAfter(deps: KeyringDeps, tenant: string, cause: unknown): Pro
  * After a conflict: the key that opened it still does, and the epochs in use are the same. Where one began or was retired, what
  * was sealed for them does not fit; and the root key that a second deep rotation made for the same number is another one.
  */
-function checkStillOpened(deps: KeyringDeps, fresh: Keyring, opened: OpenedKeyring): void {
+async function checkStillOpened(deps: KeyringDeps, fresh: Keyring, opened: OpenedKeyring): Promise<void> {
   const { tenant } = fresh;
   if (fresh.slots.every((slot) => slot.id !== opened.slot.id)) throw new KeyringConflict(tenant);
   if (epochsInUse(fresh) !== epochsInUse(opened.keyring)) throw new KeyringConflict(tenant);
-  checkRootMac(deps, fresh, opened.roots);
+  await checkRootMac(deps, fresh, opened.roots);
 }
 
 function epochsInUse({ epochs }: Keyring): string {
   return epochs.flatMap(({ epoch, state }) => (state === 'retired' ? [] : [epoch])).join();
 }
 
-function checkRootMac(deps: KeyringDeps, keyring: Keyring, roots: RootKeys): void {
+async function checkRootMac(deps: KeyringDeps, keyring: Keyring, roots: RootKeys): Promise<void> {
   const root = roots.get(currentEpoch(keyring));
   if (root !== undefined && hasRootMac(keyring, root)) return;
-  throw tampered(deps, keyring.tenant, "The keyring's root MAC does not match.");
+  throw await tampered(deps, keyring.tenant, "The keyring's root MAC does not match.");
 }
 
-function tampered(deps: KeyringDeps, tenant: string, message: string): KeyringTampered {
-  deps.emit({ kind: 'keyring-tampered', detail: message, tenant });
+async function tampered(deps: KeyringDeps, tenant: string, message: string): Promise<KeyringTampered> {
+  await deps.record({ kind: 'keyring-tampered', detail: message, tenant });
   return new KeyringTampered(message);
 }

@@ -49,7 +49,7 @@ export async function deleteTenant(
   const uses = await deleteUses(deps, tenant, signal);
   if (record === undefined && ids.length + uploads + uses === 0) throw new UnknownTenant(tenant);
   const keys = keyring === undefined ? 0 : keySlots(keyring).length;
-  deps.emit({ kind: 'tenant-deleted', detail: `${keys} keys, ${uploads} uploads in progress`, tenant });
+  await deps.record({ kind: 'tenant-deleted', detail: `${keys} keys, ${uploads} uploads in progress`, tenant });
   return { keys, uploads };
 }
 

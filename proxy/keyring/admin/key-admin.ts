@@ -77,7 +77,7 @@ export class KeyAdmin {
     const issued = await this.#add(opened, { grants: opened.slot.grants, ...o }, signal, (keyring, slot) =>
       withSlot(keyring, slot, this.#deps.now()),
     );
-    this.#emit('key-created', issued.tenant, `Slot ${issued.slot}, by slot ${opened.slot.id}`);
+    await this.#record('key-created', issued.tenant, `Slot ${issued.slot}, by slot ${opened.slot.id}`);
     return issued;
   }
 
@@ -116,7 +116,7 @@ export class KeyAdmin {
       },
     );
     const detail = `Slot ${old.id} replaced by ${issued.slot}${until === null ? '' : `, and works until ${until}`}`;
-    this.#emit('key-rotated', issued.tenant, detail);
+    await this.#record('key-rotated', issued.tenant, detail);
     return { ...issued, ...replaced };
   }
 
@@ -147,7 +147,11 @@ export class KeyAdmin {
         signal,
       );
     });
-    this.#emit('key-reissued', tenant, `Slot ${slot.id}, a ${kind} access key id under seal key ${id.terms.idKid}`);
+    await this.#record(
+      'key-reissued',
+      tenant,
+      `Slot ${slot.id}, a ${kind} access key id under seal key ${id.terms.idKid}`,
+    );
     return issued;
   }
 
@@ -164,7 +168,7 @@ export class KeyAdmin {
       },
       signal,
     );
-    this.#emit('key-revoked', o.tenant, `Slot ${o.slot}`);
+    await this.#record('key-revoked', o.tenant, `Slot ${o.slot}`);
   }
 
   /** The tenant's keys, ascending by slot. @throws UnknownTenant, KeyringTampered, S3Error ServiceUnavailable */
@@ -191,7 +195,7 @@ export class KeyAdmin {
       },
       signal,
     );
-    this.#emit('key-changed', o.tenant, `Slot ${o.slot}: ${Object.keys(o.change).sort().join(', ')}`);
+    await this.#record('key-changed', o.tenant, `Slot ${o.slot}: ${Object.keys(o.change).sort().join(', ')}`);
   }
 
   /** Signs a keyring under the active seal key. @returns false when it was already */
@@ -200,7 +204,7 @@ export class KeyAdmin {
     const before = await readKeyring(this.#deps, tenant, signal);
     if (before.keyring.operatorKid === kid) return false;
     await changeKeyring(this.#deps, tenant, (keyring) => (keyring.operatorKid === kid ? undefined : keyring), signal);
-    this.#emit('keyring-resigned', tenant, `Under seal key ${kid}, before ${before.keyring.operatorKid}`);
+    await this.#record('keyring-resigned', tenant, `Under seal key ${kid}, before ${before.keyring.operatorKid}`);
     return true;
   }
 
@@ -241,12 +245,12 @@ export class KeyAdmin {
     });
   }
 
-  #emit(
+  async #record(
     kind: 'key-created' | 'key-rotated' | 'key-reissued' | 'key-revoked' | 'key-changed' | 'keyring-resigned',
     tenant: string,
     detail: string,
-  ): void {
-    this.#deps.emit({ kind, detail, tenant });
+  ): Promise<void> {
+    await this.#deps.record({ kind, detail, tenant });
   }
 }
 

@@ -52,7 +52,7 @@ export async function recoverTenant(deps: KeyringDeps, o: Recovery, signal: Abor
   add(stored.keyring);
   await o.keep?.(issued);
   await changeKeyring(deps, { ...stored, slot, roots }, add, signal);
-  deps.emit({ kind: 'tenant-recovered', detail: `Slot ${id} was made with the escrow key`, tenant });
+  await deps.record({ kind: 'tenant-recovered', detail: `Slot ${id} was made with the escrow key`, tenant });
   return issued;
 }
 
@@ -60,7 +60,7 @@ async function rootsOf(deps: KeyringDeps, keyring: Keyring, key: EscrowPrivateKe
   const roots = await escrowedRoots(keyring, key);
   if (roots !== undefined) return roots;
   const detail = "The escrow of the keyring does not open to the keyring's own root keys.";
-  deps.emit({ kind: 'keyring-tampered', detail, tenant: keyring.tenant });
+  await deps.record({ kind: 'keyring-tampered', detail, tenant: keyring.tenant });
   throw new KeyringTampered(detail);
 }
 

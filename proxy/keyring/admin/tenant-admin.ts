@@ -3,7 +3,7 @@
  * servers and is safe beside them, since every write is a compare-and-swap (docs/architecture.md, state).
  */
 import { S3Error } from '../../errors.ts';
-import type { EmitSecurityEvent } from '../../observe/events.ts';
+import type { RecordEvent } from '../../observe/events.ts';
 import { resolveAccessKey } from '../access-keys/registered-ids.ts';
 import type { SealKeys } from '../access-keys/seal-keys.ts';
 import { checkGrants, type Grant } from '../grants.ts';
@@ -79,14 +79,14 @@ export class TenantAdmin {
   constructor(o: {
     state: StateStore;
     sealKeys: SealKeys;
-    emit: EmitSecurityEvent;
+    record: RecordEvent;
     /** 32 bytes: new tenants are escrowed to it. */
     escrowPublicKey?: Buffer | undefined;
     now?: () => Date;
     runner?: KdfRunner;
   }) {
-    const { state, sealKeys, emit } = o;
-    this.#deps = { state, sealKeys, emit, now: o.now ?? (() => new Date()), runner: o.runner ?? processKdfRunner };
+    const { state, sealKeys, record } = o;
+    this.#deps = { state, sealKeys, record, now: o.now ?? (() => new Date()), runner: o.runner ?? processKdfRunner };
     this.#escrowPublicKey = o.escrowPublicKey;
   }
 
@@ -103,7 +103,7 @@ export class TenantAdmin {
     registered?: boolean;
     signal?: AbortSignal;
   }): Promise<TenantCredentials> {
-    const { state, sealKeys, emit, now: clock, runner } = this.#deps;
+    const { state, sealKeys, record, now: clock, runner } = this.#deps;
     checkGrants(o.grants, state.bucket);
     const label = o.label ?? '';
     checkTerms({ grants: o.grants, label });
@@ -121,7 +121,7 @@ export class TenantAdmin {
       await this.#checkOpens(id.accessKeyId, body, signal);
       await this.#putNew(keyringName(tenant), body, signal);
     });
-    emit({ kind: 'tenant-created', detail: `Slot ${slot}, ${kdf.name}, a ${kind} access key id`, tenant });
+    await record({ kind: 'tenant-created', detail: `Slot ${slot}, ${kdf.name}, a ${kind} access key id`, tenant });
     return { tenant, accessKeyId: id.accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
   }
 
@@ -131,7 +131,7 @@ export class TenantAdmin {
     for await (const name of state.list(KEYRING_NAMES, signal)) {
       const tenant = tenantOfName(name);
       const record = tenant === undefined ? undefined : await state.get(name, signal);
-      if (tenant !== undefined && record !== undefined) yield this.#summarize(tenant, record.body);
+      if (tenant !== undefined && record !== undefined) yield await this.#summarize(tenant, record.body);
     }
   }
 
@@ -155,8 +155,8 @@ export class TenantAdmin {
     };
   }
 
-  #summarize(tenant: string, body: Buffer): TenantSummary {
-    const { sealKeys, emit, now } = this.#deps;
+  async #summarize(tenant: string, body: Buffer): Promise<TenantSummary> {
+    const { sealKeys, record, now } = this.#deps;
     try {
       const keyring = verifyKeyring(body, { tenant, sealKeys });
       const { created, updated, generation, operatorKid: sealKey } = keyring;
@@ -168,7 +168,7 @@ export class TenantAdmin {
         return { tenant, status: 'seal-key-missing', sealKey: error.kid, detail: error.message };
       }
       if (!(error instanceof KeyringTampered)) throw error;
-      emit({ kind: 'keyring-tampered', detail: error.message, tenant });
+      await record({ kind: 'keyring-tampered', detail: error.message, tenant });
       return { tenant, status: 'tampered', detail: error.message };
     }
   }

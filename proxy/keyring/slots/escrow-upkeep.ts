@@ -36,7 +36,7 @@ export class EscrowUpkeep {
         await this.#seal(tenant, slot.id, roots);
       } catch (error) {
         const detail = `The escrow could not be added, and will be tried again: ${error instanceof Error ? error.name : 'unknown'}`;
-        this.#deps.emit({ kind: 'escrow-failed', detail, tenant });
+        await this.#deps.record({ kind: 'escrow-failed', detail, tenant });
       } finally {
         this.#waiting.delete(tenant);
       }
@@ -68,7 +68,7 @@ export class EscrowUpkeep {
       signal,
     );
     const detail = `The root keys in use were sealed to escrow key ${this.#publicKey.toString('base64')}`;
-    if (sealed) this.#deps.emit({ kind: 'escrow-sealed', detail, tenant });
+    if (sealed) await this.#deps.record({ kind: 'escrow-sealed', detail, tenant });
   }
 }
 

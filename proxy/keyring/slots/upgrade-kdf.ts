@@ -40,5 +40,5 @@ async function upgrade(deps: KeyringDeps, { key }: SignIn, signal: AbortSignal):
     return withReplaced(keyring, slot);
   };
   await changeKeyring(deps, opened, replace, signal);
-  deps.emit({ kind: 'key-changed', detail: `Slot ${slot.id}: derived by ${kdf.name} from now on`, tenant });
+  await deps.record({ kind: 'key-changed', detail: `Slot ${slot.id}: derived by ${kdf.name} from now on`, tenant });
 }

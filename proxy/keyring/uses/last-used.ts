@@ -9,7 +9,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { mapBounded } from '../../concurrency/map-bounded.ts';
 import { LAST_USED_READS_AT_ONCE, MAX_LAST_USED_RECORD_BYTES } from '../../limits.ts';
-import type { EmitSecurityEvent } from '../../observe/events.ts';
+import type { RecordEvent } from '../../observe/events.ts';
 import type { SealKey, SealKeys } from '../access-keys/seal-keys.ts';
 import { canonicalJson } from '../state/canonical-json.ts';
 import type { StateRecord, StateStore } from '../state/state.ts';
@@ -41,7 +41,7 @@ export const NOT_RECORDED: LastUse = { day: null, note: 'not recorded' };
 export interface LastUsedDeps {
   readonly state: StateStore;
   readonly sealKeys: SealKeys;
-  readonly emit: EmitSecurityEvent;
+  readonly record: RecordEvent;
 }
 
 /** Record name of a slot's last use. */
@@ -87,7 +87,7 @@ export async function fetchLastUsed(
   const opened = openLastUsed(stored.body, of, deps.sealKeys);
   if (opened === undefined) {
     const detail = `The record of the last use of slot ${of.slot} does not verify, and is ignored.`;
-    deps.emit({ kind: 'last-used-tampered', detail, tenant: of.tenant });
+    await deps.record({ kind: 'last-used-tampered', detail, tenant: of.tenant });
   }
   return { stored, day: opened?.day, kid: opened?.kid };
 }

@@ -10,7 +10,7 @@ async function setup() {
   const harness = new TenancyHarness();
   await harness.state.ensureBucket(new AbortController().signal);
   const { state, sealKeys } = harness;
-  const admin = new TenantAdmin({ state, sealKeys, emit: () => undefined, now: () => new Date(harness.time) });
+  const admin = new TenantAdmin({ state, sealKeys, record: () => undefined, now: () => new Date(harness.time) });
   const run = async (...args: readonly string[]) => {
     const [out, err]: [string[], string[]] = [[], []];
     const code = await tenantCommand(args, { admin, out: (line) => out.push(line), err: (line) => err.push(line) });
@@ -192,7 +192,7 @@ describe('list and show', () => {
 });
 
 it('lets a bug be seen as one', async () => {
-  const admin = new TenantAdmin({ state: {} as never, sealKeys: newSealKeys('one'), emit: () => undefined });
+  const admin = new TenantAdmin({ state: {} as never, sealKeys: newSealKeys('one'), record: () => undefined });
   await expect(tenantCommand(['list'], { admin, out: () => undefined, err: () => undefined })).rejects.toThrow(
     TypeError,
   );

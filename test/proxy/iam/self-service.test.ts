@@ -156,7 +156,7 @@ describe('a tenant', () => {
 
   test('that takes short access key ids only gets short ones, and their records go with them', async () => {
     const { state, sealKeys } = bench.proxy;
-    const deps = { state, sealKeys, emit: () => {}, now: () => new Date(), runner: processKdfRunner };
+    const deps = { state, sealKeys, record: () => {}, now: () => new Date(), runner: processKdfRunner };
     const first = await bench.proxy.createTenant();
     const signal = AbortSignal.timeout(60_000);
     const caller = unsealAccessKeyId(first.accessKeyId, sealKeys);
@@ -257,7 +257,7 @@ describe('a restricted key', () => {
     const details = await new TenantAdmin({
       state: bench.proxy.state,
       sealKeys: bench.proxy.sealKeys,
-      emit: () => {},
+      record: () => {},
     }).show(key.tenant);
     const made = details.keys.find(({ slot }) => slot === handle.slice(-8));
     expect(made).toMatchObject({ grants: [grant(bench.bucket, 'p/')], expires });

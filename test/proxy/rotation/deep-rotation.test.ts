@@ -174,7 +174,7 @@ describe('a deep rotation', () => {
       capabilities,
       legacy: { kind: 'allow' },
       bestEffortConditions: false,
-      emit: () => {},
+      record: () => {},
       now: () => new Date(),
     });
     const attacker = storeContext(store, { tenant: opened.tenant, signal });
@@ -415,7 +415,7 @@ describe('two changes at once, each of which touches the epochs,', () => {
   test('are a conflict for the later one, and no keyring that was tampered with', async () => {
     const { bench: own, rotation: its } = await openRotationBench();
     const events: string[] = [];
-    const deps = { ...its.deps, emit: ({ kind }: { kind: string }) => void events.push(kind) };
+    const deps = { ...its.deps, record: ({ kind }: { kind: string }) => void events.push(kind) };
     const signal = AbortSignal.timeout(60_000);
     try {
       const caller = unsealAccessKeyId(own.tenant.accessKeyId, own.proxy.sealKeys);

@@ -34,7 +34,7 @@ export async function openRotationBench(o: BenchOptions = {}): Promise<{ bench: 
 
 export function rotationOf(bench: Bench, onBegun: () => void): Rotation {
   const { state, sealKeys } = bench.proxy;
-  const deps: KeyringDeps = { state, sealKeys, emit: () => {}, now: () => new Date(), runner: processKdfRunner };
+  const deps: KeyringDeps = { state, sealKeys, record: () => {}, now: () => new Date(), runner: processKdfRunner };
   const keyOf = ({ accessKeyId }: TestTenant) => unsealAccessKeyId(accessKeyId, sealKeys);
   const open = (tenant = bench.tenant) => openKeyring(deps, keyOf(tenant), signal());
   return {

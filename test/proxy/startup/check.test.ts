@@ -63,7 +63,7 @@ async function prepared(work: (o: Awaited<ReturnType<typeof openStorage>>) => Pr
 
 const tenants = (count: number, sealKeys = environment['SEALGATE_SEAL_KEYS'] ?? '') =>
   prepared(async ({ state }) => {
-    const admin = new TenantAdmin({ state, sealKeys: SealKeys.parse(sealKeys), emit: () => {} });
+    const admin = new TenantAdmin({ state, sealKeys: SealKeys.parse(sealKeys), record: () => {} });
     for (let i = 0; i < count; i++) await admin.create({ grants: FULL_ACCESS });
   });
 

@@ -18,7 +18,7 @@ async function setup() {
   const admin = new TenantAdmin({
     state,
     sealKeys,
-    emit: (event) => events.push(event),
+    record: (event) => void events.push(event),
     now: () => new Date(harness.time),
     runner,
   });

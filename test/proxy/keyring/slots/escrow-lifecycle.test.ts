@@ -52,7 +52,13 @@ beforeAll(async () => {
   store = await temporaryStore();
   plain = await openBench({ store: { ...store, close: async () => {} } });
   const { state, sealKeys } = plain.proxy;
-  deps = { state, sealKeys, emit: (event) => events.push(event), now: () => new Date(), runner: processKdfRunner };
+  deps = {
+    state,
+    sealKeys,
+    record: (event) => void events.push(event),
+    now: () => new Date(),
+    runner: processKdfRunner,
+  };
 });
 afterAll(async () => {
   await plain.close();

@@ -29,7 +29,7 @@ function setup() {
     new UseNotes({
       state,
       sealKeys,
-      emit: ({ kind }) => events.push(kind),
+      record: ({ kind }) => void events.push(kind),
       now,
       onFailure: (_error, { tenant, slot }) => failures.push({ tenant, slot }),
     });
