@@ -36,7 +36,8 @@ export class EscrowUpkeep {
         await this.#seal(tenant, slot.id, roots);
       } catch (error) {
         const detail = `The escrow could not be added, and will be tried again: ${error instanceof Error ? error.name : 'unknown'}`;
-        await this.#deps.record({ kind: 'escrow-failed', detail, tenant });
+        // An event that is not taken must not end the queue: the next sign-in tries again, and reports again.
+        await Promise.resolve(this.#deps.record({ kind: 'escrow-failed', detail, tenant })).catch(() => undefined);
       } finally {
         this.#waiting.delete(tenant);
       }

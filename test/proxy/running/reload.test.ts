@@ -90,7 +90,7 @@ describe('seal keys', () => {
       const admin = new TenantAdmin({
         state: bench.proxy.state,
         sealKeys: SealKeys.parse(`${TWO},${ONE}`),
-        emit: () => {},
+        record: () => {},
       });
       const made = await admin.create({ grants: FULL_ACCESS });
       const list = () => bench.proxy.client(made).send(new ListBucketsCommand({}));
