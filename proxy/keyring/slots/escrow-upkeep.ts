@@ -35,13 +35,22 @@ export class EscrowUpkeep {
       try {
         await this.#seal(tenant, slot.id, roots);
       } catch (error) {
-        const detail = `The escrow could not be added, and will be tried again: ${error instanceof Error ? error.name : 'unknown'}`;
-        // An event that is not taken must not end the queue: the next sign-in tries again, and reports again.
-        await Promise.resolve(this.#deps.record({ kind: 'escrow-failed', detail, tenant })).catch(() => undefined);
+        await this.#reportFailure(tenant, error);
       } finally {
         this.#waiting.delete(tenant);
       }
     });
+  }
+
+  /** An event that is not taken must not end the queue: the next sign-in tries again, and reports again. */
+  async #reportFailure(tenant: string, error: unknown): Promise<void> {
+    const name = error instanceof Error ? error.name : 'unknown';
+    const detail = `The escrow could not be added, and will be tried again: ${name}`;
+    try {
+      await this.#deps.record({ kind: 'escrow-failed', detail, tenant });
+    } catch {
+      // Said above.
+    }
   }
 
   /** Resolves when everything begun so far is done. */
