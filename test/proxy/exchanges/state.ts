@@ -164,7 +164,7 @@ export const STATE_EXCHANGES: Readonly<Record<string, StateExchange>> = {
   },
   async 'registered-id-of-another'(world) {
     const { state, sealKeys } = world.bench.proxy;
-    const admin = new TenantAdmin({ state, sealKeys, escrowPublicKey: undefined, emit: () => {} });
+    const admin = new TenantAdmin({ state, sealKeys, escrowPublicKey: undefined, record: () => {} });
     const [own, other] = [
       await admin.create({ grants: FULL_ACCESS, registered: true }),
       await admin.create({ grants: FULL_ACCESS, registered: true }),
