@@ -9,6 +9,7 @@ import type { MemoryBudget } from './memory/admission.ts';
 import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
 import type { WriteRequestLine } from './observe/request-line.ts';
+import type { Tracing } from './observe/tracing.ts';
 import type { Services } from './operation.ts';
 import type { Router } from './route.ts';
 
@@ -23,6 +24,8 @@ export interface Pipeline {
   readonly server: Policy;
   readonly router: Router;
   readonly log: Logger;
+  /** Where traces are on. */
+  readonly tracing: Tracing | undefined;
   /** Of every request, when it is over. */
   readonly writeLine: WriteRequestLine;
   readonly metrics: Metrics;

@@ -29,8 +29,9 @@ import { admit, type Reservation } from './memory/admission.ts';
 import { memoryOf } from './memory/request-memory.ts';
 import { storeContext } from './object/context.ts';
 import { logFailure } from './observe/log-failure.ts';
-import { requestFields } from './observe/request-fields.ts';
-import { inScope, newScope, type RequestScope } from './observe/request-scope.ts';
+import { recordRequest } from './observe/record-request.ts';
+import { inScope, newScope, type RequestScope, step } from './observe/request-scope.ts';
+import { beginTrace } from './observe/tracing.ts';
 import type { Operation } from './operation.ts';
 import { accountHeaders, refuseUnsupportedHeaders } from './operations/request/client-headers.ts';
 import type { Pipeline } from './pipeline-parts.ts';
@@ -60,7 +61,11 @@ export async function handleRequest(
   outgoing: ServerResponse,
   o: { expectsContinue: boolean; connection: Connection; refuse?: S3Error | undefined },
 ): Promise<void> {
-  const progress: Progress = { id: createRequestId(), started: performance.now(), scope: newScope() };
+  const progress: Progress = {
+    id: createRequestId(),
+    started: performance.now(),
+    scope: newScope(beginTrace(pipeline.tracing, incoming)),
+  };
   return inScope(progress.scope, () => handle(pipeline, { incoming, outgoing, progress }, o));
 }
 
@@ -93,7 +98,10 @@ async function handle(
     await reportBodySignature(pipeline, progress, error).catch((cause) => noteFailure(pipeline, progress, cause));
     sendFailure(incoming, outgoing, progress, { error: asS3Error(error), headers: forPages });
   }
-  record(pipeline, { incoming, outgoing, body, progress }, failure ?? progress.lateFailure);
+  const failed = failure ?? progress.lateFailure;
+  const refused = progress.refused?.code;
+  const code = failed === undefined ? refused : asS3Error(failed).code;
+  recordRequest(pipeline, { ...progress, incoming, outgoing, bytesIn: body.received, code, refused });
 }
 
 interface Exchange {
@@ -131,10 +139,9 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
 
   const form = await formOf(request, incomingBody);
   if (form !== undefined) progress.form = form;
-  const caller =
-    form === undefined
-      ? await authenticate(pipeline, request, signal)
-      : await authenticateForm(pipeline, request, form, signal);
+  const caller = await step('authenticate', () =>
+    form === undefined ? authenticate(pipeline, request, signal) : authenticateForm(pipeline, request, form, signal),
+  );
   progress.caller = caller;
 
   const operation = pipeline.router.find(request);
@@ -278,37 +285,4 @@ function asS3Error(error: unknown): S3Error {
   if (error instanceof S3Error) return error;
   if (error instanceof BackendUnavailable) return new S3Error('ServiceUnavailable', undefined, { cause: error });
   return new S3Error('InternalError', undefined, { cause: error });
-}
-
-function record(
-  pipeline: Pipeline,
-  { incoming, outgoing, body, progress }: Omit<Exchange, 'signal'>,
-  failure: unknown,
-): void {
-  const { request, caller, operation, scope, started } = progress;
-  const ms = performance.now() - started;
-  const name = operation?.name ?? 'none';
-  const cutBy = ownCutOf(outgoing);
-  // The client went away before any reply: 499, as nginx calls it. That is no error of ours, but what we cut ourselves is.
-  const status = outgoing.headersSent ? outgoing.statusCode : cutBy === undefined ? 499 : 503;
-  const refusal =
-    failure === undefined || status === 499 || cutBy !== undefined ? progress.refused : asS3Error(failure);
-  pipeline.metrics.request({ operation: name, status, seconds: ms / 1000 });
-  pipeline.writeLine({
-    ...requestFields(incoming, request),
-    ...scope,
-    time: pipeline.now(),
-    requestId: progress.id,
-    operation: name,
-    status,
-    code: refusal?.code,
-    cut: outgoing.headersSent && !outgoing.writableFinished && outgoing.destroyed,
-    cutBy,
-    tenant: caller?.tenant.id,
-    accessKey: caller?.accessKey.fingerprint,
-    bytesIn: body.received,
-    objectBytes: name === 'GetObject' && failure === undefined ? scope.bytesOut : undefined,
-    ms,
-    firstByteMs: scope.firstByteAt === undefined ? undefined : scope.firstByteAt - started,
-  });
 }

@@ -36,6 +36,7 @@ import { createMetrics, type Metrics, type MetricsText } from './observe/metrics
 import { NotReady, opsApp, startOpsServer } from './observe/ops-server.ts';
 import { requestLinesTo } from './observe/request-line.ts';
 import { counted } from './observe/request-scope.ts';
+import { openTracing, type Tracing } from './observe/tracing.ts';
 import { OPERATIONS } from './operations/table.ts';
 import type { Pipeline } from './pipeline-parts.ts';
 import { createRouter } from './route.ts';
@@ -110,7 +111,8 @@ export async function startProxy(o: {
   const { config, storage } = o;
   const memory = new MemoryBudget({ bytes: config.memoryBytes ?? defaultMemoryBytes(config.workers) });
   const metrics = createMetrics(memory);
-  const pipeline = createPipeline({ ...o, metrics, memory });
+  const tracing = config.traces === 'otlp' ? await openTracing() : undefined;
+  const pipeline = createPipeline({ ...o, metrics, memory, tracing });
   const { listen, tls } = config;
   const { limits, log } = o;
   const onFull = reportFull(log, limits?.maxConnections ?? MAX_CONNECTIONS);
@@ -133,6 +135,8 @@ export async function startProxy(o: {
       ops?.drain();
       await server.close(config.drainTimeoutMs);
       await pipeline.uses?.close();
+      // What collects traces may be gone; that is no reason not to stop.
+      await tracing?.close().catch((err: unknown) => o.log.warn({ err }, 'the last traces were not sent'));
       await storage.backend.close();
       await ops?.close();
     },
@@ -152,6 +156,7 @@ function createPipeline(o: {
   log: Logger;
   metrics: Metrics;
   memory: MemoryBudget;
+  tracing: Tracing | undefined;
   audit?: RecordEvent;
   now?: () => Date;
   limits?: EdgeLimits;
@@ -217,6 +222,7 @@ function createPipeline(o: {
     }),
     router: createRouter(OPERATIONS),
     log,
+    tracing: o.tracing,
     writeLine: (line) => {
       writeLine(line);
       hint.note(line);

@@ -82,6 +82,7 @@ describe('settings', () => {
       SEALGATE_LEGACY: config.legacy.kind,
       SEALGATE_CONDITIONS: config.bestEffortConditions ? 'best-effort' : 'strict',
       SEALGATE_LOG_FORMAT: config.logFormat,
+      SEALGATE_TRACES: config.traces,
       SEALGATE_DRAIN_DELAY: `${config.drainDelayMs / 1000}s`,
       SEALGATE_DRAIN_TIMEOUT: `${config.drainTimeoutMs / 1000}s`,
       SEALGATE_LOG_LEVEL: config.logLevel,

@@ -108,8 +108,9 @@ describe('imports', () => {
 function dependencies(): string[] {
   const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
+    peerDependencies: Record<string, string>;
   };
-  return Object.keys(manifest.dependencies);
+  return [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)];
 }
 
 describe('operations', () => {

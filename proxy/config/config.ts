@@ -56,6 +56,7 @@ export interface Config {
   readonly logLevel: string;
   /** Of request lines. */
   readonly logFormat: 'json' | 's3';
+  readonly traces: 'off' | 'otlp';
   /** Milliseconds after SIGTERM for which connections are still taken, and then for requests under way to finish. */
   readonly drainDelayMs: number;
   readonly drainTimeoutMs: number;
@@ -107,6 +108,7 @@ export function readConfig(settings: Settings): {
     logLevel: read((s) =>
       oneOf(s, 'SEALGATE_LOG_LEVEL', ['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent']),
     ),
+    traces: read((s) => oneOf(s, 'SEALGATE_TRACES', ['off', 'otlp'])),
     logFormat: read((s) => oneOf(s, 'SEALGATE_LOG_FORMAT', ['json', 's3'])),
     drainDelayMs: read((s) => milliseconds(s, 'SEALGATE_DRAIN_DELAY', DRAIN_DELAY_MS)),
     drainTimeoutMs: read((s) => milliseconds(s, 'SEALGATE_DRAIN_TIMEOUT', DRAIN_TIMEOUT_MS)),

@@ -4,6 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Backend, BackendRequest, BackendResponse } from '../backend/backend.ts';
+import type { RequestTrace } from './tracing.ts';
 
 export interface RequestScope {
   /** Milliseconds from each request to the store until the head of its answer, added up: more than passed where some ran at once. */
@@ -13,10 +14,12 @@ export interface RequestScope {
   bytesOut: number;
   /** When the reply's head was sent, by performance.now(). */
   firstByteAt: number | undefined;
+  /** Where traces are on. */
+  readonly trace: RequestTrace | undefined;
 }
 
-export function newScope(): RequestScope {
-  return { backendMs: 0, backendRequests: 0, bytesOut: 0, firstByteAt: undefined };
+export function newScope(trace?: RequestTrace): RequestScope {
+  return { backendMs: 0, backendRequests: 0, bytesOut: 0, firstByteAt: undefined, trace };
 }
 
 const scopes = new AsyncLocalStorage<RequestScope>();
@@ -33,10 +36,28 @@ export function counted<B extends Backend>(backend: B): B {
     const began = performance.now();
     scope.backendRequests += 1;
     try {
-      return await backend.send(request);
+      return await (scope.trace === undefined ? backend.send(request) : traced(scope.trace, backend, request));
     } finally {
       scope.backendMs += performance.now() - began;
     }
   };
   return { ...backend, description: backend.description, send, close: () => backend.close() };
+}
+
+async function traced(trace: RequestTrace, backend: Backend, request: BackendRequest): Promise<BackendResponse> {
+  const span = trace.toStore(`store ${request.method}`);
+  let status: number | undefined;
+  try {
+    const response = await backend.send({ ...request, headers: { ...request.headers, ...span.headers } });
+    status = response.status;
+    return response;
+  } finally {
+    span.end(status);
+  }
+}
+
+/** A step of the request that asks, where traces are on. */
+export function step<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const trace = scopes.getStore()?.trace;
+  return trace === undefined ? work() : trace.step(name, work);
 }

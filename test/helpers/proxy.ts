@@ -81,6 +81,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     tls: undefined,
     logLevel: 'info',
     logFormat: 'json',
+    traces: 'off',
     drainDelayMs: 0,
     drainTimeoutMs: 25_000,
     ...o.config,

@@ -36,6 +36,7 @@ const UNSIGNED_HEADERS: ReadonlySet<string> = new Set([
   'range',
   'user-agent',
   'x-amzn-trace-id',
+  'traceparent',
 ]);
 
 /** The headers to send: those given, plus host, x-amz-date, x-amz-content-sha256 and authorization. */

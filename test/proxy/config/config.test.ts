@@ -173,6 +173,7 @@ const MALFORMED: Readonly<Record<string, readonly string[]>> = {
   SEALGATE_HOSTNAMES: ['http://host', 'host:80', 'a b', '*.host', '.host', 'host/'],
   SEALGATE_TLS_CERT: [join(directory, 'missing')],
   SEALGATE_TLS_KEY: [join(directory, 'missing')],
+  SEALGATE_TRACES: ['on', 'OTLP'],
   SEALGATE_LOG_FORMAT: ['text', 'S3'],
   SEALGATE_DRAIN_DELAY: ['soon', '-1', '1.5s', '61m', '5h', '5 s'],
   SEALGATE_DRAIN_TIMEOUT: ['x', '3601'],

@@ -1,0 +1,69 @@
+/** The end of a request, whatever came of it: counted, written down, and its trace closed. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Caller } from '../access/authenticate.ts';
+import { ownCutOf } from '../http/own-cuts.ts';
+import type { S3Request } from '../http/request.ts';
+import type { Pipeline } from '../pipeline-parts.ts';
+import { requestFields } from './request-fields.ts';
+import type { RequestScope } from './request-scope.ts';
+
+export interface EndedRequest {
+  readonly id: string;
+  /** By performance.now(). */
+  readonly started: number;
+  readonly scope: RequestScope;
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  /** What is known of it: a request may be refused before it could be read. */
+  readonly request?: S3Request;
+  readonly caller?: Caller;
+  readonly operation?: { readonly name: string };
+  readonly bytesIn: number;
+  /** Of the error that ended it, and of one that was answered in another API's words. */
+  readonly code: string | undefined;
+  readonly refused: string | undefined;
+}
+
+export function recordRequest(
+  { metrics, now, writeLine }: Pick<Pipeline, 'metrics' | 'now' | 'writeLine'>,
+  o: EndedRequest,
+): void {
+  const { outgoing, incoming, scope, caller } = o;
+  const ms = performance.now() - o.started;
+  const operation = o.operation?.name ?? 'none';
+  const cutBy = ownCutOf(outgoing);
+  // The client went away before any reply: 499, as nginx calls it. That is no error of ours, but what we cut ourselves is.
+  const status = outgoing.headersSent ? outgoing.statusCode : cutBy === undefined ? 499 : 503;
+  const code = status === 499 || cutBy !== undefined ? o.refused : o.code;
+  metrics.request({ operation, status, seconds: ms / 1000 });
+  scope.trace?.end({
+    operation,
+    status,
+    attributes: {
+      'http.request.method': incoming.method ?? '',
+      'sealgate.request_id': o.id,
+      'sealgate.backend_requests': scope.backendRequests,
+      ...(caller === undefined ? {} : { 'sealgate.tenant': caller.tenant.id }),
+      ...(code === undefined ? {} : { 'error.type': code }),
+    },
+  });
+  writeLine({
+    ...requestFields(incoming, o.request),
+    time: now(),
+    requestId: o.id,
+    operation,
+    status,
+    code,
+    cut: outgoing.headersSent && !outgoing.writableFinished && outgoing.destroyed,
+    cutBy,
+    tenant: caller?.tenant.id,
+    accessKey: caller?.accessKey.fingerprint,
+    bytesIn: o.bytesIn,
+    bytesOut: scope.bytesOut,
+    objectBytes: operation === 'GetObject' && code === undefined ? scope.bytesOut : undefined,
+    ms,
+    firstByteMs: scope.firstByteAt === undefined ? undefined : scope.firstByteAt - o.started,
+    backendMs: scope.backendMs,
+    backendRequests: scope.backendRequests,
+  });
+}
