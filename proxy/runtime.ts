@@ -2,10 +2,11 @@
 
 import { serverPolicy } from './access/server-policy.ts';
 import type { Backend } from './backend/backend.ts';
-import { openLocalBackend } from './backend/local/local.ts';
+import { openBackend } from './backend/open-backend.ts';
 import { type Capabilities, probeCapabilities } from './backend/probe.ts';
-import { openS3Backend } from './backend/s3/s3.ts';
-import type { BackendConfig, Config } from './config/config.ts';
+import type { OnCredentialEvent } from './backend/s3/credentials/credential-source.ts';
+import type { BackendConfig } from './config/backend-config.ts';
+import type { Config } from './config/config.ts';
 import { ConfigError, type Variable } from './config/settings.ts';
 import { CorsConfigurations } from './cors/configurations.ts';
 import type { ConnectionLoad } from './http/connections.ts';
@@ -47,29 +48,18 @@ import { PROBE_TIMEOUT_MS, READINESS_TIMEOUT_MS } from './running-limits.ts';
 export interface Storage {
   readonly backend: Backend;
   readonly state: StateStore;
-  /** The store's requests are signed with these from the next one on; absent where none are signed. */
+  /** The store's credentials and certificates are these from the next request on; absent where there are none. */
   readonly useCredentials?: (backend: BackendConfig) => void;
 }
 
-export async function openStorage(config: Pick<Config, 'backend' | 'region' | 'state'>): Promise<Storage> {
-  const backend = counted(await openBackend(config));
+/** `onCredentials`: is told when the proxy's own credentials at the store change, or cannot be renewed. */
+export async function openStorage(
+  config: Pick<Config, 'backend' | 'region' | 'state'>,
+  o: { readonly onCredentials?: OnCredentialEvent } = {},
+): Promise<Storage> {
+  const backend = counted(await openBackend(config, o.onCredentials));
   const state = new StateStore({ backend, ...config.state, region: config.region });
   return { backend, state, useCredentials: (next) => backend.useCredentials?.(next) };
-}
-
-/** The store alone, for commands that may do without state. */
-export async function openBackend(
-  config: Pick<Config, 'backend' | 'region'>,
-): Promise<Backend & Pick<Storage, 'useCredentials'>> {
-  if (config.backend.kind === 'local') return openLocalBackend(config.backend);
-  const { endpoint, accessKeyId, secretAccessKey, pathStyle } = config.backend;
-  const backend = openS3Backend({ endpoint, accessKeyId, secretAccessKey, region: config.region, pathStyle });
-  return {
-    ...backend,
-    useCredentials: (next) => {
-      if (next.kind === 's3') backend.useCredentials(next);
-    },
-  };
 }
 
 /** What the backend can do, tried out in the state bucket, which is made if it is missing. */
@@ -111,6 +101,7 @@ export async function startProxy(o: {
   const { config, storage } = o;
   const memory = new MemoryBudget({ bytes: config.memoryBytes ?? defaultMemoryBytes(config.workers) });
   const metrics = createMetrics(memory);
+  metrics.showCredentials(storage.backend.credentials);
   const tracing = config.traces === 'otlp' ? await openTracing() : undefined;
   const pipeline = createPipeline({ ...o, metrics, memory, tracing });
   const { listen, tls } = config;

@@ -25,6 +25,7 @@ import type { Operation } from '../proxy/operation.ts';
 import { bucketHeaders, storageHeaders } from '../proxy/operations/request/client-headers.ts';
 import { OPERATIONS } from '../proxy/operations/table.ts';
 import * as runningLimits from '../proxy/running-limits.ts';
+import * as storeLimits from '../proxy/store-limits.ts';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const PAGES = [
@@ -148,7 +149,7 @@ test('docs/iam.md has every action with its service and parameters, every error 
 });
 
 test('docs/limits.md has every bound with its value, and no other', () => {
-  const bounds = Object.entries({ ...limits, ...runningLimits }).filter(
+  const bounds = Object.entries({ ...limits, ...runningLimits, ...storeLimits }).filter(
     (entry): entry is [string, number] => typeof entry[1] === 'number',
   );
   expect(bounds.length).toBeGreaterThan(40);
@@ -347,7 +348,10 @@ describe('minio-compose.yml', () => {
       ]),
     );
     expect(Object.keys(settings).filter((name) => !variables().includes(name))).toEqual([]);
-    expect(parseConfig(settings).backend).toMatchObject({ kind: 's3', accessKeyId: 'somebody' });
+    expect(parseConfig(settings).backend).toMatchObject({
+      kind: 's3',
+      credentials: { kind: 'keys', accessKeyId: { text: 'somebody' } },
+    });
   });
 
   test('pins what it pulls, and builds the rest from a Dockerfile with a pinned base', () => {

@@ -77,6 +77,16 @@ export interface Backend {
    */
   send(request: BackendRequest): Promise<BackendResponse>;
   close(): Promise<void>;
+  /** Of a store that is reached by credentials: whether they end, and whether they are renewed. */
+  readonly credentials?: { readonly status: CredentialStatus };
+}
+
+/** For metrics. */
+export interface CredentialStatus {
+  /** When those in force end, milliseconds since 1970; undefined when they do not, or none are held. */
+  readonly expires: number | undefined;
+  /** Renewals that failed, since the start. */
+  readonly failures: number;
 }
 
 /** No answer from the store. Clients see 503 ServiceUnavailable and retry. */

@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import type { Backend } from '../backend/backend.ts';
+import { openBackend } from '../backend/open-backend.ts';
 import { NO_CAPABILITIES } from '../backend/probe.ts';
 import { readSettings } from '../config/settings.ts';
 import { readSmallFile } from '../config/small-file.ts';
@@ -18,7 +19,6 @@ import { findKeyring } from '../offline/find-keyring.ts';
 import { KeyringUnopened, type OfflineTenant, openOffline, openOfflineByEscrow } from '../offline/open-keyring.ts';
 import { parseStoredHeaders } from '../offline/stored-headers.ts';
 import { FileExists } from '../offline/write-aside.ts';
-import { openBackend } from '../runtime.ts';
 import { NoCallerSecret, readCallerSecret } from './caller-secret.ts';
 import { UsageError } from './command-line.ts';
 import { DECRYPT_USAGE, type DecryptCommand, parseDecryptOptions } from './decrypt-options.ts';

@@ -5,6 +5,7 @@ import { type Config, parseConfig } from '../config/config.ts';
 import { readSettings, type Settings } from '../config/settings.ts';
 import type { ListenAddress } from '../http/listen-address.ts';
 import { relayKeyringChanges } from '../keyring/worker-changes.ts';
+import { credentialEventsTo } from '../observe/credential-log.ts';
 import { anyWorkerFull } from '../observe/full-listener.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { workersMetrics } from '../observe/metrics.ts';
@@ -63,7 +64,7 @@ interface Ready {
 
 /** The store, once all is checked. @throws StartRefused with the first fault */
 async function openChecked(config: Config, log: Logger): Promise<Ready> {
-  const storage = await openStorage(config);
+  const storage = await openStorage(config, { onCredentials: credentialEventsTo(log) });
   try {
     await waitForStore(storage, log);
     const capabilities = await checkStorage(
@@ -221,7 +222,7 @@ async function serveAsWorker(serving: Serving): Promise<number> {
   const capabilities = JSON.parse(process.env[CAPABILITIES] ?? '') as Capabilities;
   const orders = receiveOrders();
   try {
-    const storage = await openStorage(config);
+    const storage = await openStorage(config, { onCredentials: credentialEventsTo(log) });
     const proxy = await startProxy({ config, storage, capabilities, log, ops: false });
     const reload = new Reload({ ...serving, target: proxy.reloads });
     for (let order = await orders.next(); order !== 'stop'; order = await orders.next()) {

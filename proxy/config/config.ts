@@ -2,13 +2,13 @@
  * Configuration: settings as typed values. A missing or malformed one stops the program with the variable's name, and never shows
  * the value of a secret.
  */
-import { readFileSync } from 'node:fs';
 import type { ListenAddress } from '../http/listen-address.ts';
 import { SealKeys } from '../keyring/access-keys/seal-keys.ts';
 import { parseEscrowPublicKey } from '../keyring/slots/escrow-key.ts';
 import { defaultWorkers, memoryShare } from '../memory/memory-setting.ts';
 import { DRAIN_DELAY_MS, DRAIN_TIMEOUT_MS, MAX_DRAIN_MS, MAX_WORKERS } from '../running-limits.ts';
-import { SAMPLE_SECRETS } from './sample-secrets.ts';
+import { type BackendConfig, backend } from './backend-config.ts';
+import { oneOf, readSecretFile, required } from './read-setting.ts';
 import { ConfigError, type Settings, type Variable } from './settings.ts';
 import { readTlsPair, type TlsPair } from './tls-pair.ts';
 
@@ -17,16 +17,6 @@ export type LegacyPolicy =
   | { readonly kind: 'allow' }
   | { readonly kind: 'deny' }
   | { readonly kind: 'before'; readonly time: number };
-
-export type BackendConfig =
-  | { readonly kind: 'local'; readonly directory: string }
-  | {
-      readonly kind: 's3';
-      readonly endpoint: URL;
-      readonly accessKeyId: string;
-      readonly secretAccessKey: string;
-      readonly pathStyle: boolean;
-    };
 
 export interface Config {
   readonly listen: ListenAddress;
@@ -116,61 +106,12 @@ export function readConfig(settings: Settings): {
   return { config: problems.length === 0 ? config : undefined, problems };
 }
 
-function required(settings: Settings, name: Variable): string {
-  const value = settings[name];
-  if (value === undefined || value === '') throw new ConfigError(name, 'must be set');
-  return value;
-}
-
-/** The first choice is the default. */
-function oneOf<T extends string>(settings: Settings, name: Variable, choices: readonly [T, ...T[]]): T {
-  const value = settings[name];
-  if (value === undefined) return choices[0];
-  const found = choices.find((choice) => choice === value);
-  if (found === undefined) throw new ConfigError(name, `must be one of ${choices.join(', ')}`);
-  return found;
-}
-
 function address(settings: Settings, name: Variable, fallback: string): ListenAddress {
   const match = /^(\[[0-9a-f:.]+\]|[^:[\]]+):(\d{1,5})$/i.exec(settings[name] ?? fallback);
   const port = Number(match?.[2]);
   if (match === null || port > 65535)
     throw new ConfigError(name, 'must be HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080');
   return { host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port };
-}
-
-export function backend(settings: Settings): BackendConfig {
-  const value = required(settings, 'SEALGATE_BACKEND');
-  if (value.startsWith('local:')) {
-    const directory = value.slice('local:'.length);
-    if (directory === '') throw new ConfigError('SEALGATE_BACKEND', 'local: must be followed by a directory');
-    return { kind: 'local', directory };
-  }
-  const endpoint = URL.canParse(value) ? new URL(value) : undefined;
-  if (endpoint === undefined || !/^https?:$/.test(endpoint.protocol)) {
-    throw new ConfigError('SEALGATE_BACKEND', 'must be local:DIR or http(s)://host[:port]');
-  }
-  if (endpoint.pathname !== '/' || endpoint.search !== '' || endpoint.username !== '' || endpoint.hash !== '') {
-    throw new ConfigError('SEALGATE_BACKEND', 'must be a bare endpoint: no path, query or credentials');
-  }
-  const secretAccessKey = required(settings, 'SEALGATE_BACKEND_SECRET_ACCESS_KEY');
-  refuseSample(endpoint, secretAccessKey);
-  return {
-    kind: 's3',
-    endpoint,
-    accessKeyId: required(settings, 'SEALGATE_BACKEND_ACCESS_KEY_ID'),
-    secretAccessKey,
-    pathStyle: oneOf(settings, 'SEALGATE_BACKEND_PATH_STYLE', ['true', 'false']) === 'true',
-  };
-}
-
-function refuseSample(endpoint: URL, secret: string): void {
-  if (!SAMPLE_SECRETS.has(secret)) return;
-  const where = `for ${endpoint.hostname}`;
-  throw new ConfigError(
-    'SEALGATE_BACKEND_SECRET_ACCESS_KEY',
-    `is a well-known sample value; create real credentials ${where}`,
-  );
 }
 
 export function state(settings: Settings): Config['state'] {
@@ -216,14 +157,6 @@ function escrowPublicKey(settings: Settings): Buffer | undefined {
     return parseEscrowPublicKey(text);
   } catch (error) {
     throw new ConfigError('SEALGATE_ESCROW_PUBLIC_KEY', error instanceof Error ? error.message : 'cannot be read');
-  }
-}
-
-function readSecretFile(name: Variable, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new ConfigError(name, `${path} cannot be read (${(error as { code?: string }).code ?? 'unknown error'})`);
   }
 }
 

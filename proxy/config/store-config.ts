@@ -1,5 +1,6 @@
 /** The settings of commands that work on a store without serving it: seal keys and state are optional there. */
-import { backend, type Config, legacy, sealKeys, state } from './config.ts';
+import { backend } from './backend-config.ts';
+import { type Config, legacy, sealKeys, state } from './config.ts';
 import type { Settings } from './settings.ts';
 
 export interface StoreConfig extends Pick<Config, 'backend' | 'region' | 'legacy'> {

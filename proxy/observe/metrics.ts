@@ -4,6 +4,7 @@
  */
 import cluster from 'node:cluster';
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { CredentialStatus } from '../backend/backend.ts';
 import type { StoreTroubleKind } from '../backend/trouble/store-trouble.ts';
 import type { ConnectionLoad } from '../http/connections.ts';
 import { MemoryBudget } from '../memory/admission.ts';
@@ -21,6 +22,8 @@ export interface Metrics extends MetricsText {
   showConnections(load: ConnectionLoad): void;
   /** A request that failed for want of the store: `kind` is one of StoreTroubleKind. */
   storeFailure(kind: StoreTroubleKind): void;
+  /** The proxy's own credentials at the store, as they are whenever the metrics are read. */
+  showCredentials(credentials: { readonly status: CredentialStatus } | undefined): void;
 }
 
 /** What all workers of this primary process count, added up. */
@@ -63,6 +66,8 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
   showMemory(registry, memory ?? new MemoryBudget({ bytes: 0 }));
   let connections: ConnectionLoad = { open: 0, limit: 0, isFull: false, refused: 0 };
   showConnections(registry, () => connections);
+  let credentials: { readonly status: CredentialStatus } | undefined;
+  showCredentials(registry, () => credentials?.status);
   if (cluster.isWorker) answerPrimary(registry);
   return {
     request(o) {
@@ -74,6 +79,9 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
       connections = load;
     },
     storeFailure: (kind) => storeFailures.inc({ kind }),
+    showCredentials(shown) {
+      credentials = shown;
+    },
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
@@ -113,6 +121,31 @@ function showMemory(registry: Registry, budget: MemoryBudget): void {
     collect() {
       this.inc(budget.refused - counted);
       counted = budget.refused;
+    },
+  });
+}
+
+function showCredentials(registry: Registry, now: () => CredentialStatus | undefined): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'sealgate_store_credentials_expiry_timestamp_seconds',
+    help: "Unix time at which the proxy's credentials at the store end; 0 when they do not.",
+    // Of several workers the one whose end comes first.
+    aggregator: 'min',
+    registers,
+    collect() {
+      this.set((now()?.expires ?? 0) / 1000);
+    },
+  });
+  let counted = 0;
+  new Counter({
+    name: 'sealgate_store_credentials_failures_total',
+    help: "Attempts to get or renew the proxy's credentials at the store that failed.",
+    registers,
+    collect() {
+      const failures = now()?.failures ?? 0;
+      this.inc(failures - counted);
+      counted = failures;
     },
   });
 }

@@ -5,7 +5,8 @@
  * A seal key that is new opens and verifies at once. The one that signs stays: replicas get a new secret minutes apart, and what
  * one of them signs all others must be able to read. It changes with a restart.
  */
-import { type BackendConfig, type Config, readConfig } from '../config/config.ts';
+import type { BackendConfig } from '../config/backend-config.ts';
+import { type Config, readConfig } from '../config/config.ts';
 import { ConfigError, type Settings, type Variable } from '../config/settings.ts';
 import type { TlsPair } from '../config/tls-pair.ts';
 import type { SealKeys } from '../keyring/access-keys/seal-keys.ts';
@@ -14,7 +15,15 @@ import type { Logger } from '../observe/log.ts';
 /** Settings whose new values are taken over. */
 const RELOADED: ReadonlySet<string> = new Set<Variable>([
   'SEALGATE_BACKEND_ACCESS_KEY_ID',
+  'SEALGATE_BACKEND_ACCESS_KEY_ID_FILE',
+  'SEALGATE_BACKEND_CA',
+  'SEALGATE_BACKEND_CLIENT_CERT',
+  'SEALGATE_BACKEND_CLIENT_KEY',
+  'SEALGATE_BACKEND_CREDENTIALS',
   'SEALGATE_BACKEND_SECRET_ACCESS_KEY',
+  'SEALGATE_BACKEND_SECRET_ACCESS_KEY_FILE',
+  'SEALGATE_BACKEND_SESSION_TOKEN',
+  'SEALGATE_BACKEND_SESSION_TOKEN_FILE',
   'SEALGATE_LOG_LEVEL',
   'SEALGATE_MEMORY',
   'SEALGATE_SEAL_KEYS',
@@ -25,6 +34,9 @@ const RELOADED: ReadonlySet<string> = new Set<Variable>([
 
 /** Settings whose values are paths of files that may change. */
 const FILES: readonly Variable[] = [
+  'SEALGATE_BACKEND_CA',
+  'SEALGATE_BACKEND_CLIENT_CERT',
+  'SEALGATE_BACKEND_CLIENT_KEY',
   'SEALGATE_CONFIG',
   'SEALGATE_SEAL_KEYS_FILE',
   'SEALGATE_TLS_CERT',

@@ -4,9 +4,9 @@
  * pieces (large ones), where node:http makes a buffer of every read and copies it (docs/performance.md has the figures).
  */
 import { Buffer } from 'node:buffer';
-import { connect, isIP, type OnReadOpts, type Socket } from 'node:net';
-import { type ConnectionOptions as ConnectionOptionsOfTls, connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
 import { MAX_BACKEND_HEAD_BYTES } from '../../limits.ts';
+import { type ConnectionOptions, openSocket, withReason } from './open-socket.ts';
 import { emptyBody, ResponseBody, sharedMemory } from './response-body.ts';
 import { type Framing, framingOf } from './response-framing.ts';
 import {
@@ -37,16 +37,6 @@ export interface ConnectionUser {
   onClosed(error: NodeJS.ErrnoException | undefined): void;
 }
 
-export interface ConnectionOptions {
-  readonly secure: boolean;
-  readonly hostname: string;
-  readonly port: number;
-  /** PEM text of the certificates to trust instead of the built-in ones. */
-  readonly ca?: string | undefined;
-  /** A TLS session to resume. */
-  readonly session?: Buffer | undefined;
-}
-
 export class Connection {
   readonly socket: Socket;
   /** Requests begun on it. */
@@ -57,6 +47,8 @@ export class Connection {
   #user: ConnectionUser | undefined;
   #error: NodeJS.ErrnoException | undefined;
   readonly #isSecure: boolean;
+  readonly #hasSession: boolean;
+  #hasServed = false;
   #isConnected = false;
   #watchedMs = 0;
   #isCorked = false;
@@ -77,7 +69,8 @@ export class Connection {
   constructor(o: ConnectionOptions, onFree: (connection: Connection, head: ResponseHead) => void) {
     this.#onFree = onFree;
     this.#isSecure = o.secure;
-    this.socket = open(o, {
+    this.#hasSession = o.session !== undefined;
+    this.socket = openSocket(o, {
       buffer: () => this.#nextMemory(),
       callback: (bytes, memory) => this.#onRead(bytes, memory),
     });
@@ -101,6 +94,16 @@ export class Connection {
   /** TLS handshake included. */
   get isConnected(): boolean {
     return this.#isConnected;
+  }
+
+  /** It failed, or may fail yet, for the TLS session that it was to resume: nothing of a request was sent. */
+  get isResuming(): boolean {
+    return this.#hasSession && !this.#isConnected;
+  }
+
+  /** A response began on it. */
+  get hasServed(): boolean {
+    return this.#hasServed;
   }
 
   /** Whether another request can be sent on it. */
@@ -216,6 +219,7 @@ export class Connection {
 
   #onHead(user: ConnectionUser, head: ResponseHead): void {
     const framing = framingOf(head, user.method);
+    this.#hasServed = true;
     this.#head = head;
     this.#framing = framing;
     if (framing.isComplete) {
@@ -275,28 +279,4 @@ export class Connection {
     user?.onClosed(this.#error);
     body?.destroy(this.#error ?? new Error('the connection was closed'));
   }
-}
-
-/** OpenSSL's reason where node gives EPROTO alone: `...:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:...` */
-function withReason(error: NodeJS.ErrnoException): NodeJS.ErrnoException {
-  if (error.code !== 'EPROTO') return error;
-  const reason = /error:[0-9A-F]{8}:SSL routines:[^:]*:([^:]+):/.exec(error.message)?.[1];
-  if (reason !== undefined) error.code = `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}`;
-  return error;
-}
-
-function open(o: ConnectionOptions, onread: OnReadOpts): Socket {
-  const { hostname: host, port } = o;
-  if (!o.secure) return connect({ host, port, noDelay: true, onread });
-  // `onread` goes on to the socket underneath, which the types do not know.
-  const options: ConnectionOptionsOfTls & { readonly onread: OnReadOpts } = {
-    host,
-    port,
-    onread,
-    ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(o.ca === undefined ? {} : { ca: o.ca }),
-    ...(o.session === undefined ? {} : { session: o.session }),
-    ALPNProtocols: ['http/1.1'],
-  };
-  return connectTls(options).setNoDelay(true);
 }

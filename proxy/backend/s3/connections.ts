@@ -8,7 +8,8 @@ import type { TLSSocket } from 'node:tls';
 import { LRUCache } from 'lru-cache';
 import { BACKEND_KEEP_ALIVE_MS, BACKEND_SOCKETS, BACKEND_TLS_SESSIONS } from '../../limits.ts';
 import { BackendUnavailable } from '../backend.ts';
-import { Connection, type ConnectionOptions } from './connection.ts';
+import { Connection } from './connection.ts';
+import type { ClientTls, ConnectionOptions } from './open-socket.ts';
 import type { ResponseHead } from './response-head.ts';
 
 interface Waiting {
@@ -24,7 +25,7 @@ interface Host {
 }
 
 export class Connections {
-  readonly #o: Omit<ConnectionOptions, 'hostname' | 'session'>;
+  #o: Omit<ConnectionOptions, 'hostname' | 'session'>;
   readonly #most: number;
   readonly #keeps: boolean;
   readonly #hosts = new Map<string, Host>();
@@ -36,9 +37,9 @@ export class Connections {
   #sweep: NodeJS.Timeout | undefined;
 
   /** `most`: to one host name, BACKEND_SOCKETS by default. `keeps`: whether they are used again. */
-  constructor(o: { endpoint: URL; ca?: string | undefined; most?: number | undefined; keeps: boolean }) {
+  constructor(o: { endpoint: URL; tls?: ClientTls | undefined; most?: number | undefined; keeps: boolean }) {
     const secure = o.endpoint.protocol === 'https:';
-    this.#o = { secure, port: Number(o.endpoint.port) || (secure ? 443 : 80), ca: o.ca };
+    this.#o = { secure, port: Number(o.endpoint.port) || (secure ? 443 : 80), tls: o.tls };
     this.#most = o.most ?? BACKEND_SOCKETS;
     this.#keeps = o.keeps;
   }
@@ -65,6 +66,17 @@ export class Connections {
     const waiting = { use, giveUp };
     host.waiting.add(waiting);
     return () => host.waiting.delete(waiting);
+  }
+
+  /** The next connections are made with these. */
+  useTls(tls: ClientTls): void {
+    this.#o = { ...this.#o, tls };
+    this.forgetSessions();
+  }
+
+  /** The next connections make full handshakes. */
+  forgetSessions(): void {
+    this.#sessions.clear();
   }
 
   get isClosed(): boolean {
@@ -97,6 +109,8 @@ export class Connections {
     this.#all.add(connection);
     if (this.#o.secure) (connection.socket as TLSSocket).on('session', (next) => this.#sessions.set(hostname, next));
     connection.socket.once('close', () => {
+      // The session may be what the store refuses: the next handshake is a full one.
+      if (!connection.hasServed) this.#sessions.delete(hostname);
       host.open -= 1;
       this.#all.delete(connection);
       const at = host.unused.indexOf(connection);

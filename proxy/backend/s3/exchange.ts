@@ -7,21 +7,22 @@ import { performance } from 'node:perf_hooks';
 import { type BackendRequest, type BackendResponse, BackendUnavailable } from '../backend.ts';
 import type { Connection, ConnectionUser } from './connection.ts';
 import type { Connections } from './connections.ts';
+import type { ContinueHabit } from './continue-habit.ts';
 import type { RequestBody } from './request-body.ts';
 import { renderHead } from './request-head.ts';
 import type { ResponseBody } from './response-body.ts';
 import { MalformedResponse, type ResponseHead } from './response-head.ts';
 
-/** A kept connection was dead, most likely closed by the store while unused; and sending again can do no harm. */
+/** A kept connection, or a kept TLS session, was of no use any more; and sending again can do no harm. */
 export class StaleConnection extends BackendUnavailable {}
 
 /** The store does not want `Expect: 100-continue`; the body is untouched. */
 export class ExpectationRefused extends BackendUnavailable {}
 
-export interface Exchanged {
-  readonly response: BackendResponse;
-  /** No 100 Continue came within `continueMs`. */
-  readonly continueIgnored: boolean;
+/** The body waits for 100 Continue, `waitMs` milliseconds at most. */
+export interface Expectation {
+  readonly waitMs: number;
+  readonly habit: ContinueHabit;
 }
 
 export interface ExchangeOptions {
@@ -40,8 +41,8 @@ export interface ExchangeOptions {
   readonly idleMs: number;
   /** Milliseconds within which a dead connection shows. */
   readonly staleMs: number;
-  /** Milliseconds to wait for 100 Continue before the body is sent; `undefined` to send it at once. */
-  readonly continueMs: number | undefined;
+  /** `undefined`: the body is sent at once. */
+  readonly expectation: Expectation | undefined;
   /** As BackendResponse has it. */
   readonly secrets: readonly string[];
   readonly signal: AbortSignal;
@@ -51,7 +52,7 @@ export interface ExchangeOptions {
  * @throws BackendUnavailable (or one of its kinds above); what the body's source threw, once the connection is closed;
  *   the signal's reason.
  */
-export function exchange(o: ExchangeOptions): Promise<Exchanged> {
+export function exchange(o: ExchangeOptions): Promise<BackendResponse> {
   return new Promise((resolve, reject) => {
     if (o.signal.aborted) reject(o.signal.reason);
     else new Exchange(o, resolve, reject).start();
@@ -60,7 +61,7 @@ export function exchange(o: ExchangeOptions): Promise<Exchanged> {
 
 class Exchange implements ConnectionUser {
   readonly #options: ExchangeOptions;
-  readonly #resolve: (value: Exchanged) => void;
+  readonly #resolve: (response: BackendResponse) => void;
   readonly #reject: (reason: unknown) => void;
   readonly #onAbort: () => void;
   readonly #head: string;
@@ -69,18 +70,18 @@ class Exchange implements ConnectionUser {
   #response: ResponseBody | undefined;
   #connectTimer: NodeJS.Timeout | undefined;
   #continueTimer: NodeJS.Timeout | undefined;
-  #continueIgnored = false;
+  #isUnanswered = false;
   /** When it got its connection, by the clock of `performance.now`. */
   #begun = 0;
   #bodyStarted = false;
   /** Why it failed, if it did. */
   #failure: { readonly reason: unknown } | undefined;
 
-  constructor(o: ExchangeOptions, resolve: (value: Exchanged) => void, reject: (reason: unknown) => void) {
+  constructor(o: ExchangeOptions, resolve: (response: BackendResponse) => void, reject: (reason: unknown) => void) {
     this.#options = o;
     this.#resolve = resolve;
     this.#reject = reject;
-    const expect = o.continueMs === undefined ? o.headers : { ...o.headers, expect: '100-continue' };
+    const expect = o.expectation === undefined ? o.headers : { ...o.headers, expect: '100-continue' };
     this.#head = renderHead({ method: o.method, path: o.path, headers: expect });
     this.#onAbort = () => this.#fail(o.signal.reason);
   }
@@ -109,7 +110,7 @@ class Exchange implements ConnectionUser {
 
   #onConnection(connection: Connection): void {
     clearTimeout(this.#connectTimer);
-    const { body, continueMs, connectMs, idleMs } = this.#options;
+    const { body, expectation, connectMs, idleMs } = this.#options;
     this.#connection = connection;
     this.#begun = performance.now();
     connection.begin(this);
@@ -119,7 +120,7 @@ class Exchange implements ConnectionUser {
     }
     if (body === undefined) connection.writeAlone(this.#head);
     else connection.write(this.#head);
-    if (continueMs !== undefined) {
+    if (expectation !== undefined) {
       if (connection.isConnected) this.#armContinueTimer();
     } else if (body !== undefined) this.#sendBody(body);
   }
@@ -134,17 +135,20 @@ class Exchange implements ConnectionUser {
   }
 
   #armContinueTimer(): void {
-    const { body, continueMs } = this.#options;
-    if (continueMs === undefined || body === undefined || this.#bodyStarted || this.#failure !== undefined) return;
+    const { body, expectation } = this.#options;
+    if (expectation === undefined || body === undefined || this.#bodyStarted || this.#failure !== undefined) return;
     this.#continueTimer = setTimeout(() => {
-      this.#continueIgnored = true;
+      this.#isUnanswered = true;
+      expectation.habit.ignored();
       this.#sendBody(body);
-    }, continueMs);
+    }, expectation.waitMs);
   }
 
   /** A store may send 100 more than once, unasked, and after the timer. */
   onContinue(): void {
-    const { body } = this.#options;
+    const { body, expectation } = this.#options;
+    if (this.#isUnanswered) expectation?.habit.late();
+    else expectation?.habit.answered();
     if (body !== undefined) this.#sendBody(body);
   }
 
@@ -179,13 +183,19 @@ class Exchange implements ConnectionUser {
     clearTimeout(this.#continueTimer);
     body?.stop();
     const { secrets } = this.#options;
-    this.#resolve({ response: { status, headers, body: response, secrets }, continueIgnored: this.#continueIgnored });
+    this.#resolve({ status, headers, body: response, secrets });
   }
 
   /** An answer before the end of the body can only refuse it. @throws BackendUnavailable for any other */
   #refuseEarly(status: number): void {
-    if (status === 417 && !this.#bodyStarted) throw new ExpectationRefused('it refuses Expect');
+    const habit = this.#bodyStarted ? undefined : this.#options.expectation?.habit;
+    if (status === 417 && !this.#bodyStarted) {
+      habit?.refused();
+      throw new ExpectationRefused('it refuses Expect');
+    }
     if (status < 300) throw new BackendUnavailable('it confirmed a body that it had not yet got');
+    // A refusal in place of 100 Continue is an answer, too.
+    habit?.answered();
   }
 
   onComplete(): void {
@@ -222,13 +232,15 @@ class Exchange implements ConnectionUser {
   #transportFailure(error: NodeJS.ErrnoException | undefined): BackendUnavailable {
     if (error instanceof BackendUnavailable) return error;
     const reason = error instanceof MalformedResponse ? error.message : (error?.code ?? error?.message ?? 'ECONNRESET');
-    const { body, continueMs, staleMs } = this.#options;
-    const harmless = continueMs === undefined ? body === undefined || body.repeatable : !this.#bodyStarted;
+    const { body, expectation, staleMs } = this.#options;
+    const harmless = expectation === undefined ? body === undefined || body.repeatable : !this.#bodyStarted;
     const wasReused = (this.#connection?.uses ?? 0) > 1;
     const isSilent = this.#response === undefined && this.#connection?.hasHeard === false;
     // A store that worked on it for long may have done it.
     const isSoon = performance.now() - this.#begun < staleMs;
-    const stale = isReset(error) && wasReused && isSilent && isSoon && harmless;
+    // A handshake that resumed a session carried no request, whatever became of it.
+    const isResuming = this.#connection?.isResuming === true;
+    const stale = harmless && isSilent && (isResuming || (isReset(error) && wasReused && isSoon));
     const options = { cause: error };
     return stale ? new StaleConnection(reason, options) : new BackendUnavailable(reason, options);
   }

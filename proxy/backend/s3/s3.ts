@@ -12,28 +12,31 @@ import {
 } from '../../limits.ts';
 import type { Backend, BackendRequest, BackendResponse } from '../backend.ts';
 import { Connections } from './connections.ts';
+import { ContinueHabit } from './continue-habit.ts';
+import { type CredentialSource, type Credentials, fixedCredentials } from './credentials/credential-source.ts';
 import { ExpectationRefused, exchange, StaleConnection } from './exchange.ts';
+import type { ClientTls } from './open-socket.ts';
 import { RequestBody } from './request-body.ts';
-import { type Credentials, signRequest } from './sign.ts';
+import { signRequest } from './sign.ts';
 import { requestTarget } from './target.ts';
 
-export interface S3BackendOptions {
+/** By a source of credentials, or by one key pair. */
+export type S3BackendOptions = S3Store & ({ readonly credentials: CredentialSource } | Credentials);
+
+export interface S3Store {
   /** `http(s)://host[:port]`, without a path. */
   readonly endpoint: URL;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
   readonly region: string;
   /** `false`: virtual-host style for bucket names that are one DNS label; others are addressed by path all the same. */
   readonly pathStyle: boolean;
-  /** `ca`: PEM text of the certificates to trust instead of the built-in ones. */
-  readonly tls?: { ca?: string };
+  readonly tls?: ClientTls | undefined;
   /** Connections at most; BACKEND_SOCKETS by default. */
   readonly sockets?: number;
   /** Other waits than those of limits.ts, in milliseconds. */
   readonly timeouts?: {
     readonly connectMs?: number;
     readonly continueMs?: number;
+    readonly continuePauseMs?: number;
     readonly idleMs?: number;
     readonly staleMs?: number;
   };
@@ -41,34 +44,41 @@ export interface S3BackendOptions {
 
 export interface S3Backend extends Backend {
   /** Signs with these from the next request on. */
-  useCredentials(credentials: Credentials): void;
+  useCredentials(credentials: CredentialSource): void;
+  /** The next connections are made with these. */
+  useTls(tls: ClientTls): void;
 }
 
 /** @throws TypeError for an endpoint that is not http(s), or has a path, a query or credentials. */
 export function openS3Backend(o: S3BackendOptions): S3Backend {
   const { endpoint } = o;
   assertEndpoint(endpoint);
-  const shared = { endpoint, ca: o.tls?.ca, most: o.sockets };
+  let source = 'credentials' in o ? o.credentials : fixedCredentials(o);
+  const shared = { endpoint, tls: o.tls, most: o.sockets };
   const kept = new Connections({ ...shared, keeps: true });
   const own = new Connections({ ...shared, keeps: false });
-  let credentials = credentialsOf(o);
   const connectMs = o.timeouts?.connectMs ?? BACKEND_CONNECT_TIMEOUT_MS;
   const continueMs = o.timeouts?.continueMs ?? BACKEND_CONTINUE_MS;
   const idleMs = o.timeouts?.idleMs ?? BACKEND_IDLE_TIMEOUT_MS;
   const staleMs = o.timeouts?.staleMs ?? BACKEND_STALE_MS;
-  // Some stores never answer Expect. Asking them again would cost every upload the full wait.
-  let expects = true;
+  const habit = new ContinueHabit({ firstPauseMs: o.timeouts?.continuePauseMs });
 
-  async function attempt(request: BackendRequest, body: RequestBody | undefined, how: { fresh: boolean }) {
+  async function attempt(
+    request: BackendRequest,
+    body: RequestBody | undefined,
+    how: { fresh: boolean; asks: boolean },
+  ) {
     const repeatable = isRepeatable(request);
-    const asks = expects && body !== undefined && body.length > 0 && !repeatable;
+    const asks = how.asks && body !== undefined && body.length > 0 && !repeatable && habit.takeTurn();
     const fresh = how.fresh || !(asks || repeatable);
     const target = requestTarget(o, request);
+    const inForce = source.current();
+    const credentials = inForce instanceof Promise ? await inForce : inForce;
     const headers = signRequest(
       { method: request.method, ...target, headers: sentHeaders(request, body), hasBody: (body?.length ?? 0) > 0 },
       { credentials, region: o.region },
     );
-    const { response, continueIgnored } = await exchange({
+    return exchange({
       connections: fresh ? own : kept,
       hostname: target.hostname,
       method: request.method,
@@ -79,30 +89,39 @@ export function openS3Backend(o: S3BackendOptions): S3Backend {
       connectMs,
       idleMs: movesDataInside(request) ? Math.max(idleMs, BACKEND_COPY_TIMEOUT_MS) : idleMs,
       staleMs,
-      continueMs: asks ? continueMs : undefined,
-      secrets: [credentials.accessKeyId],
+      expectation: asks ? { waitMs: continueMs, habit } : undefined,
+      secrets: secretsOf(credentials),
       signal: request.signal,
     });
-    if (continueIgnored) expects = false;
-    return response;
   }
 
   async function send(request: BackendRequest): Promise<BackendResponse> {
     const body = request.body === undefined ? undefined : new RequestBody(request.body);
     try {
-      return await attempt(request, body, { fresh: false });
+      return await attempt(request, body, { fresh: false, asks: true });
     } catch (error) {
-      if (error instanceof ExpectationRefused) expects = false;
-      else if (!(error instanceof StaleConnection) || own.isClosed) throw error;
-      return await attempt(request, body, { fresh: true });
+      const isRefused = error instanceof ExpectationRefused;
+      if (!isRefused && (!(error instanceof StaleConnection) || own.isClosed)) throw error;
+      // What failed may have been a session that was resumed: it must not fail the second time, too.
+      own.forgetSessions();
+      return await attempt(request, body, { fresh: true, asks: !isRefused });
     }
   }
 
   return {
     description: endpoint.origin,
+    credentials: {
+      get status() {
+        return source.status;
+      },
+    },
     send,
     useCredentials(next) {
-      credentials = next;
+      source = next;
+    },
+    useTls(next) {
+      kept.useTls(next);
+      own.useTls(next);
     },
     async close() {
       kept.close();
@@ -138,9 +157,16 @@ function sentHeaders(request: BackendRequest, body: RequestBody | undefined): Re
   return headers;
 }
 
-function credentialsOf(o: S3BackendOptions): Credentials {
-  const { accessKeyId, secretAccessKey, sessionToken } = o;
-  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+/** As BackendResponse has it: one array for each key pair. */
+const secretsByCredentials = new WeakMap<Credentials, readonly string[]>();
+
+function secretsOf(credentials: Credentials): readonly string[] {
+  const known = secretsByCredentials.get(credentials);
+  if (known !== undefined) return known;
+  const { accessKeyId, sessionToken } = credentials;
+  const secrets = sessionToken === undefined ? [accessKeyId] : [accessKeyId, sessionToken];
+  secretsByCredentials.set(credentials, secrets);
+  return secrets;
 }
 
 function assertEndpoint(endpoint: URL): void {

@@ -12,12 +12,7 @@ import { canonicalHeaderValue } from '../../../sigv4/headers.ts';
 import { sign, signingKey } from '../../../sigv4/signing-key.ts';
 import { type CredentialScope, requestStringToSign, scopeText } from '../../../sigv4/string-to-sign.ts';
 import { S3Error } from '../../errors.ts';
-
-export interface Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-}
+import type { Credentials } from './credentials/credential-source.ts';
 
 export interface SignableRequest {
   readonly method: string;

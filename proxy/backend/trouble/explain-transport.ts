@@ -1,5 +1,6 @@
 /** What it means for the operator that no answer came: names, addresses, ports, TLS. */
 import type { BackendUnavailable } from '../backend.ts';
+import { showable } from './store-refusal.ts';
 import type { StoreTrouble, StoreTroubleKind } from './store-trouble.ts';
 
 const BY_CODE: ReadonlyMap<string, StoreTroubleKind> = new Map<string, StoreTroubleKind>([
@@ -16,6 +17,7 @@ const BY_CODE: ReadonlyMap<string, StoreTroubleKind> = new Map<string, StoreTrou
   ['ETIMEDOUT', 'unreachable'],
   ['CONNECT_TIMEOUT', 'unreachable'],
   ['TLS_ANSWER', 'wrong-scheme'],
+  ['NO_CREDENTIALS', 'no-credentials'],
   ['CERT_HAS_EXPIRED', 'tls-expired'],
   ['CERT_NOT_YET_VALID', 'tls-expired'],
   ['ERR_TLS_CERT_ALTNAME_INVALID', 'tls-hostname'],
@@ -66,6 +68,11 @@ const silent: Explain = ({ failure }) => ({
 });
 
 const TEXTS: { readonly [kind in StoreTroubleKind]?: Explain } = {
+  'no-credentials': ({ failure }) => ({
+    what: `There are no credentials for the store${reasonOf(failure.cause)}.`,
+    advice:
+      'Set SEALGATE_BACKEND_ACCESS_KEY_ID and SEALGATE_BACKEND_SECRET_ACCESS_KEY, or the files, or give this machine a role (docs/backends.md says where SEALGATE_BACKEND_CREDENTIALS=aws looks).',
+  }),
   'unknown-host': ({ where }) => ({
     what: `The name of the store${of(where)} cannot be resolved.`,
     advice:
@@ -77,7 +84,7 @@ const TEXTS: { readonly [kind in StoreTroubleKind]?: Explain } = {
   }),
   unreachable: ({ where, code }) => ({
     what: `There is no way to the store${of(where)} (${code}).`,
-    advice: 'Check SEALGATE_BACKEND, routes and firewalls. Where only a proxy leads out, set SEALGATE_BACKEND_PROXY.',
+    advice: 'Check SEALGATE_BACKEND, routes and firewalls.',
   }),
   'wrong-scheme': ({ code }) =>
     code === 'TLS_ANSWER'
@@ -115,6 +122,12 @@ const TEXTS: { readonly [kind in StoreTroubleKind]?: Explain } = {
     advice: "Check host and port of SEALGATE_BACKEND, and what stands between the proxy and the store's API.",
   }),
 };
+
+/** Of what looked for them. It names places and statuses. */
+function reasonOf(cause: unknown): string {
+  const text = cause instanceof Error ? showable(cause.message).replace(/\.$/, '') : '';
+  return text === '' ? '' : `: ${text}`;
+}
 
 function of(where: string): string {
   return where === '' ? '' : ` (${where})`;

@@ -6,6 +6,7 @@ const MENDED_BY = {
   'wrong-secret': 'operator',
   'clock-skew': 'operator',
   'expired-credentials': 'operator',
+  'no-credentials': 'operator',
   'wrong-region': 'operator',
   'access-denied': 'operator',
   'bucket-of-another': 'operator',

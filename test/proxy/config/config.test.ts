@@ -46,7 +46,11 @@ test('a whole configuration, with every default', () => {
   expect(config).toMatchObject({
     listen: { host: '127.0.0.1', port: 8080 },
     opsListen: { host: '127.0.0.1', port: 8081 },
-    backend: { kind: 's3', accessKeyId: 'proxy', secretAccessKey: SECRET, pathStyle: true },
+    backend: {
+      kind: 's3',
+      credentials: { kind: 'keys', accessKeyId: { text: 'proxy' }, secretAccessKey: { text: SECRET } },
+      pathStyle: true,
+    },
     region: 'us-east-1',
     regionIsSet: false,
     state: { bucket: 'state-bucket', prefix: 'some/prefix/' },
@@ -162,6 +166,13 @@ const MALFORMED: Readonly<Record<string, readonly string[]>> = {
   SEALGATE_BACKEND_PATH_STYLE: ['yes', '1', 'TRUE', ''].slice(0, 3),
   SEALGATE_STATE: ['UPPER', 'a', '/prefix', '-bucket', 'with space', 'a_b'],
   SEALGATE_SEAL_KEYS: ['x', 'one:short', 'one:', ':abc', `${SEAL_KEYS},${SEAL_KEYS}`, `one:${'A'.repeat(43)}=,two`],
+  SEALGATE_BACKEND_ACCESS_KEY_ID_FILE: [join(directory, 'missing'), file('empty-id', '\n')],
+  SEALGATE_BACKEND_SECRET_ACCESS_KEY_FILE: [join(directory, 'missing'), file('sample', 'minioadmin\n')],
+  SEALGATE_BACKEND_SESSION_TOKEN_FILE: [join(directory, 'missing')],
+  SEALGATE_BACKEND_CREDENTIALS: ['AWS', 'iam'],
+  SEALGATE_BACKEND_CA: [join(directory, 'missing'), file('no-ca', 'x')],
+  SEALGATE_BACKEND_CLIENT_CERT: [join(directory, 'missing'), file('no-cert', 'x')],
+  SEALGATE_BACKEND_CLIENT_KEY: [join(directory, 'missing')],
   SEALGATE_SEAL_KEYS_FILE: [join(directory, 'missing')],
   SEALGATE_SELF_SERVICE: ['x', 'ON', 'true'],
   SEALGATE_LAST_USED: ['on', 'DAY', 'hour', 'true'],
@@ -184,12 +195,15 @@ describe('malformed', () => {
   const cases = Object.entries(MALFORMED).flatMap(([name, values]) => values.map((value) => [name, value] as const));
 
   test.each(cases)('%s=%s stops with its name', (name, value) => {
-    const { SEALGATE_SEAL_KEYS: _keys, ...others } = GOOD;
-    const base = name === 'SEALGATE_SEAL_KEYS_FILE' ? others : GOOD;
+    // A setting and the file in its place exclude each other.
+    const base = Object.fromEntries(Object.entries(GOOD).filter(([other]) => `${other}_FILE` !== name));
     const pair = name.startsWith('SEALGATE_TLS')
       ? { SEALGATE_TLS_CERT: file('cert', 'x'), SEALGATE_TLS_KEY: file('key', 'x') }
       : {};
-    expect(refusal({ ...base, ...pair, [name]: value })).toMatch(new RegExp(`^${name}\\b`));
+    const clientPair = name.startsWith('SEALGATE_BACKEND_CLIENT')
+      ? { SEALGATE_BACKEND_CLIENT_CERT: file('client-cert', 'x'), SEALGATE_BACKEND_CLIENT_KEY: file('client-key', 'x') }
+      : {};
+    expect(refusal({ ...base, ...pair, ...clientPair, [name]: value })).toMatch(new RegExp(`^${name}\\b`));
   });
 
   test('every variable but those whose any text is legal has a case', () => {
@@ -197,6 +211,7 @@ describe('malformed', () => {
       'SEALGATE_CONFIG',
       'SEALGATE_BACKEND_ACCESS_KEY_ID',
       'SEALGATE_BACKEND_SECRET_ACCESS_KEY',
+      'SEALGATE_BACKEND_SESSION_TOKEN',
       'SEALGATE_BACKEND_REGION',
     ];
     expect(variables().filter((name) => !free.includes(name) && MALFORMED[name] === undefined)).toEqual([]);

@@ -171,7 +171,12 @@ test('credentials, memory and log level are taken over; what is not says that it
     SEALGATE_LOG_LEVEL: 'warn',
   };
   expect(reload.run('SIGHUP')).toBe(true);
-  expect(seen).toEqual([expect.objectContaining({ accessKeyId: 'a', secretAccessKey: 'second one' }), 2 ** 29]);
+  expect(seen).toEqual([
+    expect.objectContaining({
+      credentials: expect.objectContaining({ accessKeyId: { text: 'a' }, secretAccessKey: { text: 'second one' } }),
+    }),
+    2 ** 29,
+  ]);
   expect(logger.level).toBe('warn');
   expect(log.find(({ level }) => level === 'warn')).toMatchObject({
     settings: ['SEALGATE_WORKERS', 'SEALGATE_LISTEN'],

@@ -67,7 +67,7 @@ describe('a streamed body', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  test('is sent without waiting for a store that never says 100, which is then not asked again', async () => {
+  test('is sent without waiting for a store that never says 100, which is then not asked for a while', async () => {
     const silent = async (request: RawRequest) => {
       if (await request.received()) request.respond(200);
     };

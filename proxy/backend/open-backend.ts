@@ -1,0 +1,43 @@
+/** The store that the settings name. */
+import { isDeepStrictEqual } from 'node:util';
+import type { BackendConfig } from '../config/backend-config.ts';
+import type { Backend } from './backend.ts';
+import { openLocalBackend } from './local/local.ts';
+import type { OnCredentialEvent } from './s3/credentials/credential-source.ts';
+import { openCredentials } from './s3/credentials/open-credentials.ts';
+import { openS3Backend } from './s3/s3.ts';
+
+export interface OpenedBackend extends Backend {
+  /** Its credentials and certificates are these from the next request on; absent where there are none. */
+  readonly useCredentials?: (backend: BackendConfig) => void;
+}
+
+/** The store alone, for commands that may do without state. */
+export async function openBackend(
+  config: { readonly backend: BackendConfig; readonly region: string },
+  onEvent?: OnCredentialEvent,
+): Promise<OpenedBackend> {
+  if (config.backend.kind === 'local') return openLocalBackend(config.backend);
+  const { region } = config;
+  const { endpoint, pathStyle } = config.backend;
+  let { credentials, tls } = config.backend;
+  const backend = openS3Backend({
+    endpoint,
+    credentials: openCredentials(credentials, { region, onEvent }),
+    region,
+    pathStyle,
+    tls,
+  });
+  return {
+    ...backend,
+    // What is the same is left as it is: it may hold what was renewed, and sessions.
+    useCredentials: (next) => {
+      if (next.kind !== 's3') return;
+      if (!isDeepStrictEqual(next.credentials, credentials)) {
+        backend.useCredentials(openCredentials(next.credentials, { region, onEvent }));
+      }
+      if (!isDeepStrictEqual(next.tls, tls)) backend.useTls(next.tls);
+      ({ credentials, tls } = next);
+    },
+  };
+}

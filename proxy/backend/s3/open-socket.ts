@@ -1,0 +1,55 @@
+/** A socket to the store, TCP or TLS, whose reads go into memory of the caller's. */
+import type { Buffer } from 'node:buffer';
+import { connect, isIP, type OnReadOpts, type Socket } from 'node:net';
+import { type ConnectionOptions as ConnectionOptionsOfTls, connect as connectTls } from 'node:tls';
+
+/** PEM texts. */
+export interface ClientTls {
+  /** The certificates to trust instead of the built-in ones. */
+  readonly ca?: string | undefined;
+  /** What the proxy shows of itself, with those behind it, and its private key. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+export interface ConnectionOptions {
+  readonly secure: boolean;
+  readonly hostname: string;
+  readonly port: number;
+  readonly tls?: ClientTls | undefined;
+  /** A TLS session to resume. */
+  readonly session?: Buffer | undefined;
+}
+
+/** OpenSSL's reason where node gives EPROTO alone: `...:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:...` */
+export function withReason(error: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  if (error.code !== 'EPROTO') return error;
+  const reason = /error:[0-9A-F]{8}:SSL routines:[^:]*:([^:]+):/.exec(error.message)?.[1];
+  if (reason !== undefined) error.code = `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}`;
+  return error;
+}
+
+/** Begins to connect. `onread`: what reads go into, and who is told. */
+export function openSocket(o: ConnectionOptions, onread: OnReadOpts): Socket {
+  const { hostname: host, port } = o;
+  if (!o.secure) return connect({ host, port, noDelay: true, onread });
+  // `onread` goes on to the socket underneath, which the types do not know.
+  const options: ConnectionOptionsOfTls & { readonly onread: OnReadOpts } = {
+    host,
+    port,
+    onread,
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...present(o.tls ?? {}),
+    ...(o.session === undefined ? {} : { session: o.session }),
+    ALPNProtocols: ['http/1.1'],
+  };
+  return connectTls(options).setNoDelay(true);
+}
+
+function present({ ca, cert, key }: ClientTls): ConnectionOptionsOfTls {
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}

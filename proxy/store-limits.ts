@@ -1,0 +1,18 @@
+/**
+ * Bounds of how the proxy deals with its store over time, each with its unit: what it learns of the store, and its own credentials
+ * there. The bounds of single requests and answers are in limits.ts.
+ */
+
+/** Milliseconds for which a store that did not say it in time is not asked, doubled each time in a row, and at most. */
+export const BACKEND_CONTINUE_PAUSE_MS = 5_000;
+export const BACKEND_CONTINUE_LONGEST_PAUSE_MS = 600_000;
+/** Milliseconds before the end of the store's credentials from which others are asked for; half of a shorter life. */
+export const CREDENTIALS_RENEW_MS = 300_000;
+/** Milliseconds before their end from which they are used no more, since clocks differ; a tenth of a shorter life. */
+export const CREDENTIALS_END_MS = 5_000;
+/** Milliseconds between attempts to renew them, doubled each time in a row, and at most; and for one attempt. */
+export const CREDENTIALS_RETRY_MS = 1_000;
+export const CREDENTIALS_LONGEST_RETRY_MS = 60_000;
+export const CREDENTIALS_TIMEOUT_MS = 30_000;
+/** Milliseconds between looks at files with credentials, while there are requests. */
+export const CREDENTIAL_FILES_MS = 1_000;
