@@ -11,6 +11,8 @@ import { type Decision, type Demand, decide, type Principal } from './decide.ts'
 import { couldReach } from './reach.ts';
 import { bucketResource, type Resource } from './resource.ts';
 
+const KEY_POLICIES = 'the policies of the access key';
+
 export class Gate {
   readonly #principal: Principal;
   readonly #requestId: string;
@@ -60,7 +62,7 @@ export class Gate {
     if (this.couldReach(bucket)) return;
     const demand = { action, resource: bucketResource(bucket) };
     const { effect, statement } = decide(this.#principal, action, demand.resource, this.#context);
-    await this.refuse(demand, effect === 'deny' ? statement : 'reach/none');
+    await this.#note(demand, { effect: 'deny', statement: effect === 'deny' ? statement : 'reach/none' });
     throw refusal(action);
   }
 
@@ -69,9 +71,9 @@ export class Gate {
     return couldReach(this.#principal, bucket);
   }
 
-  /** Records a refusal that was decided by something else than the principal's policies, which `statement` names. */
-  async refuse(demand: Demand, statement: string): Promise<void> {
-    await this.#note(demand, { effect: 'deny', statement });
+  /** Records a refusal by something else than the principal's policies: `by` says what it is, and `statement` names it. */
+  async refuse(demand: Demand, { statement, by }: { statement: string; by: string }): Promise<void> {
+    await this.#note(demand, { effect: 'deny', statement }, by);
   }
 
   async #firstRefused(demands: readonly Demand[]): Promise<Demand | undefined> {
@@ -79,11 +81,11 @@ export class Gate {
     return undefined;
   }
 
-  async #note({ action, resource }: Demand, { effect, statement }: Decision): Promise<void> {
+  async #note({ action, resource }: Demand, { effect, statement }: Decision, by = KEY_POLICIES): Promise<void> {
     const { tenant, slot, accessKey } = this.#principal;
     await this.#record({
       kind: effect === 'allow' ? 'access-allowed' : 'access-denied',
-      detail: effect === 'allow' ? 'allowed' : 'the policies of the access key do not allow the request',
+      detail: effect === 'allow' ? 'allowed' : `refused by ${by}`,
       tenant,
       slot,
       accessKey,

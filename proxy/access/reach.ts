@@ -1,6 +1,6 @@
 /**
  * Questions about whole policies: what a principal could reach at all, and whether one policy allows everything that another
- * one allows. Both err towards no.
+ * one allows. The first errs towards yes, for names alone; the second towards no.
  */
 import { livesAsLong, type OperatorTerms } from '../keyring/slots/slot-terms.ts';
 import { ACTION_GROUPS } from './actions.ts';
@@ -13,14 +13,18 @@ import type { Policy, ResourcePattern, Statement } from './policy.ts';
 export function couldReach({ policies }: Pick<Principal, 'policies'>, bucket: string): boolean {
   return policies.every(
     ({ statements }) =>
-      statements.some((one) => one.effect === 'allow' && one.resources.some((pattern) => pattern.mayReach(bucket))) &&
-      !statements.some((one) => deniesAll(one, bucket)),
+      statements.some((one) => mayReach(one, bucket)) && !statements.some((one) => deniesAll(one, bucket)),
   );
 }
 
 const OF_BUCKETS = (
   ['bucketRead', 'bucketList', 'bucketWrite', 'objectRead', 'objectWrite', 'lockOverride'] as const
 ).flatMap((group) => ACTION_GROUPS[group]);
+
+function mayReach({ effect, actions, resources }: Statement, bucket: string): boolean {
+  if (effect !== 'allow' || !resources.some((pattern) => pattern.mayReach(bucket))) return false;
+  return OF_BUCKETS.some((action) => actions.has(action));
+}
 
 function deniesAll({ effect, actions, resources, conditions }: Statement, bucket: string): boolean {
   if (effect !== 'deny' || conditions.length > 0 || OF_BUCKETS.some((action) => !actions.has(action))) return false;

@@ -10,6 +10,7 @@ import type { Lane } from '../concurrency/fair-limit.ts';
 import { mapBounded } from '../concurrency/map-bounded.ts';
 import { S3Error } from '../errors.ts';
 import { LIST_LOOKUPS_AT_ONCE } from '../limits.ts';
+import type { SecurityEventKind } from '../observe/events.ts';
 import type { XmlElement } from '../xml/render-xml.ts';
 import { type ListedAttributes, type VersionIdentity, versionName } from './attributes-cache.ts';
 import type { ObjectStore, StoreContext } from './context.ts';
@@ -161,9 +162,11 @@ function isOutage(error: unknown): boolean {
   return error instanceof BackendUnavailable || (error instanceof S3Error && error.status === 503);
 }
 
+const OF_READERS: ReadonlySet<string> = new Set<SecurityEventKind>(['foreign-object', 'unencrypted-object']);
+
 /**
- * The context of look-ups. Seeing the name of another tenant's object is no attempt to read that object, so there is no
- * security event. Objects of a listing are seldom read next, so they take no place in the caches of objects that are read.
+ * The context of look-ups. Seeing the name of another tenant's object, or of one without encryption, is no attempt to read that
+ * object, so there is no security event. Objects of a listing are seldom read next, so they take no place in the caches of objects that are read.
  */
 function forLookUps(context: StoreContext): StoreContext {
   const { record } = context.store;
@@ -171,7 +174,7 @@ function forLookUps(context: StoreContext): StoreContext {
     ...context.store,
     headers: unkeptHeaders,
     recent: nothingRecent,
-    record: (event) => (event.kind === 'foreign-object' ? undefined : record(event)),
+    record: (event) => (OF_READERS.has(event.kind) ? undefined : record(event)),
   };
   return { ...context, store };
 }

@@ -25,7 +25,7 @@ export async function understand(
 ): Promise<StoredObject> {
   try {
     const stored = fromBackendHeaders(facts.headers);
-    if (stored === undefined) return legacyObject(context, address, facts);
+    if (stored === undefined) return await legacyObject(context, address, facts);
     await refuseForeign(context, address, stored['enc-tenant']);
     return await openSealed(context, address, facts, { stored, tail });
   } catch (error) {
@@ -71,10 +71,13 @@ async function openSealed(
   return object;
 }
 
-function legacyObject(context: StoreContext, address: ObjectAddress, facts: BackendFacts): LegacyObject {
+async function legacyObject(context: StoreContext, address: ObjectAddress, facts: BackendFacts): Promise<LegacyObject> {
   const { legacy } = context.store;
   const allowed = legacy.kind === 'allow' || (legacy.kind === 'before' && Date.parse(facts.lastModified) < legacy.time);
   if (!allowed) {
+    const { bucket, key } = address;
+    const detail = 'an object without encryption was refused, as SEALGATE_LEGACY says';
+    await reportObject(context, { kind: 'unencrypted-object', detail, bucket, key });
     throw new S3Error(
       'AccessDenied',
       'The object is not encrypted, and this endpoint is set to refuse such objects (SEALGATE_LEGACY).',

@@ -10,6 +10,7 @@ export type SecurityEventKind =
   | 'object-tampered'
   | 'metadata-tampered'
   | 'foreign-object'
+  | 'unencrypted-object'
   | 'keyring-tampered'
   | 'keyring-rollback'
   | 'last-used-tampered'

@@ -63,7 +63,7 @@ async function allowedByForm(call: Call, form: UploadForm): Promise<AllowedLengt
   } catch (error) {
     const isRefusal = error instanceof S3Error && error.code === 'AccessDenied';
     const demand = { action: 's3:PutObject', resource: objectResource({ bucket, key }) } as const;
-    if (isRefusal) await call.gate.refuse(demand, 'form/policy');
+    if (isRefusal) await call.gate.refuse(demand, { statement: 'form/policy', by: "the form's own policy" });
     throw error;
   }
 }

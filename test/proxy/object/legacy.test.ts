@@ -137,8 +137,12 @@ describe('by policy', () => {
       expect(reply.body.toString()).toContain('SEALGATE_LEGACY');
     }
     expect((await strict.send({ method: 'HEAD', path })).status).toBe(403);
+    // One for each of the three that was refused; a listing reads nothing.
+    const refusals = () => strict.events('unencrypted-object').map(({ bucket, key }) => [bucket, key]);
+    expect(refusals()).toEqual(Array.from({ length: 3 }, () => [strict.bucket, 'plain']));
     const list = await strict.send({ method: 'GET', path: `/${strict.bucket}`, query: 'list-type=2' });
     expect(list.body.toString()).toContain('<Key>plain</Key>');
+    expect(refusals()).toHaveLength(3);
     const sealed = objectPath(strict.bucket, 'sealed');
     await strict.send({ method: 'PUT', path: sealed, body: 'x' });
     expect((await strict.send({ method: 'GET', path: sealed })).body.toString()).toBe('x');
