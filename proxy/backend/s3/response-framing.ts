@@ -21,17 +21,18 @@ export interface Framing {
 /** @throws MalformedResponse when the headers do not say it, or say it twice. */
 export function framingOf(head: ResponseHead, method: string): Framing {
   const { status, headers } = head;
-  if (method === 'HEAD' || status === 204 || status === 304) return new Sized(0);
   const coding = headers['transfer-encoding'];
   const length = headers['content-length'];
-  if (coding !== undefined) {
-    if (coding.toLowerCase() !== 'chunked' || length !== undefined)
-      throw new MalformedResponse('its length is ambiguous');
-    return new Chunked();
+  // Looked at where no body follows, too: a head that contradicts itself is of something that cannot be trusted with the next one.
+  if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || length !== undefined)) {
+    throw new MalformedResponse('its length is ambiguous');
   }
-  if (length === undefined) return new UntilClosed();
-  if (!/^[0-9]{1,15}$/.test(length)) throw new MalformedResponse('its Content-Length is not a number');
-  return new Sized(Number(length));
+  if (length !== undefined && !/^[0-9]{1,15}$/.test(length)) {
+    throw new MalformedResponse('its Content-Length is not a number');
+  }
+  if (method === 'HEAD' || status === 204 || status === 304) return new Sized(0);
+  if (coding !== undefined) return new Chunked();
+  return length === undefined ? new UntilClosed() : new Sized(Number(length));
 }
 
 class Sized implements Framing {
