@@ -83,9 +83,6 @@ export const MEMORY_BUDGET_DIVISOR = 4;
 export const TENANT_MEMORY_MULTIPLE = 3;
 /** The same for one presigned URL or signed form: alone it fills half. */
 export const LINK_MEMORY_MULTIPLE = 1;
-/** Characters of a user agent, a path and the like that a log line shows; hosts that the log explains SEALGATE_HOSTNAMES for. */
-export const MAX_LOGGED_CHARACTERS = 512;
-export const HINTED_HOSTS = 16;
 /** Milliseconds for which a request waits for memory before it gets SlowDown; clients wait longer than that for a reply. */
 export const MEMORY_WAIT_MS = 5_000;
 /** Requests that wait for memory at once; further ones get SlowDown at once. */

@@ -24,7 +24,7 @@ import { createRequestId } from './http/request-id.ts';
 import { answerQuery } from './iam/answer.ts';
 import type { QueryError } from './iam/errors.ts';
 import { queryServiceOf } from './iam/query-request.ts';
-import { LATE_REPLY_SILENCE_MS, MAX_LOGGED_CHARACTERS, REQUEST_MEMORY_BYTES } from './limits.ts';
+import { LATE_REPLY_SILENCE_MS, REQUEST_MEMORY_BYTES } from './limits.ts';
 import { admit, type Reservation } from './memory/admission.ts';
 import { memoryOf } from './memory/request-memory.ts';
 import { storeContext } from './object/context.ts';
@@ -35,6 +35,7 @@ import { beginTrace } from './observe/tracing.ts';
 import type { Operation } from './operation.ts';
 import { accountHeaders, refuseUnsupportedHeaders } from './operations/request/client-headers.ts';
 import type { Pipeline } from './pipeline-parts.ts';
+import { MAX_LOGGED_CHARACTERS } from './running-limits.ts';
 
 /** What is known of a request so far; for the log line, whatever happens. */
 interface Progress {

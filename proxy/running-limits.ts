@@ -1,5 +1,5 @@
 /**
- * Bounds of the process: starting, its workers, stopping. Those of requests are in limits.ts, and of the stored format in
+ * Bounds of the process: starting, its workers, stopping, its log, and the commands beside it. Those of requests are in limits.ts, and of the stored format in
  * crypto/layout.ts.
  */
 /** Milliseconds for which a start waits for a store that does not answer yet, and after which it asks again. */
@@ -33,3 +33,8 @@ export const DRAIN_TIMEOUT_MS = 25_000;
 export const MAX_DRAIN_MS = 3_600_000;
 /** Milliseconds between two looks at the files that settings name. */
 export const FILES_CHECK_MS = 10_000;
+/** Milliseconds for which a name that a new tenant was promised is kept for it, though no keyring has it yet. */
+export const TENANT_NAME_CLAIM_MS = 60_000;
+/** Characters of a user agent, a path and the like that a log line shows; hosts that the log explains SEALGATE_HOSTNAMES for. */
+export const MAX_LOGGED_CHARACTERS = 512;
+export const HINTED_HOSTS = 16;

@@ -11,8 +11,8 @@ import type { UploadForm } from '../form/read-form.ts';
 import type { S3Request } from '../http/request.ts';
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import type { OpenTenant } from '../keyring/open-tenant.ts';
-import { MAX_LOGGED_CHARACTERS } from '../limits.ts';
 import type { Pipeline } from '../pipeline-parts.ts';
+import { MAX_LOGGED_CHARACTERS } from '../running-limits.ts';
 import type { Principal } from './decide.ts';
 import { policyOfGrants } from './grants-policy.ts';
 

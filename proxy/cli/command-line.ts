@@ -9,7 +9,7 @@ import { type Grant, InvalidGrant, parseGrant } from '../keyring/grants.ts';
 import { isTenantId } from '../keyring/ids.ts';
 import { WeakApiKey } from '../keyring/slots/strength.ts';
 import { KeyringMalformed } from '../keyring/state/document.ts';
-import { timestamp } from '../keyring/state/fields.ts';
+import { isTenantName, timestamp } from '../keyring/state/fields.ts';
 import { KeyringTampered, UnknownTenant } from '../keyring/state/records.ts';
 import { NoCallerSecret } from './caller-secret.ts';
 import { SecretFileError } from './secret-file.ts';
@@ -78,10 +78,18 @@ function meant(argument: string, options: Options): string {
   return Object.hasOwn(options, argument) ? ` Did you mean '--${argument}'?` : '';
 }
 
-/** @throws UsageError */
+/** An id or a name. @throws UsageError for what is neither */
 export function tenantArgument(text: string | undefined): string {
-  if (text !== undefined && isTenantId(text)) return text;
-  throw new UsageError('TENANT is the 24 hex digits that create and list print.');
+  if (text !== undefined && (isTenantId(text) || isTenantName(text))) return text;
+  throw new UsageError("TENANT is a tenant's name, or the 24 hex digits that create and list print.");
+}
+
+/** @throws UsageError */
+export function nameArgument(text: string): string {
+  if (isTenantName(text)) return text;
+  throw new UsageError(
+    "A tenant's name has 1 to 63 characters of a-z, 0-9, '.', '_' and '-', and does not look like an id.",
+  );
 }
 
 export const GRANT_OPTIONS = {

@@ -14,12 +14,21 @@ export function describeSummary(summary: TenantSummary): string {
   }
   const { tenant, created, generation, keys, sealKey, serverManaged } = summary;
   const managed = serverManaged ? `  ${SERVER_MANAGED}` : '';
-  return `${tenant}  created ${created}  keys ${keys}  generation ${generation}  seal key ${sealKey}${managed}`;
+  const { name, labels, grants, lastUsed, escrowed } = summary;
+  const more = [
+    ...(name === '' ? [] : [name]),
+    ...labels.map((label) => JSON.stringify(label)),
+    ...grants.map(describeGrant),
+    `last used ${lastUsed ?? 'not recorded'}`,
+    ...(escrowed ? ['escrowed'] : []),
+  ];
+  return `${tenant}  ${more.join('  ')}  created ${created}  keys ${keys}  generation ${generation}  seal key ${sealKey}${managed}`;
 }
 
 export function describeTenantLines(details: TenantDetails): readonly string[] {
   return [
     `tenant      ${details.tenant}${details.serverManaged ? `  ${SERVER_MANAGED}` : ''}`,
+    ...(details.name === '' ? [] : [`name        ${details.name}`]),
     `created     ${details.created}`,
     `updated     ${details.updated}`,
     `generation  ${details.generation}`,

@@ -1,6 +1,7 @@
 /** `sealgate key list | revoke | update`: what the operator does alone. Usage: key.ts. */
 
 import { KeyAdmin, type KeyChange } from '../keyring/admin/key-admin.ts';
+import { resolveTenant } from '../keyring/admin/tenant-names.ts';
 import { DEFAULT_KDFS, type Kdf, kdfSchema } from '../keyring/slots/kdf.ts';
 import { expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, shape, tenantArgument, UsageError } from './command-line.ts';
 import { describeKeyLines } from './describe-tenant.ts';
@@ -14,7 +15,7 @@ export const LIST_KEY = shape(['TENANT'], { json: flag });
 
 export async function listKeys(args: readonly string[], o: KeyCommandOptions): Promise<number> {
   const { values, positionals } = parseCommand(args, LIST_KEY);
-  for (const details of await new KeyAdmin(o.deps).list(tenantArgument(positionals[0]), o.signal)) {
+  for (const details of await new KeyAdmin(o.deps).list(await tenantOf(positionals[0], o), o.signal)) {
     if (values.json === true) o.out(JSON.stringify(details));
     else for (const line of describeKeyLines(details)) o.out(line);
   }
@@ -25,7 +26,8 @@ export const REVOKE_KEY = shape(['TENANT', 'KEY'], { force: flag, json: flag });
 
 export async function revokeKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
   const { values, positionals } = parseCommand(args, REVOKE_KEY);
-  const [tenant, slot] = [tenantArgument(positionals[0]), slotArgument(positionals[1] ?? '')];
+  const slot = slotArgument(positionals[1] ?? '');
+  const tenant = await tenantOf(positionals[0], o);
   await new KeyAdmin(o.deps).revoke({ tenant, slot, force: values.force === true }, o.signal);
   o.out(
     values.json === true
@@ -49,7 +51,8 @@ export const UPDATE_KEY = shape(['TENANT', 'KEY'], {
 
 export async function updateKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
   const { values, positionals } = parseCommand(args, UPDATE_KEY);
-  const [tenant, slot] = [tenantArgument(positionals[0]), slotArgument(positionals[1] ?? '')];
+  const slot = slotArgument(positionals[1] ?? '');
+  const tenant = await tenantOf(positionals[0], o);
   const grants = grantsOf(values);
   const kdfUpgrade = kdfOf(values);
   const change: KeyChange = {
@@ -70,6 +73,10 @@ export async function updateKey(args: readonly string[], o: KeyCommandOptions): 
       : `key ${slot} of tenant ${tenant}: ${changed.join(', ')} changed`,
   );
   return 0;
+}
+
+function tenantOf(text: string | undefined, { deps, signal }: KeyCommandOptions): Promise<string> {
+  return resolveTenant(deps, tenantArgument(text), signal);
 }
 
 function statusOf(text: string): 'active' | 'inactive' {

@@ -1,7 +1,6 @@
 /** What `sealgate key rotate --deep` was asked for, as typed values. */
-import { isTenantId } from '../keyring/ids.ts';
 import { LONGEST_REQUEST_SECONDS } from '../limits.ts';
-import { parseCommand, shape, UsageError } from './command-line.ts';
+import { parseCommand, shape, tenantArgument, UsageError } from './command-line.ts';
 
 export const DEEP_USAGE = `Usage: sealgate key rotate --deep [KEYS] [options]
 
@@ -19,7 +18,7 @@ KEYS
 
 Options
   --dry-run              say what would happen
-  --status               count the tenant's objects by epoch; with --tenant ID no API key is needed
+  --status               count the tenant's objects by epoch; with --tenant TENANT no API key is needed
   --purge-noncurrent     delete older versions that an older root key wraps: they keep it from being given up
   --wait                 wait until older root keys can be given up
   --longest-request SEC  how long a request may last (default ${LONGEST_REQUEST_SECONDS})
@@ -67,7 +66,7 @@ export function parseDeepOptions(args: readonly string[]): DeepCommand {
   const { values } = parseCommand(args, DEEP);
   const { tenant, out, wait, json, status, credentials } = values;
   if (tenant !== undefined && !status) throw new UsageError('--tenant is for --status.');
-  if (tenant !== undefined && !isTenantId(tenant)) throw new UsageError('--tenant is 24 hex digits.');
+  if (tenant !== undefined) tenantArgument(tenant);
   if (values['keep-key'] && out !== undefined) throw new UsageError('--keep-key makes no key to write to --out.');
   if (!/^\d{1,7}$/.test(values['longest-request'])) throw new UsageError('--longest-request is a number of seconds.');
   return {

@@ -3,6 +3,7 @@ import { isatty } from 'node:tty';
 import type { Config } from '../config/config.ts';
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import { type KeyringDeps, type OpenedKeyring, openKeyring } from '../keyring/admin/change-keyring.ts';
+import { resolveTenant } from '../keyring/admin/tenant-names.ts';
 import { keySlots, labelOf } from '../keyring/slots/slot-types.ts';
 import { currentEpoch } from '../keyring/state/document.ts';
 import { KEYRING_TTL_SECONDS } from '../limits.ts';
@@ -54,7 +55,8 @@ async function run(command: DeepCommand, environment: NodeJS.ProcessEnv): Promis
 
 async function status(context: Context, environment: NodeJS.ProcessEnv): Promise<number> {
   const { command, deps, storage, signal } = context;
-  const tenant = command.tenant ?? (await callerKeys(context, environment))[0].tenant;
+  const named = command.tenant && (await resolveTenant(deps, command.tenant, signal));
+  const tenant = named ?? (await callerKeys(context, environment))[0].tenant;
   const source = { backend: storage.backend, signal, stateBucket: deps.state.bucket };
   const counts = await countEpochs(source, tenant);
   if (command.json) {

@@ -6,6 +6,7 @@ import type { Backend } from '../backend/backend.ts';
 import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
 import { readKeyring } from '../keyring/admin/change-keyring.ts';
 import { deleteTenant } from '../keyring/admin/delete-tenant.ts';
+import { resolveTenant } from '../keyring/admin/tenant-names.ts';
 import type { Grant } from '../keyring/grants.ts';
 import { typeOf } from '../keyring/slots/slot-types.ts';
 import { KeyringTampered, UnknownTenant } from '../keyring/state/records.ts';
@@ -47,9 +48,12 @@ export const TENANT_DELETE = shape(['TENANT'], {
 
 async function run(args: readonly string[], o: DeleteOptions): Promise<number> {
   const { values, positionals } = parseCommand(args, TENANT_DELETE);
-  const tenant = tenantArgument(positionals[0]);
-  if (values.yes !== undefined && values.yes !== tenant) throw new UsageError('--yes names another tenant.');
-  if (values.yes === undefined && o.ask === undefined) throw new UsageError(`Nobody to ask: say --yes ${tenant}.`);
+  const named = tenantArgument(positionals[0]);
+  if (values.yes === undefined && o.ask === undefined) throw new UsageError(`Nobody to ask: say --yes ${named}.`);
+  const tenant = await resolveTenant(o.deps, named, o.signal);
+  if (values.yes !== undefined && values.yes !== tenant && values.yes !== named) {
+    throw new UsageError('--yes names another tenant.');
+  }
   const grants = await grantsOf(o, tenant);
   const counted = values.count === true ? await count(o, tenant) : undefined;
   if (values.yes === undefined) {

@@ -4,6 +4,7 @@
  */
 import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
 import { recoverTenant } from '../keyring/admin/recover-tenant.ts';
+import { resolveTenant } from '../keyring/admin/tenant-names.ts';
 import { KEY_COMMAND_TIMEOUT_MS } from '../limits.ts';
 import {
   expiryOf,
@@ -54,13 +55,14 @@ export const RECOVER = shape(['TENANT'], {
 async function recover(args: readonly string[], o: RecoverOptions): Promise<number> {
   const { values, positionals } = parseCommand(args, RECOVER);
   const { 'escrow-key': file, label = 'recovered', out: path, json = false } = values;
-  const tenant = tenantArgument(positionals[0]);
+  const named = tenantArgument(positionals[0]);
   if (file === undefined) throw new UsageError('--escrow-key is missing: name the file of the private key.');
   const grants = grantsOf(values);
   if (grants === undefined) throw new UsageError("--bucket is missing: name the buckets the key may use, or '*'.");
   const expires = values.expires === undefined ? null : expiryOf(values.expires, o.deps.now());
   const key = await readEscrowKey(file);
   const signal = AbortSignal.timeout(KEY_COMMAND_TIMEOUT_MS);
+  const tenant = await resolveTenant(o.deps, named, signal);
   await handOut({ path, overwrite: false, json, kept: {}, output: o }, (keep) =>
     recoverTenant(o.deps, { tenant, key, grants, label, expires, keep }, signal),
   ).finally(() => key.secret.fill(0));

@@ -9,6 +9,7 @@ import { DEFAULT_KDFS, isKdfName } from '../keyring/slots/kdf.ts';
 import {
   GRANT_OPTIONS,
   grantsOf,
+  nameArgument,
   type Output,
   parseCommand,
   runNamed,
@@ -21,10 +22,11 @@ import { TENANT_DELETE } from './tenant-delete.ts';
 import { RECOVER } from './tenant-recover.ts';
 
 export const TENANT_USAGE = `Usage:
-  sealgate tenant create --bucket NAME|'*' [--bucket NAME ...] [--prefix P] [--read-only] [--label L]
+  sealgate tenant create --bucket NAME|'*' [--bucket NAME ...] [--prefix P] [--read-only] [--name NAME] [--label L]
                          [--kdf ${Object.keys(DEFAULT_KDFS).join('|')}] [--registered] [--json]
   sealgate tenant list [--json]
   sealgate tenant show TENANT [--json]
+  sealgate tenant rename TENANT NAME|- [--json]
   sealgate tenant delete TENANT ... (see sealgate tenant delete --help)
   sealgate tenant recover TENANT --escrow-key FILE ... (see sealgate tenant recover --help)
 
@@ -32,10 +34,12 @@ create  makes a tenant and its first API key, and prints the key once
         --bucket     a bucket that the key may use; repeat for more; '*' for every bucket
         --prefix     only keys that start with this
         --read-only  no writes
+        --name       for people: every command takes it in place of the id; unique
         --label      a note, up to 64 characters
         --kdf        hkdf-sha256 unless said otherwise: generated keys need no slow function
         --registered an access key id of 20 characters; the key is then kept, sealed, in the state: server-managed
 list    one line per tenant
+rename  another name, or none: -
 show    a tenant's keys, grants and root-key epochs; never a secret
 --json  one line of JSON for each result
 
@@ -48,12 +52,13 @@ export interface TenantCommandOptions extends Output {
 
 /** `args`: what follows `tenant`. Returns the exit code. */
 export function tenantCommand(args: readonly string[], o: TenantCommandOptions): Promise<number> {
-  return runNamed(args, { create, list, show }, o, { command: 'tenant', usage: TENANT_USAGE });
+  return runNamed(args, { create, list, show, rename }, o, { command: 'tenant', usage: TENANT_USAGE });
 }
 
 const CREATE = shape([], {
   ...GRANT_OPTIONS,
   label: { type: 'string' },
+  name: { type: 'string' },
   kdf: { type: 'string' },
   registered: { type: 'boolean' },
   json: { type: 'boolean' },
@@ -66,7 +71,8 @@ async function create(args: readonly string[], { admin, out, err }: TenantComman
   const kdf = values.kdf ?? 'hkdf-sha256';
   if (!isKdfName(kdf)) throw new UsageError(`--kdf is one of ${Object.keys(DEFAULT_KDFS).join(', ')}.`);
   const registered = values.registered === true;
-  const created = await admin.create({ grants, label: values.label ?? '', kdf, registered });
+  const name = values.name === undefined ? '' : nameArgument(values.name);
+  const created = await admin.create({ grants, label: values.label ?? '', name, kdf, registered });
   if (values.json === true) {
     const { tenant, accessKeyId, secretAccessKey } = created;
     out(JSON.stringify({ tenant, accessKeyId, secretAccessKey }));
@@ -97,10 +103,34 @@ const SHOW = shape(['TENANT'], { json: { type: 'boolean' } });
 
 async function show(args: readonly string[], { admin, out }: TenantCommandOptions): Promise<number> {
   const { values, positionals } = parseCommand(args, SHOW);
-  const details = await admin.show(tenantArgument(positionals[0]));
+  const details = await admin.show(await admin.resolve(tenantArgument(positionals[0])));
   if (values.json === true) out(JSON.stringify(details));
   else for (const line of describeTenantLines(details)) out(line);
   return 0;
 }
 
-export const TENANT_SHAPES = { create: CREATE, list: LIST, show: SHOW, delete: TENANT_DELETE, recover: RECOVER };
+const RENAME = shape(['TENANT', 'NAME'], { json: { type: 'boolean' } });
+
+/** `-` takes the name away. */
+async function rename(args: readonly string[], { admin, out }: TenantCommandOptions): Promise<number> {
+  const { values, positionals } = parseCommand(args, RENAME);
+  const [text, wanted = ''] = positionals;
+  const name = wanted === '-' ? '' : nameArgument(wanted);
+  const tenant = await admin.resolve(tenantArgument(text));
+  await admin.rename(tenant, name);
+  out(
+    values.json === true
+      ? JSON.stringify({ tenant, name })
+      : `tenant ${tenant} ${name === '' ? 'has no name' : `is '${name}'`} now`,
+  );
+  return 0;
+}
+
+export const TENANT_SHAPES = {
+  create: CREATE,
+  list: LIST,
+  show: SHOW,
+  rename: RENAME,
+  delete: TENANT_DELETE,
+  recover: RECOVER,
+};

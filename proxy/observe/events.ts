@@ -27,7 +27,8 @@ export type SecurityEventKind =
   | 'epoch-begun'
   | 'epoch-retired'
   | 'tenant-deleted'
-  | 'tenant-created';
+  | 'tenant-created'
+  | 'tenant-renamed';
 
 export interface SecurityEvent {
   readonly kind: SecurityEventKind;

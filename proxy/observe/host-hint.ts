@@ -3,7 +3,7 @@
  * part of their path is taken for the bucket, and a PUT of an object becomes CreateBucket. The log says so at first sight.
  */
 import { isIP } from 'node:net';
-import { HINTED_HOSTS } from '../limits.ts';
+import { HINTED_HOSTS } from '../running-limits.ts';
 import type { Logger } from './log.ts';
 import type { RequestLine } from './request-fields.ts';
 

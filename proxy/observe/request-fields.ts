@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { OwnCut } from '../http/own-cuts.ts';
 import type { S3Request } from '../http/request.ts';
-import { MAX_LOGGED_CHARACTERS } from '../limits.ts';
+import { MAX_LOGGED_CHARACTERS } from '../running-limits.ts';
 
 export interface RequestLine {
   readonly time: Date;

@@ -8,6 +8,7 @@ import { parseListV2 } from '../backend/list.ts';
 import { readBody } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { REGISTERED_NAMES } from '../keyring/access-keys/registered-id.ts';
+import { TENANT_NAMES } from '../keyring/admin/tenant-names.ts';
 import { KEYRING_NAMES } from '../keyring/state/records.ts';
 import { unusable } from '../keyring/state/state-replies.ts';
 import { LAST_USED_NAMES } from '../keyring/uses/last-used.ts';
@@ -22,11 +23,19 @@ import { findingOf } from './store-finding.ts';
 const RECORDS: readonly RegExp[] = [
   new RegExp(`^${KEYRING_NAMES}[0-9a-f]{24}\\.json$`),
   new RegExp(`^${REGISTERED_NAMES}[^/]+$`),
+  new RegExp(`^${TENANT_NAMES}[a-z0-9._-]{1,63}$`),
   new RegExp(`^${LAST_USED_NAMES}[0-9a-f]{24}/[^/]+$`),
   new RegExp(`^${UPLOADS_PREFIX}[0-9a-f]{64}/.+$`),
   /^probe\/.+$/,
 ];
-const FOLDERS: readonly string[] = [KEYRING_NAMES, REGISTERED_NAMES, LAST_USED_NAMES, UPLOADS_PREFIX, 'probe/'];
+const FOLDERS: readonly string[] = [
+  KEYRING_NAMES,
+  REGISTERED_NAMES,
+  LAST_USED_NAMES,
+  TENANT_NAMES,
+  UPLOADS_PREFIX,
+  'probe/',
+];
 
 /** Whether the bucket holds records of Sealgate and nothing else. */
 export async function checkState(storage: Storage, prefix: string, tell: Tell): Promise<boolean> {

@@ -48,6 +48,7 @@ export async function makeTenant(o: {
   removed?: Keyring['removed'];
   escrow?: EscrowSlot;
   generation?: number;
+  name?: string;
 }): Promise<TenantFixture> {
   const tenant = o.tenant ?? newTenantId();
   const epochs = o.epochs ?? [{ created: CREATED, epoch: 1, state: 'current' }];
@@ -70,6 +71,7 @@ export async function makeTenant(o: {
     epochs: [...epochs],
     format: KEYRING_FORMAT,
     generation: o.generation ?? 1,
+    name: o.name ?? '',
     operatorKid: '',
     operatorMac: '',
     removed: o.removed ?? [],

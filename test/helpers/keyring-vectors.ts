@@ -133,6 +133,7 @@ async function makeLongLivedVector(): Promise<OpenVector> {
   const fixture = await makeTenant({
     sealKeys: second,
     generation: 9,
+    name: 'billing.eu-1',
     slots: [
       {
         apiKey,

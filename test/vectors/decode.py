@@ -20,6 +20,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import struct
 import sys
 
@@ -531,6 +532,12 @@ def key_slots(keyring):
     return [slot for slot in keyring["slots"] if SLOT_TYPES[slot["type"]]["signs"]]
 
 
+def check_name(name):
+    expect(isinstance(name, str), "malformed")
+    is_name = re.fullmatch(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?", name) and not re.fullmatch(r"[0-9a-f]{24}", name)
+    expect(name == "" or bool(is_name), "malformed")
+
+
 def parse_keyring(data):
     try:
         keyring = json.loads(data.decode("utf-8"))
@@ -538,8 +545,9 @@ def parse_keyring(data):
     except (ValueError, RecursionError):
         raise KeyringError("malformed") from None
     expect(isinstance(keyring, dict) and keyring.get("format") == "sealgate-keyring/1", "malformed")
-    members = "created epochs format generation operatorKid operatorMac removed rootMac slots tenant updated"
+    members = "created epochs format generation name operatorKid operatorMac removed rootMac slots tenant updated"
     expect(set(keyring) == set(members.split()), "malformed")
+    check_name(keyring["name"])
     check_slots(keyring)
     return keyring
 

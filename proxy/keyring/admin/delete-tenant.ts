@@ -17,6 +17,7 @@ import { keyringName, tenantOfName, UnknownTenant } from '../state/records.ts';
 import { LAST_USED_NAMES } from '../uses/last-used.ts';
 import type { KeyringDeps } from './change-keyring.ts';
 import { forgetIds } from './issue-key.ts';
+import { releaseName } from './tenant-names.ts';
 
 export interface DeletedTenant {
   readonly keys: number;
@@ -43,6 +44,7 @@ export async function deleteTenant(
     await deps.state.shred(name, signal);
     deps.onChange?.(tenant, Number.MAX_SAFE_INTEGER);
   }
+  if (keyring !== undefined) await releaseName(deps, keyring.name, tenant, signal);
   const ids = await idsOf(deps, tenant, signal);
   await forgetIds(deps, ids, signal);
   const uploads = await abortUploads(deps, backend, tenant, signal);

@@ -15,6 +15,8 @@ import { byId } from './edit-slots.ts';
 
 export interface NewKeyring {
   readonly tenant: string;
+  /** For people; '' for none. */
+  readonly name: string;
   readonly terms: SlotTerms;
   readonly apiKey: ApiKey;
   readonly kdf: Kdf;
@@ -43,7 +45,7 @@ export async function newKeyring(o: NewKeyring, signal: AbortSignal): Promise<Bu
     removed: [],
   };
   return signKeyring(
-    { ...rootPart, created, updated: created, generation: 1, rootMac: rootMac(rootPart, root) },
+    { ...rootPart, created, updated: created, generation: 1, name: o.name, rootMac: rootMac(rootPart, root) },
     o.sealKey,
   );
 }

@@ -11,7 +11,7 @@ import { newSlotId, newTenantId } from '../ids.ts';
 import { generateApiKey, secretAccessKeyOf } from '../slots/api-key.ts';
 import { DEFAULT_KDFS, type KdfName, type KdfRunner, processKdfRunner } from '../slots/kdf.ts';
 import { isInForce, isUsable, newSlotTerms } from '../slots/slot-terms.ts';
-import { keySlotOf, keySlots, openKeySlot, typeOf } from '../slots/slot-types.ts';
+import { keySlotOf, keySlots, openKeySlot, slotsOfType, typeOf } from '../slots/slot-types.ts';
 import { checkTerms, type Epoch, type Keyring } from '../state/document.ts';
 import { hasRootMac } from '../state/macs.ts';
 import {
@@ -27,6 +27,7 @@ import { type KeyringDeps, readKeyring } from './change-keyring.ts';
 import { describeKeys, describeOtherSlots, type KeyDetails, type OtherSlotDetails } from './describe-key.ts';
 import { prepareId, withId } from './issue-key.ts';
 import { newKeyring } from './new-keyring.ts';
+import { claimName, renameTenant, resolveTenant } from './tenant-names.ts';
 
 export interface TenantCredentials {
   /** 24 hex digits. */
@@ -44,6 +45,8 @@ export type TenantSummary =
   | {
       readonly tenant: string;
       readonly status: 'ok';
+      /** For people; '' for none. */
+      readonly name: string;
       readonly created: string;
       readonly updated: string;
       readonly generation: number;
@@ -53,11 +56,18 @@ export type TenantSummary =
       readonly sealKey: string;
       /** Whether state and seal keys together open it: one of its keys has a registered access key id. */
       readonly serverManaged: boolean;
+      /** Of its keys, without repetition. */
+      readonly labels: readonly string[];
+      readonly grants: readonly Grant[];
+      /** The latest day on which one of its keys was used; null when none is recorded. */
+      readonly lastUsed: string | null;
+      readonly escrowed: boolean;
     };
 
 /** What the operator can see of a tenant; nothing in it opens anything. */
 export interface TenantDetails {
   readonly tenant: string;
+  readonly name: string;
   readonly created: string;
   readonly updated: string;
   readonly generation: number;
@@ -99,6 +109,8 @@ export class TenantAdmin {
   async create(o: {
     grants: readonly Grant[];
     label?: string;
+    /** Unique among the tenants. */
+    name?: string;
     kdf?: KdfName;
     registered?: boolean;
     signal?: AbortSignal;
@@ -115,7 +127,9 @@ export class TenantAdmin {
     const id = await prepareId(this.#deps, { kind, tenant, slot, apiKey }, signal);
     const terms = { ...newSlotTerms({ id: slot, now, grants: o.grants, label, idKid: '' }), ...id.terms };
     const escrowPublicKey = this.#escrowPublicKey;
-    const made = { tenant, terms, apiKey, kdf, now, sealKey: sealKeys.active, runner, escrowPublicKey };
+    const { name = '' } = o;
+    if (name !== '') await claimName(this.#deps, name, tenant, signal);
+    const made = { tenant, name, terms, apiKey, kdf, now, sealKey: sealKeys.active, runner, escrowPublicKey };
     await withId(id, async () => {
       const body = await newKeyring(made, signal);
       await this.#checkOpens(id.accessKeyId, body, signal);
@@ -131,8 +145,18 @@ export class TenantAdmin {
     for await (const name of state.list(KEYRING_NAMES, signal)) {
       const tenant = tenantOfName(name);
       const record = tenant === undefined ? undefined : await state.get(name, signal);
-      if (tenant !== undefined && record !== undefined) yield await this.#summarize(tenant, record.body);
+      if (tenant !== undefined && record !== undefined) yield await this.#summarize(tenant, record.body, signal);
     }
+  }
+
+  /** The tenant that is meant by an id or a name. @throws UnknownTenant */
+  resolve(text: string, signal: AbortSignal = new AbortController().signal): Promise<string> {
+    return resolveTenant(this.#deps, text, signal);
+  }
+
+  /** @throws TenantNameTaken, UnknownTenant, KeyringTampered, KeyringConflict */
+  rename(tenant: string, name: string, signal: AbortSignal = new AbortController().signal): Promise<void> {
+    return renameTenant(this.#deps, tenant, name, signal);
   }
 
   /** @throws UnknownTenant, KeyringTampered */
@@ -143,6 +167,7 @@ export class TenantAdmin {
     const removedKeys = keyring.removed.map(({ id, removed }) => ({ slot: id, removed }));
     return {
       tenant,
+      name: keyring.name,
       created,
       updated,
       generation,
@@ -155,14 +180,29 @@ export class TenantAdmin {
     };
   }
 
-  async #summarize(tenant: string, body: Buffer): Promise<TenantSummary> {
+  async #summarize(tenant: string, body: Buffer, signal: AbortSignal): Promise<TenantSummary> {
     const { sealKeys, record, now } = this.#deps;
     try {
       const keyring = verifyKeyring(body, { tenant, sealKeys });
-      const { created, updated, generation, operatorKid: sealKey } = keyring;
+      const { name, created, updated, generation, operatorKid: sealKey } = keyring;
+      const details = await describeKeys(this.#deps, keyring, signal);
       const keys = keySlots(keyring).filter((slot) => isInForce(slot, now())).length;
       const serverManaged = isServerManaged(keyring);
-      return { tenant, status: 'ok', created, updated, generation, keys, sealKey, serverManaged };
+      return {
+        tenant,
+        status: 'ok',
+        name,
+        created,
+        updated,
+        generation,
+        keys,
+        sealKey,
+        serverManaged,
+        labels: [...new Set(details.flatMap(({ label }) => (label === '' ? [] : [label])))],
+        grants: distinct(details.flatMap(({ grants }) => grants)),
+        lastUsed: details.reduce<string | null>((last, { lastUsed }) => later(last, lastUsed), null),
+        escrowed: slotsOfType(keyring, 'escrow').length > 0,
+      };
     } catch (error) {
       if (error instanceof SealKeyMissing) {
         return { tenant, status: 'seal-key-missing', sealKey: error.kid, detail: error.message };
@@ -200,4 +240,13 @@ export class TenantAdmin {
 
 function isServerManaged({ slots }: Keyring): boolean {
   return slots.some((slot) => typeOf(slot).serverManaged(slot));
+}
+
+function distinct(grants: readonly Grant[]): readonly Grant[] {
+  return [...new Map(grants.map((grant) => [JSON.stringify(grant), grant])).values()];
+}
+
+/** Days as YYYY-MM-DD. */
+function later(a: string | null, b: string | null): string | null {
+  return a === null || (b !== null && b > a) ? b : a;
 }

@@ -9,7 +9,7 @@ import type { Grant } from '../grants.ts';
 import { givenTermsSchema } from '../slots/slot-terms.ts';
 import { MAX_SLOTS, REMOVABLE_TYPES, slotSchema, slotsOfType, typeOf } from '../slots/slot-types.ts';
 import { canonicalJson } from './canonical-json.ts';
-import { base64, epochNumber, hex, sealKeyId, slotId, tenantId, time } from './fields.ts';
+import { base64, epochNumber, hex, sealKeyId, slotId, tenantId, tenantName, time } from './fields.ts';
 
 export const KEYRING_FORMAT = 'sealgate-keyring/1';
 
@@ -31,6 +31,7 @@ const keyringSchema = z.strictObject({
   epochs: z.array(epochSchema).min(1).max(MAX_KEYRING_EPOCHS),
   format: z.literal(KEYRING_FORMAT),
   generation: z.int().min(1),
+  name: tenantName,
   operatorKid: sealKeyId,
   operatorMac: base64(32),
   removed: z.array(removedSchema).max(MAX_REMOVED_SLOTS),

@@ -22,6 +22,8 @@ export const time = z
   .refine((text) => /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/.test(text) && timestamp(new Date(text)) === text);
 
 export const tenantId = hex(TENANT_BYTES);
+/** Of a tenant, for people: never the form of an id. '' is none. */
+export const tenantName = z.string().refine((text) => text === '' || isTenantName(text));
 export const slotId = hex(SLOT_BYTES);
 export const epochNumber = z.int().min(1).max(0xffff_ffff);
 /** Id of a seal key. */
@@ -30,6 +32,10 @@ export const sealKeyId = z.string().regex(/^[a-z0-9-]{1,16}$/);
 /** One wrap for each epoch in use. `wrap`: an object that has an `epoch`. */
 export const wrapsOf = <W extends z.ZodType<{ epoch: number }>>(wrap: W) =>
   z.array(wrap).min(1).max(MAX_KEYRING_EPOCHS);
+
+export function isTenantName(text: string): boolean {
+  return /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/.test(text) && !/^[0-9a-f]{24}$/.test(text);
+}
 
 /** UTC, whole seconds. */
 export function timestamp(date: Date): string {

@@ -200,7 +200,7 @@ const WRONG: readonly (readonly [args: readonly string[], message: RegExp])[] = 
   [['rotate', '--slot', 'x'], /8 hex digits/],
   [['reissue', '--sealed', '--registered'], /Choose/],
   [['list'], /TENANT is missing/],
-  [['list', 'x'], /24 hex digits/],
+  [['list', 'X'], /24 hex digits/],
   [['revoke', ID], /KEY is missing/],
   [['revoke', ID, 'zz'], /8 hex digits/],
   [['update', ID, 'abcdef01'], /Say what to change/],

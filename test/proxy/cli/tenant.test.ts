@@ -130,7 +130,7 @@ const WRONG: readonly (readonly [args: readonly string[], message: RegExp])[] = 
   [['list', 'x'], /Unexpected argument 'x'/],
   [['list', '--all'], /--all/],
   [['show'], /TENANT is missing/],
-  [['show', 'abc'], /24 hex digits/],
+  [['show', 'ABC'], /24 hex digits/],
   [['show', 'ab'.repeat(12), 'cd'.repeat(12)], /Unexpected argument/],
 ];
 
@@ -168,7 +168,10 @@ describe('list and show', () => {
     ];
     expect(all.map(({ code, err }) => [code, err])).toEqual(Array(4).fill([0, []]));
     const [list, listJson, show, showJson] = all.map(({ out }) => out.join('\n'));
-    expect(list).toBe(`${made.tenant}  created 2026-06-01T00:00:00Z  keys 1  generation 1  seal key one`);
+    expect(list).toBe(
+      `${made.tenant}  "a \\"b\\""  data/p/*  read-write  last used not recorded  ` +
+        'created 2026-06-01T00:00:00Z  keys 1  generation 1  seal key one',
+    );
     expect(JSON.parse(listJson ?? '')).toMatchObject({ tenant: made.tenant, keys: 1 });
     expect(show).toMatch(/grant {5}data\/p\/\* {2}read-write/);
     expect(show).toMatch(/active {2}"a \\"b\\""/);

@@ -140,7 +140,7 @@ function isOperators(path: JsonPath): boolean {
   if (top === 'slots') return ['expires', 'grants', 'idKid', 'kdfUpgrade', 'label'].includes(String(field));
   return top === 'removed'
     ? field === 'removed'
-    : ['generation', 'created', 'updated', 'operatorKid', 'operatorMac'].includes(String(top));
+    : ['generation', 'created', 'name', 'updated', 'operatorKid', 'operatorMac'].includes(String(top));
 }
 
 /** Members for which `flip` makes no value that could stand there. */

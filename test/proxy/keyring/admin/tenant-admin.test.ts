@@ -122,22 +122,28 @@ describe('create', () => {
 describe('list and show', () => {
   it('show what the operator decided', async () => {
     const { harness, admin } = await setup();
-    const made = await admin.create({ grants, label: 'laptop' });
+    const made = await admin.create({ grants, label: 'laptop', name: 'billing' });
     const created = '2026-06-01T00:00:00Z';
     expect(await rows(admin.list())).toEqual([
       {
         tenant: made.tenant,
         status: 'ok',
+        name: 'billing',
         created,
         updated: created,
         generation: 1,
         keys: 1,
         sealKey: 'one',
         serverManaged: false,
+        labels: ['laptop'],
+        grants,
+        lastUsed: null,
+        escrowed: false,
       },
     ]);
     expect(await admin.show(made.tenant)).toEqual({
       tenant: made.tenant,
+      name: 'billing',
       created,
       updated: created,
       generation: 1,
