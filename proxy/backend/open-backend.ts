@@ -5,6 +5,7 @@ import type { Backend } from './backend.ts';
 import { openLocalBackend } from './local/local.ts';
 import type { OnCredentialEvent } from './s3/credentials/credential-source.ts';
 import { openCredentials } from './s3/credentials/open-credentials.ts';
+import { goesPastProxy } from './s3/no-proxy.ts';
 import { openS3Backend } from './s3/s3.ts';
 
 export interface OpenedBackend extends Backend {
@@ -19,7 +20,7 @@ export async function openBackend(
 ): Promise<OpenedBackend> {
   if (config.backend.kind === 'local') return openLocalBackend(config.backend);
   const { region } = config;
-  const { endpoint, pathStyle } = config.backend;
+  const { endpoint, pathStyle, proxy } = config.backend;
   let { credentials, tls } = config.backend;
   const backend = openS3Backend({
     endpoint,
@@ -27,6 +28,7 @@ export async function openBackend(
     region,
     pathStyle,
     tls,
+    proxy: goesPastProxy(endpoint, process.env['NO_PROXY'] ?? process.env['no_proxy'] ?? '') ? undefined : proxy,
   });
   return {
     ...backend,

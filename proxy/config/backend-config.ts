@@ -14,6 +14,7 @@ export type BackendConfig =
       readonly pathStyle: boolean;
       readonly credentials: CredentialsConfig;
       readonly tls: ClientTls;
+      readonly proxy: URL | undefined;
     };
 
 /** @throws ConfigError */
@@ -31,6 +32,7 @@ export function backend(settings: Settings): BackendConfig {
     pathStyle: oneOf(settings, 'SEALGATE_BACKEND_PATH_STYLE', ['true', 'false']) === 'true',
     credentials: credentials(settings, endpoint),
     tls: clientTls(settings, endpoint),
+    proxy: outboundProxy(settings, endpoint),
   };
 }
 
@@ -43,6 +45,21 @@ function endpointOf(value: string): URL {
     throw new ConfigError('SEALGATE_BACKEND', 'must be a bare endpoint: no path, query or credentials');
   }
   return endpoint;
+}
+
+/** Never shown: it may hold a password. */
+function outboundProxy(settings: Settings, endpoint: URL): URL | undefined {
+  const name = 'SEALGATE_BACKEND_PROXY';
+  const value = settings[name];
+  if (value === undefined) return undefined;
+  // What is sent in the clear to one proxy could be read and altered by it.
+  if (endpoint.protocol !== 'https:') throw new ConfigError(name, 'is for an https:// backend');
+  const proxy = URL.canParse(value) ? new URL(value) : undefined;
+  const isBare = proxy?.pathname === '/' && proxy.search === '' && proxy.hash === '';
+  if (proxy === undefined || !/^https?:$/.test(proxy.protocol) || proxy.hostname === '' || !isBare) {
+    throw new ConfigError(name, 'must be http(s)://[user:password@]host[:port]');
+  }
+  return proxy;
 }
 
 const TLS_SETTINGS = [

@@ -37,9 +37,15 @@ export class Connections {
   #sweep: NodeJS.Timeout | undefined;
 
   /** `most`: to one host name, BACKEND_SOCKETS by default. `keeps`: whether they are used again. */
-  constructor(o: { endpoint: URL; tls?: ClientTls | undefined; most?: number | undefined; keeps: boolean }) {
+  constructor(o: {
+    endpoint: URL;
+    tls?: ClientTls | undefined;
+    proxy?: URL | undefined;
+    most?: number | undefined;
+    keeps: boolean;
+  }) {
     const secure = o.endpoint.protocol === 'https:';
-    this.#o = { secure, port: Number(o.endpoint.port) || (secure ? 443 : 80), tls: o.tls };
+    this.#o = { secure, port: Number(o.endpoint.port) || (secure ? 443 : 80), tls: o.tls, proxy: o.proxy };
     this.#most = o.most ?? BACKEND_SOCKETS;
     this.#keeps = o.keeps;
   }

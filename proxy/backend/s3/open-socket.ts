@@ -2,6 +2,7 @@
 import type { Buffer } from 'node:buffer';
 import { connect, isIP, type OnReadOpts, type Socket } from 'node:net';
 import { type ConnectionOptions as ConnectionOptionsOfTls, connect as connectTls } from 'node:tls';
+import { ProxyTunnel } from './proxy-tunnel.ts';
 
 /** PEM texts. */
 export interface ClientTls {
@@ -17,6 +18,8 @@ export interface ConnectionOptions {
   readonly hostname: string;
   readonly port: number;
   readonly tls?: ClientTls | undefined;
+  /** Through which a TLS connection is made. */
+  readonly proxy?: URL | undefined;
   /** A TLS session to resume. */
   readonly session?: Buffer | undefined;
 }
@@ -43,7 +46,25 @@ export function openSocket(o: ConnectionOptions, onread: OnReadOpts): Socket {
     ...(o.session === undefined ? {} : { session: o.session }),
     ALPNProtocols: ['http/1.1'],
   };
-  return connectTls(options).setNoDelay(true);
+  if (o.proxy === undefined) return connectTls(options).setNoDelay(true);
+  const { onread: _, ...others } = options;
+  const socket = connectTls({ ...others, socket: new ProxyTunnel({ proxy: o.proxy, hostname: host, port }) });
+  return readInto(socket, onread);
+}
+
+/** What `onread` does for a socket of the system, for one over a stream, which does not know it. */
+function readInto(socket: Socket, onread: OnReadOpts): Socket {
+  return socket.on('data', (chunk: Buffer) => {
+    let goesOn = true;
+    for (let at = 0; at < chunk.length && !socket.destroyed; ) {
+      const memory = typeof onread.buffer === 'function' ? onread.buffer() : onread.buffer;
+      const length = Math.min(memory.length, chunk.length - at);
+      memory.set(chunk.subarray(at, at + length));
+      at += length;
+      goesOn = onread.callback(length, memory);
+    }
+    if (!goesOn) socket.pause();
+  });
 }
 
 function present({ ca, cert, key }: ClientTls): ConnectionOptionsOfTls {

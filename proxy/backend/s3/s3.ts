@@ -30,6 +30,8 @@ export interface S3Store {
   /** `false`: virtual-host style for bucket names that are one DNS label; others are addressed by path all the same. */
   readonly pathStyle: boolean;
   readonly tls?: ClientTls | undefined;
+  /** `http(s)://[user:password@]host[:port]`: an HTTP proxy through which an https:// endpoint is reached. */
+  readonly proxy?: URL | undefined;
   /** Connections at most; BACKEND_SOCKETS by default. */
   readonly sockets?: number;
   /** Other waits than those of limits.ts, in milliseconds. */
@@ -54,7 +56,7 @@ export function openS3Backend(o: S3BackendOptions): S3Backend {
   const { endpoint } = o;
   assertEndpoint(endpoint);
   let source = 'credentials' in o ? o.credentials : fixedCredentials(o);
-  const shared = { endpoint, tls: o.tls, most: o.sockets };
+  const shared = { endpoint, tls: o.tls, proxy: o.proxy, most: o.sockets };
   const kept = new Connections({ ...shared, keeps: true });
   const own = new Connections({ ...shared, keeps: false });
   const connectMs = o.timeouts?.connectMs ?? BACKEND_CONNECT_TIMEOUT_MS;

@@ -18,6 +18,7 @@ const BY_CODE: ReadonlyMap<string, StoreTroubleKind> = new Map<string, StoreTrou
   ['CONNECT_TIMEOUT', 'unreachable'],
   ['TLS_ANSWER', 'wrong-scheme'],
   ['NO_CREDENTIALS', 'no-credentials'],
+  ['PROXY_FAILED', 'proxy-failed'],
   ['CERT_HAS_EXPIRED', 'tls-expired'],
   ['CERT_NOT_YET_VALID', 'tls-expired'],
   ['ERR_TLS_CERT_ALTNAME_INVALID', 'tls-hostname'],
@@ -82,9 +83,14 @@ const TEXTS: { readonly [kind in StoreTroubleKind]?: Explain } = {
     what: `Nothing listens where the store should be${of(where)}.`,
     advice: 'Start the store, or check host and port of SEALGATE_BACKEND.',
   }),
+  'proxy-failed': ({ failure }) => ({
+    what: `The outbound proxy does not let the connection through${reasonOf(failure.cause)}.`,
+    advice:
+      'Check SEALGATE_BACKEND_PROXY, and that the proxy allows CONNECT to the store; NO_PROXY names hosts that need none.',
+  }),
   unreachable: ({ where, code }) => ({
     what: `There is no way to the store${of(where)} (${code}).`,
-    advice: 'Check SEALGATE_BACKEND, routes and firewalls.',
+    advice: 'Check SEALGATE_BACKEND, routes and firewalls. Where only a proxy leads out, set SEALGATE_BACKEND_PROXY.',
   }),
   'wrong-scheme': ({ code }) =>
     code === 'TLS_ANSWER'

@@ -21,6 +21,7 @@ const MENDED_BY = {
   'not-s3': 'operator',
   refused: 'operator',
   'connection-refused': 'store',
+  'proxy-failed': 'store',
   unreachable: 'store',
   silent: 'store',
   failing: 'store',

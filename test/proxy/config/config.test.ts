@@ -170,6 +170,7 @@ const MALFORMED: Readonly<Record<string, readonly string[]>> = {
   SEALGATE_BACKEND_SECRET_ACCESS_KEY_FILE: [join(directory, 'missing'), file('sample', 'minioadmin\n')],
   SEALGATE_BACKEND_SESSION_TOKEN_FILE: [join(directory, 'missing')],
   SEALGATE_BACKEND_CREDENTIALS: ['AWS', 'iam'],
+  SEALGATE_BACKEND_PROXY: ['proxy:3128', 'socks5://proxy', 'http://proxy/path', 'http://'],
   SEALGATE_BACKEND_CA: [join(directory, 'missing'), file('no-ca', 'x')],
   SEALGATE_BACKEND_CLIENT_CERT: [join(directory, 'missing'), file('no-cert', 'x')],
   SEALGATE_BACKEND_CLIENT_KEY: [join(directory, 'missing')],
