@@ -202,7 +202,7 @@ describe('conditions', () => {
       true,
     ],
     [
-      { ArnEquals: { 'aws:PrincipalTag/r': 'arn:aws:*:role/a' } },
+      { ArnEquals: { 'aws:PrincipalTag/r': 'arn:aws:*:::role/a' } },
       { 'aws:PrincipalTag/r': 'arn:aws:iam::1:role/a' },
       false,
     ],
