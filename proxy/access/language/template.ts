@@ -3,13 +3,14 @@
  * characters themselves (IAM user guide, "IAM policy elements: Variables and tags"). A variable's value is literal: an object
  * key or a tag that holds `*` is no wildcard.
  */
-import { type ConditionKey, conditionKey } from './condition-keys.ts';
+
+import type { Context, PolicyKey } from '../context.ts';
+import { conditionKey } from './condition-keys.ts';
 import { type Glob, type GlobToken, globMatches, globOf } from './glob.ts';
 import { MalformedPolicyDocument } from './malformed.ts';
-import type { ContextValues } from './request-context.ts';
 
 interface Variable {
-  readonly key: ConditionKey;
+  readonly key: PolicyKey;
   readonly otherwise: string | undefined;
 }
 
@@ -67,7 +68,7 @@ function variable(content: string): GlobToken | Variable {
 }
 
 /** The pattern for one request; undefined when a variable has no value and no default. */
-export function resolveTemplate(template: Template, values: ContextValues): Glob | undefined {
+export function resolveTemplate(template: Template, values: Context): Glob | undefined {
   if (template.glob !== undefined) return template.glob;
   const tokens: GlobToken[] = [];
   for (const token of template.tokens) {
@@ -83,7 +84,12 @@ export function resolveTemplate(template: Template, values: ContextValues): Glob
 }
 
 /** Whether the text matches; undefined when a variable has no value. */
-export function templateMatches(template: Template, text: string, values: ContextValues): boolean | undefined {
+export function templateMatches(template: Template, text: string, values: Context): boolean | undefined {
   const glob = resolveTemplate(template, values);
   return glob === undefined ? undefined : globMatches(glob, text);
+}
+
+/** The pattern with any text for its variables. */
+export function withAnything(template: Template): Glob {
+  return template.glob ?? globOf(template.tokens.map((token) => (isGlobToken(token) ? token : 'any')));
 }

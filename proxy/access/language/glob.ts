@@ -93,3 +93,38 @@ function characterAt(text: string, at: number): number {
 function characterBefore(text: string, end: number): number {
   return end > 1 && (text.codePointAt(end - 2) ?? 0) > 0xffff ? 2 : 1;
 }
+
+/** Whether some text matches that is `text` itself, or begins with `text` and then `separator`. */
+export function globCouldContinue(glob: Glob, text: string, separator: string): boolean {
+  return globMatches(glob, text) || couldBegin(glob, text + separator);
+}
+
+/** Whether some text that matches begins like this: how far each way of reading the pattern comes is followed at once. */
+function couldBegin(glob: Glob, text: string): boolean {
+  const tokens = tokensOf(glob);
+  let at = closure(tokens, new Set([0]));
+  for (const character of text) {
+    const next = new Set<number>();
+    for (const position of at) {
+      const token = tokens[position];
+      if (token === 'any') next.add(position);
+      else if (token === 'one' || token === character) next.add(position + 1);
+    }
+    at = closure(tokens, next);
+  }
+  return at.size > 0;
+}
+
+/** A star may stand for nothing. */
+function closure(tokens: readonly string[], positions: Set<number>): Set<number> {
+  for (const position of positions) if (tokens[position] === 'any') positions.add(position + 1);
+  return positions;
+}
+
+/** Single characters, `one` and `any`: neither word is one character. */
+function tokensOf(glob: Glob): readonly string[] {
+  return glob.flatMap((piece, index) => [
+    ...(index === 0 ? [] : ['any']),
+    ...piece.flatMap((part) => (part === undefined ? ['one'] : [...part])),
+  ]);
+}

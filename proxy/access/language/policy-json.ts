@@ -4,12 +4,11 @@
  */
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
-import type { Effect } from './condition.ts';
 import { MalformedPolicyDocument } from './malformed.ts';
 
 export interface StatementJson {
   readonly sid: string | undefined;
-  readonly effect: Effect;
+  readonly effect: 'Allow' | 'Deny';
   readonly actions: readonly string[];
   readonly exceptActions: boolean;
   readonly resources: readonly string[];
@@ -17,7 +16,7 @@ export interface StatementJson {
   readonly conditions: readonly ConditionJson[];
 }
 
-interface ConditionJson {
+export interface ConditionJson {
   readonly operator: string;
   readonly key: string;
   readonly values: readonly string[];

@@ -3,15 +3,16 @@
  * stand in the policy into one test of the request's value. A test says undefined when it cannot tell: a variable without a
  * value, or a value of the request that is none of its type.
  */
+
+import type { Context } from '../context.ts';
 import { compileBlocks } from './addresses.ts';
 import type { KeyType } from './condition-keys.ts';
 import { globMatches } from './glob.ts';
 import { MalformedPolicyDocument } from './malformed.ts';
-import type { ContextValues } from './request-context.ts';
 import { parseTemplate, resolveTemplate } from './template.ts';
 
 /** Whether the request's value is one of the policy's. */
-export type ValueTest = (value: string, values: ContextValues) => boolean | undefined;
+export type ValueTest = (value: string, values: Context) => boolean | undefined;
 
 export interface Operator {
   readonly types: readonly KeyType[];
@@ -123,7 +124,7 @@ export function operatorNamed(name: string): Operator {
 /** Any true one counts; else one that cannot tell. */
 function anyOf<Pattern>(
   patterns: readonly Pattern[],
-  matches: (pattern: Pattern, value: string, values: ContextValues) => boolean | undefined,
+  matches: (pattern: Pattern, value: string, values: Context) => boolean | undefined,
 ): ValueTest {
   return (value, values) => {
     let outcome: boolean | undefined = false;

@@ -3,9 +3,11 @@
  * be understood or decided, it is refused, or its Allow does not apply and its Deny does.
  */
 import { describe, expect, test } from 'vitest';
-import { conditionKey } from '../../../../proxy/access/policy/condition-keys.ts';
-import { MalformedPolicyDocument } from '../../../../proxy/access/policy/malformed.ts';
-import { compilePolicy, evaluatePolicy } from '../../../../proxy/access/policy/policy.ts';
+import type { Action } from '../../../../proxy/access/actions.ts';
+import type { ContextKey } from '../../../../proxy/access/context.ts';
+import { compilePolicy } from '../../../../proxy/access/language/compile.ts';
+import { conditionKey } from '../../../../proxy/access/language/condition-keys.ts';
+import { MalformedPolicyDocument } from '../../../../proxy/access/language/malformed.ts';
 
 type Json = Record<string, unknown>;
 
@@ -17,9 +19,14 @@ function decide(
   statements: readonly Json[],
   o: { action?: string; resource?: string; values?: Record<string, string> } = {},
 ): boolean {
-  const values = new Map(Object.entries(o.values ?? {}).map(([name, value]) => [conditionKey(name), value]));
+  const values = new Map<ContextKey, string>(
+    Object.entries(o.values ?? {}).map(([name, value]) => [conditionKey(name), value]),
+  );
   const { action = 's3:GetObject', resource = `${BUCKET}/a/b.txt` } = o;
-  return evaluatePolicy(compilePolicy(policyText(...statements)), { action, resource, values }).allowed;
+  return (
+    compilePolicy('key', policyText(...statements)).judge(action as Action, { arn: resource }, values).effect ===
+    'allow'
+  );
 }
 
 describe('effects', () => {
@@ -37,14 +44,10 @@ describe('effects', () => {
 
   test('the statement that decided is named, by its Sid or its number', () => {
     const named = (statements: Json[]) =>
-      evaluatePolicy(compilePolicy(policyText(...statements)), {
-        action: 's3:GetObject',
-        resource: BUCKET,
-        values: new Map(),
-      }).statement?.name;
-    expect(named([statement({ Sid: 'Reads' })])).toBe('Reads');
-    expect(named([statement({}), deny()])).toBe('statement 2');
-    expect(named([deny({ Action: 's3:PutObject' })])).toBeUndefined();
+      compilePolicy('key', policyText(...statements)).judge('s3:GetObject', { arn: BUCKET }, new Map()).statement;
+    expect(named([statement({ Sid: 'Reads' })])).toBe('key/Reads');
+    expect(named([statement({}), deny()])).toBe('key/statement-2');
+    expect(named([deny({ Action: 's3:PutObject' })])).toBe('key/none');
   });
 });
 
@@ -288,7 +291,7 @@ describe('refused', () => {
     ['no ARN', where({ ArnLike: { 'aws:PrincipalTag/r': 'role/*' } }), /ARN/],
     ['too long', of({ Resource: `${BUCKET}/${'a'.repeat(7_000)}` }), /6144/],
   ])('%s', (_, text, message) => {
-    expect(() => compilePolicy(text)).toThrow(MalformedPolicyDocument);
-    expect(() => compilePolicy(text)).toThrow(message);
+    expect(() => compilePolicy('key', text)).toThrow(MalformedPolicyDocument);
+    expect(() => compilePolicy('key', text)).toThrow(message);
   });
 });
