@@ -14,7 +14,7 @@ import type { OpenTenant } from '../keyring/open-tenant.ts';
 import type { Pipeline } from '../pipeline-parts.ts';
 import { MAX_LOGGED_CHARACTERS } from '../running-limits.ts';
 import type { Principal } from './decide.ts';
-import { policyOfGrants } from './grants-policy.ts';
+import { policyOfSlot } from './slot-policy.ts';
 
 export interface Caller {
   readonly accessKey: AccessKey;
@@ -23,10 +23,10 @@ export interface Caller {
   readonly verified: Verified | undefined;
 }
 
-/** The caller as `decide` sees it: limited by the server's own rules and by the grants of the slot. */
+/** The caller as `decide` sees it: limited by the server's own rules and by the slot's policy. */
 export function principalOf({ server }: Pick<Pipeline, 'server'>, { accessKey, tenant }: Caller): Principal {
-  const { id, slot, grants } = tenant;
-  return { tenant: id, slot, accessKey: accessKey.fingerprint, policies: [server, policyOfGrants(grants)] };
+  const { id, slot } = tenant;
+  return { tenant: id, slot, accessKey: accessKey.fingerprint, policies: [server, policyOfSlot(tenant)] };
 }
 
 /** @throws S3Error with the code S3 gives for each kind of refusal */

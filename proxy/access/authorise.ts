@@ -9,10 +9,11 @@ import { rowOf } from './action-table.ts';
 import { type Caller, principalOf } from './authenticate.ts';
 import { demandsOf } from './demands.ts';
 import { Gate } from './gate.ts';
+import { requestContext } from './request-context.ts';
 
 /** `request`: for a form, with its fields as headers. @throws S3Error AccessDenied, InvalidArgument */
 export async function authorise(
-  pipeline: Pick<Pipeline, 'server' | 'services'>,
+  pipeline: Pick<Pipeline, 'server' | 'services' | 'now'>,
   request: S3Request,
   caller: Caller,
   operation: Operation,
@@ -23,7 +24,7 @@ export async function authorise(
     principal: principalOf(pipeline, caller),
     requestId: request.id,
     eventName: operation.name,
-    context: { 's3:prefix': () => (lists === true ? (query.get('prefix') ?? '') : undefined) },
+    context: requestContext({ request, caller, now: pipeline.now, lists: lists === true }),
     record: pipeline.services.record,
   });
   if (each === true && bucket !== undefined) await gate.requireReach(actions[0], bucket);

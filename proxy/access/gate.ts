@@ -52,9 +52,9 @@ export class Gate {
     if (refused !== undefined) throw refusal(refused.action);
   }
 
-  /** As `require`, for what may be refused beside others. */
-  async allows(demands: readonly Demand[]): Promise<boolean> {
-    return (await this.#firstRefused(demands)) === undefined;
+  /** As `require`, for what may be refused beside others. `more`: what is known of these demands alone. */
+  async allows(demands: readonly Demand[], more?: ContextValues): Promise<boolean> {
+    return (await this.#firstRefused(demands, more)) === undefined;
   }
 
   /** Before a body names objects: whether the caller could reach anything in the bucket. @throws S3Error AccessDenied */
@@ -76,8 +76,8 @@ export class Gate {
     await this.#note(demand, { effect: 'deny', statement }, by);
   }
 
-  async #firstRefused(demands: readonly Demand[]): Promise<Demand | undefined> {
-    for (const demand of demands) if ((await this.decide(demand)).effect === 'deny') return demand;
+  async #firstRefused(demands: readonly Demand[], more?: ContextValues): Promise<Demand | undefined> {
+    for (const demand of demands) if ((await this.decide(demand, more)).effect === 'deny') return demand;
     return undefined;
   }
 

@@ -5,9 +5,9 @@
 import { livesAsLong, type OperatorTerms } from '../keyring/slots/slot-terms.ts';
 import { ACTION_GROUPS } from './actions.ts';
 import type { Principal } from './decide.ts';
-import { policyOfGrants } from './grants-policy.ts';
 import { BucketPattern, ObjectPattern } from './patterns.ts';
 import type { Policy, ResourcePattern, Statement } from './policy.ts';
+import { policyOfSlot } from './slot-policy.ts';
 
 /** Whether the principal could do anything to the bucket or in it: whether ListBuckets shows the bucket. */
 export function couldReach({ policies }: Pick<Principal, 'policies'>, bucket: string): boolean {
@@ -32,14 +32,14 @@ function deniesAll({ effect, actions, resources, conditions }: Statement, bucket
   return whole.every((part) => resources.some((pattern) => pattern.contains(part)));
 }
 
-type Terms = Pick<OperatorTerms, 'grants' | 'expires'>;
+type Terms = Pick<OperatorTerms, 'grants' | 'policy' | 'expires'>;
 
 /**
  * Whether one key may act on another of its tenant: never on one that could do more, or live longer, than itself, so that neither
  * creating, nor reactivating, nor deleting widens what a restricted key can bring about.
  */
 export function keyCovers(own: Terms, other: Terms): boolean {
-  return livesAsLong(own, other) && policyCovers(policyOfGrants(own.grants), policyOfGrants(other.grants));
+  return livesAsLong(own, other) && policyCovers(policyOfSlot(own), policyOfSlot(other));
 }
 
 /**

@@ -36,3 +36,10 @@ export function userResource(tenant: string): Resource {
 export function keyResource(tenant: string, slot: string): Resource {
   return { arn: `arn:aws:iam::${ACCOUNT}:access-key/${tenant}/${slot}` };
 }
+
+/** Of a bucket or an object; `undefined` for anything else. */
+export function resourceOfArn(arn: string): Resource | undefined {
+  const [, bucket, key] = /^arn:aws:s3:::([^/]+)(?:\/(.+))?$/s.exec(arn) ?? [];
+  if (bucket === undefined) return undefined;
+  return key === undefined ? bucketResource(bucket) : objectResource({ bucket, key });
+}

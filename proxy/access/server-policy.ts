@@ -4,7 +4,7 @@
  */
 import { ACTION_GROUPS, ACTIONS } from './actions.ts';
 import { EVERYTHING, WholeBucketPattern } from './patterns.ts';
-import { Policy, type ResourcePattern, type Statement } from './policy.ts';
+import { type Condition, Policy, type ResourcePattern, type Statement } from './policy.ts';
 
 /** Sids of the refusals, for whoever has to put them into words. */
 export const SELF_SERVICE_OFF = 'self-service-off';
@@ -20,10 +20,17 @@ export function serverPolicy(o: {
   return new Policy('server', [
     { sid: 'everything', effect: 'allow', actions: new Set(ACTIONS), resources: [EVERYTHING], conditions: [] },
     deny('state-bucket', ACTIONS, new WholeBucketPattern(o.stateBucket)),
+    { ...deny('own-reach', ACTION_GROUPS.ownUserWrite, EVERYTHING), conditions: [BEYOND_OWN_REACH] },
     ...(o.selfService ? [] : [deny(SELF_SERVICE_OFF, ACTION_GROUPS.ownUserWrite, EVERYTHING)]),
     ...(o.conditionalWrites ? [] : [deny(NO_CONDITIONAL_WRITES, ACTION_GROUPS.ownUserWrite, EVERYTHING)]),
   ]);
 }
+
+/** A key never changes one that reaches further, whatever its own policy says. */
+const BEYOND_OWN_REACH: Condition = {
+  holds: (context) => context.get('sealgate:KeyReach') === 'beyond',
+  isImpliedBy: (other) => other === BEYOND_OWN_REACH,
+};
 
 function deny(sid: string, actions: readonly (typeof ACTIONS)[number][], resource: ResourcePattern): Statement {
   return { sid, effect: 'deny', actions: new Set(actions), resources: [resource], conditions: [] };

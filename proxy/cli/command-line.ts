@@ -1,5 +1,6 @@
 /** What the commands about tenants and keys share: reading arguments, and telling an operator what went wrong. */
 import { parseArgs } from 'node:util';
+import { MalformedPolicyDocument } from '../access/language/malformed.ts';
 import { explainStoreFailure, failureText } from '../backend/trouble/explain-store-failure.ts';
 import { suggestion } from '../config/nearest.ts';
 import { S3Error } from '../errors.ts';
@@ -12,6 +13,7 @@ import { KeyringMalformed } from '../keyring/state/document.ts';
 import { isTenantName, timestamp } from '../keyring/state/fields.ts';
 import { KeyringTampered, UnknownTenant } from '../keyring/state/records.ts';
 import { NoCallerSecret } from './caller-secret.ts';
+import { PolicyFileError } from './policy-file.ts';
 import { SecretFileError } from './secret-file.ts';
 
 export interface Output {
@@ -196,6 +198,8 @@ const REFUSALS = [
   WeakApiKey,
   NoCallerSecret,
   SecretFileError,
+  PolicyFileError,
+  MalformedPolicyDocument,
   S3Error,
 ];
 

@@ -10,6 +10,7 @@ import { GC_USAGE, gcCommand } from './gc.ts';
 import { KEY_USAGE } from './key.ts';
 import { keyRotateDeepCommand } from './key-rotate-deep.ts';
 import { DEEP_USAGE } from './key-rotate-deep-options.ts';
+import { POLICY_USAGE, policyCommand } from './policy.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';
 import { quickstart } from './quickstart.ts';
 import { runKeyCommand, runSealKeyCommand } from './run-key-command.ts';
@@ -76,6 +77,12 @@ export const COMMANDS: readonly Command[] = [
     summary: 'create, import, rotate, reissue, list, revoke, update keys of a tenant',
     usage: KEY_USAGE,
     run: runKeyCommand,
+  },
+  {
+    words: ['policy'],
+    summary: 'check, simulate: what an IAM policy means here',
+    usage: POLICY_USAGE,
+    run: policyCommand,
   },
   {
     words: ['seal-key'],

@@ -41,7 +41,7 @@ export function describeTenantLines(details: TenantDetails): readonly string[] {
 }
 
 export function describeKeyLines(key: KeyDetails): readonly string[] {
-  const { slot, status, label, created, expires, kdf, kdfUpgrade, grants, serverManaged, idSealKey } = key;
+  const { slot, status, label, created, expires, kdf, kdfUpgrade, grants, policy, serverManaged, idSealKey } = key;
   const note = label === '' ? '' : `  ${JSON.stringify(label)}`;
   const ids = serverManaged ? `registered (${key.registeredIds})` : 'sealed';
   return [
@@ -53,6 +53,7 @@ export function describeKeyLines(key: KeyDetails): readonly string[] {
     `  kdf       ${describeKdf(kdf)}`,
     ...(kdfUpgrade === null ? [] : [`  kdf next  ${describeKdf(kdfUpgrade)}`]),
     ...grants.map((grant) => `  grant     ${describeGrant(grant)}`),
+    ...(policy === null ? [] : [`  policy    ${policy}`]),
   ];
 }
 

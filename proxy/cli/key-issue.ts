@@ -6,20 +6,29 @@ import { type ApiKey, apiKeyFromText, MAX_RAW_BYTES, MAX_REGISTERED_RAW_BYTES } 
 import { DEFAULT_KDFS, isKdfName, type Kdf } from '../keyring/slots/kdf.ts';
 import { refuseWeakKey } from '../keyring/slots/strength.ts';
 import { NoCallerSecret, readSecretText } from './caller-secret.ts';
-import { durationOf, expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, shape, UsageError } from './command-line.ts';
+import { durationOf, expiryOf, GRANT_OPTIONS, parseCommand, shape, UsageError } from './command-line.ts';
 import { handOut, keptMembers } from './issued-key.ts';
 import { type Caller, readCaller } from './key-caller.ts';
 import type { KeyCommandOptions } from './key-options.ts';
+import { reachOf } from './key-reach.ts';
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 const SINK_OPTIONS = { credentials: text, out: text, overwrite: flag, json: flag } as const;
-const TERM_OPTIONS = { ...GRANT_OPTIONS, label: text, expires: text, registered: flag, kdf: text } as const;
+const TERM_OPTIONS = {
+  ...GRANT_OPTIONS,
+  policy: text,
+  label: text,
+  expires: text,
+  registered: flag,
+  kdf: text,
+} as const;
 
 interface TermValues {
   readonly bucket?: string[] | undefined;
   readonly prefix?: string | undefined;
   readonly 'read-only'?: boolean | undefined;
+  readonly policy?: string | undefined;
   readonly label?: string | undefined;
   readonly expires?: string | undefined;
   readonly registered?: boolean | undefined;
@@ -30,7 +39,7 @@ export const CREATE_KEY = shape([], { ...SINK_OPTIONS, ...TERM_OPTIONS });
 
 export async function createKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
   const { values } = parseCommand(args, CREATE_KEY);
-  const terms = newKeyOf(values, o.deps.now());
+  const terms = await newKeyOf(values, o);
   await issue(values, o, (admin, caller, keep) => admin.create(caller, { ...terms, keep }, o.signal));
   return 0;
 }
@@ -43,7 +52,7 @@ export async function importKey(args: readonly string[], o: KeyCommandOptions): 
   if (file === undefined)
     throw new UsageError('--key-file is missing: the file with the API key, or - for standard input.');
   if (file === '-' && values.credentials === '-') throw new UsageError('Only one of the two can be standard input.');
-  const terms = newKeyOf(values, o.deps.now());
+  const terms = await newKeyOf(values, o);
   const secret = await readApiKey(file, o.stdin);
   const apiKey = apiKeyOf(secret, { registered: terms.registered === true });
   await issue(
@@ -106,10 +115,10 @@ async function issue<T extends IssuedKey>(
   return handOut(sink, (keep) => make(new KeyAdmin(o.deps), caller.key, keep));
 }
 
-function newKeyOf(values: TermValues, now: Date): NewKey {
-  const grants = grantsOf(values);
+async function newKeyOf(values: TermValues, o: KeyCommandOptions): Promise<NewKey> {
+  const now = o.deps.now();
   return {
-    ...(grants !== undefined && { grants }),
+    ...(await reachOf(values, o.stdin)),
     ...(values.label !== undefined && { label: values.label }),
     ...(values.expires !== undefined && { expires: expiryOf(values.expires, now) }),
     ...(values.registered !== undefined && { registered: values.registered }),

@@ -3,10 +3,11 @@
 import { KeyAdmin, type KeyChange } from '../keyring/admin/key-admin.ts';
 import { resolveTenant } from '../keyring/admin/tenant-names.ts';
 import { DEFAULT_KDFS, type Kdf, kdfSchema } from '../keyring/slots/kdf.ts';
-import { expiryOf, GRANT_OPTIONS, grantsOf, parseCommand, shape, tenantArgument, UsageError } from './command-line.ts';
+import { expiryOf, GRANT_OPTIONS, parseCommand, shape, tenantArgument, UsageError } from './command-line.ts';
 import { describeKeyLines } from './describe-tenant.ts';
 import { slotArgument } from './key-issue.ts';
 import type { KeyCommandOptions } from './key-options.ts';
+import { reachOf } from './key-reach.ts';
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
@@ -39,6 +40,7 @@ export async function revokeKey(args: readonly string[], o: KeyCommandOptions): 
 
 export const UPDATE_KEY = shape(['TENANT', 'KEY'], {
   ...GRANT_OPTIONS,
+  policy: text,
   status: text,
   label: text,
   expires: text,
@@ -53,10 +55,11 @@ export async function updateKey(args: readonly string[], o: KeyCommandOptions): 
   const { values, positionals } = parseCommand(args, UPDATE_KEY);
   const slot = slotArgument(positionals[1] ?? '');
   const tenant = await tenantOf(positionals[0], o);
-  const grants = grantsOf(values);
+  const { grants, policy } = await reachOf(values, o.stdin);
   const kdfUpgrade = kdfOf(values);
   const change: KeyChange = {
-    ...(grants !== undefined && { grants: [...grants] }),
+    ...(grants !== undefined && { grants: [...grants], policy: null }),
+    ...(policy !== undefined && { grants: [], policy }),
     ...(values.status !== undefined && { status: statusOf(values.status) }),
     ...(values.label !== undefined && { label: values.label }),
     ...(values.expires !== undefined && {

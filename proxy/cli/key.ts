@@ -27,12 +27,13 @@ export const KEY_USAGE = `Usage:
   sealgate key reissue [CALLER] [--registered|--sealed] [--drop-old] [RESULT]
   sealgate key list    TENANT [--json]
   sealgate key revoke  TENANT KEY [--force] [--json]
-  sealgate key update  TENANT KEY [--status active|inactive] [--bucket NAME ...] [--expires TIME|never] [--label L]
-                       [--kdf NAME [--kdf-memory KIB] [--kdf-passes N] [--kdf-iterations N]] [--json]
+  sealgate key update  TENANT KEY [--status active|inactive] [--bucket NAME ...|--policy FILE] [--expires TIME|never]
+                       [--label L] [--kdf NAME [--kdf-memory KIB] [--kdf-passes N] [--kdf-iterations N]] [--json]
 
 CALLER  a key of the tenant: --credentials FILE, JSON with accessKeyId and secretAccessKey, - for standard input;
         else AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
 TERMS   --bucket NAME|'*' [--prefix P] [--read-only]   grants; the caller's unless given
+        --policy FILE   an IAM policy in their place, - for standard input; see sealgate policy --help
         --label L       a note, up to 64 characters
         --expires TIME  such as 2027-01-31T00:00:00Z or 30d
         --registered    an access key id of 20 characters; its key is then kept, sealed, in the state: server-managed

@@ -4,6 +4,7 @@
  */
 import { authenticateQuery, type Caller, principalOf } from '../access/authenticate.ts';
 import { Gate } from '../access/gate.ts';
+import { requestContext } from '../access/request-context.ts';
 import { type Resource, userResource } from '../access/resource.ts';
 import { NO_CONDITIONAL_WRITES, SELF_SERVICE_OFF } from '../access/server-policy.ts';
 import type { Reply } from '../http/reply.ts';
@@ -41,7 +42,7 @@ export async function answerQuery(
     caller = await authenticateQuery(pipeline, request, { service: o.service, bodySha256: body.sha256 }, o.signal);
     action = findAction(o.service, body.parameters);
     const { parameters } = body;
-    const gate = await authorise(pipeline, action, { caller, parameters, requestId: request.id });
+    const gate = await authorise(pipeline, action, { caller, parameters, request });
     const result = await run(pipeline, action, { caller, parameters, gate, signal: o.signal });
     return { reply: resultReply(action, result, request.id), action: action.name, caller };
   } catch (error) {
@@ -81,15 +82,14 @@ const REFUSALS: Readonly<Record<string, string>> = {
 async function authorise(
   pipeline: Pipeline,
   action: QueryAction,
-  o: { caller: Caller; parameters: ReadonlyMap<string, string>; requestId: string },
+  o: { caller: Caller; parameters: ReadonlyMap<string, string>; request: S3Request },
 ): Promise<Gate> {
-  const { caller, parameters, requestId } = o;
-  const principal = principalOf(pipeline, caller);
+  const { caller, parameters, request } = o;
   const gate = new Gate({
-    principal,
-    requestId,
+    principal: principalOf(pipeline, caller),
+    requestId: request.id,
     eventName: action.name,
-    context: {},
+    context: requestContext({ request, caller, now: pipeline.now, lists: false }),
     record: pipeline.services.record,
   });
   const user = parameters.get('UserName') ?? caller.tenant.id;

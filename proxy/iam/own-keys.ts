@@ -54,13 +54,13 @@ export class OwnKeys {
     const deps = this.#deps;
     const opened = await openKeyring(deps, caller, signal);
     const { tenant } = opened.keyring;
-    const { expires, grants, id: maker } = opened.slot;
+    const { expires, grants, policy, id: maker } = opened.slot;
     const [id, apiKey, now] = [slotOfSignature(o.signature), generateApiKey(), deps.now()];
     refuseTakenOrFull(opened.keyring, id);
     // Clients that take no long ids keep getting short ones.
     const prepared = await prepareId(deps, { kind: opened.slot.accessKeyId, tenant, slot: id, apiKey }, signal);
     const label = `made by key ${maker}`;
-    const terms = { ...newSlotTerms({ id, now, grants, idKid: '', label, expires }), ...prepared.terms };
+    const terms = { ...newSlotTerms({ id, now, grants, policy, idKid: '', label, expires }), ...prepared.terms };
     const kdf = DEFAULT_KDFS['hkdf-sha256'];
     const slot = await withId(prepared, async () => {
       const made = await apiKeySlot.seal(

@@ -13,6 +13,8 @@ export interface OpenTenant {
   /** 8 hex digits. */
   readonly slot: string;
   readonly grants: readonly Grant[];
+  /** In place of grants, IAM's JSON. */
+  readonly policy: string | null;
   /** The current epoch: new DEKs are wrapped under its root key. */
   readonly epoch: number;
   /** `undefined` for an epoch that is retired or unknown. */
@@ -36,6 +38,7 @@ export function openTenantOf(o: {
     idBytes: Buffer.from(keyring.tenant, 'hex'),
     slot: slot?.id ?? '',
     grants: slot?.grants ?? [],
+    policy: slot?.policy ?? null,
     epoch: currentEpoch(keyring),
     root: (epoch) => roots.get(epoch),
   };

@@ -47,7 +47,7 @@ export const deleteObjects: Operation = {
     for (const item of named) {
       const { key, versionId } = item;
       const demands = demandsOfEach('DeleteObjects', { bucket, key, versionId }, call.request.header);
-      if (await call.gate.allows(demands)) allowed.push(item);
+      if (await call.gate.allows(demands, { 's3:VersionId': () => versionId })) allowed.push(item);
       else refused.push(errorRow(item, new S3Error('AccessDenied')));
     }
     const plain = await deletePlain(

@@ -9,7 +9,7 @@ export async function alterSlot(
   proxy: Pick<TestProxy, 'state' | 'sealKeys'>,
   tenant: string,
   slot: string,
-  terms: Partial<Pick<OperatorTerms, 'grants' | 'expires' | 'status'>>,
+  terms: Partial<Pick<OperatorTerms, 'grants' | 'policy' | 'expires' | 'status'>>,
 ): Promise<void> {
   const { state, sealKeys } = proxy;
   const deps = { state, sealKeys, record: () => {}, now: () => new Date(), runner: processKdfRunner };

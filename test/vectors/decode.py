@@ -486,7 +486,7 @@ def kdf_secret(api_key):
 SLOT_TYPES = {
     "api-key": {
         "record": "commitment created id kdf salt type",
-        "terms": "accessKeyId expires grants idKid kdfUpgrade label registeredIds status",
+        "terms": "accessKeyId expires grants idKid kdfUpgrade label policy registeredIds status",
         "wrap": "epoch salt wrapped",
         "most": 64,
         "signs": True,

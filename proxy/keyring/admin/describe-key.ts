@@ -27,6 +27,8 @@ export interface KeyDetails {
   /** Id of the seal key that its access key id was last made under. */
   readonly idSealKey: string;
   readonly grants: readonly Grant[];
+  /** In place of grants, IAM's JSON. */
+  readonly policy: string | null;
 }
 
 /** All keys of a keyring, in its order, with the day of their last use: one request each. @throws S3Error ServiceUnavailable */
@@ -41,7 +43,7 @@ export async function describeKeys(
 }
 
 function describeKey(slot: KeySlot, now: Date, lastUse: LastUse): KeyDetails {
-  const { id, label, created, expires, kdf, kdfUpgrade, accessKeyId, registeredIds, idKid, grants } = slot;
+  const { id, label, created, expires, kdf, kdfUpgrade, accessKeyId, registeredIds, idKid, grants, policy } = slot;
   return {
     slot: id,
     status: slot.status === 'inactive' ? 'inactive' : isInForce(slot, now) ? 'active' : 'expired',
@@ -57,6 +59,7 @@ function describeKey(slot: KeySlot, now: Date, lastUse: LastUse): KeyDetails {
     serverManaged: typeOf(slot).serverManaged(slot),
     idSealKey: idKid,
     grants,
+    policy,
   };
 }
 

@@ -31,8 +31,10 @@ export interface IssuedKey {
 }
 
 export interface NewKey {
-  /** The caller's unless given. */
+  /** Grants or a policy; the caller's unless one of them is given. */
   readonly grants?: readonly Grant[];
+  /** As `checkedPolicy` gives it. */
+  readonly policy?: string;
   readonly label?: string;
   /** As `timestamp` writes it. */
   readonly expires?: string | null;
@@ -58,7 +60,9 @@ export interface RotatedKey extends IssuedKey {
 }
 
 /** What the operator changes of a key, without any key of the tenant. */
-export type KeyChange = Partial<Pick<OperatorTerms, 'status' | 'grants' | 'expires' | 'label' | 'kdfUpgrade'>>;
+export type KeyChange = Partial<
+  Pick<OperatorTerms, 'status' | 'grants' | 'policy' | 'expires' | 'label' | 'kdfUpgrade'>
+>;
 
 export class KeyAdmin {
   readonly #deps: KeyringDeps;
@@ -74,7 +78,7 @@ export class KeyAdmin {
    */
   async create(caller: AccessKey, o: NewKey, signal: AbortSignal): Promise<IssuedKey> {
     const opened = await openKeyring(this.#deps, caller, signal);
-    const issued = await this.#add(opened, { grants: opened.slot.grants, ...o }, signal, (keyring, slot) =>
+    const issued = await this.#add(opened, { ...o, ...reachOf(o, opened.slot) }, signal, (keyring, slot) =>
       withSlot(keyring, slot, this.#deps.now()),
     );
     await this.#record('key-created', issued.tenant, `Slot ${issued.slot}, by slot ${opened.slot.id}`);
@@ -97,7 +101,7 @@ export class KeyAdmin {
     const now = this.#deps.now();
     const until =
       o.graceSeconds === undefined ? null : earlier(old.expires, new Date(now.getTime() + 1000 * o.graceSeconds));
-    const { grants, label, expires } = old;
+    const { grants, policy, label, expires } = old;
     const registered = o.registered ?? old.accessKeyId === 'registered';
     const replaced = { replaced: old.id, replacedUntil: until };
     const { keep, kdf } = o;
@@ -107,7 +111,7 @@ export class KeyAdmin {
     };
     const issued = await this.#add(
       opened,
-      { grants, label, expires, registered, ...wishes },
+      { grants, policy, label, expires, registered, ...wishes },
       signal,
       (keyring, slot) => {
         sameSlot(keyring, old);
@@ -179,7 +183,8 @@ export class KeyAdmin {
 
   /** By the operator alone. @throws UnknownTenant, UnknownKey, UnsuitableTerms, InvalidGrant, KeyringMalformed */
   async update(o: { tenant: string; slot: string; change: KeyChange }, signal: AbortSignal): Promise<void> {
-    if (o.change.grants !== undefined) checkGrants(o.change.grants, this.#deps.state.bucket);
+    const { grants, policy } = o.change;
+    if (grants !== undefined && typeof policy !== 'string') checkGrants(grants, this.#deps.state.bucket);
     await changeKeyring(
       this.#deps,
       o.tenant,
@@ -211,15 +216,16 @@ export class KeyAdmin {
   /** Seals a new slot for the opened roots, makes its id, and changes the keyring. */
   async #add(
     opened: OpenedKeyring,
-    o: NewKey & { grants: readonly Grant[] },
+    o: Omit<NewKey, 'policy'> & Reach,
     signal: AbortSignal,
     change: (keyring: OpenedKeyring['keyring'], slot: KeySlot) => OpenedKeyring['keyring'],
   ): Promise<IssuedKey> {
     const deps = this.#deps;
     const { keyring, roots } = opened;
     const { tenant } = keyring;
-    checkGrants(o.grants, deps.state.bucket);
-    checkTerms({ grants: o.grants, label: o.label ?? '' });
+    const { grants, policy } = o;
+    if (policy === null) checkGrants(grants, deps.state.bucket);
+    checkTerms({ grants, policy, label: o.label ?? '' });
     const apiKey = o.apiKey ?? generateApiKey();
     const kdf = o.kdf ?? DEFAULT_KDFS[apiKey.type === 'generated' ? 'hkdf-sha256' : 'argon2id'];
     if (kdf.name === 'hkdf-sha256' && apiKey.type !== 'generated') {
@@ -229,9 +235,9 @@ export class KeyAdmin {
     const kind = o.registered === true ? 'registered' : 'sealed';
     const id = await prepareId(deps, { kind, tenant, slot: slotId, apiKey }, signal);
     return withId(id, async () => {
-      const { label = '', expires = null, grants } = o;
+      const { label = '', expires = null } = o;
       const terms = {
-        ...newSlotTerms({ id: slotId, now: deps.now(), grants, label, expires, idKid: '' }),
+        ...newSlotTerms({ id: slotId, now: deps.now(), grants, policy, label, expires, idKid: '' }),
         ...id.terms,
       };
       const slot = await apiKeySlot.seal({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
@@ -252,6 +258,13 @@ export class KeyAdmin {
   ): Promise<void> {
     await this.#deps.record({ kind, detail, tenant });
   }
+}
+
+type Reach = Readonly<Pick<OperatorTerms, 'policy'>> & { readonly grants: readonly Grant[] };
+
+function reachOf({ grants, policy }: Pick<NewKey, 'grants' | 'policy'>, callers: Reach): Reach {
+  if (policy !== undefined) return { grants: [], policy };
+  return grants === undefined ? { grants: callers.grants, policy: callers.policy } : { grants, policy: null };
 }
 
 function earlier(expires: string | null, date: Date): string {

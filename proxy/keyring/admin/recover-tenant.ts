@@ -34,7 +34,7 @@ export interface Recovery {
  * KeyringMalformed for terms beyond the bounds; S3Error ServiceUnavailable
  */
 export async function recoverTenant(deps: KeyringDeps, o: Recovery, signal: AbortSignal): Promise<Required<IssuedKey>> {
-  checkTerms({ grants: o.grants, label: o.label });
+  checkTerms({ grants: o.grants, policy: null, label: o.label });
   checkGrants(o.grants, deps.state.bucket);
   const { tenant, grants, label, expires } = o;
   const stored = await readKeyring(deps, tenant, signal);

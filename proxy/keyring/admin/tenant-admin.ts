@@ -118,7 +118,7 @@ export class TenantAdmin {
     const { state, sealKeys, record, now: clock, runner } = this.#deps;
     checkGrants(o.grants, state.bucket);
     const label = o.label ?? '';
-    checkTerms({ grants: o.grants, label });
+    checkTerms({ grants: o.grants, policy: null, label });
     const signal = o.signal ?? new AbortController().signal;
     const [tenant, slot, apiKey] = [newTenantId(), newSlotId(), generateApiKey()];
     const kdf = DEFAULT_KDFS[o.kdf ?? 'hkdf-sha256'];

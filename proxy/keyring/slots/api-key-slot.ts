@@ -10,6 +10,7 @@ import { openOnce, sealOnce } from '../../../crypto/gcm.ts';
 import { deriveKey } from '../../../crypto/keys.ts';
 import { randomSalt } from '../../../crypto/random.ts';
 import { MAX_KEYRING_SLOTS } from '../../limits.ts';
+import type { Grant } from '../grants.ts';
 import { canonicalJson } from '../state/canonical-json.ts';
 import { base64, epochNumber, slotId, time, wrapsOf } from '../state/fields.ts';
 import { type ApiKey, kdfInput } from './api-key.ts';
@@ -38,6 +39,8 @@ export type ApiKeySlot = z.infer<typeof schema>;
 type Wrap = z.infer<typeof wrapSchema>;
 type Record = Pick<ApiKeySlot, keyof typeof RECORD>;
 
+const ANYTHING: readonly Grant[] = [{ bucket: '*', prefix: '', access: 'read-write' }];
+
 interface Sealing {
   readonly terms: SlotTerms;
   readonly apiKey: ApiKey;
@@ -53,7 +56,7 @@ export const apiKeySlot = {
   operatorRemoves: true,
   record,
   fault: (slot) => termsFault(slot),
-  grants: ({ grants }) => grants,
+  grants: ({ grants, policy }) => (policy === null ? grants : ANYTHING),
   serverManaged: (slot) => isServerManaged(slot),
   sealKeyIds: (slot, o) => sealKeyIdsOf(slot, o),
   details: () => ({}),

@@ -4,7 +4,7 @@
  * can be changed without any API key.
  */
 import { z } from 'zod';
-import { MAX_KEY_LABEL_CHARACTERS, MAX_REGISTERED_IDS, MAX_SLOT_GRANTS } from '../../limits.ts';
+import { MAX_KEY_LABEL_CHARACTERS, MAX_POLICY_CHARACTERS, MAX_REGISTERED_IDS, MAX_SLOT_GRANTS } from '../../limits.ts';
 import type { AccessKey } from '../access-keys/access-key-id.ts';
 import { isRegisteredId, sealKeyOfId } from '../access-keys/registered-id.ts';
 import type { SealKeys } from '../access-keys/seal-keys.ts';
@@ -21,6 +21,8 @@ export const TERMS = {
   idKid: sealKeyId,
   kdfUpgrade: kdfSchema.nullable(),
   label: z.string().max(MAX_KEY_LABEL_CHARACTERS).refine(isPlainText),
+  /** In place of grants: IAM's JSON, without white space. What cannot be understood of it allows nothing. */
+  policy: z.string().max(MAX_POLICY_CHARACTERS).refine(isPlainText).nullable(),
   registeredIds: z.array(z.string().refine(isRegisteredId)).max(MAX_REGISTERED_IDS),
   status: z.enum(['active', 'inactive']),
 };
@@ -36,7 +38,7 @@ export interface SlotTerms extends OperatorTerms {
 }
 
 /** What an operator gives for a new slot, before anything is made of it. */
-export const givenTermsSchema = termsSchema.pick({ grants: true, label: true });
+export const givenTermsSchema = termsSchema.pick({ grants: true, label: true, policy: true });
 
 /** Terms of a new slot whose access key id is sealed: active, never expiring and without a note unless said otherwise. */
 export function newSlotTerms(o: {
@@ -48,6 +50,7 @@ export function newSlotTerms(o: {
   label?: string;
   /** As `timestamp` writes it. */
   expires?: string | null;
+  policy?: string | null;
 }): SlotTerms {
   return {
     accessKeyId: 'sealed',
@@ -58,13 +61,15 @@ export function newSlotTerms(o: {
     idKid: o.idKid,
     kdfUpgrade: null,
     label: o.label ?? '',
+    policy: o.policy ?? null,
     registeredIds: [],
     status: 'active',
   };
 }
 
 /** What is wrong between the terms, which the schema sees one by one. */
-export function termsFault({ accessKeyId, registeredIds }: OperatorTerms): string | undefined {
+export function termsFault({ accessKeyId, grants, policy, registeredIds }: OperatorTerms): string | undefined {
+  if (policy !== null && grants.length > 0) return 'there are grants beside a policy';
   if ((accessKeyId === 'registered') !== registeredIds.length > 0) {
     return 'registered ids and the kind of access key id do not agree';
   }

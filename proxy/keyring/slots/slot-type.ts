@@ -64,7 +64,7 @@ export interface SlotType<S extends AnySlot, Sealing = never, Opening = never> {
   record(slot: S): { readonly [name: string]: JsonValue };
   /** What is wrong between the slot's members, which the schema sees one by one. */
   fault(slot: S): string | undefined;
-  /** What requests under the slot may reach; none for a slot that serves no request. */
+  /** The most that requests under the slot may reach, a policy taken for everything; none for a slot that serves no request. */
   grants(slot: S): readonly Grant[];
   /** Whether what servers and their state hold opens the slot without a secret of the tenant: labelled wherever it is shown. */
   serverManaged(slot: S): boolean;

@@ -72,7 +72,7 @@ export function serializeKeyring(keyring: Keyring): Buffer {
 }
 
 /** What an operator gives for a new slot, before anything is made of it. @throws KeyringMalformed */
-export function checkTerms(terms: { grants: readonly Grant[]; label: string }): void {
+export function checkTerms(terms: { grants: readonly Grant[]; policy: string | null; label: string }): void {
   const parsed = givenTermsSchema.safeParse(terms);
   if (!parsed.success) throw malformedAt(parsed.error);
 }

@@ -21,7 +21,7 @@ const grant = fc.record<Grant>({
 });
 const grants = fc.array(grant, { maxLength: 3 });
 const covers = (own: readonly Grant[], other: readonly Grant[]) =>
-  keyCovers({ grants: [...own], expires: null }, { grants: [...other], expires: null });
+  keyCovers({ grants: [...own], policy: null, expires: null }, { grants: [...other], policy: null, expires: null });
 
 /** Buckets and keys that tell all of these grants apart. */
 const BUCKETS = ['aaa', 'bbb', 'ccc'];
@@ -93,7 +93,8 @@ test.each([
   [LATE, EARLY, true],
   [EARLY, LATE, false],
 ])('a key that ends at %s acts on one that ends at %s: %s', (own, other, may) => {
-  expect(keyCovers({ grants: [], expires: own }, { grants: [], expires: other })).toBe(may);
+  const ending = (expires: string | null) => ({ grants: [], policy: null, expires });
+  expect(keyCovers(ending(own), ending(other))).toBe(may);
 });
 
 test('a bucket is shown exactly where something in it could be reached', () => {

@@ -19,7 +19,7 @@ const address = { bucket: 'bucket', key: 'a b+ü%.txt' };
 function tenant(o: { id?: string; roots?: ReadonlyMap<number, KeyObject> } = {}): OpenTenant {
   const { id = ID, roots = new Map([[1, root]]) } = o;
   const idBytes = Buffer.from(id, 'hex');
-  return { id, idBytes, slot: 'bb'.repeat(4), grants: [], epoch: 1, root: (epoch) => roots.get(epoch) };
+  return { id, idBytes, slot: 'bb'.repeat(4), grants: [], policy: null, epoch: 1, root: (epoch) => roots.get(epoch) };
 }
 
 function sealed(key: string = address.key) {
