@@ -34,7 +34,7 @@ const deny = (Action: unknown, Resource: unknown, Condition?: unknown): Statemen
 
 const admin = () => {
   const { state, sealKeys } = bench.proxy;
-  return new KeyAdmin({ state, sealKeys, emit: () => {}, now: () => new Date(), runner: processKdfRunner });
+  return new KeyAdmin({ state, sealKeys, record: () => {}, now: () => new Date(), runner: processKdfRunner });
 };
 
 async function keyWith(...statements: Statement[]): Promise<TestTenant & { slot: string }> {
