@@ -314,7 +314,3 @@ export const LONGEST_REQUEST_SECONDS = 86_400;
 export const LONGEST_WRITE_SECONDS = 85_000;
 /** Retired epochs that stay listed in a keyring. */
 export const KEPT_RETIRED_EPOCHS = 8;
-/** Characters of one policy, as for IAM's managed policies: white space counts. */
-export const MAX_POLICY_CHARACTERS = 6_144;
-/** Compiled policies that a process keeps, by their text: a few KiB each. */
-export const POLICIES_KEPT = 1_000;

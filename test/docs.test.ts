@@ -24,6 +24,7 @@ import { createMetrics } from '../proxy/observe/metrics.ts';
 import type { Operation } from '../proxy/operation.ts';
 import { bucketHeaders, storageHeaders } from '../proxy/operations/request/client-headers.ts';
 import { OPERATIONS } from '../proxy/operations/table.ts';
+import * as policyLimits from '../proxy/policy-limits.ts';
 import * as runningLimits from '../proxy/running-limits.ts';
 import * as storeLimits from '../proxy/store-limits.ts';
 
@@ -149,7 +150,7 @@ test('docs/iam.md has every action with its service and parameters, every error 
 });
 
 test('docs/limits.md has every bound with its value, and no other', () => {
-  const bounds = Object.entries({ ...limits, ...runningLimits, ...storeLimits }).filter(
+  const bounds = Object.entries({ ...limits, ...policyLimits, ...runningLimits, ...storeLimits }).filter(
     (entry): entry is [string, number] => typeof entry[1] === 'number',
   );
   expect(bounds.length).toBeGreaterThan(40);

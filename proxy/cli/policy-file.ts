@@ -6,7 +6,7 @@ import { MalformedPolicyDocument } from '../access/language/malformed.ts';
 import { readPolicyJson } from '../access/language/policy-json.ts';
 import type { Policy } from '../access/policy.ts';
 import { readSmallFile, readSmallStream } from '../config/small-file.ts';
-import { MAX_POLICY_CHARACTERS } from '../limits.ts';
+import { MAX_POLICY_CHARACTERS } from '../policy-limits.ts';
 
 /** UTF-8 takes up to four bytes a character, and white space may stand around everything. */
 const MAX_FILE_BYTES = 16 * MAX_POLICY_CHARACTERS;

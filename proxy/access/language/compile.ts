@@ -4,7 +4,7 @@
  * nothing and nobody would notice.
  */
 import { LRUCache } from 'lru-cache';
-import { MAX_POLICY_CHARACTERS, POLICIES_KEPT } from '../../limits.ts';
+import { MAX_POLICY_CHARACTERS, POLICIES_KEPT } from '../../policy-limits.ts';
 import { Policy, type Statement } from '../policy.ts';
 import { actionsNamed } from './action-element.ts';
 import { compileCondition } from './condition.ts';

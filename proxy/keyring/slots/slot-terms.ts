@@ -4,7 +4,8 @@
  * can be changed without any API key.
  */
 import { z } from 'zod';
-import { MAX_KEY_LABEL_CHARACTERS, MAX_POLICY_CHARACTERS, MAX_REGISTERED_IDS, MAX_SLOT_GRANTS } from '../../limits.ts';
+import { MAX_KEY_LABEL_CHARACTERS, MAX_REGISTERED_IDS, MAX_SLOT_GRANTS } from '../../limits.ts';
+import { MAX_POLICY_CHARACTERS } from '../../policy-limits.ts';
 import type { AccessKey } from '../access-keys/access-key-id.ts';
 import { isRegisteredId, sealKeyOfId } from '../access-keys/registered-id.ts';
 import type { SealKeys } from '../access-keys/seal-keys.ts';
