@@ -7,6 +7,7 @@ import { S3Error } from '../errors.ts';
 import { readNames } from '../multipart/receipts.ts';
 import { recordLast, removeState } from '../multipart/remove-state.ts';
 import { noSuchUpload, requireUpload, uploadIdOf } from '../multipart/upload-record.ts';
+import { namingTheMissing } from '../object/missing.ts';
 import type { Operation } from '../operation.ts';
 import { uploadAddress } from './request/upload-address.ts';
 
@@ -19,7 +20,7 @@ export const abortMultipartUpload: Operation = {
   async run(call) {
     const address = uploadAddress(call);
     const { bucket, key, uploadId } = address;
-    await requireUpload(call.context, address, { fresh: true });
+    await namingTheMissing(call.context, address, requireUpload(call.context, address, { fresh: true }));
     const headers = call.context.accountHeaders;
     const failure = await ask(call.context, 'AbortMultipartUpload', {
       method: 'DELETE',
