@@ -32,6 +32,9 @@ const MARKERS = {
   refused: marker('refused'),
 };
 
+/** Request lines name it; nothing else has it. */
+const AGENT = marker('agent');
+
 const bodies = {
   small: Buffer.from(`${MARKERS.small} `.repeat(50)),
   large: Buffer.from(`${MARKERS.large} `.repeat(40_000)),
@@ -59,7 +62,7 @@ async function workload(): Promise<void> {
     ['content-disposition', `attachment; filename="${MARKERS.header}"`],
     ['x-amz-meta-note', MARKERS.metadata],
     ['referer', `https://example.test/${MARKERS.referer}?X-Amz-Credential=${bench.tenant.accessKeyId}`],
-    ['user-agent', MARKERS.referer],
+    ['user-agent', AGENT],
     ['cookie', MARKERS.referer],
   ];
   for (const [key, body] of [
@@ -219,6 +222,11 @@ test.each(Object.entries(MARKERS))('the %s marker is nowhere, plain or encoded',
       .slice(4, -4);
     expectNowhere(`${name} in base64`, encoded);
   }
+});
+
+test('the user agent is in the log alone', () => {
+  const found = [...places].filter(([, content]) => content.includes(AGENT)).map(([place]) => place);
+  expect(found).toEqual(['the log']);
 });
 
 describe('digests of plaintext', () => {
