@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => clients.close());
 
 test('random answers: the same verdict as both, or stricter', async () => {
-  const tally = await runDifferential(clients, { runs: 400 });
+  const tally = await runDifferential(clients, { runs: 400, seed: 7 });
   expect(tally.disagreements).toEqual([]);
   // They are not all refused alike.
   expect(tally.taken).toBeGreaterThan(10);
