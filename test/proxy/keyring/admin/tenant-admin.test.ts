@@ -161,6 +161,7 @@ describe('list and show', () => {
           kdfUpgrade: null,
           lastUsed: null,
           lastUsedNote: 'not recorded',
+          policy: null,
           accessKeyId: 'sealed',
           registeredIds: 0,
           serverManaged: false,
