@@ -290,10 +290,6 @@ export const MAX_XML_MARKUP_CHARACTERS = 8 * KiB;
 export const MAX_CREATE_BUCKET_BYTES = 64 * KiB;
 /** Fetches of CORS rules under way at once per process: the only backend requests that nobody has to sign for. */
 export const CORS_FETCHES_AT_ONCE = 8;
-/** A request of the query API (IAM, STS), bytes: the longest has an access key id, a tenant id and some 100 more. */
-export const MAX_QUERY_BODY_BYTES = 4 * KiB;
-/** Parameters in one; the action with the most takes six. */
-export const MAX_QUERY_PARAMETERS = 20;
 /** Objects that `sealgate decrypt` opens at once: enough to hide a store's latency, few enough for small machines. */
 export const DECRYPT_AT_ONCE = 8;
 /** Milliseconds for adding an escrow to one keyring in the background: a read, a write, and their repetition after conflicts. */

@@ -3,6 +3,9 @@
 import type { Policy } from './access/policy.ts';
 import type { LeastRates } from './http/edge-limits.ts';
 import type { OwnKeys } from './iam/own-keys.ts';
+import type { SessionIssuer } from './keyring/sessions/issue-session.ts';
+import type { SessionUpkeep } from './keyring/sessions/session-upkeep.ts';
+import type { UseCounts } from './keyring/sessions/use-counts.ts';
 import type { Tenancy } from './keyring/tenancy.ts';
 import type { UseNotes } from './keyring/uses/note-uses.ts';
 import type { MemoryBudget } from './memory/admission.ts';
@@ -20,6 +23,12 @@ export interface Pipeline {
   readonly uses: UseNotes | undefined;
   /** What callers may do with the keys of their own tenant. */
   readonly ownKeys: OwnKeys;
+  /** Issues temporary credentials. */
+  readonly sessions: SessionIssuer;
+  /** Of sessions that may make so many requests and no more. */
+  readonly useCounts: UseCounts;
+  /** Takes away what sessions left. */
+  readonly sessionUpkeep: SessionUpkeep;
   /** The server's own rules, which limit every caller. */
   readonly server: Policy;
   readonly router: Router;

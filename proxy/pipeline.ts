@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { writes } from './access/action-table.ts';
 import { authenticate, authenticateForm, type Caller } from './access/authenticate.ts';
 import { authorise } from './access/authorise.ts';
+import { spendUse } from './access/spend-use.ts';
 import { BackendUnavailable } from './backend/backend.ts';
 import { IncomingBody } from './body/incoming.ts';
 import { openBody, type VerifiedBody } from './body/verified-body.ts';
@@ -153,6 +154,7 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
   // A form names its object, and what else it wants, in its fields.
   const asked = form === undefined ? request : formRequest(request, form);
   const gate = await authorise(pipeline, asked, caller, operation);
+  await spendUse(pipeline, caller, { requestId: request.id, signal });
 
   if (writes(operation.name)) cutAfter(outgoing, pipeline.longestWriteMs);
   const body = bodyFor(operation, caller, request, incomingBody);

@@ -14,6 +14,10 @@ import { type EdgeLimits, leastRates } from './http/edge-limits.ts';
 import type { ListenAddress } from './http/listen-address.ts';
 import { type RunningServer, startServer } from './http/server.ts';
 import { OwnKeys } from './iam/own-keys.ts';
+import { SessionDays } from './keyring/sessions/day-records.ts';
+import { SessionIssuer } from './keyring/sessions/issue-session.ts';
+import { SessionUpkeep } from './keyring/sessions/session-upkeep.ts';
+import { UseCounts } from './keyring/sessions/use-counts.ts';
 import { EscrowUpkeep } from './keyring/slots/escrow-upkeep.ts';
 import { processKdfRunner } from './keyring/slots/kdf.ts';
 import { upgradeKdf } from './keyring/slots/upgrade-kdf.ts';
@@ -104,6 +108,7 @@ export async function startProxy(o: {
   metrics.showCredentials(storage.backend.credentials);
   const tracing = config.traces === 'otlp' ? await openTracing() : undefined;
   const pipeline = createPipeline({ ...o, metrics, memory, tracing });
+  pipeline.sessionUpkeep.start();
   const { listen, tls } = config;
   const { limits, log } = o;
   const onFull = reportFull(log, limits?.maxConnections ?? MAX_CONNECTIONS);
@@ -124,6 +129,7 @@ export async function startProxy(o: {
     },
     async close() {
       ops?.drain();
+      pipeline.sessionUpkeep.close();
       await server.close(config.drainTimeoutMs);
       await pipeline.uses?.close();
       // What collects traces may be gone; that is no reason not to stop.
@@ -168,7 +174,9 @@ function createPipeline(o: {
   const uses =
     config.lastUsed === 'off' ? undefined : new UseNotes({ state, sealKeys, record, now, onFailure: onUseFailure });
   const onUse = (of: TenantSlot) => uses?.note(of);
-  const tenancy = new Tenancy({ state, sealKeys, record, now, onSignIn, onUse });
+  const useCounts = new UseCounts({ state, now });
+  const sessionDays = new SessionDays({ state, sealKeys, now });
+  const tenancy = new Tenancy({ state, sealKeys, sessionDays, record, now, onSignIn, onUse });
   const note = (tenant: string, generation: number) => tenancy.noteGeneration(tenant, generation);
   const onChange = (tenant: string, generation: number) => {
     note(tenant, generation);
@@ -206,10 +214,19 @@ function createPipeline(o: {
     tenancy,
     uses,
     ownKeys: new OwnKeys(keyrings),
+    sessions: new SessionIssuer({ deps: keyrings, days: sessionDays }),
+    useCounts,
+    sessionUpkeep: new SessionUpkeep({
+      days: sessionDays,
+      uses: useCounts,
+      record,
+      onFailure: (err) => log.warn({ err }, 'what old sessions left was not taken away'),
+    }),
     server: serverPolicy({
       stateBucket: config.state.bucket,
       selfService: config.selfService,
       conditionalWrites: o.capabilities.conditionalPutIfMatch,
+      sessions: o.capabilities.conditionalPut,
     }),
     router: createRouter(OPERATIONS),
     log,

@@ -15,6 +15,8 @@ export interface PolicyClaim {
   readonly scope: CredentialScope;
   readonly policy: string;
   readonly signature: string;
+  /** To be named by the policy like every field. */
+  readonly sessionToken?: string;
 }
 
 /** @param field looks up a form field by lower-case name. @throws SigV4Error */
@@ -32,7 +34,9 @@ export function parsePolicyClaim(field: (name: string) => string | undefined): P
   if (parseBasicDate(date) === undefined || !date.startsWith(scope.date)) {
     throw malformed('presigned', 'x-amz-date must be a basic ISO 8601 time on the day of the credential scope.');
   }
-  return { accessKeyId, scope, policy, signature: required(field, 'x-amz-signature') };
+  const token = field('x-amz-security-token');
+  const signature = required(field, 'x-amz-signature');
+  return { accessKeyId, scope, policy, signature, ...(token === undefined ? {} : { sessionToken: token }) };
 }
 
 function required(field: (name: string) => string | undefined, name: string): string {

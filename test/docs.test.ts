@@ -26,6 +26,7 @@ import { bucketHeaders, storageHeaders } from '../proxy/operations/request/clien
 import { OPERATIONS } from '../proxy/operations/table.ts';
 import * as policyLimits from '../proxy/policy-limits.ts';
 import * as runningLimits from '../proxy/running-limits.ts';
+import * as sessionLimits from '../proxy/session-limits.ts';
 import * as storeLimits from '../proxy/store-limits.ts';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -150,9 +151,13 @@ test('docs/iam.md has every action with its service and parameters, every error 
 });
 
 test('docs/limits.md has every bound with its value, and no other', () => {
-  const bounds = Object.entries({ ...limits, ...policyLimits, ...runningLimits, ...storeLimits }).filter(
-    (entry): entry is [string, number] => typeof entry[1] === 'number',
-  );
+  const bounds = Object.entries({
+    ...limits,
+    ...policyLimits,
+    ...runningLimits,
+    ...sessionLimits,
+    ...storeLimits,
+  }).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
   expect(bounds.length).toBeGreaterThan(40);
   const documented = rows(read('docs/limits.md')).map(([name, value = '']) => [name, quantity(name, value)] as const);
   expect(documented.toSorted(byName)).toEqual(bounds.toSorted(byName));

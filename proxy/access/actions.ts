@@ -80,6 +80,8 @@ export const ACTION_GROUPS = {
   lockOverride: ['s3:BypassGovernanceRetention'],
   /** What every caller may learn of its own tenant, and of the tenant's keys. */
   ownUserRead: ['iam:GetAccessKeyLastUsed', 'iam:GetUser', 'iam:ListAccessKeys', 'sts:GetCallerIdentity'],
+  /** Credentials for a time, from one of the tenant's keys. */
+  ownSessions: ['sts:GetFederationToken', 'sts:GetSessionToken'],
   /** Changes of the caller's own tenant's keys, as far as the changed key reaches no further than the caller's. */
   ownUserWrite: ['iam:CreateAccessKey', 'iam:DeleteAccessKey', 'iam:UpdateAccessKey'],
 } as const;
@@ -105,6 +107,7 @@ const READS: ReadonlySet<string> = new Set<ActionGroup>([
   'bucketList',
   'objectRead',
   'ownUserRead',
+  'ownSessions',
 ]);
 
 /** Whether the action changes nothing. */

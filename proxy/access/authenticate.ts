@@ -3,37 +3,47 @@
  * verified, and only then the tenant opened. A valid signature alone proves little: a revoked key still signs (SECURITY.md).
  */
 import { SigV4Error } from '../../sigv4/errors.ts';
-import { parseClaim, type UnverifiedClaim } from '../../sigv4/parse.ts';
+import { parseClaim } from '../../sigv4/parse.ts';
 import { parsePolicyClaim, verifyPolicy } from '../../sigv4/post-policy.ts';
 import { type Verified, verifyRequest } from '../../sigv4/verify.ts';
 import { isS3ErrorCode, S3Error } from '../errors.ts';
 import type { UploadForm } from '../form/read-form.ts';
 import type { S3Request } from '../http/request.ts';
-import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import type { OpenTenant } from '../keyring/open-tenant.ts';
+import type { Credential } from '../keyring/sessions/session-credential.ts';
 import type { Pipeline } from '../pipeline-parts.ts';
 import { MAX_LOGGED_CHARACTERS } from '../running-limits.ts';
 import type { Principal } from './decide.ts';
+import { EVERY_SESSION, policiesOfSession } from './session-policies.ts';
 import { policyOfSlot } from './slot-policy.ts';
 
 export interface Caller {
-  readonly accessKey: AccessKey;
+  readonly accessKey: Credential;
   readonly tenant: OpenTenant;
   /** What the signature covers; absent for a form, whose signature covers its policy alone. */
   readonly verified: Verified | undefined;
 }
 
-/** The caller as `decide` sees it: limited by the server's own rules and by the slot's policy. */
+/** The caller as `decide` sees it: limited by the server's own rules, by the slot's policy, and as a session besides. */
 export function principalOf({ server }: Pick<Pipeline, 'server'>, { accessKey, tenant }: Caller): Principal {
   const { id, slot } = tenant;
-  return { tenant: id, slot, accessKey: accessKey.fingerprint, policies: [server, policyOfSlot(tenant)] };
+  const ofSession = accessKey.kind === 'session' ? policiesOfSession(accessKey) : [];
+  const { fingerprint } = accessKey;
+  return { tenant: id, slot, accessKey: fingerprint, policies: [server, policyOfSlot(tenant), ...ofSession] };
+}
+
+/** The same for what needs no permission: the server's rules, and those for every session. */
+export function unlimited({ server }: Pick<Pipeline, 'server'>, { accessKey, tenant }: Caller): Principal {
+  const { id, slot } = tenant;
+  const ofSession = accessKey.kind === 'session' ? [EVERY_SESSION] : [];
+  return { tenant: id, slot, accessKey: accessKey.fingerprint, policies: [server, ...ofSession] };
 }
 
 /** @throws S3Error with the code S3 gives for each kind of refusal */
 export async function authenticate(pipeline: Pipeline, request: S3Request, signal: AbortSignal): Promise<Caller> {
   const signed = { method: request.method, path: request.path, query: request.rawQuery, headers: request.headers };
   const { accessKey, verified } = await checkSignature(pipeline, request, signal, {
-    parse: () => withoutToken(parseClaim(signed)),
+    parse: () => parseClaim(signed),
     verify: (claim, { signingSecret }) =>
       verifyRequest(signed, claim, {
         signingSecret,
@@ -60,7 +70,7 @@ export async function authenticateQuery(
 ): Promise<Caller> {
   const signed = { method: request.method, path: request.path, query: request.rawQuery, headers: request.headers };
   const { accessKey, verified } = await checkSignature(pipeline, request, signal, {
-    parse: () => withoutToken(parseClaim(signed, o)),
+    parse: () => parseClaim(signed, o),
     verify: (claim, { signingSecret }) => {
       const { payload, scope } = claim;
       if (payload.kind !== 'sha256' || payload.hex.toLowerCase() !== o.bodySha256) {
@@ -79,15 +89,6 @@ export async function authenticateQuery(
   return { accessKey, verified, tenant: await pipeline.tenancy.open(accessKey, signal) };
 }
 
-/** Temporary credentials are not issued here: a token would be ignored, and its sender think otherwise. */
-function withoutToken(claim: UnverifiedClaim): UnverifiedClaim {
-  if (claim.sessionToken === undefined) return claim;
-  throw new S3Error(
-    'InvalidToken',
-    'This endpoint issues no session tokens: send the access key id and secret alone (unset AWS_SESSION_TOKEN).',
-  );
-}
-
 /** The same for a form, whose signed policy stands where a request has its signature. */
 export async function authenticateForm(
   pipeline: Pipeline,
@@ -102,17 +103,30 @@ export async function authenticateForm(
   return { accessKey, verified: undefined, tenant: await pipeline.tenancy.open(accessKey, signal) };
 }
 
+/** Whose claim it says it is. */
+interface Named {
+  readonly accessKeyId: string;
+  readonly sessionToken?: string;
+}
+
+/** A token stands for its own session alone: beside the id of a key, or of another session, it is refused. */
+function resolve({ tenancy }: Pipeline, claim: Named, signal: AbortSignal): Promise<Credential> {
+  const { accessKeyId, sessionToken: token } = claim;
+  if (token === undefined) return tenancy.resolve(accessKeyId, signal);
+  return tenancy.resolveSession({ accessKeyId, token }, signal);
+}
+
 /** Claim, access key, signature: a refusal of any of them is one security event. */
-async function checkSignature<Claim extends { readonly accessKeyId: string }, Result>(
+async function checkSignature<Claim extends Named, Result>(
   pipeline: Pipeline,
   request: S3Request,
   signal: AbortSignal,
-  o: { parse: () => Claim; verify: (claim: Claim, accessKey: AccessKey) => Result },
-): Promise<{ accessKey: AccessKey; verified: Result }> {
-  let accessKey: AccessKey | undefined;
+  o: { parse: () => Claim; verify: (claim: Claim, accessKey: Credential) => Result },
+): Promise<{ accessKey: Credential; verified: Result }> {
+  let accessKey: Credential | undefined;
   try {
     const claim = o.parse();
-    accessKey = await pipeline.tenancy.resolve(claim.accessKeyId, signal);
+    accessKey = await resolve(pipeline, claim, signal);
     return { accessKey, verified: o.verify(claim, accessKey) };
   } catch (error) {
     const refusal = asRefusal(error);

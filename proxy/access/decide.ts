@@ -5,7 +5,7 @@
  */
 import type { Action } from './actions.ts';
 import type { Context } from './context.ts';
-import type { Policy, Verdict } from './policy.ts';
+import type { Judge, Verdict } from './policy.ts';
 import type { Resource } from './resource.ts';
 
 /** Who asks. */
@@ -16,8 +16,8 @@ export interface Principal {
   readonly slot: string;
   /** Short fingerprint of the access key id. */
   readonly accessKey: string;
-  /** The server's own rules first, then the slot's. Never empty. */
-  readonly policies: readonly [Policy, ...Policy[]];
+  /** The server's own rules first, then the slot's, then those of a session. Never empty. */
+  readonly policies: readonly [Judge, ...Judge[]];
 }
 
 /** One question to a principal's policies. */

@@ -48,7 +48,7 @@ const WITHIN_OWN_REACH: Condition = {
 
 const OF_EVERY_KEY: readonly Statement[] = [
   allow('any-key', ['listBuckets'], [new ArnPattern(ALL_BUCKETS)]),
-  allow('own-keys', ['ownUserRead'], [OWN_USER]),
+  allow('own-keys', ['ownUserRead', 'ownSessions'], [OWN_USER]),
   allow('own-keys', ['ownUserWrite'], [OWN_USER], [WITHIN_OWN_REACH]),
 ];
 

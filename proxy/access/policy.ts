@@ -39,6 +39,9 @@ export interface Verdict {
   readonly statement: string;
 }
 
+/** What `decide` asks of a policy. */
+export type Judge = Pick<Policy, 'statements' | 'silence' | 'judge'>;
+
 export class Policy {
   readonly name: string;
   readonly statements: readonly Statement[];

@@ -7,6 +7,7 @@ import type { S3Request } from '../http/request.ts';
 import type { Caller } from './authenticate.ts';
 import type { ContextValues } from './context.ts';
 import { plainAddress } from './language/addresses.ts';
+import { sessionValues } from './session-policies.ts';
 
 /** `lists`: the operation is a listing. */
 export function requestContext(o: {
@@ -24,6 +25,7 @@ export function requestContext(o: {
     'aws:SourceIp': () => sourceAddress(request.remoteAddress),
     'aws:UserAgent': () => request.header('user-agent'),
     'aws:userid': () => caller.tenant.id,
+    ...sessionValues(caller.accessKey),
     's3:authType': () => authType(caller),
     's3:delimiter': () => listed('delimiter'),
     's3:max-keys': () => listed('max-keys'),

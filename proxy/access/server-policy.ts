@@ -9,6 +9,7 @@ import { type Condition, Policy, type ResourcePattern, type Statement } from './
 /** Sids of the refusals, for whoever has to put them into words. */
 export const SELF_SERVICE_OFF = 'self-service-off';
 export const NO_CONDITIONAL_WRITES = 'no-conditional-writes';
+export const NO_SESSIONS = 'no-sessions';
 
 export function serverPolicy(o: {
   stateBucket: string;
@@ -16,6 +17,8 @@ export function serverPolicy(o: {
   selfService: boolean;
   /** Without compare-and-swap two changes at once would lose one, and with it the key that was just handed out. */
   conditionalWrites: boolean;
+  /** Without PUT If-None-Match two replicas would each make a day's secret, and half of the sessions would open nothing. */
+  sessions: boolean;
 }): Policy {
   return new Policy('server', [
     { sid: 'everything', effect: 'allow', actions: new Set(ACTIONS), resources: [EVERYTHING], conditions: [] },
@@ -23,6 +26,7 @@ export function serverPolicy(o: {
     { ...deny('own-reach', ACTION_GROUPS.ownUserWrite, EVERYTHING), conditions: [BEYOND_OWN_REACH] },
     ...(o.selfService ? [] : [deny(SELF_SERVICE_OFF, ACTION_GROUPS.ownUserWrite, EVERYTHING)]),
     ...(o.conditionalWrites ? [] : [deny(NO_CONDITIONAL_WRITES, ACTION_GROUPS.ownUserWrite, EVERYTHING)]),
+    ...(o.sessions ? [] : [deny(NO_SESSIONS, ACTION_GROUPS.ownSessions, EVERYTHING)]),
   ]);
 }
 

@@ -48,6 +48,7 @@ export const UPDATE_KEY = shape(['TENANT', 'KEY'], {
   'kdf-memory': text,
   'kdf-passes': text,
   'kdf-iterations': text,
+  'end-sessions': flag,
   json: flag,
 });
 
@@ -66,6 +67,7 @@ export async function updateKey(args: readonly string[], o: KeyCommandOptions): 
       expires: values.expires === 'never' ? null : expiryOf(values.expires, o.deps.now()),
     }),
     ...(kdfUpgrade !== undefined && { kdfUpgrade }),
+    ...(values['end-sessions'] === true && { endSessions: true }),
   };
   if (Object.keys(change).length === 0) throw new UsageError('Say what to change.');
   await new KeyAdmin(o.deps).update({ tenant, slot, change }, o.signal);

@@ -28,7 +28,8 @@ export const KEY_USAGE = `Usage:
   sealgate key list    TENANT [--json]
   sealgate key revoke  TENANT KEY [--force] [--json]
   sealgate key update  TENANT KEY [--status active|inactive] [--bucket NAME ...|--policy FILE] [--expires TIME|never]
-                       [--label L] [--kdf NAME [--kdf-memory KIB] [--kdf-passes N] [--kdf-iterations N]] [--json]
+                       [--label L] [--kdf NAME [--kdf-memory KIB] [--kdf-passes N] [--kdf-iterations N]]
+                       [--end-sessions] [--json]
 
 CALLER  a key of the tenant: --credentials FILE, JSON with accessKeyId and secretAccessKey, - for standard input;
         else AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
@@ -47,6 +48,7 @@ rotate   a new key with the terms of the old one, which stops at once, or after 
 reissue  the same key under a new access key id, made under the active seal key
 revoke   refuses the last key in use, unless forced: without it the tenant's data is unreadable for ever
 update   --kdf: a stronger derivation, taken up when the key is next used; 'keep' takes that back
+         --end-sessions: temporary credentials that were issued from the key stop within a minute
 
 Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
 `;

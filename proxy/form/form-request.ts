@@ -13,7 +13,7 @@ const RENAMED: ReadonlyMap<string, string> = new Map([['acl', 'x-amz-acl']]);
 
 /** Fields with a meaning of their own, which are no headers. */
 const NOT_HEADERS =
-  /^(key|policy|file|tagging|success_action_.*|redirect|bucket|x-ignore-.*|x-amz-(algorithm|credential|date|signature))$/;
+  /^(key|policy|file|tagging|success_action_.*|redirect|bucket|x-ignore-.*|x-amz-(algorithm|credential|date|security-token|signature))$/;
 
 /**
  * @throws S3Error InvalidArgument without a key, or for a field that no header can be: replies could not carry it back.

@@ -6,36 +6,53 @@ import { type Action, isAction } from '../access/actions.ts';
 import type { Gate } from '../access/gate.ts';
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import type { OpenTenant } from '../keyring/open-tenant.ts';
+import type { SessionIssuer } from '../keyring/sessions/issue-session.ts';
+import type { Credential } from '../keyring/sessions/session-credential.ts';
 import type { XmlElement } from '../xml/render-xml.ts';
 import { QueryError } from './errors.ts';
 import type { OwnKeys } from './own-keys.ts';
 import type { QueryService } from './query-request.ts';
 
-export interface QueryAction {
+interface QueryActionProperties {
   /** As in the API reference. */
   readonly name: string;
   readonly service: QueryService;
   /** Parameters it understands besides Action and Version. Any other one is refused: it might have meant something else. */
   readonly parameters: readonly string[];
-  /** The content of the `...Result` element; `undefined` for an action that has none. */
-  run(call: QueryCall): Promise<XmlElement | undefined>;
+  /** Whether a list of tags is understood as well. */
+  readonly takesTags?: true;
+  /** For what AWS asks no policy of the caller: the server's rules alone decide, and those for every session. */
+  readonly decidedBy?: 'server';
 }
 
+/** `run` gives the content of the `...Result` element; `undefined` for an action that has none. */
+export type QueryAction = QueryActionProperties &
+  (
+    | { readonly forSessions?: never; run(call: QueryCall): Promise<XmlElement | undefined> }
+    | { readonly forSessions: true; run(call: AnyCall): Promise<XmlElement | undefined> }
+  );
+
 /** A verified request, whose tenant is open. */
-export interface QueryCall {
+export interface AnyCall {
   readonly parameters: ReadonlyMap<string, string>;
-  readonly accessKey: AccessKey;
+  readonly credential: Credential;
   readonly tenant: OpenTenant;
+  readonly signal: AbortSignal;
+}
+
+/** The same, made with one of the tenant's keys. */
+export interface QueryCall extends AnyCall {
+  readonly accessKey: AccessKey;
   /** Of the request, hex: tells one request from another. */
   readonly signature: string;
   /** Decides about the key that a change names. */
   readonly gate: Gate;
   readonly keys: OwnKeys;
+  readonly sessions: SessionIssuer;
   /** Region that clients are told. */
   readonly region: string;
   /** The key that an id or handle names, whatever tenant it is of. */
   resolve(accessKeyId: string): Promise<AccessKey>;
-  readonly signal: AbortSignal;
 }
 
 /** @throws QueryError MissingParameter */

@@ -2,11 +2,12 @@
  * The path of a request of the query API: read the form, verify the signature over it, open the tenant, find the action,
  * run it, reply. Refusals are replies here, as documents of that API, whatever part of the program refused.
  */
-import { authenticateQuery, type Caller, principalOf } from '../access/authenticate.ts';
+import { authenticateQuery, type Caller, principalOf, unlimited } from '../access/authenticate.ts';
 import { Gate } from '../access/gate.ts';
 import { requestContext } from '../access/request-context.ts';
 import { type Resource, userResource } from '../access/resource.ts';
-import { NO_CONDITIONAL_WRITES, SELF_SERVICE_OFF } from '../access/server-policy.ts';
+import { NO_CONDITIONAL_WRITES, NO_SESSIONS, SELF_SERVICE_OFF } from '../access/server-policy.ts';
+import { NO_FURTHER_CREDENTIALS } from '../access/session-policies.ts';
 import type { Reply } from '../http/reply.ts';
 import type { S3Request } from '../http/request.ts';
 import type { Pipeline } from '../pipeline-parts.ts';
@@ -15,6 +16,7 @@ import { permissionOf, type QueryAction } from './action.ts';
 import { QUERY_ACTIONS } from './actions/table.ts';
 import { asQueryError, QueryError } from './errors.ts';
 import { type QueryService, readQueryBody, VERSIONS } from './query-request.ts';
+import { isTagParameter } from './sessions/session-parameters.ts';
 
 const NAMESPACES: Readonly<Record<QueryService, string>> = {
   iam: `https://iam.amazonaws.com/doc/${VERSIONS.iam}/`,
@@ -67,6 +69,7 @@ function findAction(service: QueryService, parameters: ReadonlyMap<string, strin
   }
   for (const given of parameters.keys()) {
     if (given === 'Action' || given === 'Version' || action.parameters.includes(given)) continue;
+    if (action.takesTags === true && isTagParameter(given)) continue;
     throw new QueryError('InvalidParameterCombination', `${name} takes no such parameter as one that was given.`);
   }
   return action;
@@ -76,6 +79,9 @@ function findAction(service: QueryService, parameters: ReadonlyMap<string, strin
 const REFUSALS: Readonly<Record<string, string>> = {
   [`server/${SELF_SERVICE_OFF}`]: 'Keys are changed by the operator only here.',
   [`server/${NO_CONDITIONAL_WRITES}`]: 'The storage here has no conditional writes: the operator changes keys.',
+  [`server/${NO_SESSIONS}`]: 'The storage here has no conditional writes: no sessions are issued.',
+  [`sessions/${NO_FURTHER_CREDENTIALS}`]:
+    'A session manages no keys and gets no further credentials: use one of the keys of the tenant.',
 };
 
 /** The action must be allowed for the user that it names, which is the caller's own tenant when it names none. */
@@ -86,7 +92,7 @@ async function authorise(
 ): Promise<Gate> {
   const { caller, parameters, request } = o;
   const gate = new Gate({
-    principal: principalOf(pipeline, caller),
+    principal: action.decidedBy === 'server' ? unlimited(pipeline, caller) : principalOf(pipeline, caller),
     requestId: request.id,
     eventName: action.name,
     context: requestContext({ request, caller, now: pipeline.now, lists: false }),
@@ -113,16 +119,18 @@ function run(
   const { caller, parameters, gate, signal } = o;
   const { accessKey, tenant, verified } = caller;
   if (verified === undefined) throw new Error('a query request ran without a signature');
+  const any = { parameters, credential: accessKey, tenant, signal };
+  if (action.forSessions === true) return action.run(any);
+  if (accessKey.kind === 'session') throw new Error(`${action.name} was allowed to a session`);
   return action.run({
-    parameters,
+    ...any,
     accessKey,
-    tenant,
     signature: verified.claim.signature,
     gate,
     keys: pipeline.ownKeys,
+    sessions: pipeline.sessions,
     region: pipeline.services.region,
     resolve: (accessKeyId) => pipeline.tenancy.resolve(accessKeyId, signal),
-    signal,
   });
 }
 

@@ -13,6 +13,7 @@ const TABLE = {
     409,
     'This is the last key in use: without it nothing could open the data. Create another key first.',
   ],
+  ExpiredTokenException: [400, 'The security token included in the request has expired.'],
   IncompleteSignature: [400, 'The request signature does not conform to AWS standards.'],
   InvalidAction: [400, 'The action is not one of this endpoint.'],
   InvalidClientTokenId: [403, 'The access key id included in the request is not valid.'],
@@ -20,13 +21,16 @@ const TABLE = {
   InvalidParameterValue: [400, 'A value that is not valid was supplied.'],
   InvalidQueryParameter: [400, 'The query string is not valid.'],
   LimitExceeded: [409, 'There are as many access keys as there may be. Delete one first.'],
+  MalformedPolicyDocument: [400, 'The policy is not well-formed.'],
   MissingParameter: [400, 'A required parameter is missing.'],
   NoSuchEntity: [404, 'There is no such access key or user.'],
+  PackedPolicyTooLarge: [400, 'Policy, tags and names together are too large for a session token.'],
   RequestExpired: [400, "The request's time is too far from the server's. Check your computer's clock."],
   ServiceFailure: [500, 'An internal error occurred. Try again.'],
   ServiceUnavailable: [503, 'The storage behind this endpoint cannot be reached. Try again.'],
   SignatureDoesNotMatch: [403, 'The request signature that we calculated does not match the one that you provided.'],
   Throttling: [400, 'Rate exceeded: try again in a second.'],
+  ValidationError: [400, 'A parameter does not have the form that it must have.'],
 } as const satisfies Record<string, readonly [status: number, message: string]>;
 
 export type QueryErrorCode = keyof typeof TABLE;
@@ -52,8 +56,9 @@ export function queryErrorTable(): readonly (readonly [code: string, status: num
 const OF_S3: Readonly<Record<string, readonly [code: QueryErrorCode, keepsText: boolean]>> = {
   AccessDenied: ['AccessDenied', false],
   AuthorizationHeaderMalformed: ['IncompleteSignature', true],
+  ExpiredToken: ['ExpiredTokenException', false],
   InvalidAccessKeyId: ['InvalidClientTokenId', false],
-  InvalidToken: ['InvalidClientTokenId', true],
+  InvalidToken: ['InvalidClientTokenId', false],
   MissingSecurityHeader: ['IncompleteSignature', true],
   RequestTimeTooSkewed: ['RequestExpired', false],
   ServiceUnavailable: ['ServiceUnavailable', false],

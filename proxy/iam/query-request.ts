@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto';
 import { S3Error } from '../errors.ts';
 import type { S3Request } from '../http/request.ts';
-import { HEAD_TIMEOUT_MS, MAX_QUERY_BODY_BYTES, MAX_QUERY_PARAMETERS } from '../limits.ts';
+import { HEAD_TIMEOUT_MS } from '../limits.ts';
+import { MAX_QUERY_BODY_BYTES, MAX_QUERY_PARAMETERS } from '../session-limits.ts';
 import { QueryError } from './errors.ts';
 
 export type QueryService = 'iam' | 'sts';

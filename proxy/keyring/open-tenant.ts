@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { Grant } from './grants.ts';
 import type { RootKeys } from './slots/slot-type.ts';
-import type { KeySlot } from './slots/slot-types.ts';
+import type { SessionSlot } from './slots/slot-types.ts';
 import { currentEpoch, type Keyring } from './state/document.ts';
 
 export interface OpenTenant {
@@ -30,7 +30,7 @@ export interface OpenTenant {
 export function openTenantOf(o: {
   readonly keyring: Keyring;
   readonly roots: RootKeys;
-  readonly slot?: KeySlot;
+  readonly slot?: SessionSlot;
 }): OpenTenant {
   const { keyring, roots, slot } = o;
   return {

@@ -17,10 +17,21 @@ import { isRegisteredId } from './access-keys/registered-id.ts';
 import { RegisteredIds } from './access-keys/registered-ids.ts';
 import type { SealKeys } from './access-keys/seal-keys.ts';
 import { type OpenTenant, openTenantOf } from './open-tenant.ts';
+import type { SessionDays } from './sessions/day-records.ts';
+import type { Credential, SessionCredential } from './sessions/session-credential.ts';
+import { refuseEnded, SessionTokens } from './sessions/session-tokens.ts';
 import { type KdfRunner, processKdfRunner } from './slots/kdf.ts';
-import { isUsable } from './slots/slot-terms.ts';
-import type { RootKeys } from './slots/slot-type.ts';
-import { type KeySlot, keySlotOf, openKeySlot } from './slots/slot-types.ts';
+import { isInForce, isUsable } from './slots/slot-terms.ts';
+import type { OpenedSlot, RootKeys } from './slots/slot-type.ts';
+import {
+  isKeySlot,
+  type KeySlot,
+  keySlotOf,
+  openKeySlot,
+  openSessionSlot,
+  type SessionSlot,
+  sessionSlotOf,
+} from './slots/slot-types.ts';
 import { currentEpoch, type Keyring } from './state/document.ts';
 import { Generations } from './state/generations.ts';
 import { hasRootMac } from './state/macs.ts';
@@ -37,6 +48,11 @@ interface CheckedKeyring {
   /** By slot and keyed hash of the API key; a changed keyring starts with none. */
   readonly opened: Map<string, RootKeys>;
   readonly opening: SharedCalls<RootKeys>;
+}
+
+/** A slot that a credential may open now, with the roles that limit it besides. */
+interface Way {
+  readonly slot: SessionSlot;
 }
 
 /** A keyring that was just opened, its slot secret derived. */
@@ -60,6 +76,7 @@ export class Tenancy {
   readonly #keyrings: LRUCache<string, CheckedKeyring>;
   readonly #loads = new SharedCalls<CheckedKeyring>();
   readonly #registered: RegisteredIds;
+  readonly #sessions: SessionTokens | undefined;
   /** Sealed ids that opened: what one stands for never changes. */
   readonly #sealed = new LRUCache<string, AccessKey>({ max: SEALED_IDS_CACHED });
   /** Shared with what changes keyrings in this process. */
@@ -68,6 +85,8 @@ export class Tenancy {
   constructor(o: {
     state: StateStore;
     sealKeys: SealKeys;
+    /** Undefined: no session token is taken. */
+    sessionDays?: SessionDays;
     record: RecordEvent;
     now?: () => Date;
     ttlSeconds?: number;
@@ -86,6 +105,7 @@ export class Tenancy {
     this.#runner = o.runner ?? processKdfRunner;
     this.#onSignIn = o.onSignIn ?? (() => undefined);
     this.#onUse = o.onUse ?? (() => undefined);
+    this.#sessions = o.sessionDays && new SessionTokens({ days: o.sessionDays, now: this.#now });
     const { state, sealKeys, record } = o;
     this.#registered = new RegisteredIds({ state, sealKeys, record, now: this.#now, ttlMs: this.#ttlMs });
     this.#keyrings = new LRUCache({ max: o.cacheEntries ?? KEYRING_CACHE_ENTRIES });
@@ -104,27 +124,52 @@ export class Tenancy {
     return key;
   }
 
+  /** The credentials that a session token stands for. @throws S3Error InvalidToken, ServiceUnavailable */
+  async resolveSession(o: { accessKeyId: string; token: string }, signal: AbortSignal): Promise<SessionCredential> {
+    if (this.#sessions === undefined) throw new S3Error('InvalidToken');
+    return this.#sessions.resolve(o, signal);
+  }
+
   /**
    * Opens the tenant after the signature was verified.
-   * @throws S3Error InvalidAccessKeyId: no such tenant or slot, inactive, expired, or not the slot's key; AccessDenied: the keyring
-   * was tampered with or rolled back; ServiceUnavailable or SlowDown: state unreachable, too many derivations.
+   * @throws S3Error InvalidAccessKeyId: no such tenant or slot, inactive, expired, or not the slot's key; for a session InvalidToken
+   * in its place, and ExpiredToken; AccessDenied: the keyring was tampered with or rolled back; ServiceUnavailable or SlowDown:
+   * state unreachable, too many derivations.
    */
-  async open(key: AccessKey, signal: AbortSignal): Promise<OpenTenant> {
-    const isKnown = ({ keyring }: CheckedKeyring) => {
-      const found = keySlotOf(keyring, key.slot);
-      return found !== undefined && isUsable(found, key, this.#now());
-    };
-    const checked = await this.#checkedKeyring(key, isKnown, signal);
-    const slot = keySlotOf(checked.keyring, key.slot);
-    if (slot === undefined || !isKnown(checked)) throw new S3Error('InvalidAccessKeyId');
-    const roots = await this.#roots(checked, slot, key, signal);
-    this.#onUse({ tenant: key.tenant, slot: slot.id });
-    const tenant = openTenantOf({ keyring: checked.keyring, slot, roots });
+  async open(key: Credential, signal: AbortSignal): Promise<OpenTenant> {
+    if (key.kind !== 'session') return this.#open(key, signal);
+    refuseEnded(key, this.#now());
+    try {
+      return await this.#open(key, signal);
+    } catch (cause) {
+      if (!(cause instanceof S3Error) || cause.code !== 'InvalidAccessKeyId') throw cause;
+      throw new S3Error('InvalidToken', undefined, { cause });
+    }
+  }
+
+  async #open(key: Credential, signal: AbortSignal): Promise<OpenTenant> {
+    const checked = await this.#checkedKeyring(key, ({ keyring }) => this.#wayOf(keyring, key) !== undefined, signal);
+    const way = this.#wayOf(checked.keyring, key);
+    if (way === undefined) throw new S3Error('InvalidAccessKeyId');
+    const roots = await this.#roots(checked, way, key, signal);
+    this.#onUse({ tenant: key.tenant, slot: way.slot.id });
+    const tenant = openTenantOf({ keyring: checked.keyring, slot: way.slot, roots });
     return reopenable(tenant, (again) => this.#reopen(key, again));
   }
 
+  /** `undefined`: the slot is gone or not in force, or the session was ended since. */
+  #wayOf(keyring: Keyring, key: Credential): Way | undefined {
+    const now = this.#now();
+    if (key.kind !== 'session') {
+      const slot = keySlotOf(keyring, key.slot);
+      return slot !== undefined && isUsable(slot, key, now) ? { slot } : undefined;
+    }
+    const slot = sessionSlotOf(keyring, key.slot);
+    return slot !== undefined && isInForce(slot, now) && slot.sessionSerial === key.slotSerial ? { slot } : undefined;
+  }
+
   /** Waits out the moment in which the keyring was read already: an epoch may have begun after that. */
-  async #reopen(key: AccessKey, signal: AbortSignal): Promise<OpenTenant> {
+  async #reopen(key: Credential, signal: AbortSignal): Promise<OpenTenant> {
     const seen = this.#keyrings.get(key.tenant)?.checkedAt ?? Number.NaN;
     const age = this.#now().getTime() - seen;
     const waitMs = UNKNOWN_SLOT_RECHECK_MS - age;
@@ -154,7 +199,7 @@ export class Tenancy {
    * elsewhere a moment ago. What was read just now is left to age a little, so that a revoked key causes few reads.
    */
   async #checkedKeyring(
-    key: AccessKey,
+    key: Credential,
     isKnown: (checked: CheckedKeyring) => boolean,
     signal: AbortSignal,
   ): Promise<CheckedKeyring> {
@@ -170,7 +215,7 @@ export class Tenancy {
     return this.#loads.run(key.tenant, signal, (run) => this.#load(key, this.#keyrings.get(key.tenant), run));
   }
 
-  async #load(key: AccessKey, cached: CheckedKeyring | undefined, run: SharedRun): Promise<CheckedKeyring> {
+  async #load(key: Credential, cached: CheckedKeyring | undefined, run: SharedRun): Promise<CheckedKeyring> {
     const { tenant } = key;
     const checkedAt = this.#now().getTime();
     const name = keyringName(tenant);
@@ -194,7 +239,7 @@ export class Tenancy {
     return checked;
   }
 
-  async #verify(body: Buffer, key: AccessKey): Promise<Keyring> {
+  async #verify(body: Buffer, key: Credential): Promise<Keyring> {
     try {
       return verifyKeyring(body, { tenant: key.tenant, sealKeys: this.#sealKeys });
     } catch (cause) {
@@ -203,7 +248,7 @@ export class Tenancy {
     }
   }
 
-  async #roots(checked: CheckedKeyring, slot: KeySlot, key: AccessKey, signal: AbortSignal): Promise<RootKeys> {
+  async #roots(checked: CheckedKeyring, { slot }: Way, key: Credential, signal: AbortSignal): Promise<RootKeys> {
     const cacheKey = `${slot.id}:${key.secretId}`;
     const opened = checked.opened.get(cacheKey);
     if (opened !== undefined) return opened;
@@ -214,24 +259,42 @@ export class Tenancy {
     });
   }
 
-  async #openSlot(keyring: Keyring, slot: KeySlot, key: AccessKey, signal: AbortSignal): Promise<RootKeys> {
-    const { tenant, secret, fingerprint: accessKey } = key;
-    const opened = await openKeySlot({ tenant, slot, secret, runner: this.#runner }, signal);
+  async #openSlot(keyring: Keyring, slot: SessionSlot, key: Credential, signal: AbortSignal): Promise<RootKeys> {
+    const { tenant, fingerprint: accessKey } = key;
+    const opened = await this.#unwrap(slot, key, signal);
     if ('roots' in opened) {
       const root = opened.roots.get(currentEpoch(keyring));
-      if (root !== undefined && hasRootMac(keyring, root)) {
-        this.#onSignIn({ key, keyring, slot, roots: opened.roots });
-        return opened.roots;
+      if (root === undefined || !hasRootMac(keyring, root)) {
+        throw await this.#refuse('keyring-tampered', "The keyring's root MAC does not match.", key);
       }
-      throw await this.#refuse('keyring-tampered', "The keyring's root MAC does not match.", key);
+      if (key.kind !== 'session' && isKeySlot(slot)) this.#onSignIn({ key, keyring, slot, roots: opened.roots });
+      return opened.roots;
     }
     if (opened.failure === 'damaged') throw await this.#refuse('keyring-tampered', 'A root key does not unwrap.', key);
-    const detail = `A validly sealed access key id for slot ${slot.id} holds another API key: S may be known to somebody.`;
-    await this.#record({ kind: 'access-denied', detail, tenant, accessKey });
+    // A session's slot was sealed anew since: by a deep rotation, or under another KDF.
+    if (key.kind !== 'session') {
+      const detail = `A validly sealed access key id for slot ${slot.id} holds another API key: S may be known to somebody.`;
+      await this.#record({ kind: 'access-denied', detail, tenant, accessKey });
+    }
     throw new S3Error('InvalidAccessKeyId');
   }
 
-  async #refuse(kind: 'keyring-tampered' | 'keyring-rollback', detail: string, key: AccessKey): Promise<S3Error> {
+  async #unwrap(slot: SessionSlot, key: Credential, signal: AbortSignal): Promise<OpenedSlot> {
+    const { tenant } = key;
+    if (key.kind !== 'session') {
+      return isKeySlot(slot)
+        ? openKeySlot({ tenant, slot, secret: key.secret, runner: this.#runner }, signal)
+        : { failure: 'wrong-key' };
+    }
+    const slotSecret = key.callerSecret;
+    try {
+      return openSessionSlot({ tenant, slot, slotSecret });
+    } finally {
+      slotSecret.fill(0);
+    }
+  }
+
+  async #refuse(kind: 'keyring-tampered' | 'keyring-rollback', detail: string, key: Credential): Promise<S3Error> {
     await this.#record({ kind, detail, tenant: key.tenant, accessKey: key.fingerprint });
     return new S3Error('AccessDenied');
   }

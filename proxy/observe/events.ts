@@ -14,6 +14,8 @@ export type SecurityEventKind =
   | 'keyring-tampered'
   | 'keyring-rollback'
   | 'last-used-tampered'
+  | 'session-day-left'
+  | 'session-used-up'
   | 'escrow-sealed'
   | 'escrow-failed'
   | 'escrow-removed'

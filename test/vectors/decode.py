@@ -15,6 +15,7 @@ Needs the `cryptography` package (44 or later for Argon2id) and Python 3.9.
 
 import argparse
 import base64
+import datetime
 import binascii
 import hashlib
 import hmac
@@ -475,6 +476,72 @@ def unseal_api_key(seal_keys, data, label, aad, max_raw):
     raise KeyringError(step)
 
 
+def open_session(seal_keys, records, token):
+    """What a token says, with the credentials that belong to it; `records` maps names in the state to bytes."""
+    step = "token"
+    expect(token.startswith("SGS1"), step)
+    try:
+        data = base64url(token[4:], step)
+    except FormatError:
+        raise KeyringError(step) from None
+    expect(len(data) >= 15 + 76 + TAG, step)
+    day = integer(data[1:3])
+    for kid, seal_key in seal_keys.items():
+        if data[:1] != hashlib.sha256(kid.encode()).digest()[:1]:
+            continue
+        date = datetime.date(1970, 1, 1) + datetime.timedelta(days=day)
+        record = records.get(f"sessions/{date.isoformat()}/{kid}")
+        if record is None:
+            continue
+        parsed = json.loads(record)
+        expect(canonical_json(parsed) == record and set(parsed) == {"format", "salt", "sealed"}, step)
+        name = b"sealgate-session-day/1"
+        expect(parsed["format"].encode() == name, step)
+        key = derive(seal_key, decode64(parsed["salt"], 32), "sealgate/1/session-day")
+        try:
+            secret = open_once(key, decode64(parsed["sealed"], 48), frame(name, kid.encode(), data[1:3]), step)
+            session_key = derive(seal_key, secret, "sealgate/1/session")
+            content = gcm_open(session_key, data[3:15], data[15:], frame(b"SGS1", kid.encode(), data[1:3]), step)
+        except FormatError:
+            continue
+        session_id, caller = content[:12], content[12:44]
+        issued, ends = integer(content[68:72]), integer(content[72:76])
+        expect(issued // 86400 == day, step)
+        secret = derive(caller, session_id, "sealgate/1/session-secret", hashlib.sha256(content).digest())
+        name = base64.b32encode(hashlib.sha256(session_id).digest()).decode()
+        return {
+            "accessKeyId": "SGS" + name[:17],
+            "secretAccessKey": base64.urlsafe_b64encode(secret).rstrip(b"=").decode(),
+            "callerSecret": caller,
+            "tenant": content[44:56].hex(),
+            "slot": content[56:60].hex(),
+            "slotSerial": integer(content[60:64]),
+            "roleSerial": integer(content[64:68]),
+            "issuedAt": issued,
+            "endsAt": ends,
+            "details": content[76:].decode(),
+        }
+    raise KeyringError(step)
+
+
+def open_session_vector(vector):
+    seal_keys = {one["kid"]: bytes.fromhex(one["key"]) for one in vector["sealKeys"]}
+    records = {name: text.encode() for name, text in vector["records"].items()}
+    session = open_session(seal_keys, records, vector["sessionToken"])
+    keyring = parse_keyring(vector["keyring"].encode())
+    expect(keyring["tenant"] == session["tenant"], "tenant")
+    check_operator_mac(keyring, seal_keys)
+    slot = next((one for one in keyring["slots"] if one["id"] == session["slot"] and "sessionSerial" in one), None)
+    expect(slot is not None and slot["status"] == "active", "slot")
+    expect(slot["sessionSerial"] == session["slotSerial"], "slot")
+    derived = session.pop("callerSecret")
+    tenant, slot_id = bytes.fromhex(keyring["tenant"]), bytes.fromhex(slot["id"])
+    commitment = derive(derived, decode64(slot["salt"], 32), "sealgate/1/slot-commit", tenant, slot_id)
+    expect(hmac.compare_digest(commitment, decode64(slot["commitment"], 32)), "commitment")
+    roots = open_roots(keyring, slot, derived)
+    return {**session, "roots": {str(epoch): root.hex() for epoch, root in roots.items()}}
+
+
 def kdf_secret(api_key):
     """What the KDF takes of a secret access key, from the text of the key."""
     data = api_key.encode()
@@ -486,7 +553,7 @@ def kdf_secret(api_key):
 SLOT_TYPES = {
     "api-key": {
         "record": "commitment created id kdf salt type",
-        "terms": "accessKeyId expires grants idKid kdfUpgrade label policy registeredIds status",
+        "terms": "accessKeyId expires grants idKid kdfUpgrade label policy registeredIds sessionSerial status",
         "wrap": "epoch salt wrapped",
         "most": 64,
         "signs": True,
@@ -773,6 +840,17 @@ def command_keyrings(directory):
         count += 1
         try:
             found = open_escrow_vector(vector)
+        except KeyringError as error:
+            found = error.step
+        if found != vector["result"]:
+            failures += 1
+            print(f"{vector['name']}: {found}, expected {vector['result']}")
+    with open(os.path.join(directory, "sessions.json"), encoding="utf-8") as file:
+        vectors = json.load(file)
+    for vector in vectors:
+        count += 1
+        try:
+            found = open_session_vector(vector)
         except KeyringError as error:
             found = error.step
         if found != vector["result"]:

@@ -4,6 +4,8 @@ import { createAccessKey } from './create-access-key.ts';
 import { deleteAccessKey } from './delete-access-key.ts';
 import { getAccessKeyLastUsed } from './get-access-key-last-used.ts';
 import { getCallerIdentity } from './get-caller-identity.ts';
+import { getFederationToken } from './get-federation-token.ts';
+import { getSessionToken } from './get-session-token.ts';
 import { getUser } from './get-user.ts';
 import { listAccessKeys } from './list-access-keys.ts';
 import { updateAccessKey } from './update-access-key.ts';
@@ -16,4 +18,6 @@ export const QUERY_ACTIONS: readonly QueryAction[] = [
   getAccessKeyLastUsed,
   getUser,
   getCallerIdentity,
+  getSessionToken,
+  getFederationToken,
 ];

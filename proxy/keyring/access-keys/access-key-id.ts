@@ -101,7 +101,7 @@ export function unsealAccessKeyId(accessKeyId: string, sealKeys: SealKeys): Acce
 }
 
 /** 12 hex digits that tell ids apart in logs without being usable as one. */
-function fingerprintOf(accessKeyId: string): string {
+export function fingerprintOf(accessKeyId: string): string {
   return hash('sha256', accessKeyId, 'hex').slice(0, 12);
 }
 

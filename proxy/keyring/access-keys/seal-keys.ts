@@ -12,6 +12,8 @@ const OPERATOR_LABEL = 'sealgate/1/keyring-operator';
 const REGISTERED_LABEL = 'sealgate/1/registered-id';
 const REGISTERED_CHECK_LABEL = 'sealgate/1/registered-check';
 const LAST_USED_LABEL = 'sealgate/1/last-used';
+const SESSION_DAY_LABEL = 'sealgate/1/session-day';
+const SESSION_LABEL = 'sealgate/1/session';
 const NO_SALT = Buffer.alloc(0);
 
 /** 32 random bytes hold about 30 different values, and 16 or fewer less than once in 10^13. */
@@ -54,6 +56,16 @@ export class SealKey {
   /** HMAC key of the record of one slot's last use (12-byte tenant id, 4-byte slot id). */
   lastUsedKey(tenant: Buffer, slot: Buffer): KeyObject {
     return toKeyObject(deriveKey(this.#secret, { label: LAST_USED_LABEL, salt: NO_SALT, context: [tenant, slot] }));
+  }
+
+  /** AES-256-GCM key of one record of a day's session secret. `salt`: the record's own, fresh. The caller wipes it. */
+  sessionDayKey(salt: Buffer): Buffer {
+    return deriveKey(this.#secret, { label: SESSION_DAY_LABEL, salt });
+  }
+
+  /** AES-256-GCM key of the session tokens of one day. `daySecret`: 32 bytes, which only that day's record holds. */
+  sessionKey(daySecret: Buffer): KeyObject {
+    return toKeyObject(deriveKey(this.#secret, { label: SESSION_LABEL, salt: daySecret }));
   }
 }
 

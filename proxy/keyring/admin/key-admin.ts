@@ -9,7 +9,7 @@ import { checkGrants, type Grant } from '../grants.ts';
 import { type ApiKey, generateApiKey, secretAccessKeyOf } from '../slots/api-key.ts';
 import { apiKeySlot } from '../slots/api-key-slot.ts';
 import { DEFAULT_KDFS, isStronger, type Kdf } from '../slots/kdf.ts';
-import { newSlotTerms, type OperatorTerms } from '../slots/slot-terms.ts';
+import { MAX_SESSION_SERIAL, newSlotTerms, type OperatorTerms } from '../slots/slot-terms.ts';
 import type { KeySlot } from '../slots/slot-types.ts';
 import { checkTerms } from '../state/document.ts';
 import { timestamp } from '../state/fields.ts';
@@ -60,9 +60,11 @@ export interface RotatedKey extends IssuedKey {
 }
 
 /** What the operator changes of a key, without any key of the tenant. */
-export type KeyChange = Partial<
-  Pick<OperatorTerms, 'status' | 'grants' | 'policy' | 'expires' | 'label' | 'kdfUpgrade'>
->;
+export interface KeyChange
+  extends Partial<Pick<OperatorTerms, 'status' | 'grants' | 'policy' | 'expires' | 'label' | 'kdfUpgrade'>> {
+  /** Ends the sessions that were issued from the key. */
+  readonly endSessions?: true;
+}
 
 export class KeyAdmin {
   readonly #deps: KeyringDeps;
@@ -196,7 +198,8 @@ export class KeyAdmin {
             `Key ${slot.id} is derived by a KDF that is as strong already, or does not compare.`,
           );
         }
-        return withTerms(keyring, slot.id, o.change);
+        const { endSessions, ...terms } = o.change;
+        return withTerms(keyring, slot.id, endSessions === true ? { ...terms, ...withoutSessions(slot) } : terms);
       },
       signal,
     );
@@ -265,6 +268,12 @@ type Reach = Readonly<Pick<OperatorTerms, 'policy'>> & { readonly grants: readon
 function reachOf({ grants, policy }: Pick<NewKey, 'grants' | 'policy'>, callers: Reach): Reach {
   if (policy !== undefined) return { grants: [], policy };
   return grants === undefined ? { grants: callers.grants, policy: callers.policy } : { grants, policy: null };
+}
+
+/** A token names the serial that it was issued under. */
+function withoutSessions({ id, sessionSerial }: Pick<KeySlot, 'id' | 'sessionSerial'>): Pick<KeySlot, 'sessionSerial'> {
+  if (sessionSerial >= MAX_SESSION_SERIAL) throw new UnsuitableTerms(`Key ${id} has no serial left: rotate it.`);
+  return { sessionSerial: sessionSerial + 1 };
 }
 
 function earlier(expires: string | null, date: Date): string {

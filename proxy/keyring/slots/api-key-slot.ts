@@ -3,25 +3,16 @@
  * of type api-key). The KDF makes the slot secret, a commitment tells a wrong key before anything is unwrapped, and each
  * epoch's root key is sealed under a key from its own fresh salt, with the slot's record as additional data.
  */
-import { createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
-import { uint32 } from '../../../crypto/bytes.ts';
-import { openOnce, sealOnce } from '../../../crypto/gcm.ts';
-import { deriveKey } from '../../../crypto/keys.ts';
 import { randomSalt } from '../../../crypto/random.ts';
 import { MAX_KEYRING_SLOTS } from '../../limits.ts';
 import type { Grant } from '../grants.ts';
-import { canonicalJson } from '../state/canonical-json.ts';
-import { base64, epochNumber, slotId, time, wrapsOf } from '../state/fields.ts';
+import { base64, slotId, time, wrapsOf } from '../state/fields.ts';
 import { type ApiKey, kdfInput } from './api-key.ts';
 import { type Kdf, type KdfRunner, kdfSchema } from './kdf.ts';
+import { commitmentOf, secretWrapSchema, unwrapRoots, wrapRoots } from './secret-wraps.ts';
 import { isServerManaged, type SlotTerms, sealKeyIdsOf, TERMS, termsFault } from './slot-terms.ts';
-import type { AtHand, KeyOpening, OpenedSlot, Reseal, RootKeys, SlotType } from './slot-type.ts';
-
-const COMMIT_LABEL = 'sealgate/1/slot-commit';
-const WRAP_LABEL = 'sealgate/1/root-wrap';
-
-const wrapSchema = z.strictObject({ epoch: epochNumber, salt: base64(32), wrapped: base64(48) });
+import type { AtHand, KeyOpening, OpenedSlot, Reseal, RootKeys, SecretOpening, SlotType } from './slot-type.ts';
 
 /** Under the root MAC, and additional data of each wrap. */
 const RECORD = {
@@ -33,10 +24,9 @@ const RECORD = {
   type: z.literal('api-key'),
 };
 
-const schema = z.strictObject({ ...RECORD, ...TERMS, wraps: wrapsOf(wrapSchema) });
+const schema = z.strictObject({ ...RECORD, ...TERMS, wraps: wrapsOf(secretWrapSchema) });
 
 export type ApiKeySlot = z.infer<typeof schema>;
-type Wrap = z.infer<typeof wrapSchema>;
 type Record = Pick<ApiKeySlot, keyof typeof RECORD>;
 
 const ANYTHING: readonly Grant[] = [{ bucket: '*', prefix: '', access: 'read-write' }];
@@ -63,6 +53,7 @@ export const apiKeySlot = {
   reseal,
   seal,
   open,
+  openBySecret,
 } as const satisfies SlotType<ApiKeySlot, Sealing, KeyOpening>;
 
 /** @throws RangeError when hkdf-sha256 is asked for a key that was not generated: it may hold less than 256 bits. */
@@ -73,15 +64,15 @@ async function seal(
   if (o.kdf.name === 'hkdf-sha256' && o.apiKey.type !== 'generated') {
     throw new RangeError('hkdf-sha256 is for generated API keys; others need argon2id or pbkdf2-sha256.');
   }
+  const { tenant, roots, runner, kdf } = o;
+  const { id, created } = o.terms;
   const salt = randomSalt();
-  const ids = { tenant: Buffer.from(o.tenant, 'hex'), slot: Buffer.from(o.terms.id, 'hex') };
-  const slotSecret = await o.runner.derive({ kdf: o.kdf, secret: kdfInput(o.apiKey), salt, ...ids }, signal);
+  const slot = { id, kdf, salt: salt.toString('base64') };
+  const slotSecret = await slotSecretOf({ tenant, slot, secret: kdfInput(o.apiKey), runner }, signal);
   try {
-    const commitment = commitmentOf(slotSecret, salt, ids).toString('base64');
-    const { id, created } = o.terms;
-    const sealed = { commitment, created, id, kdf: o.kdf, salt: salt.toString('base64'), type: 'api-key' } as const;
-    const wraps = [...o.roots].map(([epoch, root]) => wrapRoot({ slotSecret, ...ids, record: sealed, epoch, root }));
-    return { ...o.terms, ...sealed, wraps: wraps.sort((a, b) => a.epoch - b.epoch) };
+    const of = { slotSecret, tenant, slot: id };
+    const sealed = { commitment: commitmentOf(of, salt), created, ...slot, type: 'api-key' } as const;
+    return { ...o.terms, ...sealed, wraps: wrapRoots({ ...of, record: sealed, roots }) };
   } finally {
     slotSecret.fill(0);
   }
@@ -92,23 +83,28 @@ async function open(
   o: { readonly tenant: string; readonly slot: ApiKeySlot } & KeyOpening,
   signal: AbortSignal,
 ): Promise<OpenedSlot> {
-  const { slot, secret } = o;
-  const salt = Buffer.from(slot.salt, 'base64');
-  const ids = { tenant: Buffer.from(o.tenant, 'hex'), slot: Buffer.from(slot.id, 'hex') };
-  const slotSecret = await o.runner.derive({ kdf: slot.kdf, secret, salt, ...ids }, signal);
+  const slotSecret = await slotSecretOf(o, signal);
   try {
-    const committed = Buffer.from(slot.commitment, 'base64');
-    if (!timingSafeEqual(commitmentOf(slotSecret, salt, ids), committed)) return { failure: 'wrong-key' };
-    const roots = new Map<number, KeyObject>();
-    for (const wrap of slot.wraps) {
-      const root = unwrapRoot({ slotSecret, ...ids, record: record(slot), wrap });
-      if (root === undefined) return { failure: 'damaged' };
-      roots.set(wrap.epoch, root);
-    }
-    return { roots };
+    return openBySecret({ tenant: o.tenant, slot: o.slot, slotSecret });
   } finally {
     slotSecret.fill(0);
   }
+}
+
+function openBySecret(o: { readonly tenant: string; readonly slot: ApiKeySlot } & SecretOpening): OpenedSlot {
+  const { tenant, slot, slotSecret } = o;
+  const { salt, commitment, wraps } = slot;
+  return unwrapRoots({ slotSecret, tenant, slot: slot.id, salt, commitment, record: record(slot), wraps });
+}
+
+/** The KDF runs. 32 bytes, for the caller to wipe. @throws S3Error SlowDown; the signal's reason */
+export function slotSecretOf(
+  o: { readonly tenant: string; readonly slot: Pick<ApiKeySlot, 'id' | 'kdf' | 'salt'> } & KeyOpening,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const { id, kdf } = o.slot;
+  const ids = { tenant: Buffer.from(o.tenant, 'hex'), slot: Buffer.from(id, 'hex') };
+  return o.runner.derive({ kdf, secret: o.secret, salt: Buffer.from(o.slot.salt, 'base64'), ...ids }, signal);
 }
 
 function record({ commitment, created, id, kdf, salt, type }: ApiKeySlot): Record {
@@ -121,39 +117,4 @@ function reseal(slot: ApiKeySlot, { keys }: AtHand): Reseal<ApiKeySlot> | undefi
   if (key === undefined) return undefined;
   return ({ tenant, roots, runner }, signal) =>
     seal({ tenant, roots, runner, terms: slot, apiKey: key.apiKey, kdf: slot.kdf }, signal);
-}
-
-interface Ids {
-  readonly tenant: Buffer;
-  readonly slot: Buffer;
-}
-
-function commitmentOf(slotSecret: Buffer, salt: Buffer, { tenant, slot }: Ids): Buffer {
-  return deriveKey(slotSecret, { label: COMMIT_LABEL, salt, context: [tenant, slot] });
-}
-
-function wrapRoot(o: Ids & { slotSecret: Buffer; record: Record; epoch: number; root: KeyObject }): Wrap {
-  const salt = randomSalt();
-  const key = wrapKey({ ...o, salt });
-  const root = o.root.export();
-  const wrapped = sealOnce(key, root, canonicalJson(o.record)).toString('base64');
-  key.fill(0);
-  root.fill(0);
-  return { epoch: o.epoch, salt: salt.toString('base64'), wrapped };
-}
-
-function unwrapRoot(o: Ids & { slotSecret: Buffer; record: Record; wrap: Wrap }): KeyObject | undefined {
-  const { epoch, salt, wrapped } = o.wrap;
-  const key = wrapKey({ ...o, epoch, salt: Buffer.from(salt, 'base64') });
-  const root = openOnce(key, Buffer.from(wrapped, 'base64'), canonicalJson(o.record));
-  key.fill(0);
-  if (root === undefined) return undefined;
-  // The KeyObject holds a copy: only then may the buffer be wiped, and never the key that is in use.
-  const rootKey = createSecretKey(root);
-  root.fill(0);
-  return rootKey;
-}
-
-function wrapKey(o: Ids & { slotSecret: Buffer; epoch: number; salt: Buffer }): Buffer {
-  return deriveKey(o.slotSecret, { label: WRAP_LABEL, salt: o.salt, context: [o.tenant, o.slot, uint32(o.epoch)] });
 }

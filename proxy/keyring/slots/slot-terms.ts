@@ -14,6 +14,9 @@ import { isPlainText } from '../state/canonical-json.ts';
 import { sealKeyId, time, timestamp } from '../state/fields.ts';
 import { kdfSchema } from './kdf.ts';
 
+/** A session token has four bytes for it. */
+export const MAX_SESSION_SERIAL = 0xffff_ffff;
+
 /** The members, for the schema of each type of slot that has terms. */
 export const TERMS = {
   accessKeyId: z.enum(['sealed', 'registered']),
@@ -25,6 +28,8 @@ export const TERMS = {
   /** In place of grants: IAM's JSON, without white space. What cannot be understood of it allows nothing. */
   policy: z.string().max(MAX_POLICY_CHARACTERS).refine(isPlainText).nullable(),
   registeredIds: z.array(z.string().refine(isRegisteredId)).max(MAX_REGISTERED_IDS),
+  /** Raised to end the slot's sessions: a token names the number that it was issued under. */
+  sessionSerial: z.int().min(0).max(MAX_SESSION_SERIAL),
   status: z.enum(['active', 'inactive']),
 };
 
@@ -64,6 +69,7 @@ export function newSlotTerms(o: {
     label: o.label ?? '',
     policy: o.policy ?? null,
     registeredIds: [],
+    sessionSerial: 0,
     status: 'active',
   };
 }

@@ -34,6 +34,12 @@ export interface KeyOpening {
   readonly runner: KdfRunner;
 }
 
+/** What opens a slot that gives sessions: the caller's part of its secret, as a session token carries it. No KDF runs. */
+export interface SecretOpening {
+  /** 32 bytes. */
+  readonly slotSecret: Buffer;
+}
+
 /** What a deep rotation was given to take slots along. */
 export interface AtHand {
   readonly keys: readonly AccessKey[];
@@ -79,4 +85,6 @@ export interface SlotType<S extends AnySlot, Sealing = never, Opening = never> {
   seal(o: { readonly tenant: string; readonly roots: RootKeys } & Sealing, signal: AbortSignal): Promise<S>;
   /** Opens every wrap, or none. Whether the root keys are the keyring's own is for its root MAC to say. */
   open(o: { readonly tenant: string; readonly slot: S } & Opening, signal: AbortSignal): Promise<OpenedSlot>;
+  /** As `open`, by the caller's part alone. A type without it gives no sessions. */
+  openBySecret?(o: { readonly tenant: string; readonly slot: S } & SecretOpening): OpenedSlot;
 }

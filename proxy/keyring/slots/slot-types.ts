@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { apiKeySlot } from './api-key-slot.ts';
 import { escrowSlot } from './escrow-slot.ts';
-import type { KeyOpening, OpenedSlot, SlotType } from './slot-type.ts';
+import type { KeyOpening, OpenedSlot, SecretOpening, SlotType } from './slot-type.ts';
 
 export const SLOT_TYPES = { 'api-key': apiKeySlot, escrow: escrowSlot } as const;
 
@@ -21,6 +21,9 @@ type Where<Question extends 'signs' | 'operatorRemoves'> = {
 export type Slot = { [T in Name]: SlotOf<T> }[Name];
 /** A slot that access key ids can name. */
 export type KeySlot = SlotOf<Where<'signs'>>;
+
+/** A slot that sessions are issued from. */
+export type SessionSlot = { [T in Name]: Rows[T] extends { openBySecret: unknown } ? SlotOf<T> : never }[Name];
 
 const NAMES = Object.keys(SLOT_TYPES) as readonly Name[];
 
@@ -79,6 +82,19 @@ export function openKeySlot(
 ): Promise<OpenedSlot> {
   const row: SlotType<KeySlot, never, KeyOpening> = SLOT_TYPES[o.slot.type];
   return row.open(o, signal);
+}
+
+/** The slot that a session was issued from; `undefined` when it is gone. */
+export function sessionSlotOf(keyring: { readonly slots: readonly Slot[] }, id: string): SessionSlot | undefined {
+  return keyring.slots.find((one): one is SessionSlot => one.id === id && 'openBySecret' in SLOT_TYPES[one.type]);
+}
+
+/** Opens a slot with what a session token carries. */
+export function openSessionSlot(
+  o: { readonly tenant: string; readonly slot: SessionSlot } & SecretOpening,
+): OpenedSlot {
+  const row: Required<Pick<SlotType<SessionSlot>, 'openBySecret'>> = SLOT_TYPES[o.slot.type];
+  return row.openBySecret(o);
 }
 
 /** Without the wraps of the epochs that are not kept. */

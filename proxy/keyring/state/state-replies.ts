@@ -10,7 +10,10 @@ import type { XmlNode } from '../../xml/render-xml.ts';
 
 /** Decoded key of a row in a listing. */
 export function keyOf(entry: XmlNode, page: XmlNode): string {
-  const key = entry.value('Key') ?? '';
+  return decodedKey(entry.value('Key') ?? '', page);
+}
+
+export function decodedKey(key: string, page: XmlNode): string {
   return page.value('EncodingType') === 'url' ? decodeURIComponent(key.replaceAll('+', ' ')) : key;
 }
 

@@ -11,7 +11,7 @@ import { discard } from '../../backend/read-body.ts';
 import { S3Error } from '../../errors.ts';
 import { MAX_BACKEND_XML_BYTES, MAX_STATE_RECORD_BYTES } from '../../limits.ts';
 import type { XmlNode } from '../../xml/render-xml.ts';
-import { incomplete, isVersioned, keyOf, readReply, unusable } from './state-replies.ts';
+import { decodedKey, incomplete, isVersioned, keyOf, readReply, unusable } from './state-replies.ts';
 
 export interface StateRecord {
   readonly body: Buffer;
@@ -143,6 +143,35 @@ export class StateStore {
       for (const entry of page.children('Contents')) yield keyOf(entry, page).slice(this.#prefix.length);
       token = page.value('IsTruncated') === 'true' ? page.value('NextContinuationToken') : undefined;
     } while (token !== undefined);
+  }
+
+  /**
+   * Names of which a version is there, be it an older one, or a delete marker. Where the backend lists no versions: as `list`.
+   */
+  async listEver(prefix: string, signal: AbortSignal): Promise<ReadonlySet<string>> {
+    const names = new Set<string>();
+    let marker: NonNullable<Send['query']> = [];
+    try {
+      for (;;) {
+        const page = await this.#listPage('ListVersionsResult', signal, [
+          ['versions', ''],
+          ['prefix', this.#key(prefix)],
+          ...marker,
+        ]);
+        for (const entry of [...page.children('Version'), ...page.children('DeleteMarker')]) {
+          names.add(keyOf(entry, page).slice(this.#prefix.length));
+        }
+        if (page.value('IsTruncated') !== 'true') return names;
+        marker = [
+          ['key-marker', decodedKey(page.value('NextKeyMarker') ?? '', page)],
+          ['version-id-marker', page.value('NextVersionIdMarker') ?? ''],
+        ];
+      }
+    } catch (error) {
+      if (!(error instanceof S3Error) || names.size > 0) throw error;
+    }
+    for await (const name of this.list(prefix, signal)) names.add(name);
+    return names;
   }
 
   async #get(

@@ -23,7 +23,7 @@ import type { Grant } from '../../../proxy/keyring/grants.ts';
 
 const STATE = 'state-bucket';
 const TENANT = '0123456789abcdef01234567';
-const server = serverPolicy({ stateBucket: STATE, selfService: true, conditionalWrites: true });
+const server = serverPolicy({ stateBucket: STATE, selfService: true, conditionalWrites: true, sessions: true });
 const grant = (o: Partial<Grant> = {}): Grant => ({ bucket: 'bbb', prefix: '', access: 'read-write', ...o });
 
 function ask(grants: readonly Grant[], action: Action, resource: Resource, values: ContextValues = {}): Decision {
@@ -81,11 +81,11 @@ describe('a grant', () => {
     expect(ask([grant(given)], action, resource, values).effect).toBe(effect);
   });
 
-  test('none allows the list of buckets and the own keys, and nothing else', () => {
+  test('none allows the list of buckets, the own keys and sessions of them, and nothing else', () => {
     const things = [bucket, object, ALL_BUCKETS, userResource(TENANT)];
     const allowed = ACTIONS.filter((action) => things.some((one) => ask([], action, one).effect === 'allow'));
-    const { listBuckets, ownUserRead, ownUserWrite } = ACTION_GROUPS;
-    expect(allowed.sort()).toEqual([...listBuckets, ...ownUserRead, ...ownUserWrite].sort());
+    const { listBuckets, ownSessions, ownUserRead, ownUserWrite } = ACTION_GROUPS;
+    expect(allowed.sort()).toEqual([...listBuckets, ...ownSessions, ...ownUserRead, ...ownUserWrite].sort());
   });
 
   test('adds up with others, and one of them has to cover all of a request', () => {

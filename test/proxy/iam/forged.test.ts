@@ -4,7 +4,7 @@
  * the API that was addressed; and no refused request changes a key.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { MAX_QUERY_BODY_BYTES, MAX_QUERY_PARAMETERS } from '../../../proxy/limits.ts';
+import { MAX_QUERY_BODY_BYTES, MAX_QUERY_PARAMETERS } from '../../../proxy/session-limits.ts';
 import { sharedBench } from '../../helpers/bench.ts';
 import type { TestTenant } from '../../helpers/proxy.ts';
 import { sendQuery, signedQuery } from '../../helpers/query-api.ts';

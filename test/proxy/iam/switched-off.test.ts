@@ -14,6 +14,10 @@ let bench: Bench;
 
 const PARAMETERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   UpdateAccessKey: { Status: 'Inactive' },
+  GetFederationToken: {
+    Name: 'user',
+    Policy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}',
+  },
 };
 
 async function outcomes(): Promise<Readonly<Record<string, string>>> {
@@ -38,6 +42,8 @@ const EXPECTED = {
   GetAccessKeyLastUsed: '',
   GetUser: '',
   GetCallerIdentity: '',
+  GetSessionToken: '',
+  GetFederationToken: '',
 };
 
 describe('keys stay as they are', () => {
@@ -54,6 +60,16 @@ describe('keys stay as they are', () => {
     await bench.close();
     bench = await openBench({ capabilities });
     expect(await outcomes()).toEqual(EXPECTED);
+  });
+
+  test('and no sessions are issued where nothing can be made by one alone', async () => {
+    bench = await openBench();
+    const capabilities = { ...bench.capabilities, conditionalPut: false, conditionalPutIfMatch: false };
+    await bench.close();
+    bench = await openBench({ capabilities });
+    const found = await outcomes();
+    expect([found['GetSessionToken'], found['GetFederationToken']]).toEqual(['AccessDenied', 'AccessDenied']);
+    expect(found['GetCallerIdentity']).toBe('');
   });
 });
 

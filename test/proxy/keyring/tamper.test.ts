@@ -137,7 +137,8 @@ function isOperators(path: JsonPath): boolean {
   const [top, , field] = path;
   // A slot made inactive is one of the operator's changes, but then it does not open; see below.
   if (field === 'status') return path[1] !== at();
-  if (top === 'slots') return ['expires', 'grants', 'idKid', 'kdfUpgrade', 'label'].includes(String(field));
+  if (top === 'slots')
+    return ['expires', 'grants', 'idKid', 'kdfUpgrade', 'label', 'sessionSerial'].includes(String(field));
   return top === 'removed'
     ? field === 'removed'
     : ['generation', 'created', 'name', 'updated', 'operatorKid', 'operatorMac'].includes(String(top));

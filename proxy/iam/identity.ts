@@ -1,0 +1,19 @@
+/** Who a caller is, as STS names it. What opens a role is part of no name. */
+import { ACCOUNT, userResource } from '../access/resource.ts';
+import type { Credential } from '../keyring/sessions/session-credential.ts';
+
+export interface Identity {
+  readonly arn: string;
+  readonly userId: string;
+}
+
+export function identityOf(credential: Credential): Identity {
+  const { tenant } = credential;
+  const name = credential.kind === 'session' ? credential.details.name : undefined;
+  if (name === undefined) return { arn: userResource(tenant).arn, userId: tenant };
+  return { arn: federatedUserArn(name), userId: `${ACCOUNT}:${name}` };
+}
+
+export function federatedUserArn(name: string): string {
+  return `arn:aws:sts::${ACCOUNT}:federated-user/${name}`;
+}

@@ -1,0 +1,99 @@
+/**
+ * Sessions from a tenant's own keys: the keyring is read afresh, the key must open its slot, and the token names the slot's serial as
+ * it stands then. Nothing of a session is written anywhere but the record of its day.
+ */
+import { randomBytes } from 'node:crypto';
+import { S3Error } from '../../errors.ts';
+import type { AccessKey } from '../access-keys/access-key-id.ts';
+import { type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
+import { slotSecretOf } from '../slots/api-key-slot.ts';
+import { isUsable } from '../slots/slot-terms.ts';
+import { type KeySlot, keySlotOf, openSessionSlot } from '../slots/slot-types.ts';
+import type { Keyring } from '../state/document.ts';
+import { KeyringTampered, UnknownTenant } from '../state/records.ts';
+import type { SessionDays } from './day-records.ts';
+import type { SessionDetails } from './details.ts';
+import { issueSession, packedPercent, type SessionCredentials } from './token.ts';
+
+export interface IssuedSession extends SessionCredentials {
+  readonly ends: Date;
+  /** How much of what a token holds its policy, tags and names take. */
+  readonly packedPercent: number;
+}
+
+/** What a session is to say; uses are given an id here. */
+export type WantedDetails = Omit<SessionDetails, 'uses'> & { readonly maxUses?: number };
+
+export class SessionIssuer {
+  readonly #deps: KeyringDeps;
+  readonly #days: Pick<SessionDays, 'current'>;
+
+  constructor(o: { deps: KeyringDeps; days: Pick<SessionDays, 'current'> }) {
+    this.#deps = o.deps;
+    this.#days = o.days;
+  }
+
+  /**
+   * A session of `caller`'s slot, for `seconds`, or until the slot expires.
+   * @throws S3Error InvalidAccessKeyId, AccessDenied, ServiceUnavailable, SlowDown; SessionTooLarge
+   */
+  async issue(
+    caller: AccessKey,
+    o: { seconds: number; details: WantedDetails },
+    signal: AbortSignal,
+  ): Promise<IssuedSession> {
+    const { runner } = this.#deps;
+    const { tenant } = caller;
+    const { slot } = await this.#slotOf(caller, signal);
+    const callerSecret = await slotSecretOf({ tenant, slot, secret: caller.secret, runner }, signal);
+    try {
+      if ('failure' in openSessionSlot({ tenant, slot, slotSecret: callerSecret })) {
+        throw new S3Error('InvalidAccessKeyId');
+      }
+      const at = this.#deps.now();
+      const issuedAt = Math.floor(at.getTime() / 1000);
+      const endsAt = Math.min(issuedAt + o.seconds, secondsOf(slot.expires));
+      const session = {
+        callerSecret,
+        tenant,
+        slot: slot.id,
+        slotSerial: slot.sessionSerial,
+        roleSerial: 0,
+        issuedAt,
+        endsAt,
+        details: withUses(o.details, { id: randomBytes(16).toString('hex'), until: endsAt }),
+      };
+      const credentials = issueSession(session, await this.#days.current(at, signal));
+      return { ...credentials, ends: new Date(1000 * endsAt), packedPercent: packedPercent(session.details) };
+    } finally {
+      callerSecret.fill(0);
+    }
+  }
+
+  async #slotOf(caller: AccessKey, signal: AbortSignal): Promise<{ keyring: Keyring; slot: KeySlot }> {
+    const keyring = await this.#keyring(caller.tenant, signal);
+    const slot = keySlotOf(keyring, caller.slot);
+    if (slot === undefined || !isUsable(slot, caller, this.#deps.now())) throw new S3Error('InvalidAccessKeyId');
+    return { keyring, slot };
+  }
+
+  async #keyring(tenant: string, signal: AbortSignal): Promise<Keyring> {
+    try {
+      return (await readKeyring(this.#deps, tenant, signal)).keyring;
+    } catch (cause) {
+      if (cause instanceof UnknownTenant) throw new S3Error('InvalidAccessKeyId', undefined, { cause });
+      if (cause instanceof KeyringTampered) throw new S3Error('AccessDenied', undefined, { cause });
+      throw cause;
+    }
+  }
+}
+
+/** `of`: what they are counted under. */
+function withUses({ maxUses, ...details }: WantedDetails, of: { id: string; until: number }): SessionDetails {
+  return maxUses === undefined ? details : { ...details, uses: { ...of, max: maxUses } };
+}
+
+/** Whole seconds until an instant, forever for none. */
+function secondsOf(expires: string | null): number {
+  return expires === null ? Number.POSITIVE_INFINITY : Math.floor(Date.parse(expires) / 1000);
+}

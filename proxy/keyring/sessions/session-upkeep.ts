@@ -1,0 +1,57 @@
+/**
+ * Takes away what sessions left behind, every hour on every replica: the secrets of days past, after which no token of those days
+ * opens anything, and the uses of sessions that ended. What cannot be taken away is an event: it keeps old tokens alive.
+ */
+
+import type { RecordEvent } from '../../observe/events.ts';
+import { SESSION_UPKEEP_MS, SESSION_UPKEEP_TIMEOUT_MS } from '../../session-limits.ts';
+import type { SessionDays } from './day-records.ts';
+import type { UseCounts } from './use-counts.ts';
+
+export class SessionUpkeep {
+  readonly #days: Pick<SessionDays, 'removeOld'>;
+  readonly #uses: Pick<UseCounts, 'removeOld'>;
+  readonly #record: RecordEvent;
+  readonly #onFailure: (error: unknown) => void;
+  readonly #stop = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(o: {
+    days: Pick<SessionDays, 'removeOld'>;
+    uses: Pick<UseCounts, 'removeOld'>;
+    record: RecordEvent;
+    onFailure: (error: unknown) => void;
+  }) {
+    this.#days = o.days;
+    this.#uses = o.uses;
+    this.#record = o.record;
+    this.#onFailure = o.onFailure;
+  }
+
+  /** Runs from now on, at times that differ from replica to replica. */
+  start(): void {
+    if (this.#stop.signal.aborted) return;
+    const wait = SESSION_UPKEEP_MS * (0.5 + Math.random());
+    this.#timer = setTimeout(() => void this.run().finally(() => this.start()), wait).unref();
+  }
+
+  /** Once. Never rejects. */
+  async run(): Promise<void> {
+    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(SESSION_UPKEEP_TIMEOUT_MS)]);
+    try {
+      const { left } = await this.#days.removeOld(signal);
+      for (const name of left) {
+        const detail = `${name}: the secret of a day past cannot be deleted, and tokens of that day still open their tenants to whoever has the seal key.`;
+        await this.#record({ kind: 'session-day-left', detail });
+      }
+      await this.#uses.removeOld(signal);
+    } catch (error) {
+      if (!this.#stop.signal.aborted) this.#onFailure(error);
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#stop.abort();
+  }
+}
