@@ -17,6 +17,7 @@ import { unquote } from '../object/conditions.ts';
 import { translateConditions } from '../object/write-conditions.ts';
 import { bodyOf, bucketOf, type Call, type Operation } from '../operation.ts';
 import { parseXml, renderXml, type XmlElement, type XmlNode, xmlText } from '../xml/render-xml.ts';
+import { isXmlText } from '../xml/xml-characters.ts';
 import { lockHeaders } from './request/lock-headers.ts';
 
 interface Named {
@@ -88,7 +89,8 @@ function parseDelete(document: string): { named: readonly Named[]; quiet: boolea
 
 function parseNamed(node: XmlNode): Named {
   const key = node.value('Key');
-  if (key === undefined || key === '') throw new S3Error('MalformedXML');
+  // A numeric reference to a forbidden character is as malformed as the character. Nothing of the list is deleted then.
+  if (key === undefined || key === '' || !isXmlText(key)) throw new S3Error('MalformedXML');
   if (node.child('LastModifiedTime') !== undefined || node.child('Size') !== undefined) {
     throw new S3Error('NotImplemented', 'DeleteObjects by LastModifiedTime or Size exists for directory buckets only.');
   }

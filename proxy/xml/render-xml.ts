@@ -4,6 +4,7 @@
  */
 import { S3Error } from '../errors.ts';
 import { readXml, type XmlNode } from './read-xml.ts';
+import { isXmlText } from './xml-characters.ts';
 
 export type { XmlNode } from './read-xml.ts';
 
@@ -107,8 +108,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 const DECLARED_ENCODING = /^\s*<\?xml\s[^>]*\bencoding\s*=\s*["']?([^"'\s?>]*)/i;
 
 /**
- * The text of a client's document. One that is not UTF-8, or declares to be something else, may mean another thing to whoever
- * wrote it than to whoever reads it. @throws S3Error MalformedXML
+ * The text of a client's document, without the characters that XML forbids. One that is not UTF-8, or declares to be something
+ * else, may mean another thing to whoever wrote it than to whoever reads it. @throws S3Error MalformedXML
  */
 export function xmlText(document: Buffer): string {
   let text: string;
@@ -117,6 +118,7 @@ export function xmlText(document: Buffer): string {
   } catch (cause) {
     throw new S3Error('MalformedXML', 'The document is not UTF-8.', { cause });
   }
+  if (!isXmlText(text)) throw new S3Error('MalformedXML');
   const declared = DECLARED_ENCODING.exec(text)?.[1] ?? 'utf-8';
   if (declared.toLowerCase() === 'utf-8') return text;
   throw new S3Error('MalformedXML', 'The document declares an encoding other than UTF-8.');

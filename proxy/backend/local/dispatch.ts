@@ -1,10 +1,12 @@
 /**
  * Which operation a request is: its method, level and sub-resource name exactly one, whatever the order of this table.
- * Sub-resources that the store does not serve, and headers that it cannot honour, are refused and never ignored.
+ * Sub-resources that the store does not serve, and headers that it cannot honour (honoured-headers.ts), are refused and never
+ * ignored.
  */
 import { S3Error } from '../../errors.ts';
 import { SUBRESOURCES } from '../../subresources.ts';
 import type { BackendResponse } from '../backend.ts';
+import { checkExpectedOwner, refuseHeaders } from './honoured-headers.ts';
 import { createBucket, deleteBucket, getBucketLocation, headBucket, listBuckets } from './operations/buckets.ts';
 import { copyObject } from './operations/copy-object.ts';
 import { deleteObject, deleteObjects } from './operations/delete-objects.ts';
@@ -66,6 +68,13 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'DELETE object uploadId': abortMultipartUpload,
 };
 
+/** @throws S3Error as `findOperation`, AccessDenied for another owner than is expected, and those of the operation */
+export async function answer(store: Store, request: StoreRequest): Promise<BackendResponse> {
+  const operation = findOperation(request);
+  checkExpectedOwner(store, { ...request, makes: operation === createBucket });
+  return operation(store, request);
+}
+
 /** @throws S3Error NotImplemented, InvalidArgument for sub-resources that exclude each other, MethodNotAllowed */
 export function findOperation(request: StoreRequest): Operation {
   refuseHeaders(request.headers);
@@ -83,36 +92,4 @@ export function findOperation(request: StoreRequest): Operation {
 
 function refuse(): never {
   throw new S3Error('NotImplemented');
-}
-
-const REFUSED_HEADERS = [
-  'x-amz-bucket-object-lock-enabled',
-  'x-amz-bypass-governance-retention',
-  'x-amz-checksum-',
-  'x-amz-copy-source-server-side-encryption-',
-  'x-amz-grant-',
-  'x-amz-if-match-',
-  'x-amz-mfa',
-  'x-amz-object-lock-',
-  'x-amz-server-side-encryption',
-  'x-amz-trailer',
-  'x-amz-write-offset-bytes',
-];
-/** It asks for checksums in the reply where there are some; the store has none. */
-const IGNORED_HEADER = 'x-amz-checksum-mode';
-/** ACLs that change nothing, since the store has one owner. */
-const EMPTY_ACLS = new Set(['private', 'bucket-owner-full-control']);
-
-function refuseHeaders(headers: StoreRequest['headers']): void {
-  for (const name of Object.keys(headers)) {
-    if (name === IGNORED_HEADER || !REFUSED_HEADERS.some((refused) => name.startsWith(refused))) continue;
-    throw new S3Error('NotImplemented', undefined, { details: { Header: name } });
-  }
-  const ownership = headers['x-amz-object-ownership'];
-  // Everything here is its one owner's, and no ACL says otherwise.
-  if (ownership !== undefined && ownership !== 'BucketOwnerEnforced') {
-    throw new S3Error('NotImplemented', undefined, { details: { Header: 'x-amz-object-ownership' } });
-  }
-  const acl = headers['x-amz-acl'];
-  if (acl !== undefined && !EMPTY_ACLS.has(acl)) throw new S3Error('AccessControlListNotSupported');
 }

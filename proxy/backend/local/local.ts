@@ -7,7 +7,7 @@ import { mkdir, realpath } from 'node:fs/promises';
 import { S3Error } from '../../errors.ts';
 import { type Backend, type BackendRequest, type BackendResponse, BackendUnavailable } from '../backend.ts';
 import { BlobFiles } from './blobs.ts';
-import { findOperation } from './dispatch.ts';
+import { answer } from './dispatch.ts';
 import { IndexReader } from './index-reader.ts';
 import { BodyFailed } from './receive-body.ts';
 import { readRequest } from './request.ts';
@@ -77,8 +77,7 @@ class LocalBackend implements Backend {
   async #answer(request: BackendRequest): Promise<BackendResponse> {
     request.signal.throwIfAborted();
     try {
-      const read = readRequest(request);
-      return await findOperation(read)(this.#store, read);
+      return await answer(this.#store, readRequest(request));
     } catch (error) {
       if (error instanceof BodyFailed) throw error.cause;
       if (!(error instanceof S3Error)) throw unavailable(error);

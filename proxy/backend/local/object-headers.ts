@@ -4,6 +4,7 @@
  */
 import { S3Error } from '../../errors.ts';
 import { MAX_USER_METADATA_BYTES } from '../../limits.ts';
+import { ENCRYPTED } from './honoured-headers.ts';
 import { httpDate, quoted } from './respond.ts';
 import type { BucketRow, VersionRow } from './rows.ts';
 import { tagCount } from './tags.ts';
@@ -69,6 +70,7 @@ export function describeObject(row: VersionRow, bucket: BucketRow): Record<strin
   return {
     ...(JSON.parse(row.headers) as Headers),
     ...validatorsOf(row, bucket),
+    ...ENCRYPTED,
     'accept-ranges': 'bytes',
     ...(row.storage_class === 'STANDARD' ? {} : { 'x-amz-storage-class': row.storage_class }),
     ...(tags === 0 ? {} : { 'x-amz-tagging-count': String(tags) }),

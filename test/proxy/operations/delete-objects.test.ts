@@ -98,3 +98,22 @@ test('of two names in one row the first counts, for the grants and for the backe
     expect(await remaining()).toEqual(KEYS);
   }
 });
+
+test.each([
+  ['a control character', 'a\u0001'],
+  ['a reference to one', 'a&#x1;'],
+  ['a reference in decimal digits', 'a&#31;'],
+  ['a character that is none', '\uffff'],
+])('%s in a key: MalformedXML, and nothing of the list is deleted', async (_, key) => {
+  const list = Buffer.from(`<Delete><Object><Key>b</Key></Object><Object><Key>${key}</Key></Object></Delete>`);
+  const reply = await remove({ body: list, headers: [md5Header(list)] });
+  expect([reply.status, reply.code]).toEqual([400, 'MalformedXML']);
+  expect(await remaining()).toEqual(KEYS);
+});
+
+test('no document of a client holds a control character', async () => {
+  const tags = Buffer.from('<Tagging><TagSet><Tag><Key>k</Key><Value>a\u0001</Value></Tag></TagSet></Tagging>');
+  const path = objectPath(bench.bucket, 'a');
+  const reply = await bench.send({ method: 'PUT', path, query: 'tagging', body: tags, headers: [md5Header(tags)] });
+  expect([reply.status, reply.code]).toEqual([400, 'MalformedXML']);
+});

@@ -26,6 +26,8 @@ export interface CopyObject {
   readonly tags?: string;
   /** `x-amz-website-redirect-location`, which is never copied. */
   readonly redirect?: string;
+  /** An encryption named anew counts as a change, also where the object has it (S3 API reference, CopyObject). */
+  readonly namesEncryption: boolean;
   readonly conditions: WriteConditions;
 }
 
@@ -87,12 +89,13 @@ function findSource(tx: Transaction, source: CopySource): { bucket: BucketRow; r
 
 function refuseNoChange(o: CopyObject, source: VersionRow): void {
   const sameName = o.source.bucket === o.bucket && o.source.key === o.key && o.source.versionId === undefined;
-  const changes = o.headers !== undefined || o.redirect !== undefined || o.storageClass !== source.storage_class;
+  const changes =
+    o.headers !== undefined || o.redirect !== undefined || o.namesEncryption || o.storageClass !== source.storage_class;
   if (sameName && !changes) {
     throw new S3Error(
       'InvalidRequest',
       "This copy request is illegal because it copies an object to itself without changing the object's metadata, " +
-        'storage class or website redirect location.',
+        'storage class, website redirect location or encryption attributes.',
     );
   }
 }

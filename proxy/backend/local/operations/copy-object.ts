@@ -3,6 +3,7 @@ import { S3Error } from '../../../errors.ts';
 import type { BackendResponse } from '../../backend.ts';
 import { readConditions, writeConditions } from '../conditions.ts';
 import { copySource } from '../copy-source.ts';
+import { ENCRYPTED } from '../honoured-headers.ts';
 import { REDIRECT, storageClass, storedHeaders, versionHeader } from '../object-headers.ts';
 import type { StoreRequest } from '../request.ts';
 import { isoDate, quoted, xmlReply } from '../respond.ts';
@@ -26,12 +27,14 @@ export async function copyObject(store: Store, request: StoreRequest): Promise<B
     ...(replaceHeaders ? { headers: storedHeaders(headers) } : {}),
     ...(replaceTags ? { tags: tagsFromHeader(headers['x-amz-tagging']) } : {}),
     ...(redirect === undefined ? {} : { redirect }),
+    namesEncryption: headers['x-amz-server-side-encryption'] !== undefined,
   });
   const source = copied.sourceVersionId;
   return xmlReply(
     'CopyObjectResult',
     { LastModified: isoDate(modified), ETag: quoted(copied.etag) },
     {
+      ...ENCRYPTED,
       ...versionHeader(copied.versionId),
       ...(source === undefined ? {} : { 'x-amz-copy-source-version-id': source }),
     },

@@ -2,6 +2,7 @@
 import { S3Error } from '../../../errors.ts';
 import { MAX_KEY_BYTES, MAX_LIST_KEYS } from '../../../limits.ts';
 import { parseXml, type XmlElement, type XmlNode } from '../../../xml/render-xml.ts';
+import { isXmlText } from '../../../xml/xml-characters.ts';
 import type { BackendResponse } from '../../backend.ts';
 import type { Deletion, DeletionOutcome } from '../mutations/objects.ts';
 import { versionHeader } from '../object-headers.ts';
@@ -52,7 +53,7 @@ type Refused = Deletion & { readonly error: { readonly code: string; readonly me
 /** @throws S3Error MalformedXML; a key or version that cannot exist fails alone */
 function readObject(object: XmlNode): Deletion | Refused {
   const key = object.value('Key');
-  if (key === undefined || key === '') throw new S3Error('MalformedXML');
+  if (key === undefined || key === '' || !isXmlText(key)) throw new S3Error('MalformedXML');
   const deletion = { key, versionId: object.value('VersionId'), ifMatch: object.value('ETag') };
   try {
     if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw new S3Error('KeyTooLongError');

@@ -4,6 +4,7 @@ import { MAX_PART_NUMBER } from '../../../limits.ts';
 import { parseXml, type XmlNode } from '../../../xml/render-xml.ts';
 import type { BackendResponse } from '../../backend.ts';
 import { unquoteEtag, writeConditions } from '../conditions.ts';
+import { ENCRYPTED } from '../honoured-headers.ts';
 import type { NamedPart } from '../mutations/complete-upload.ts';
 import { storageClass, storedHeaders, versionHeader } from '../object-headers.ts';
 import { receiveDocument } from '../receive-body.ts';
@@ -22,7 +23,7 @@ export async function createMultipartUpload(store: Store, request: StoreRequest)
     headers: storedHeaders(headers),
     tags: tagsFromHeader(headers['x-amz-tagging']),
   });
-  return xmlReply('InitiateMultipartUploadResult', { Bucket: bucket, Key: key, UploadId: upload });
+  return xmlReply('InitiateMultipartUploadResult', { Bucket: bucket, Key: key, UploadId: upload }, ENCRYPTED);
 }
 
 export async function completeMultipartUpload(store: Store, request: StoreRequest): Promise<BackendResponse> {
@@ -45,7 +46,7 @@ export async function completeMultipartUpload(store: Store, request: StoreReques
   return xmlReply(
     'CompleteMultipartUploadResult',
     { Location: `/${bucket}/${encodeURIComponent(key)}`, Bucket: bucket, Key: key, ETag: etag },
-    versionHeader(completed.versionId),
+    { ...ENCRYPTED, ...versionHeader(completed.versionId) },
   );
 }
 

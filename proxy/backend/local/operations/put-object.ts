@@ -1,6 +1,7 @@
 /** PutObject, conditional writes included. S3: PutObject. */
 import type { BackendResponse } from '../../backend.ts';
 import { writeConditions } from '../conditions.ts';
+import { ENCRYPTED } from '../honoured-headers.ts';
 import { storageClass, storedHeaders, versionHeader } from '../object-headers.ts';
 import { storeBody } from '../receive-body.ts';
 import type { StoreRequest } from '../request.ts';
@@ -22,6 +23,6 @@ export async function putObject(store: Store, request: StoreRequest): Promise<Ba
     const put = { bucket, key, body, modified: store.now(), ...described };
     const etag = quoted(body.md5);
     const { versionId } = await store.writer.run('putObject', put, transfer);
-    return reply(200, { etag, ...versionHeader(versionId) });
+    return reply(200, { etag, ...ENCRYPTED, ...versionHeader(versionId) });
   });
 }

@@ -81,3 +81,18 @@ test('the document’s digest is required and checked', async () => {
   expect((await send({})).code).toBe('InvalidRequest');
   expect((await send({ 'content-md5': md5Base64('x') })).code).toBe('BadDigest');
 });
+
+test('a key with a character that XML forbids: MalformedXML, and nothing of the list is deleted', async () => {
+  await store.put({ bucket, key: 'beside', body: 'x' });
+  for (const key of ['a\u0001', '\u0000', 'a\u001fb', '\ufffe', '\uffff']) {
+    for (const spelling of [key, escapeXml(key)]) {
+      const answer = await deleteAll(`<Delete>${named('beside')}<Object><Key>${spelling}</Key></Object></Delete>`);
+      expect([spelling, answer.status, answer.code]).toEqual([spelling, 400, 'MalformedXML']);
+    }
+  }
+  expect((await store.head({ bucket, key: 'beside' })).status).toBe(200);
+  // Characters of XML, by reference or as they are.
+  await store.put({ bucket, key: 'tab\tand\u007f', body: 'x' });
+  expect((await deleteAll(`<Delete>${named('tab\tand\u007f')}</Delete>`)).xml.children('Deleted')).toHaveLength(1);
+  expect((await store.head({ bucket, key: 'tab\tand\u007f' })).status).toBe(404);
+});

@@ -82,6 +82,14 @@ test('headers that the store cannot honour are refused', async () => {
     ['x-amz-checksum-algorithm', 'CRC32', 501],
     ['x-amz-trailer', 'x-amz-checksum-crc32', 501],
     ['x-amz-server-side-encryption', 'aws:kms', 501],
+    ['x-amz-server-side-encryption', 'aws:kms:dsse', 501],
+    ['x-amz-server-side-encryption', 'AES256', 200],
+    ['x-amz-server-side-encryption-aws-kms-key-id', 'id', 501],
+    ['x-amz-server-side-encryption-bucket-key-enabled', 'true', 501],
+    ['x-amz-server-side-encryption-bucket-key-enabled', 'false', 200],
+    ['x-amz-bucket-object-lock-enabled', 'true', 501],
+    ['x-amz-bucket-object-lock-enabled', 'false', 200],
+    ['x-amz-bypass-governance-retention', 'true', 200],
     ['x-amz-server-side-encryption-customer-key', 'k', 501],
     ['x-amz-object-lock-mode', 'COMPLIANCE', 501],
     ['x-amz-object-lock-legal-hold', 'ON', 501],
@@ -96,5 +104,5 @@ test('headers that the store cannot honour are refused', async () => {
     const answer = await store.put({ bucket, key: 'headers', body: 'x', headers: { [name]: value } });
     expect([name, answer.status]).toEqual([name, status]);
   }
-  expect(cases).toHaveLength(13);
+  expect(cases).toHaveLength(21);
 });
