@@ -72,10 +72,12 @@ class UntilClosed implements Framing {
   }
 }
 
-const CHUNK_SIZE = /^([0-9a-f]{1,12})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/i;
+/** Extensions are read past, and only as RFC 9112 has them, without the white space that it advises against (section 7.1.1). */
+const CHUNK_SIZE =
+  /^([0-9a-f]{1,12})(?:;[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"[\t\x20\x21\x23-\x5b\x5d-\x7e]*"))?)*$/i;
 /** What a line may begin with; the rest of it is to come. */
 const BEGUN = {
-  size: /^(?:[0-9a-f]{1,12}[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?)?\r?$/i,
+  size: /^(?:[0-9a-f]{1,12}(?:;[\t\x20-\x7e]*)?)?\r?$/i,
   'after-data': /^\r?$/,
   trailer: /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?::[\t\x20-\x7e\x80-\xff]*)?)?\r?$/,
 } as const;

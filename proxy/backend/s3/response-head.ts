@@ -22,7 +22,8 @@ export class MalformedResponse extends Error {
   }
 }
 
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+/** HTTP/1.0 has no interim responses. */
+const STATUS_LINE = /^HTTP\/1\.(?!0 1)([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what it looks for
 const NOT_IN_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]/;

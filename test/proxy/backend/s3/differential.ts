@@ -87,6 +87,8 @@ const BODIES = [
   '5\r\nhello\r\n0\r\nx-amz-checksum-crc32: AAAAAA==\r\n\r\n',
   '5;ext=1\r\nhello\r\n0\r\n\r\n',
   '5 ;ext="a;b"\r\nhello\r\n0\r\n\r\n',
+  '5;ext="a;b"\r\nhello\r\n0\r\n\r\n',
+  '5 \r\nhello\r\n0\r\n\r\n',
   '05\r\nhello\r\n00\r\n\r\n',
   '5\nhello\n0\n\n',
   '5\r\nhello0\r\n\r\n',

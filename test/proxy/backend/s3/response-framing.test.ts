@@ -45,7 +45,7 @@ test('Content-Length, however it is cut, and not a byte more', () => {
 
 test('chunks, however they are cut, with extensions and a trailer, and not a byte more', () => {
   const pieces = fc.array(fc.uint8Array({ minLength: 1, maxLength: 400 }), { maxLength: 8 });
-  const extension = fc.constantFrom('', ';a=b', ' ;x', ';"quoted"');
+  const extension = fc.constantFrom('', ';a=b', ';x', ';a="quoted; too"');
   const trailer = fc.constantFrom('', 'x-amz-checksum-crc32: AAAAAA==\r\n', 'a: b\r\nc: d\r\n');
   fc.assert(
     fc.property(pieces, extension, trailer, rest, cuts, (list, ext, trail, after, at) => {

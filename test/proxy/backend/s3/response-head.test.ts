@@ -41,6 +41,7 @@ describe('refused', () => {
     '',
     'HTTP/2 200 OK',
     'HTTP/1.1 20 OK',
+    'HTTP/1.0 100 Continue',
     'HTTP/1.1 2000 OK',
     'HTTP/1.1 099 OK',
     'HTTP/1.1  200 OK',
@@ -63,7 +64,7 @@ describe('refused', () => {
   test.each(cases)('%j', (text) => {
     expect(() => parseHead(text)).toThrow(MalformedResponse);
   });
-  test('all of them', () => expect(cases).toHaveLength(21));
+  test('all of them', () => expect(cases).toHaveLength(22));
 });
 
 test('the head ends with the first empty line', () => {
