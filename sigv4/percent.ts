@@ -24,7 +24,7 @@ const ENCODED: readonly string[] = Array.from(
  */
 export function percentDecode(text: string): string {
   if (BAD_ESCAPE.test(text) || NOT_A_BYTE.test(text)) {
-    throw new SigV4Error('InvalidURI', "Couldn't parse the specified URI: its percent-encoding is not valid.");
+    throw new SigV4Error('InvalidURI', "Couldn't parse the specified URI.");
   }
   if (!text.includes('%')) return text;
   return text.replace(ESCAPE, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));

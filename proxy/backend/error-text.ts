@@ -18,6 +18,8 @@ export const PASSED_ELEMENTS = [
   'StorageClass',
   'StorageClassRequested',
   'AccessTier',
+  'Method',
+  'ResourceType',
 ] as const;
 
 const MAX_CHARS = 1_024;

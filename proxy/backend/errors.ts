@@ -77,7 +77,7 @@ export function errorDocument(error: XmlNode, status: number): BackendErrorDocum
   const elements: Record<string, string> = {};
   for (const name of PASSED_ELEMENTS) {
     const value = error.value(name);
-    if (value !== undefined && value !== '' && isFitForClients(value)) elements[name] = value;
+    if (value !== undefined && isFitForClients(value)) elements[name] = value;
   }
   return { code: error.value('Code')?.trim() ?? '', message: error.value('Message') ?? '', status, elements };
 }
@@ -149,6 +149,7 @@ const MAX_CODE_CHARS = 80;
 
 /** Codes whose text says what is wrong, in other words each time. Of all others S3's own text is sent. */
 const EXPLAINED: ReadonlySet<string> = new Set([
+  'BadRequest',
   'IllegalVersioningConfigurationException',
   'InvalidArgument',
   'InvalidBucketState',
@@ -159,6 +160,7 @@ const EXPLAINED: ReadonlySet<string> = new Set([
   'MalformedPolicy',
   'MalformedXML',
   'MethodNotAllowed',
+  'NotImplemented',
 ]);
 
 /** The store denies what the proxy asked for, rather than Sealgate denying the client. */
@@ -208,7 +210,7 @@ function denied(answer: BackendErrorDocument, cause: Error): S3Error {
 
 /** Codes about one bucket: S3 names it. */
 const OF_BUCKET =
-  /^(NoSuchBucket|BucketNotEmpty|BucketAlready\w+|NoSuch\w+Configuration|NoSuchTagSet|NoSuchBucketPolicy|\w+NotFoundError)$/;
+  /^(InvalidBucketName|NoSuchBucket|BucketNotEmpty|BucketAlready\w+|NoSuch\w+Configuration|NoSuchTagSet|NoSuchBucketPolicy|\w+NotFoundError)$/;
 
 /** Names in the client's own words: the store may know the bucket, key or upload under others. */
 function passed(code: S3ErrorCode, answer: BackendErrorDocument, context: FailureContext, cause: Error): S3Error {

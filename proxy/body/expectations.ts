@@ -76,7 +76,7 @@ function plainBytesOf(header: Header, payload: PayloadMode): number {
 function md5Of(text: string | undefined): Buffer | undefined {
   if (text === undefined) return undefined;
   const value = decodeBase64(text.trim(), 16);
-  if (value === undefined) throw new S3Error('InvalidDigest', 'The Content-MD5 that you specified is not valid.');
+  if (value === undefined) throw new S3Error('InvalidDigest');
   return value;
 }
 

@@ -213,7 +213,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** Percent-decodes into UTF-8 text; '+' stands for itself. @throws S3Error InvalidURI */
 export function decodePathText(raw: string): string {
   if (!raw.includes('%') && isAscii(raw)) return raw;
-  if (/%(?![0-9A-Fa-f]{2})/.test(raw)) throw new S3Error('InvalidURI', 'The URI holds a malformed percent-encoding.');
+  if (/%(?![0-9A-Fa-f]{2})/.test(raw)) throw new S3Error('InvalidURI');
   // Node hands over the target as latin1: each char is one byte of what was sent.
   const bytes = Buffer.from(
     raw.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
@@ -222,7 +222,7 @@ export function decodePathText(raw: string): string {
   try {
     return utf8.decode(bytes);
   } catch (cause) {
-    throw new S3Error('InvalidURI', 'The URI is not valid UTF-8 once decoded.', { cause });
+    throw new S3Error('InvalidURI', undefined, { cause });
   }
 }
 

@@ -17,13 +17,15 @@ export interface ListedPart {
 }
 
 /** @throws S3Error MalformedXML, InvalidPartOrder, InvalidArgument */
-export function parseParts(document: string): readonly ListedPart[] {
+export function parseParts(document: string, uploadId: string): readonly ListedPart[] {
   const rows = parseXml(document, 'CompleteMultipartUpload').children('Part');
   if (rows.length === 0 || rows.length > MAX_PART_NUMBER) throw new S3Error('MalformedXML');
   const parts = rows.map(parsePart);
   parts.forEach((part, index) => {
     const before = parts[index - 1];
-    if (before !== undefined && before.number >= part.number) throw new S3Error('InvalidPartOrder');
+    if (before !== undefined && before.number >= part.number) {
+      throw new S3Error('InvalidPartOrder', undefined, { details: { UploadId: uploadId } });
+    }
   });
   return parts;
 }
@@ -34,7 +36,9 @@ function parsePart(row: XmlNode): ListedPart {
   if (!/^\d{1,9}$/.test(text) || etag === undefined) throw new S3Error('MalformedXML');
   const number = Number(text);
   if (number < 1 || number > MAX_PART_NUMBER) {
-    throw new S3Error('InvalidArgument', `PartNumber must be >= 1 and <= ${MAX_PART_NUMBER}`);
+    throw new S3Error('InvalidArgument', `PartNumber must be >= 1 and <= ${MAX_PART_NUMBER}`, {
+      details: { ArgumentName: 'PartNumber', ArgumentValue: text },
+    });
   }
   const checksums = row.childNames().flatMap((name) => {
     const algorithm = name.startsWith('Checksum') ? name.slice('Checksum'.length) : undefined;

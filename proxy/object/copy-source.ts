@@ -19,7 +19,10 @@ export function renderCopySource(address: ObjectAddress): string {
 export function requireSourceConditions(conditions: ReadConditions | undefined, source: StoredObject): void {
   if (conditions === undefined) return;
   const outcome = evaluate(conditions, { etag: source.etag, lastModified: source.facts.lastModified });
-  if (outcome !== 'proceed') throw new S3Error('PreconditionFailed');
+  if (outcome === 'proceed') return;
+  const unmodified = conditions.ifNoneMatch === undefined ? 'If-Modified-Since' : 'If-None-Match';
+  const condition = outcome === 'not-modified' ? unmodified : outcome;
+  throw new S3Error('PreconditionFailed', undefined, { details: { Condition: `x-amz-copy-source-${condition}` } });
 }
 
 function encode(text: string): string {

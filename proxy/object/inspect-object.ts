@@ -70,6 +70,10 @@ function headFailure(status: number, headers: BackendHeaders, address: ObjectAdd
     const details = { Key: key, VersionId: versionId };
     return new S3Error('NoSuchVersion', undefined, { headers: extra, details });
   }
-  if (status === 405 && deleteMarker === 'true') return new S3Error('MethodNotAllowed', undefined, { headers: extra });
+  if (status === 405 && deleteMarker === 'true') {
+    // Of the operations that begin with a HEAD, those that answer with a document are GETs.
+    const details = { Method: 'GET', ResourceType: 'DeleteMarker' };
+    return new S3Error('MethodNotAllowed', undefined, { headers: extra, details });
+  }
   return backendFailure(withoutDocument(status), { operation: 'HeadObject', ...address });
 }

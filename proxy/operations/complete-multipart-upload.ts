@@ -40,7 +40,7 @@ export const completeMultipartUpload: Operation = {
   async run(call) {
     const address = uploadAddress(call);
     const document = await collectBody(bodyOf(call), { maxBytes: MAX_XML_BODY_BYTES, tooLarge: 'MalformedXML' });
-    const listed = parseParts(xmlText(document));
+    const listed = parseParts(xmlText(document), address.uploadId);
     const fingerprint = uploadFingerprint(address.uploadId, listed);
     try {
       const record = await requireUpload(call.context, address);

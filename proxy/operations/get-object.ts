@@ -126,7 +126,7 @@ function reply(object: StoredObject, asked: Asked, selection: Selection, plainte
 
 /** A GET's failure. A delete marker's headers go along, as S3 sends them. */
 async function getFailure(address: ObjectAddress, response: Parameters<typeof failureOf>[0]): Promise<S3Error> {
-  const failure = await failureOf(response, { operation: 'GetObject', bucket: address.bucket, key: address.key });
+  const failure = await failureOf(response, { operation: 'GetObject', ...address });
   const headers: Record<string, string> = {};
   for (const name of ['x-amz-delete-marker', 'x-amz-version-id', 'last-modified', 'allow']) {
     const value = response.headers[name];

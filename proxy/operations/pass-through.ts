@@ -143,6 +143,6 @@ function requireJson(text: string): void {
   try {
     JSON.parse(text);
   } catch (cause) {
-    throw new S3Error('MalformedPolicy', 'This policy contains invalid JSON.', { cause });
+    throw new S3Error('MalformedPolicy', undefined, { cause });
   }
 }

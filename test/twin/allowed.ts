@@ -8,8 +8,9 @@ import { MINIO } from './allowed/minio.ts';
 import { MOTO } from './allowed/moto.ts';
 import type { Allowed } from './allowed/rule.ts';
 import { SEMANTICS } from './allowed/semantics.ts';
+import { TEXTS } from './allowed/texts.ts';
 
 export type { Allowed };
 
 /** The first that fits counts. */
-export const ALLOWED: readonly Allowed[] = [...GENERAL, ...SEMANTICS, ...MINIO, ...MOTO, ...EMBEDDED];
+export const ALLOWED: readonly Allowed[] = [...GENERAL, ...TEXTS, ...SEMANTICS, ...MINIO, ...MOTO, ...EMBEDDED];

@@ -46,7 +46,7 @@ export function integerParameter(
   if (text === undefined || text === '') return o.otherwise;
   const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= o.min && value <= o.max)) {
-    const message = `The argument ${name} must be an integer between ${o.min} and ${o.max}.`;
+    const message = `Argument ${name} must be an integer between ${o.min} and ${o.max}`;
     throw new S3Error('InvalidArgument', message, { details: { ArgumentName: name, ArgumentValue: text } });
   }
   return Math.min(value, o.clamp ?? o.max);

@@ -9,7 +9,7 @@ export function wantedBytes(request: S3Request): WantedBytes {
   const partNumber = request.query.get('partNumber');
   const range = request.header('range');
   if (partNumber !== undefined && range !== undefined) {
-    throw new S3Error('InvalidRequest', 'Cannot specify both Range header and partNumber query parameter.');
+    throw new S3Error('InvalidRequest', 'Cannot specify both Range header and partNumber query parameter');
   }
   return {
     partNumber: partNumber === undefined ? undefined : parsePartNumber(partNumber),

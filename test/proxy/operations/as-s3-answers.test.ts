@@ -122,3 +122,67 @@ describe('the owner that a client expects', () => {
     expect((await bench.send({ method: 'PUT', path, query, body: 'small' })).status).toBe(200);
   });
 });
+
+describe('elements of errors', () => {
+  const elementsOf = (document: string, names: readonly string[]) =>
+    names.map((name) => new RegExp(`<${name}>(.*?)</${name}>`).exec(document)?.[1]);
+
+  test('the condition of a copy that did not hold, as the header is called', async () => {
+    const source = `/${bench.bucket}/source`;
+    const put = await bench.send({ method: 'PUT', path: source, body: 'x' });
+    const date = 'Thu, 01 Jan 2043 00:00:00 GMT';
+    const cases: Header[] = [
+      ['x-amz-copy-source-If-Match', '"0123456789abcdef0123456789abcdef"'],
+      ['x-amz-copy-source-If-None-Match', String(put.headers['etag'])],
+      ['x-amz-copy-source-If-Modified-Since', date],
+      ['x-amz-copy-source-If-Unmodified-Since', 'Thu, 01 Jan 2004 00:00:00 GMT'],
+    ];
+    for (const [name, value] of cases) {
+      const headers: Header[] = [
+        ['x-amz-copy-source', source],
+        [name, value],
+      ];
+      const reply = await bench.send({ method: 'PUT', path: `/${bench.bucket}/copy`, headers });
+      expect([reply.status, ...elementsOf(reply.body.toString(), ['Condition'])]).toEqual([412, name]);
+    }
+  });
+
+  test('the version that is not there, and the delete marker', async () => {
+    const path = `/${bench.bucket}/versioned`;
+    const enabled = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>';
+    await bench.send({ method: 'PUT', path: `/${bench.bucket}`, query: 'versioning=', body: enabled });
+    const first = await bench.send({ method: 'PUT', path, body: 'x' });
+    const version = String(first.headers['x-amz-version-id']);
+    await bench.send({ method: 'DELETE', path, query: `versionId=${version}` });
+    const marker = String((await bench.send({ method: 'DELETE', path })).headers['x-amz-version-id']);
+    for (const headers of [[], [['range', 'bytes=0-1']]] as Header[][]) {
+      const gone = await bench.send({ method: 'GET', path, query: `versionId=${version}`, headers });
+      expect([gone.code, ...elementsOf(gone.body.toString(), ['Key', 'VersionId'])]).toEqual([
+        'NoSuchVersion',
+        'versioned',
+        version,
+      ]);
+      const deleted = await bench.send({ method: 'GET', path, query: `versionId=${marker}`, headers });
+      expect([deleted.code, ...elementsOf(deleted.body.toString(), ['Method', 'ResourceType'])]).toEqual([
+        'MethodNotAllowed',
+        'GET',
+        'DeleteMarker',
+      ]);
+    }
+  });
+
+  test('the upload whose list is out of order, and the argument that is out of bounds', async () => {
+    const part = (number: number) => `<Part><PartNumber>${number}</PartNumber><ETag>"a"</ETag></Part>`;
+    const complete = (...numbers: number[]) =>
+      bench.send({
+        method: 'POST',
+        path: `/${bench.bucket}/k`,
+        query: 'uploadId=u',
+        body: `<CompleteMultipartUpload>${numbers.map(part).join('')}</CompleteMultipartUpload>`,
+      });
+    const order = await complete(2, 1);
+    expect([order.code, ...elementsOf(order.body.toString(), ['UploadId'])]).toEqual(['InvalidPartOrder', 'u']);
+    const bounds = await complete(0);
+    expect(elementsOf(bounds.body.toString(), ['ArgumentName', 'ArgumentValue'])).toEqual(['PartNumber', '0']);
+  });
+});

@@ -38,6 +38,11 @@ const one = (alternatives: string, value: string): boolean => alternatives.split
 export const bareOnly = ({ bare, proxy }: Difference): boolean => bare !== undefined && proxy === undefined;
 export const proxyOnly = ({ bare, proxy }: Difference): boolean => bare === undefined && proxy !== undefined;
 
+/** The code of an error document; '' without one. */
+export function codeIn(reply: Exchange['proxy']): string {
+  return /<Code>([\w.]+)<\/Code>/.exec(reply.body.toString('utf8'))?.[1] ?? '';
+}
+
 /** Value of a request header; '' without one. */
 export function sent({ request }: Exchange, name: string): string {
   return request.headers?.find(([found]) => found.toLowerCase() === name)?.[1] ?? '';
