@@ -26,3 +26,17 @@ export const USE_COUNTS_CACHED = 10_000;
 /** Milliseconds between two rounds of taking away what sessions left, on average, and for one round. */
 export const SESSION_UPKEEP_MS = 3_600_000;
 export const SESSION_UPKEEP_TIMEOUT_MS = 10 * 60_000;
+/** Characters of a token from an OpenID Connect issuer, as for AWS STS. */
+export const MAX_WEB_IDENTITY_TOKEN_CHARACTERS = 20_000;
+/** Seconds by which an issuer's clock may differ. */
+export const JWT_CLOCK_TOLERANCE_SECONDS = 60;
+/** Bytes of an issuer's key set. */
+export const MAX_JWKS_BYTES = 256 * KiB;
+/** Milliseconds for fetching a document of the control plane, such as a key set. */
+export const DOCUMENT_FETCH_TIMEOUT_MS = 5_000;
+/** Milliseconds for which an issuer's keys are taken as they were read. */
+export const JWKS_FRESH_MS = 10 * 60_000;
+/** Milliseconds for which they serve while they cannot be read again. */
+export const JWKS_STALE_MS = 24 * 3_600_000;
+/** Milliseconds between two reads of a key set, whether they succeed or fail: tokens with made-up key ids cost no more. */
+export const JWKS_COOLDOWN_MS = 30_000;
