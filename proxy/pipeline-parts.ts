@@ -3,6 +3,7 @@
 import type { Policy } from './access/policy.ts';
 import type { LeastRates } from './http/edge-limits.ts';
 import type { OwnKeys } from './iam/own-keys.ts';
+import type { WebIdentityDeps } from './iam/sessions/web-identity-session.ts';
 import type { SessionIssuer } from './keyring/sessions/issue-session.ts';
 import type { SessionUpkeep } from './keyring/sessions/session-upkeep.ts';
 import type { UseCounts } from './keyring/sessions/use-counts.ts';
@@ -25,6 +26,8 @@ export interface Pipeline {
   readonly ownKeys: OwnKeys;
   /** Issues temporary credentials. */
   readonly sessions: SessionIssuer;
+  /** Exchanges tokens of issuers for sessions of roles. */
+  readonly webIdentity: WebIdentityDeps;
   /** Of sessions that may make so many requests and no more. */
   readonly useCounts: UseCounts;
   /** Takes away what sessions left. */

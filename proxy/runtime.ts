@@ -1,5 +1,6 @@
 /** Puts the parts of a running proxy together from a configuration: what `serve`, the quickstart and the tests start. */
 
+import { trustedIssuers } from './access/oidc/trusted-issuers.ts';
 import { serverPolicy } from './access/server-policy.ts';
 import type { Backend } from './backend/backend.ts';
 import { openBackend } from './backend/open-backend.ts';
@@ -185,6 +186,17 @@ function createPipeline(o: {
   onWorkersChange(note);
   const { generations } = tenancy;
   const keyrings = { state, sealKeys, record, now, runner: processKdfRunner, generations, onChange };
+  const server = serverPolicy({
+    stateBucket: config.state.bucket,
+    selfService: config.selfService,
+    conditionalWrites: o.capabilities.conditionalPutIfMatch,
+    sessions: o.capabilities.conditionalPut,
+  });
+  const sessions = new SessionIssuer({ deps: keyrings, days: sessionDays });
+  const issuers = trustedIssuers(config.oidcIssuers, {
+    now,
+    onFailure: (issuer, err) => log.warn({ err, issuer }, 'the keys of an OpenID Connect issuer were not read'),
+  });
   const { escrowPublicKey } = config;
   const escrow = escrowPublicKey === undefined ? undefined : new EscrowUpkeep(keyrings, escrowPublicKey);
   return {
@@ -214,7 +226,8 @@ function createPipeline(o: {
     tenancy,
     uses,
     ownKeys: new OwnKeys(keyrings),
-    sessions: new SessionIssuer({ deps: keyrings, days: sessionDays }),
+    sessions,
+    webIdentity: { keyrings, sessions, issuers, server, record },
     useCounts,
     sessionUpkeep: new SessionUpkeep({
       days: sessionDays,
@@ -222,12 +235,7 @@ function createPipeline(o: {
       record,
       onFailure: (err) => log.warn({ err }, 'what old sessions left was not taken away'),
     }),
-    server: serverPolicy({
-      stateBucket: config.state.bucket,
-      selfService: config.selfService,
-      conditionalWrites: o.capabilities.conditionalPutIfMatch,
-      sessions: o.capabilities.conditionalPut,
-    }),
+    server,
     router: createRouter(OPERATIONS),
     log,
     tracing: o.tracing,

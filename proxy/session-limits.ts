@@ -40,3 +40,11 @@ export const JWKS_FRESH_MS = 10 * 60_000;
 export const JWKS_STALE_MS = 24 * 3_600_000;
 /** Milliseconds between two reads of a key set, whether they succeed or fail: tokens with made-up key ids cost no more. */
 export const JWKS_COOLDOWN_MS = 30_000;
+/** Roles of a tenant. */
+export const MAX_KEYRING_ROLES = 64;
+/** Of a role: audiences and subjects each, conditions and tags each, and characters of one of them. */
+export const MAX_ROLE_SUBJECTS = 16;
+export const MAX_ROLE_CONDITIONS = 16;
+export const MAX_ROLE_CLAIM_CHARACTERS = 512;
+/** Seconds of a session of a role at most: 12 hours. */
+export const LONGEST_ROLE_SESSION_SECONDS = 43_200;

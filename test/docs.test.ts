@@ -80,6 +80,7 @@ describe('settings', () => {
       SEALGATE_OPS_LISTEN: `${config.opsListen.host}:${config.opsListen.port}`,
       SEALGATE_BACKEND_REGION: config.region,
       SEALGATE_WORKERS: config.workersAreSet ? String(config.workers) : 'auto',
+      SEALGATE_OIDC_ISSUERS: config.oidcIssuers.length === 0 ? 'none' : 'some',
       SEALGATE_SELF_SERVICE: config.selfService ? 'on' : 'off',
       SEALGATE_LAST_USED: config.lastUsed,
       SEALGATE_LEGACY: config.legacy.kind,

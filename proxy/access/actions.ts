@@ -81,7 +81,9 @@ export const ACTION_GROUPS = {
   /** What every caller may learn of its own tenant, and of the tenant's keys. */
   ownUserRead: ['iam:GetAccessKeyLastUsed', 'iam:GetUser', 'iam:ListAccessKeys', 'sts:GetCallerIdentity'],
   /** Credentials for a time, from one of the tenant's keys. */
-  ownSessions: ['sts:GetFederationToken', 'sts:GetSessionToken'],
+  ownSessions: ['sts:AssumeRole', 'sts:GetFederationToken', 'sts:GetSessionToken'],
+  /** Asked for by a token of an issuer and no key: a role's trust decides. */
+  webIdentity: ['sts:AssumeRoleWithWebIdentity'],
   /** Changes of the caller's own tenant's keys, as far as the changed key reaches no further than the caller's. */
   ownUserWrite: ['iam:CreateAccessKey', 'iam:DeleteAccessKey', 'iam:UpdateAccessKey'],
 } as const;
@@ -108,6 +110,7 @@ const READS: ReadonlySet<string> = new Set<ActionGroup>([
   'objectRead',
   'ownUserRead',
   'ownSessions',
+  'webIdentity',
 ]);
 
 /** Whether the action changes nothing. */

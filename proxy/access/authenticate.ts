@@ -27,9 +27,15 @@ export interface Caller {
 /** The caller as `decide` sees it: limited by the server's own rules, by the slot's policy, and as a session besides. */
 export function principalOf({ server }: Pick<Pipeline, 'server'>, { accessKey, tenant }: Caller): Principal {
   const { id, slot } = tenant;
+  const ofRole = tenant.role === undefined ? [] : [policyOfSlot(tenant.role)];
   const ofSession = accessKey.kind === 'session' ? policiesOfSession(accessKey) : [];
   const { fingerprint } = accessKey;
-  return { tenant: id, slot, accessKey: fingerprint, policies: [server, policyOfSlot(tenant), ...ofSession] };
+  return {
+    tenant: id,
+    slot,
+    accessKey: fingerprint,
+    policies: [server, policyOfSlot(tenant), ...ofRole, ...ofSession],
+  };
 }
 
 /** The same for what needs no permission: the server's rules, and those for every session. */

@@ -32,6 +32,11 @@ export function userResource(tenant: string): Resource {
   return { arn: `arn:aws:iam::${ACCOUNT}:user/${tenant}` };
 }
 
+/** A role by its name; whose it is, its tenant says. */
+export function roleResource(name: string): Resource {
+  return { arn: `arn:aws:iam::${ACCOUNT}:role/${name}` };
+}
+
 /** One key of a tenant. IAM has no ARN for access keys: this form is this program's own. */
 export function keyResource(tenant: string, slot: string): Resource {
   return { arn: `arn:aws:iam::${ACCOUNT}:access-key/${tenant}/${slot}` };

@@ -26,7 +26,9 @@ export function serverPolicy(o: {
     { ...deny('own-reach', ACTION_GROUPS.ownUserWrite, EVERYTHING), conditions: [BEYOND_OWN_REACH] },
     ...(o.selfService ? [] : [deny(SELF_SERVICE_OFF, ACTION_GROUPS.ownUserWrite, EVERYTHING)]),
     ...(o.conditionalWrites ? [] : [deny(NO_CONDITIONAL_WRITES, ACTION_GROUPS.ownUserWrite, EVERYTHING)]),
-    ...(o.sessions ? [] : [deny(NO_SESSIONS, ACTION_GROUPS.ownSessions, EVERYTHING)]),
+    ...(o.sessions
+      ? []
+      : [deny(NO_SESSIONS, [...ACTION_GROUPS.ownSessions, ...ACTION_GROUPS.webIdentity], EVERYTHING)]),
   ]);
 }
 

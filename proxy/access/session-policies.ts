@@ -29,6 +29,7 @@ export const EVERY_SESSION = new Policy('sessions', [
       ...ACTION_GROUPS.ownUserRead.filter((action) => action !== 'sts:GetCallerIdentity'),
       ...ACTION_GROUPS.ownUserWrite,
       ...ACTION_GROUPS.ownSessions,
+      ...ACTION_GROUPS.webIdentity,
     ]),
     resources: [EVERYTHING],
     conditions: [],

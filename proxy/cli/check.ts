@@ -1,6 +1,7 @@
 /** `sealgate check`: what `serve` does before it listens, as a command of its own that changes nothing. */
 import type { Config } from '../config/config.ts';
 import { openStorage } from '../runtime.ts';
+import { checkIssuers } from '../startup/check-issuers.ts';
 import { checkSettings } from '../startup/check-settings.ts';
 import { type Finding, inWords, type Tell } from '../startup/finding.ts';
 import { checkStorage } from '../startup/run-checks.ts';
@@ -41,7 +42,9 @@ export async function checkCommand(
 
 async function findings(environment: NodeJS.ProcessEnv, tell: Tell): Promise<void> {
   const config = checkSettings({ environment, now: new Date() }, tell);
-  if (config !== undefined) await storageFindings(config, tell);
+  if (config === undefined) return;
+  await checkIssuers(config.oidcIssuers, tell);
+  await storageFindings(config, tell);
 }
 
 async function storageFindings(config: Config, tell: Tell): Promise<void> {

@@ -13,7 +13,8 @@ import { DEEP_USAGE } from './key-rotate-deep-options.ts';
 import { POLICY_USAGE, policyCommand } from './policy.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';
 import { quickstart } from './quickstart.ts';
-import { runKeyCommand, runSealKeyCommand } from './run-key-command.ts';
+import { ROLE_USAGE } from './role.ts';
+import { runKeyCommand, runRoleCommand, runSealKeyCommand } from './run-key-command.ts';
 import { SEAL_KEY_USAGE } from './seal-key.ts';
 import { serve } from './serve.ts';
 import { TENANT_USAGE } from './tenant.ts';
@@ -83,6 +84,12 @@ export const COMMANDS: readonly Command[] = [
     summary: 'check, simulate: what an IAM policy means here',
     usage: POLICY_USAGE,
     run: policyCommand,
+  },
+  {
+    words: ['role'],
+    summary: 'create, list, show, update, reissue, delete roles for workloads that sign in with a token',
+    usage: ROLE_USAGE,
+    run: runRoleCommand,
   },
   {
     words: ['seal-key'],

@@ -14,7 +14,8 @@ KEYS
   --keep-key             keep the caller's API key; without it a new one takes its place
   --out FILE             write the new API key there (mode 0600; not over another file), aside before anything is changed,
                          under its name when it counts
-  --drop-slots           drop the keys of the tenant that were not given
+  --role-arn ARN         a role's ARN: the role stays, with the same ARN; several times. Managed roles stay by themselves
+  --drop-slots           drop the keys and roles of the tenant that were not given
 
 Options
   --dry-run              say what would happen
@@ -30,6 +31,7 @@ Exit code: 0 done, or only time is in the way; 1 something keeps an older root k
 
 export interface DeepCommand {
   readonly credentials: readonly string[];
+  readonly roleArns: readonly string[];
   readonly keepKey: boolean;
   readonly dropSlots: boolean;
   readonly out: string | undefined;
@@ -48,6 +50,7 @@ const flag = { type: 'boolean', default: false } as const;
 const DEEP = shape([], {
   deep: flag,
   credentials: { type: 'string', multiple: true, default: [] },
+  'role-arn': { type: 'string', multiple: true, default: [] },
   'keep-key': flag,
   'drop-slots': flag,
   out: { type: 'string' },
@@ -71,6 +74,7 @@ export function parseDeepOptions(args: readonly string[]): DeepCommand {
   if (!/^\d{1,7}$/.test(values['longest-request'])) throw new UsageError('--longest-request is a number of seconds.');
   return {
     credentials,
+    roleArns: values['role-arn'],
     tenant,
     out,
     wait,

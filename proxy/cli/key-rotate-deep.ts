@@ -2,10 +2,12 @@
 import { isatty } from 'node:tty';
 import type { Config } from '../config/config.ts';
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
+import { parseRoleArn } from '../keyring/access-keys/role-arn.ts';
 import { type KeyringDeps, type OpenedKeyring, openKeyring } from '../keyring/admin/change-keyring.ts';
+import { RoleAdmin } from '../keyring/admin/role-admin.ts';
 import { resolveTenant } from '../keyring/admin/tenant-names.ts';
-import { keySlots, labelOf } from '../keyring/slots/slot-types.ts';
-import { currentEpoch } from '../keyring/state/document.ts';
+import { keySlots, labelOf, slotsOfType } from '../keyring/slots/slot-types.ts';
+import { currentEpoch, type Keyring } from '../keyring/state/document.ts';
 import { KEYRING_TTL_SECONDS } from '../limits.ts';
 import { beginEpoch } from '../rotation/begin-epoch.ts';
 import { countEpochs } from '../rotation/count-epochs.ts';
@@ -14,7 +16,7 @@ import { planSlots } from '../rotation/keep-slots.ts';
 import type { PassResult } from '../rotation/rewrap-pass.ts';
 import { storedRows } from '../rotation/stored-rows.ts';
 import { probeStorage, type Storage } from '../runtime.ts';
-import { reporting } from './command-line.ts';
+import { reporting, UsageError } from './command-line.ts';
 import { handOut, keptMembers } from './issued-key.ts';
 import { readCaller } from './key-caller.ts';
 import { DEEP_USAGE, type DeepCommand, parseDeepOptions } from './key-rotate-deep-options.ts';
@@ -92,7 +94,8 @@ function goOn(opened: OpenedKeyring): OpenedKeyring {
 async function dryRun(context: Context, opened: OpenedKeyring, keys: readonly AccessKey[]): Promise<number> {
   const { command, deps, storage, signal } = context;
   const { keyring } = opened;
-  const plan = planSlots(keyring, keys);
+  const roleSecrets = await roleSecretsOf(context, keyring);
+  const plan = planSlots(keyring, { keys, roleSecrets });
   const source = { backend: storage.backend, signal, stateBucket: deps.state.bucket };
   const { epochs } = await countEpochs(source, keyring.tenant);
   const slots = plan.kept.map(({ slot }) => slot);
@@ -112,7 +115,7 @@ async function dryRun(context: Context, opened: OpenedKeyring, keys: readonly Ac
     out(`kept      ${kept.join(', ') || 'none'}`);
     out(`replaced  ${replaced ?? 'none'}`);
     for (const { slot, label } of dropped)
-      out(`dropped   ${slot}  ${JSON.stringify(label)}: its API key is not at hand`);
+      out(`dropped   ${slot}  ${JSON.stringify(label)}: what opens it is not at hand`);
   }
   for (const [epoch, count] of Object.entries(epochs)) {
     out(`objects   ${count.current} of epoch ${epoch}, and ${count.noncurrent} older versions`);
@@ -124,12 +127,31 @@ async function begin(context: Context, opened: OpenedKeyring, keys: readonly Acc
   const { command, deps, signal } = context;
   const { keepKey, dropSlots, out: path, json, credentials } = command;
   const kept = await keptMembers(credentials[0]);
+  const roleSecrets = await roleSecretsOf(context, opened.keyring);
   const begun = await handOut({ path, overwrite: false, json, kept, output: PROCESS_OUTPUT }, (keep) =>
-    beginEpoch(deps, opened, { keys, keepKey, dropSlots, keep }, signal),
+    beginEpoch(deps, opened, { keys, roleSecrets, keepKey, dropSlots, keep }, signal),
   );
   err(`epoch ${begun.epoch} has begun; ${begun.dropped.length} keys were dropped`);
   if (begun.issued !== undefined) err(`key ${opened.slot.id} is gone; ${begun.issued.slot} has taken its place`);
   return begun.opened;
+}
+
+/** By slot: of the roles whose ARN was given, and of the managed ones. @throws WrongRoleArn */
+async function roleSecretsOf(
+  { command, deps, signal }: Context,
+  keyring: Keyring,
+): Promise<ReadonlyMap<string, Buffer>> {
+  const given = new Map(command.roleArns.map((arn) => [parseRoleArn(arn)?.name, arn]));
+  const { tenant } = keyring;
+  const secrets = new Map<string, Buffer>();
+  for (const slot of slotsOfType(keyring, 'role')) {
+    const arn = given.get(slot.name);
+    given.delete(slot.name);
+    if (slot.kept === 'arn' && arn === undefined) continue;
+    secrets.set(slot.id, (await new RoleAdmin(deps).secretOf(slot, { tenant, arn }, signal)).slotSecret);
+  }
+  if (given.size > 0) throw new UsageError('--role-arn is none of a role of the tenant.');
+  return secrets;
 }
 
 async function drained(context: Context, opened: OpenedKeyring): Promise<DrainResult> {

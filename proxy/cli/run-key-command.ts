@@ -4,6 +4,7 @@ import { parsedFirst } from './command-line.ts';
 import { KEY_SHAPES, KEY_USAGE, keyCommand } from './key.ts';
 import { openKeyringCommand } from './keyring-command.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';
+import { ROLE_SHAPES, ROLE_USAGE, roleCommand } from './role.ts';
 import { SEAL_KEY_SHAPES, SEAL_KEY_USAGE, sealKeyCommand } from './seal-key.ts';
 
 export async function runKeyCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
@@ -11,6 +12,15 @@ export async function runKeyCommand(args: readonly string[], environment: NodeJS
   return parsedFirst(args, KEY_SHAPES, { ...PROCESS_OUTPUT, command: 'key', usage: KEY_USAGE }, () =>
     openKeyringCommand(environment, (deps) =>
       keyCommand(args, { ...PROCESS_OUTPUT, deps, environment, stdin: process.stdin, signal }),
+    ),
+  );
+}
+
+export async function runRoleCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  const signal = AbortSignal.timeout(KEY_COMMAND_TIMEOUT_MS);
+  return parsedFirst(args, ROLE_SHAPES, { ...PROCESS_OUTPUT, command: 'role', usage: ROLE_USAGE }, () =>
+    openKeyringCommand(environment, (deps) =>
+      roleCommand(args, { ...PROCESS_OUTPUT, deps, environment, stdin: process.stdin, signal }),
     ),
   );
 }

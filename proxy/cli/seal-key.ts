@@ -12,9 +12,9 @@ export const SEAL_KEY_USAGE = `Usage:
   sealgate seal-key status [--json]
   sealgate seal-key resign [--json]
 
-status  what each seal key is still needed for: keyrings that it signed, keys in use whose access key id it made, records of
-        keys' last use. Of a sealed access key id only the last that was made is known: older ones stop too when their seal
-        key is dropped. Keys that are inactive or have expired are not counted
+status  what each seal key is still needed for: keyrings that it signed, keys in use whose access key id it made, roles whose
+        ARN it made, records of keys' last use. Of a sealed access key id only the last that was made is known: older ones
+        stop too when their seal key is dropped. Keys that are inactive or have expired are not counted
 resign  signs every keyring, and seals every record of a registered access key id and of a key's last use, under the active
         seal key
 
@@ -42,12 +42,20 @@ async function status(args: readonly string[], o: SealKeyCommandOptions): Promis
   return tampered.length === 0 && usage.every(({ configured }) => configured) ? 0 : 1;
 }
 
-function describe({ kid, active, configured, keyrings, ids, lastUses }: SealKeyUsage): readonly string[] {
+function describe({ kid, active, configured, keyrings, ids, arns, lastUses }: SealKeyUsage): readonly string[] {
   if (!configured)
     return [`${kid}  NOT CONFIGURED  keyrings ${keyrings}, which nothing opens until it is configured again`];
-  const role = active ? 'active' : keyrings + ids.length + lastUses === 0 ? 'can be dropped' : 'needed';
-  const rest = active ? [] : ids.map((id) => `  access key id of ${id}: sealgate key reissue`);
-  return [`${kid}  ${role}  keyrings ${keyrings}  access key ids ${ids.length}  last uses ${lastUses}`, ...rest];
+  const role = active ? 'active' : keyrings + ids.length + arns.length + lastUses === 0 ? 'can be dropped' : 'needed';
+  const rest = active
+    ? []
+    : [
+        ...ids.map((id) => `  access key id of ${id}: sealgate key reissue`),
+        ...arns.map((name) => `  ARN of role ${name}: sealgate role reissue`),
+      ];
+  return [
+    `${kid}  ${role}  keyrings ${keyrings}  access key ids ${ids.length}  ARNs ${arns.length}  last uses ${lastUses}`,
+    ...rest,
+  ];
 }
 
 const RESIGN = shape([], { json: { type: 'boolean' } });

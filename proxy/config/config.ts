@@ -2,6 +2,7 @@
  * Configuration: settings as typed values. A missing or malformed one stops the program with the variable's name, and never shows
  * the value of a secret.
  */
+import { InvalidIssuers, type Issuer, parseIssuers } from '../access/oidc/issuers.ts';
 import type { ListenAddress } from '../http/listen-address.ts';
 import { SealKeys } from '../keyring/access-keys/seal-keys.ts';
 import { parseEscrowPublicKey } from '../keyring/slots/escrow-key.ts';
@@ -32,6 +33,8 @@ export interface Config {
   readonly escrowPublicKey: Buffer | undefined;
   /** Whether tenants may change their own keys over IAM's API. */
   readonly selfService: boolean;
+  /** OpenID Connect issuers whose tokens roles may trust. */
+  readonly oidcIssuers: readonly Issuer[];
   /** How exactly servers write down when each key was last used. */
   readonly lastUsed: 'off' | 'day';
   readonly workers: number;
@@ -87,6 +90,7 @@ export function readConfig(settings: Settings): {
     sealKeys: read(sealKeys),
     escrowPublicKey: read(escrowPublicKey),
     selfService: read((s) => oneOf(s, 'SEALGATE_SELF_SERVICE', ['on', 'off'])) === 'on',
+    oidcIssuers: read(oidcIssuers),
     lastUsed: read((s) => oneOf(s, 'SEALGATE_LAST_USED', ['off', 'day'])),
     workers: read(workers),
     workersAreSet: (settings['SEALGATE_WORKERS'] ?? 'auto') !== 'auto',
@@ -135,6 +139,15 @@ export function sealKeys(settings: Settings): SealKeys {
   if (inline !== undefined) return parseSealKeys('SEALGATE_SEAL_KEYS', inline);
   if (path === undefined) throw new ConfigError('SEALGATE_SEAL_KEYS', 'or SEALGATE_SEAL_KEYS_FILE must be set');
   return parseSealKeys('SEALGATE_SEAL_KEYS_FILE', readSecretFile('SEALGATE_SEAL_KEYS_FILE', path));
+}
+
+function oidcIssuers(settings: Settings): readonly Issuer[] {
+  try {
+    return parseIssuers(settings['SEALGATE_OIDC_ISSUERS'] ?? []);
+  } catch (error) {
+    if (!(error instanceof InvalidIssuers)) throw error;
+    throw new ConfigError('SEALGATE_OIDC_ISSUERS', error.message);
+  }
 }
 
 function parseSealKeys(name: Variable, text: string): SealKeys {

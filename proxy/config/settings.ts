@@ -45,6 +45,7 @@ const VARIABLES = [
   'SEALGATE_SEAL_KEYS_FILE',
   'SEALGATE_ESCROW_PUBLIC_KEY',
   'SEALGATE_SELF_SERVICE',
+  'SEALGATE_OIDC_ISSUERS',
   'SEALGATE_LAST_USED',
   'SEALGATE_WORKERS',
   'SEALGATE_MEMORY',
@@ -59,6 +60,11 @@ const VARIABLES = [
   'SEALGATE_DRAIN_DELAY',
   'SEALGATE_DRAIN_TIMEOUT',
 ] as const;
+
+/** Single values; the list of issuers is written as a list. */
+const fileSchema = z
+  .object({ SEALGATE_OIDC_ISSUERS: z.union([z.string(), z.array(z.unknown())]).optional() })
+  .catchall(z.union([z.string(), z.number(), z.boolean()]));
 
 export type Variable = (typeof VARIABLES)[number];
 
@@ -116,7 +122,12 @@ function readFile(path: string): Record<string, string | undefined> {
       `${path} cannot be read as YAML (${(error as { code?: string }).code ?? 'not valid'})`,
     );
   }
-  const scalars = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).safeParse(document ?? {});
-  if (!scalars.success) throw new ConfigError('SEALGATE_CONFIG', `${path} must map variable names to single values`);
-  return Object.fromEntries(Object.entries(scalars.data).map(([name, value]) => [name, String(value)]));
+  const parsed = fileSchema.safeParse(document ?? {});
+  if (!parsed.success) throw new ConfigError('SEALGATE_CONFIG', `${path} must map variable names to single values`);
+  return Object.fromEntries(
+    Object.entries(parsed.data).map(([name, value]) => [
+      name,
+      typeof value === 'object' ? JSON.stringify(value) : String(value),
+    ]),
+  );
 }

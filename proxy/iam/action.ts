@@ -12,6 +12,7 @@ import type { XmlElement } from '../xml/render-xml.ts';
 import { QueryError } from './errors.ts';
 import type { OwnKeys } from './own-keys.ts';
 import type { QueryService } from './query-request.ts';
+import type { RoleSession, WebIdentityRequest } from './sessions/web-identity-session.ts';
 
 interface QueryActionProperties {
   /** As in the API reference. */
@@ -28,9 +29,16 @@ interface QueryActionProperties {
 /** `run` gives the content of the `...Result` element; `undefined` for an action that has none. */
 export type QueryAction = QueryActionProperties &
   (
-    | { readonly forSessions?: never; run(call: QueryCall): Promise<XmlElement | undefined> }
-    | { readonly forSessions: true; run(call: AnyCall): Promise<XmlElement | undefined> }
+    | { readonly forSessions?: never; readonly unsigned?: never; run(call: QueryCall): Promise<XmlElement | undefined> }
+    | { readonly forSessions: true; readonly unsigned?: never; run(call: AnyCall): Promise<XmlElement | undefined> }
+    | { readonly forSessions?: never; readonly unsigned: true; run(call: UnsignedCall): Promise<XmlElement> }
   );
+
+/** A request that carries its authority in a parameter. */
+export interface UnsignedCall {
+  readonly parameters: ReadonlyMap<string, string>;
+  webIdentity(o: Omit<WebIdentityRequest, 'requestId'>): Promise<RoleSession>;
+}
 
 /** A verified request, whose tenant is open. */
 export interface AnyCall {
@@ -56,7 +64,7 @@ export interface QueryCall extends AnyCall {
 }
 
 /** @throws QueryError MissingParameter */
-export function required({ parameters }: QueryCall, name: string): string {
+export function required({ parameters }: Pick<AnyCall, 'parameters'>, name: string): string {
   const value = parameters.get(name) ?? '';
   if (value === '') throw new QueryError('MissingParameter', `The parameter ${name} is missing.`);
   return value;

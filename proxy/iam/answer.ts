@@ -8,6 +8,7 @@ import { requestContext } from '../access/request-context.ts';
 import { type Resource, userResource } from '../access/resource.ts';
 import { NO_CONDITIONAL_WRITES, NO_SESSIONS, SELF_SERVICE_OFF } from '../access/server-policy.ts';
 import { NO_FURTHER_CREDENTIALS } from '../access/session-policies.ts';
+import { S3Error } from '../errors.ts';
 import type { Reply } from '../http/reply.ts';
 import type { S3Request } from '../http/request.ts';
 import type { Pipeline } from '../pipeline-parts.ts';
@@ -17,6 +18,7 @@ import { QUERY_ACTIONS } from './actions/table.ts';
 import { asQueryError, QueryError } from './errors.ts';
 import { type QueryService, readQueryBody, VERSIONS } from './query-request.ts';
 import { isTagParameter } from './sessions/session-parameters.ts';
+import { type WebIdentityRequest, webIdentitySession } from './sessions/web-identity-session.ts';
 
 const NAMESPACES: Readonly<Record<QueryService, string>> = {
   iam: `https://iam.amazonaws.com/doc/${VERSIONS.iam}/`,
@@ -41,6 +43,8 @@ export async function answerQuery(
   let action: QueryAction | undefined;
   try {
     const body = await readQueryBody(request, o.source);
+    if (request.header('authorization') === undefined)
+      return await answerUnsigned(pipeline, request, { ...o, ...body });
     caller = await authenticateQuery(pipeline, request, { service: o.service, bodySha256: body.sha256 }, o.signal);
     action = findAction(o.service, body.parameters);
     const { parameters } = body;
@@ -57,6 +61,23 @@ export async function answerQuery(
     return { reply: errorReply(failure, o.service, request.id), failure, ...known };
   }
 }
+
+/** A request without a signature, which is for one action alone. @throws QueryError */
+async function answerUnsigned(
+  pipeline: Pipeline,
+  request: S3Request,
+  o: { service: QueryService; parameters: ReadonlyMap<string, string>; signal: AbortSignal },
+): Promise<QueryAnswer> {
+  const { parameters, signal } = o;
+  const action = findAction(o.service, parameters);
+  if (action.unsigned !== true) throw new S3Error('AccessDenied', ANONYMOUS);
+  const webIdentity = (given: Omit<WebIdentityRequest, 'requestId'>) =>
+    webIdentitySession(pipeline.webIdentity, { ...given, requestId: request.id }, signal);
+  const result = await action.run({ parameters, webIdentity });
+  return { reply: resultReply(action, result, request.id), action: action.name };
+}
+
+const ANONYMOUS = 'Sign the request with your access key (AWS Signature Version 4).';
 
 /** @throws QueryError MissingParameter, InvalidAction, InvalidParameterValue */
 function findAction(service: QueryService, parameters: ReadonlyMap<string, string>): QueryAction {
@@ -120,6 +141,7 @@ function run(
   const { accessKey, tenant, verified } = caller;
   if (verified === undefined) throw new Error('a query request ran without a signature');
   const any = { parameters, credential: accessKey, tenant, signal };
+  if (action.unsigned === true) throw new QueryError('InvalidAction', `${action.name} is sent without a signature.`);
   if (action.forSessions === true) return action.run(any);
   if (accessKey.kind === 'session') throw new Error(`${action.name} was allowed to a session`);
   return action.run({

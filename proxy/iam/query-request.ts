@@ -28,11 +28,18 @@ const CREDENTIAL = 'Credential=';
 /** The service that a request to the endpoint itself claims to be signed for, when it is not S3. Nothing is verified yet. */
 export function queryServiceOf(request: S3Request): QueryService | undefined {
   if (request.path !== '/' || request.bucket !== undefined) return undefined;
+  if (isUnsignedForm(request)) return 'sts';
   const authorization = request.header('authorization') ?? '';
   const credential = authorization.indexOf(CREDENTIAL);
   if (credential < 0) return undefined;
   const [, , , named] = authorization.slice(credential + CREDENTIAL.length).split('/', 5);
   return named === 'iam' || named === 'sts' ? named : undefined;
+}
+
+/** AssumeRoleWithWebIdentity has no signature: a token stands in the form. Only the form: a URL would be logged on its way. */
+function isUnsignedForm(request: S3Request): boolean {
+  if (request.header('authorization') !== undefined || request.method !== 'POST') return false;
+  return !request.query.has('X-Amz-Signature') && FORM.test(request.header('content-type') ?? '');
 }
 
 /**

@@ -1,6 +1,7 @@
 /** A keyring and its root keys as what the rest of the program works with. */
 import type { KeyObject } from 'node:crypto';
 import type { Grant } from './grants.ts';
+import type { RoleSlot } from './slots/role-slot.ts';
 import type { RootKeys } from './slots/slot-type.ts';
 import type { SessionSlot } from './slots/slot-types.ts';
 import { currentEpoch, type Keyring } from './state/document.ts';
@@ -15,6 +16,8 @@ export interface OpenTenant {
   readonly grants: readonly Grant[];
   /** In place of grants, IAM's JSON. */
   readonly policy: string | null;
+  /** What limits a session that took on a role, beside the slot that it was issued from. */
+  readonly role?: Pick<RoleSlot, 'grants' | 'policy'>;
   /** The current epoch: new DEKs are wrapped under its root key. */
   readonly epoch: number;
   /** `undefined` for an epoch that is retired or unknown. */
@@ -31,14 +34,16 @@ export function openTenantOf(o: {
   readonly keyring: Keyring;
   readonly roots: RootKeys;
   readonly slot?: SessionSlot;
+  readonly role?: RoleSlot | undefined;
 }): OpenTenant {
-  const { keyring, roots, slot } = o;
+  const { keyring, roots, slot, role } = o;
   return {
     id: keyring.tenant,
     idBytes: Buffer.from(keyring.tenant, 'hex'),
     slot: slot?.id ?? '',
     grants: slot?.grants ?? [],
     policy: slot?.policy ?? null,
+    ...(role === undefined || role === slot ? {} : { role }),
     epoch: currentEpoch(keyring),
     root: (epoch) => roots.get(epoch),
   };

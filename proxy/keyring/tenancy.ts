@@ -16,22 +16,14 @@ import { type AccessKey, unsealAccessKeyId } from './access-keys/access-key-id.t
 import { isRegisteredId } from './access-keys/registered-id.ts';
 import { RegisteredIds } from './access-keys/registered-ids.ts';
 import type { SealKeys } from './access-keys/seal-keys.ts';
+import { type CredentialSlot, credentialSlot } from './credential-slot.ts';
 import { type OpenTenant, openTenantOf } from './open-tenant.ts';
 import type { SessionDays } from './sessions/day-records.ts';
 import type { Credential, SessionCredential } from './sessions/session-credential.ts';
 import { refuseEnded, SessionTokens } from './sessions/session-tokens.ts';
 import { type KdfRunner, processKdfRunner } from './slots/kdf.ts';
-import { isInForce, isUsable } from './slots/slot-terms.ts';
 import type { OpenedSlot, RootKeys } from './slots/slot-type.ts';
-import {
-  isKeySlot,
-  type KeySlot,
-  keySlotOf,
-  openKeySlot,
-  openSessionSlot,
-  type SessionSlot,
-  sessionSlotOf,
-} from './slots/slot-types.ts';
+import { isKeySlot, type KeySlot, openKeySlot, openSessionSlot, type SessionSlot } from './slots/slot-types.ts';
 import { currentEpoch, type Keyring } from './state/document.ts';
 import { Generations } from './state/generations.ts';
 import { hasRootMac } from './state/macs.ts';
@@ -48,11 +40,6 @@ interface CheckedKeyring {
   /** By slot and keyed hash of the API key; a changed keyring starts with none. */
   readonly opened: Map<string, RootKeys>;
   readonly opening: SharedCalls<RootKeys>;
-}
-
-/** A slot that a credential may open now, with the roles that limit it besides. */
-interface Way {
-  readonly slot: SessionSlot;
 }
 
 /** A keyring that was just opened, its slot secret derived. */
@@ -148,24 +135,17 @@ export class Tenancy {
   }
 
   async #open(key: Credential, signal: AbortSignal): Promise<OpenTenant> {
-    const checked = await this.#checkedKeyring(key, ({ keyring }) => this.#wayOf(keyring, key) !== undefined, signal);
-    const way = this.#wayOf(checked.keyring, key);
+    const checked = await this.#checkedKeyring(
+      key,
+      ({ keyring }) => credentialSlot(keyring, key, this.#now()) !== undefined,
+      signal,
+    );
+    const way = credentialSlot(checked.keyring, key, this.#now());
     if (way === undefined) throw new S3Error('InvalidAccessKeyId');
     const roots = await this.#roots(checked, way, key, signal);
-    this.#onUse({ tenant: key.tenant, slot: way.slot.id });
-    const tenant = openTenantOf({ keyring: checked.keyring, slot: way.slot, roots });
+    if (isKeySlot(way.slot)) this.#onUse({ tenant: key.tenant, slot: way.slot.id });
+    const tenant = openTenantOf({ keyring: checked.keyring, ...way, roots });
     return reopenable(tenant, (again) => this.#reopen(key, again));
-  }
-
-  /** `undefined`: the slot is gone or not in force, or the session was ended since. */
-  #wayOf(keyring: Keyring, key: Credential): Way | undefined {
-    const now = this.#now();
-    if (key.kind !== 'session') {
-      const slot = keySlotOf(keyring, key.slot);
-      return slot !== undefined && isUsable(slot, key, now) ? { slot } : undefined;
-    }
-    const slot = sessionSlotOf(keyring, key.slot);
-    return slot !== undefined && isInForce(slot, now) && slot.sessionSerial === key.slotSerial ? { slot } : undefined;
   }
 
   /** Waits out the moment in which the keyring was read already: an epoch may have begun after that. */
@@ -248,7 +228,12 @@ export class Tenancy {
     }
   }
 
-  async #roots(checked: CheckedKeyring, { slot }: Way, key: Credential, signal: AbortSignal): Promise<RootKeys> {
+  async #roots(
+    checked: CheckedKeyring,
+    { slot }: CredentialSlot,
+    key: Credential,
+    signal: AbortSignal,
+  ): Promise<RootKeys> {
     const cacheKey = `${slot.id}:${key.secretId}`;
     const opened = checked.opened.get(cacheKey);
     if (opened !== undefined) return opened;

@@ -16,7 +16,7 @@ import type { IssuedKey, KeepKey } from '../keyring/admin/key-admin.ts';
 import { generateApiKey, secretAccessKeyOf } from '../keyring/slots/api-key.ts';
 import { apiKeySlot } from '../keyring/slots/api-key-slot.ts';
 import { DEFAULT_KDFS } from '../keyring/slots/kdf.ts';
-import type { RootKeys } from '../keyring/slots/slot-type.ts';
+import type { AtHand, RootKeys } from '../keyring/slots/slot-type.ts';
 import { type KeySlot, keySlotOf } from '../keyring/slots/slot-types.ts';
 import { currentEpoch, type Epoch, type Keyring } from '../keyring/state/document.ts';
 import { timestamp } from '../keyring/state/fields.ts';
@@ -27,6 +27,8 @@ import { planSlots, type SlotPlan, SlotsWouldBeDropped, slotsAtStake } from './k
 export interface BeginOptions {
   /** The caller's, and others of the tenant that are to go along. */
   readonly keys: readonly AccessKey[];
+  /** Secrets of roles that are to go along, by slot. */
+  readonly roleSecrets?: AtHand['roleSecrets'];
   /** Keep the caller's API key in place of making a new one. */
   readonly keepKey: boolean;
   /** Drop the slots whose keys are not at hand. */
@@ -53,11 +55,12 @@ export async function beginEpoch(
   o: BeginOptions,
   signal: AbortSignal,
 ): Promise<BegunEpoch> {
-  const plan = planSlots(opened.keyring, o.keys);
+  const atHand = { keys: o.keys, roleSecrets: o.roleSecrets ?? new Map<string, Buffer>() };
+  const plan = planSlots(opened.keyring, atHand);
   if (plan.dropped.length > 0 && !o.dropSlots) throw new SlotsWouldBeDropped(plan.dropped);
   const epoch = currentEpoch(opened.keyring) + 1;
   const roots: RootKeys = new Map([...opened.roots, [epoch, newRootKey()]]);
-  const step = { plan, epoch, roots, keys: o.keys };
+  const step = { plan, epoch, roots, atHand };
   if (o.keepKey) return write(deps, opened, { ...step, issued: undefined, fresh: undefined }, signal);
   const { tenant } = opened.keyring;
   const apiKey = generateApiKey();
@@ -75,7 +78,7 @@ export async function beginEpoch(
 }
 
 interface Step {
-  readonly keys: readonly AccessKey[];
+  readonly atHand: AtHand;
   readonly plan: SlotPlan;
   readonly epoch: number;
   readonly roots: RootKeys;
@@ -100,7 +103,7 @@ async function write(deps: KeyringDeps, opened: OpenedKeyring, o: Step, signal: 
       let next: Keyring = keyring;
       for (const { id } of gone) next = withoutSlot(next, id, deps.now());
       const sealing = { tenant: keyring.tenant, roots, runner: deps.runner, now: deps.now() };
-      for (const { slot, reseal } of planSlots(keyring, o.keys).kept) {
+      for (const { slot, reseal } of planSlots(keyring, o.atHand).kept) {
         if (gone.some(({ id }) => id === slot.id)) continue;
         next = withReplaced(next, await reseal(sealing, signal));
       }

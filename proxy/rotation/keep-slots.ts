@@ -2,7 +2,6 @@
  * Which slots go along into a new epoch. What that takes, the slot's type says: an API key's slot takes its API key, an escrow
  * takes nothing. A slot for which that is not at hand is dropped, by name and only when that was asked for.
  */
-import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import { KeyError } from '../keyring/admin/key-errors.ts';
 import type { AtHand, Reseal } from '../keyring/slots/slot-type.ts';
 import { keySlotOf, labelOf, type Slot, typeOf } from '../keyring/slots/slot-types.ts';
@@ -24,20 +23,21 @@ export class SlotsWouldBeDropped extends KeyError {
   constructor(slots: readonly Slot[]) {
     const names = slots.map(nameOf).join(', ');
     super(
-      `The API keys of these slots are not at hand, so they cannot open a new root key: ${names}. ` +
-        'Give their keys with further --credentials, or drop them with --drop-slots.',
+      `What opens these slots is not at hand, so they cannot open a new root key: ${names}. ` +
+        'Give their keys with further --credentials, the ARNs of roles with --role-arn, or drop them with --drop-slots.',
     );
   }
 }
 
 /** @throws KeyMismatch */
-export function planSlots(keyring: Keyring, keys: readonly AccessKey[]): SlotPlan {
+export function planSlots(keyring: Keyring, atHand: AtHand): SlotPlan {
+  const { keys } = atHand;
   for (const { tenant, slot } of keys) {
     if (tenant !== keyring.tenant) throw new KeyMismatch("A key that was given is another tenant's.");
     if (keySlotOf(keyring, slot) === undefined) throw new KeyMismatch(`The keyring has no key ${slot} any more.`);
   }
   const kept = keyring.slots.flatMap((slot) => {
-    const reseal = resealOf(slot, { keys });
+    const reseal = resealOf(slot, atHand);
     return reseal === undefined ? [] : [{ slot, reseal }];
   });
   return { kept, dropped: keyring.slots.filter((slot) => kept.every((one) => one.slot !== slot)) };
@@ -45,7 +45,7 @@ export function planSlots(keyring: Keyring, keys: readonly AccessKey[]): SlotPla
 
 /** The slots that do not go along by themselves. Those that do may come and go between a plan and its writing. */
 export function slotsAtStake({ slots }: Pick<Keyring, 'slots'>): readonly Slot[] {
-  return slots.filter((slot) => resealOf(slot, { keys: [] }) === undefined);
+  return slots.filter((slot) => resealOf(slot, { keys: [], roleSecrets: new Map() }) === undefined);
 }
 
 function resealOf(slot: Slot, atHand: AtHand): Reseal<Slot> | undefined {

@@ -10,6 +10,7 @@ import { type ApiKey, generateApiKey, isApiKeyLength, MAX_RAW_BYTES } from '../.
 import { type ApiKeySlot, apiKeySlot } from '../../proxy/keyring/slots/api-key-slot.ts';
 import type { EscrowSlot } from '../../proxy/keyring/slots/escrow-slot.ts';
 import { DEFAULT_KDFS, type Kdf, KdfRunner } from '../../proxy/keyring/slots/kdf.ts';
+import { type RoleSlot, roleSlot } from '../../proxy/keyring/slots/role-slot.ts';
 import { newSlotTerms, type OperatorTerms } from '../../proxy/keyring/slots/slot-terms.ts';
 import type { Slot } from '../../proxy/keyring/slots/slot-types.ts';
 import { canonicalJson } from '../../proxy/keyring/state/canonical-json.ts';
@@ -112,6 +113,44 @@ export function fakeEscrow(o: { epochs: readonly number[]; id?: string }): Escro
     type: 'escrow',
     wraps: o.epochs.map((epoch) => ({ enc: bytes(32), epoch, wrapped: bytes(48) })),
   };
+}
+
+/** A role that trusts one job of an issuer. */
+export function fakeRole(o: {
+  tenant: string;
+  roots: ReadonlyMap<number, KeyObject>;
+  slotSecret?: Buffer;
+  idKid?: string;
+}): Promise<RoleSlot> {
+  const { tenant, roots, slotSecret = randomBytes(32), idKid = 'one' } = o;
+  return roleSlot.seal({
+    tenant,
+    roots,
+    id: newSlotId(),
+    name: 'ci',
+    kept: 'arn',
+    slotSecret,
+    now: new Date(CREATED),
+    trust: {
+      audiences: ['sealgate'],
+      conditions: [{ claim: 'ref', value: 'refs/heads/main' }],
+      issuer: 'https://issuer.example',
+      maxUses: 0,
+      outlivesToken: 'no',
+      subjects: ['repo:org/app:*'],
+      tags: [{ claim: 'repository_id', name: 'repository' }],
+    },
+    terms: {
+      assumableBy: [],
+      expires: null,
+      grants: [{ bucket: 'data', prefix: '', access: 'read-only' }],
+      idKid,
+      label: '',
+      policy: null,
+      sessionSerial: 0,
+      status: 'active',
+    },
+  });
 }
 
 /** In the order in which a keyring lists them. */

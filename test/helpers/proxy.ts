@@ -72,6 +72,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     sealKeys,
     escrowPublicKey: undefined,
     selfService: true,
+    oidcIssuers: [],
     lastUsed: 'off',
     workers: 1,
     workersAreSet: true,

@@ -4,6 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
+import { sealRoleArn } from '../../proxy/keyring/access-keys/role-arn.ts';
+import type { SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
 import { withTerms } from '../../proxy/keyring/admin/edit-slots.ts';
 import { sealRecord } from '../../proxy/keyring/sessions/day-records.ts';
 import { dayNumber, dayText } from '../../proxy/keyring/sessions/days.ts';
@@ -12,9 +14,19 @@ import { issueSession } from '../../proxy/keyring/sessions/token.ts';
 import { kdfInput } from '../../proxy/keyring/slots/api-key.ts';
 import { slotSecretOf } from '../../proxy/keyring/slots/api-key-slot.ts';
 import { KdfRunner } from '../../proxy/keyring/slots/kdf.ts';
+import type { Slot } from '../../proxy/keyring/slots/slot-types.ts';
 import { canonicalJson } from '../../proxy/keyring/state/canonical-json.ts';
 import type { Keyring } from '../../proxy/keyring/state/document.ts';
-import { CREATED, makeTenant, resign } from './keyring-fixture.ts';
+import {
+  byId,
+  CREATED,
+  currentRoot,
+  fakeRole,
+  makeTenant,
+  remac,
+  resign,
+  type TenantFixture,
+} from './keyring-fixture.ts';
 import { vectorSealKeys } from './keyring-vectors.ts';
 
 export interface SessionVector {
@@ -23,6 +35,8 @@ export interface SessionVector {
   /** Stored text by name. */
   readonly records: Readonly<Record<string, string>>;
   readonly sessionToken: string;
+  /** Of the role that the session is of. */
+  readonly arn?: string;
   /** The stored text. */
   readonly keyring: string;
   /** What comes out, root keys in hex by epoch among it, or the step that refuses. */
@@ -48,11 +62,10 @@ export async function makeSessionVectors(): Promise<readonly SessionVector[]> {
   const key = { tag: sealKey.tag, kid: sealKey.kid, day, key: sealKey.sessionKey(secret) };
   const recordName = `sessions/${dayText(day)}/${sealKey.kid}`;
   const records = { [recordName]: sealRecord(secret, sealKey, day).toString('utf8') };
-  const issue = (details: SessionDetails = {}) => {
+  const issue = (details: SessionDetails = {}, of = { callerSecret, slot: slot.id }) => {
     const session = {
-      callerSecret,
+      ...of,
       tenant,
-      slot: slot.id,
       slotSerial: 0,
       roleSerial: 0,
       issuedAt,
@@ -81,7 +94,18 @@ export async function makeSessionVectors(): Promise<readonly SessionVector[]> {
   const dayAfter = `sessions/${dayText(day + 1)}/${sealKey.kid}`;
   const nextDay = Buffer.from(bare.sessionToken.slice(4), 'base64url');
   nextDay.writeUInt16BE(day + 1, 1);
+  const role = await makeRole(made, sealKeys);
+  const ofRole = { ...opens, keyring: stored(role.keyring) };
+  const roleSession = issue({ role: 'ci', name: 'job-1' }, { callerSecret: role.slotSecret, slot: role.slot });
   return [
+    { name: 'a session of a role', ...ofRole, arn: role.arn, ...roleSession },
+    {
+      ...ofRole,
+      name: 'the ARN of a role with another name',
+      arn: role.arn.replace('/ci/', '/cd/'),
+      sessionToken: roleSession.sessionToken,
+      result: 'arn',
+    },
     { name: 'a session that says nothing', ...opens, ...bare },
     {
       name: 'a session with every detail',
@@ -117,6 +141,14 @@ export async function makeSessionVectors(): Promise<readonly SessionVector[]> {
     }),
     refused("another tenant's keyring", 'tenant', { keyring: stored((await makeTenant({ sealKeys })).keyring) }),
   ];
+}
+
+async function makeRole({ tenant, roots, keyring }: TenantFixture, sealKeys: SealKeys) {
+  const slotSecret = randomBytes(32);
+  const slot = await fakeRole({ tenant, roots, slotSecret, idKid: sealKeys.active.kid });
+  const changed = { ...keyring, slots: byId<Slot>([...keyring.slots, slot]) };
+  const arn = sealRoleArn({ tenant, slot: slot.id, slotSecret }, { name: slot.name, sealKey: sealKeys.active });
+  return { slot: slot.id, slotSecret, arn, keyring: resign(remac(changed, currentRoot(roots)), sealKeys) };
 }
 
 if (import.meta.main) {

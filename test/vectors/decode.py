@@ -524,6 +524,29 @@ def open_session(seal_keys, records, token):
     raise KeyringError(step)
 
 
+def open_role_arn(seal_keys, arn):
+    """(tenant, slot, secret) of a role's ARN."""
+    step = "arn"
+    prefix = "arn:aws:iam::000000000000:role/"
+    expect(arn.startswith(prefix) and "/SGR1" in arn, step)
+    name, sealed = arn[len(prefix) :].split("/SGR1")
+    try:
+        data = base64url(sealed, step)
+    except FormatError:
+        raise KeyringError(step) from None
+    expect(len(data) == 77, step)
+    for kid, seal_key in seal_keys.items():
+        if data[:1] != hashlib.sha256(kid.encode()).digest()[:1]:
+            continue
+        try:
+            key = derive(seal_key, b"", "sealgate/1/role-arn")
+            plain = gcm_open(key, data[1:13], data[13:], frame(b"SGR1", kid.encode(), name.encode()), step)
+        except FormatError:
+            continue
+        return plain[:12].hex(), plain[12:16].hex(), plain[16:]
+    raise KeyringError(step)
+
+
 def open_session_vector(vector):
     seal_keys = {one["kid"]: bytes.fromhex(one["key"]) for one in vector["sealKeys"]}
     records = {name: text.encode() for name, text in vector["records"].items()}
@@ -535,6 +558,8 @@ def open_session_vector(vector):
     expect(slot is not None and slot["status"] == "active", "slot")
     expect(slot["sessionSerial"] == session["slotSerial"], "slot")
     derived = session.pop("callerSecret")
+    if "arn" in vector:
+        expect(open_role_arn(seal_keys, vector["arn"]) == (session["tenant"], session["slot"], derived), "arn")
     tenant, slot_id = bytes.fromhex(keyring["tenant"]), bytes.fromhex(slot["id"])
     commitment = derive(derived, decode64(slot["salt"], 32), "sealgate/1/slot-commit", tenant, slot_id)
     expect(hmac.compare_digest(commitment, decode64(slot["commitment"], 32)), "commitment")
@@ -557,6 +582,14 @@ SLOT_TYPES = {
         "wrap": "epoch salt wrapped",
         "most": 64,
         "signs": True,
+        "operator removes": True,
+    },
+    "role": {
+        "record": "commitment created id kept name salt trust type",
+        "terms": "assumableBy expires grants idKid label policy sessionSerial status",
+        "wrap": "epoch salt wrapped",
+        "most": 64,
+        "signs": False,
         "operator removes": True,
     },
     "escrow": {
@@ -654,7 +687,8 @@ def opened_slot(keyring, slot, secret):
 def open_roots(keyring, slot, derived):
     """Root keys by epoch, after the root MAC was checked."""
     tenant, slot_id = bytes.fromhex(keyring["tenant"]), bytes.fromhex(slot["id"])
-    record = slot_record(slot)
+    # Whom a role trusts is under the root MAC alone.
+    record = {name: value for name, value in slot_record(slot).items() if name != "trust"}
     roots = {}
     for wrap in slot["wraps"]:
         key = derive(derived, decode64(wrap["salt"], 32), "sealgate/1/root-wrap", tenant, slot_id, u32(wrap["epoch"]))

@@ -1,5 +1,7 @@
 /** Every action of the query API. What is not here answers InvalidAction. */
 import type { QueryAction } from '../action.ts';
+import { assumeRole } from './assume-role.ts';
+import { assumeRoleWithWebIdentity } from './assume-role-with-web-identity.ts';
 import { createAccessKey } from './create-access-key.ts';
 import { deleteAccessKey } from './delete-access-key.ts';
 import { getAccessKeyLastUsed } from './get-access-key-last-used.ts';
@@ -20,4 +22,6 @@ export const QUERY_ACTIONS: readonly QueryAction[] = [
   getCallerIdentity,
   getSessionToken,
   getFederationToken,
+  assumeRole,
+  assumeRoleWithWebIdentity,
 ];

@@ -52,7 +52,7 @@ export interface CallerTags {
 }
 
 const OWN = 'sealgate:';
-const MAX_USES = 'sealgate:MaxUses';
+export const MAX_USES = 'sealgate:MaxUses';
 const TAG_TEXT = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
 
 /** Tags.member.N.Key and .Value. @throws QueryError ValidationError */

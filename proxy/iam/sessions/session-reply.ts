@@ -3,6 +3,7 @@ import type { IssuedSession } from '../../keyring/sessions/issue-session.ts';
 import { SessionTooLarge } from '../../keyring/sessions/token.ts';
 import type { XmlElement } from '../../xml/render-xml.ts';
 import { QueryError } from '../errors.ts';
+import { assumedRoleArn } from '../identity.ts';
 
 export function credentialsElement(issued: IssuedSession): XmlElement {
   const { accessKeyId, secretAccessKey, sessionToken, ends } = issued;
@@ -12,6 +13,11 @@ export function credentialsElement(issued: IssuedSession): XmlElement {
     SessionToken: sessionToken,
     Expiration: `${ends.toISOString().slice(0, 19)}Z`,
   };
+}
+
+/** SDKs read the account from the ARN. What opens a role is no part of it. */
+export function assumedRoleElement(o: { role: string; slot: string; name: string }): XmlElement {
+  return { AssumedRoleId: `${o.slot}:${o.name}`, Arn: assumedRoleArn(o.role, o.name) };
 }
 
 /** @throws QueryError PackedPolicyTooLarge */

@@ -23,6 +23,8 @@ export interface SealKeyUsage {
   readonly keyrings: number;
   /** Keys in use whose access key id it made: `tenant/slot`. They stop when it is dropped. */
   readonly ids: readonly string[];
+  /** Roles in use whose ARN or record it made: `tenant/name`. They stop when it is dropped. */
+  readonly arns: readonly string[];
   /** Records of keys' last use that it signed: forgotten when it is dropped. */
   readonly lastUses: number;
 }
@@ -33,7 +35,7 @@ export async function sealKeyUsage(
   signal: AbortSignal,
 ): Promise<{ usage: readonly SealKeyUsage[]; tampered: readonly string[] }> {
   const { active, all } = deps.sealKeys;
-  const none = () => ({ keyrings: 0, ids: new Set<string>(), lastUses: 0 });
+  const none = () => ({ keyrings: 0, ids: new Set<string>(), arns: new Set<string>(), lastUses: 0 });
   const found = new Map(all.map(({ kid }) => [kid, none()]));
   const entry = (kid: string) => {
     const known = found.get(kid) ?? none();
@@ -57,16 +59,20 @@ export async function sealKeyUsage(
     entry(keyring.operatorKid).keyrings += 1;
     for (const slot of keyring.slots) {
       const kids = typeOf(slot).sealKeyIds(slot, { sealKeys: deps.sealKeys, now: deps.now() });
-      for (const kid of kids) entry(kid).ids.add(`${tenant}/${slot.id}`);
+      for (const kid of kids) {
+        if (slot.type === 'role') entry(kid).arns.add(`${tenant}/${slot.name}`);
+        else entry(kid).ids.add(`${tenant}/${slot.id}`);
+      }
     }
     for (const kid of await lastUseKids(deps, keyring, signal)) entry(kid).lastUses += 1;
   }
-  const usage = [...found].map(([kid, { ids, ...counts }]) => ({
+  const usage = [...found].map(([kid, { ids, arns, ...counts }]) => ({
     kid,
     active: kid === active.kid,
     configured: deps.sealKeys.withId(kid) !== undefined,
     ...counts,
     ids: [...ids],
+    arns: [...arns],
   }));
   return { usage, tampered };
 }

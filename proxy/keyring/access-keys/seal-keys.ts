@@ -14,6 +14,8 @@ const REGISTERED_CHECK_LABEL = 'sealgate/1/registered-check';
 const LAST_USED_LABEL = 'sealgate/1/last-used';
 const SESSION_DAY_LABEL = 'sealgate/1/session-day';
 const SESSION_LABEL = 'sealgate/1/session';
+const ROLE_ARN_LABEL = 'sealgate/1/role-arn';
+const ROLE_RECORD_LABEL = 'sealgate/1/role-record';
 const NO_SALT = Buffer.alloc(0);
 
 /** 32 random bytes hold about 30 different values, and 16 or fewer less than once in 10^13. */
@@ -30,6 +32,9 @@ export class SealKey {
   readonly registeredKey: KeyObject;
   /** HMAC key of the check in a registered access key id. */
   readonly registeredCheckKey: KeyObject;
+  /** AES-256-GCM key of the sealed part of roles' ARNs, and of the records of managed roles. */
+  readonly roleArnKey: KeyObject;
+  readonly roleRecordKey: KeyObject;
   readonly #secret: KeyObject;
 
   constructor(kid: string, secret: Buffer) {
@@ -42,6 +47,8 @@ export class SealKey {
     this.akidKey = subkey(AKID_LABEL);
     this.registeredKey = subkey(REGISTERED_LABEL);
     this.registeredCheckKey = subkey(REGISTERED_CHECK_LABEL);
+    this.roleArnKey = subkey(ROLE_ARN_LABEL);
+    this.roleRecordKey = subkey(ROLE_RECORD_LABEL);
   }
 
   isSame(other: SealKey): boolean {

@@ -7,12 +7,14 @@ import { S3Error } from '../../errors.ts';
 import type { AccessKey } from '../access-keys/access-key-id.ts';
 import { type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
 import { slotSecretOf } from '../slots/api-key-slot.ts';
-import { isUsable } from '../slots/slot-terms.ts';
-import { type KeySlot, keySlotOf, openSessionSlot } from '../slots/slot-types.ts';
+import type { RoleSlot } from '../slots/role-slot.ts';
+import { isInForce, isUsable } from '../slots/slot-terms.ts';
+import { type KeySlot, keySlotOf, openSessionSlot, roleSlotOf } from '../slots/slot-types.ts';
 import type { Keyring } from '../state/document.ts';
 import { KeyringTampered, UnknownTenant } from '../state/records.ts';
 import type { SessionDays } from './day-records.ts';
 import type { SessionDetails } from './details.ts';
+import type { OpenedRole } from './issue-role-session.ts';
 import { issueSession, packedPercent, type SessionCredentials } from './token.ts';
 
 export interface IssuedSession extends SessionCredentials {
@@ -34,40 +36,73 @@ export class SessionIssuer {
   }
 
   /**
-   * A session of `caller`'s slot, for `seconds`, or until the slot expires.
-   * @throws S3Error InvalidAccessKeyId, AccessDenied, ServiceUnavailable, SlowDown; SessionTooLarge
+   * A session of `caller`'s slot, for `seconds`, or until the slot expires. With `role`: limited by that role of the tenant too.
+   * @throws S3Error InvalidAccessKeyId, AccessDenied for a role that the slot may not take on, ServiceUnavailable, SlowDown;
+   * SessionTooLarge
    */
   async issue(
     caller: AccessKey,
-    o: { seconds: number; details: WantedDetails },
+    o: { seconds: number; details: WantedDetails; role?: string },
     signal: AbortSignal,
   ): Promise<IssuedSession> {
     const { runner } = this.#deps;
     const { tenant } = caller;
-    const { slot } = await this.#slotOf(caller, signal);
+    const { slot, keyring } = await this.#slotOf(caller, signal);
+    const role = o.role === undefined ? undefined : this.#roleFor(keyring, slot, o.role);
     const callerSecret = await slotSecretOf({ tenant, slot, secret: caller.secret, runner }, signal);
     try {
       if ('failure' in openSessionSlot({ tenant, slot, slotSecret: callerSecret })) {
         throw new S3Error('InvalidAccessKeyId');
       }
-      const at = this.#deps.now();
-      const issuedAt = Math.floor(at.getTime() / 1000);
-      const endsAt = Math.min(issuedAt + o.seconds, secondsOf(slot.expires));
-      const session = {
-        callerSecret,
-        tenant,
-        slot: slot.id,
-        slotSerial: slot.sessionSerial,
-        roleSerial: 0,
-        issuedAt,
-        endsAt,
-        details: withUses(o.details, { id: randomBytes(16).toString('hex'), until: endsAt }),
-      };
-      const credentials = issueSession(session, await this.#days.current(at, signal));
-      return { ...credentials, ends: new Date(1000 * endsAt), packedPercent: packedPercent(session.details) };
+      const details = role === undefined ? o.details : { ...o.details, role: role.name };
+      const until = Math.min(secondsOf(slot.expires), secondsOf(role?.expires ?? null));
+      return await this.#issue({ tenant, slot, role, callerSecret }, { ...o, details, until }, signal);
     } finally {
       callerSecret.fill(0);
     }
+  }
+
+  /** A session of a role itself, until `until` at the latest. @throws S3Error ServiceUnavailable, SlowDown; SessionTooLarge */
+  issueForRole(
+    { tenant, slot, callerSecret }: OpenedRole,
+    o: { seconds: number; until: number; details: WantedDetails; uses?: { id: string; until: number } },
+    signal: AbortSignal,
+  ): Promise<IssuedSession> {
+    const until = Math.min(o.until, secondsOf(slot.expires));
+    const details = { ...o.details, role: slot.name };
+    return this.#issue({ tenant, slot, role: slot, callerSecret }, { ...o, details, until }, signal);
+  }
+
+  async #issue(
+    of: { tenant: string; slot: KeySlot | RoleSlot; role: RoleSlot | undefined; callerSecret: Buffer },
+    o: { seconds: number; until: number; details: WantedDetails; uses?: { id: string; until: number } },
+    signal: AbortSignal,
+  ): Promise<IssuedSession> {
+    const { tenant, slot, role, callerSecret } = of;
+    const at = this.#deps.now();
+    const issuedAt = Math.floor(at.getTime() / 1000);
+    const endsAt = Math.min(issuedAt + o.seconds, o.until);
+    const details = withUses(o.details, o.uses ?? { id: randomBytes(16).toString('hex'), until: endsAt });
+    const session = {
+      callerSecret,
+      tenant,
+      slot: slot.id,
+      slotSerial: slot.sessionSerial,
+      roleSerial: role?.sessionSerial ?? 0,
+      issuedAt,
+      endsAt,
+      details,
+    };
+    const credentials = issueSession(session, await this.#days.current(at, signal));
+    return { ...credentials, ends: new Date(1000 * endsAt), packedPercent: packedPercent(details) };
+  }
+
+  /** The role says which keys may take it on. One that is not there and one that does not take this key are told alike. */
+  #roleFor(keyring: Keyring, slot: KeySlot, name: string): RoleSlot {
+    const role = roleSlotOf(keyring, name);
+    const takes = role !== undefined && (role.assumableBy === '*' || role.assumableBy.includes(slot.id));
+    if (role === undefined || !takes || !isInForce(role, this.#deps.now())) throw new S3Error('AccessDenied');
+    return role;
   }
 
   async #slotOf(caller: AccessKey, signal: AbortSignal): Promise<{ keyring: Keyring; slot: KeySlot }> {

@@ -43,6 +43,8 @@ export interface SecretOpening {
 /** What a deep rotation was given to take slots along. */
 export interface AtHand {
   readonly keys: readonly AccessKey[];
+  /** Secrets of roles by slot. */
+  readonly roleSecrets: ReadonlyMap<string, Buffer>;
 }
 
 /** Seals the same slot again, same id, for the root keys of other epochs. */

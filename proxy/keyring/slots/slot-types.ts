@@ -5,9 +5,10 @@
 import { z } from 'zod';
 import { apiKeySlot } from './api-key-slot.ts';
 import { escrowSlot } from './escrow-slot.ts';
+import { type RoleSlot, roleSlot } from './role-slot.ts';
 import type { KeyOpening, OpenedSlot, SecretOpening, SlotType } from './slot-type.ts';
 
-export const SLOT_TYPES = { 'api-key': apiKeySlot, escrow: escrowSlot } as const;
+export const SLOT_TYPES = { 'api-key': apiKeySlot, escrow: escrowSlot, role: roleSlot } as const;
 
 type Rows = typeof SLOT_TYPES;
 type Name = keyof Rows;
@@ -65,6 +66,7 @@ export function keySlotOf(keyring: { readonly slots: readonly Slot[] }, id: stri
 
 /** What the operator calls it; '' for none. */
 export function labelOf(slot: Slot): string {
+  if (slot.type === 'role') return `role ${slot.name}`;
   return 'label' in slot ? slot.label : '';
 }
 
@@ -89,12 +91,19 @@ export function sessionSlotOf(keyring: { readonly slots: readonly Slot[] }, id: 
   return keyring.slots.find((one): one is SessionSlot => one.id === id && 'openBySecret' in SLOT_TYPES[one.type]);
 }
 
+/** A role by its name in the tenant. */
+export function roleSlotOf(keyring: { readonly slots: readonly Slot[] }, name: string): RoleSlot | undefined {
+  return slotsOfType(keyring, 'role').find((one) => one.name === name);
+}
+
 /** Opens a slot with what a session token carries. */
 export function openSessionSlot(
   o: { readonly tenant: string; readonly slot: SessionSlot } & SecretOpening,
 ): OpenedSlot {
-  const row: Required<Pick<SlotType<SessionSlot>, 'openBySecret'>> = SLOT_TYPES[o.slot.type];
-  return row.openBySecret(o);
+  const { tenant, slot, slotSecret } = o;
+  return slot.type === 'role'
+    ? roleSlot.openBySecret({ tenant, slot, slotSecret })
+    : apiKeySlot.openBySecret({ tenant, slot, slotSecret });
 }
 
 /** Without the wraps of the epochs that are not kept. */

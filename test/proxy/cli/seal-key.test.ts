@@ -16,8 +16,8 @@ describe('seal-key', () => {
     if (one === undefined || two === undefined) throw new Error('There are two seal keys.');
     const both = { ...deps, sealKeys: new SealKeys([two, one]) };
     const seal = (args: readonly string[]) => into((output) => sealKeyCommand(args, { ...output, deps: both, signal }));
-    expect((await seal(['status'])).out[0]).toBe('two  active  keyrings 0  access key ids 0  last uses 0');
-    expect((await seal(['status'])).out[1]).toBe('one  needed  keyrings 1  access key ids 2  last uses 0');
+    expect((await seal(['status'])).out[0]).toBe('two  active  keyrings 0  access key ids 0  ARNs 0  last uses 0');
+    expect((await seal(['status'])).out[1]).toBe('one  needed  keyrings 1  access key ids 2  ARNs 0  last uses 0');
     expect((await seal(['status'])).out.slice(2).toSorted()).toEqual(
       [key.slot, short.slot].sort().map((slot) => `  access key id of ${tenant}/${slot}: sealgate key reissue`),
     );
@@ -33,7 +33,9 @@ describe('seal-key', () => {
     const own = ownCredentials(key, harness);
     const first = { AWS_ACCESS_KEY_ID: own.accessKeyId, AWS_SECRET_ACCESS_KEY: own.secretAccessKey };
     expect((await reissue(first)).code).toBe(0);
-    expect((await seal(['status'])).out[1]).toBe('one  can be dropped  keyrings 0  access key ids 0  last uses 0');
+    expect((await seal(['status'])).out[1]).toBe(
+      'one  can be dropped  keyrings 0  access key ids 0  ARNs 0  last uses 0',
+    );
     harness.store(Buffer.from('{}'), tenant);
     expect(await seal(['status'])).toMatchObject({ code: 1, err: [expect.stringMatching(/does not verify/)] });
     expect((await seal(['nothing'])).code).toBe(2);
@@ -74,9 +76,11 @@ describe('seal-key', () => {
       expect((await run(['reissue'], { environment, deps: both })).code).toBe(0);
     }
     put(key.slot, one);
-    expect((await seal(['status'])).out[1]).toBe('one  needed  keyrings 0  access key ids 0  last uses 1');
+    expect((await seal(['status'])).out[1]).toBe('one  needed  keyrings 0  access key ids 0  ARNs 0  last uses 1');
     await seal(['resign']);
-    expect((await seal(['status'])).out[1]).toBe('one  can be dropped  keyrings 0  access key ids 0  last uses 0');
+    expect((await seal(['status'])).out[1]).toBe(
+      'one  can be dropped  keyrings 0  access key ids 0  ARNs 0  last uses 0',
+    );
   });
 });
 

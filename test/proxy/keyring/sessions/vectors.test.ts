@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { openRoleArn, parseRoleArn, type RoleSecret } from '../../../../proxy/keyring/access-keys/role-arn.ts';
 import { openRecord } from '../../../../proxy/keyring/sessions/day-records.ts';
 import { dayText } from '../../../../proxy/keyring/sessions/days.ts';
 import { sessionDetailsText } from '../../../../proxy/keyring/sessions/details.ts';
@@ -29,6 +30,16 @@ function sessionOf({ sealKeys, records, sessionToken }: SessionVector): OpenedSe
   return undefined;
 }
 
+function isOf({ arn = '', sealKeys }: SessionVector, expected: RoleSecret): boolean {
+  const { name = '', sealed = Buffer.alloc(0) } = parseRoleArn(arn) ?? {};
+  const opened = openRoleArn(sealed, { name, sealKeys: vectorSealKeys(sealKeys) });
+  return (
+    opened?.slotSecret.equals(expected.slotSecret) === true &&
+    opened?.slot === expected.slot &&
+    opened?.tenant === expected.tenant
+  );
+}
+
 function resultOf(vector: SessionVector): SessionVector['result'] {
   const session = sessionOf(vector);
   if (session === undefined) return 'token';
@@ -38,6 +49,7 @@ function resultOf(vector: SessionVector): SessionVector['result'] {
   const slot = sessionSlotOf(keyring, session.slot);
   if (slot === undefined || slot.status !== 'active' || slot.sessionSerial !== session.slotSerial) return 'slot';
   const { callerSecret, details, sessionId: _id, ...said } = session;
+  if (vector.arn !== undefined && !isOf(vector, { tenant, slot: slot.id, slotSecret: callerSecret })) return 'arn';
   const opened = openSessionSlot({ tenant, slot, slotSecret: callerSecret });
   if ('failure' in opened) return opened.failure;
   const roots = Object.fromEntries([...opened.roots].map(([epoch, key]) => [epoch, key.export().toString('hex')]));
@@ -46,7 +58,7 @@ function resultOf(vector: SessionVector): SessionVector['result'] {
 
 test('there are vectors of every outcome', () => {
   const kinds = vectors.map(({ result }) => (typeof result === 'string' ? result : 'opens'));
-  expect([...new Set(kinds)].sort()).toEqual(['opens', 'slot', 'tenant', 'token']);
+  expect([...new Set(kinds)].sort()).toEqual(['arn', 'opens', 'slot', 'tenant', 'token']);
 });
 
 test.each(vectors)('$name', (vector) => {

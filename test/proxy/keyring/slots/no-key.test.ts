@@ -81,7 +81,9 @@ describe('an access key id that names it', () => {
   test('is told as much over the IAM API, and begins no epoch', async () => {
     const own = new OwnKeys(harness.deps);
     await expect(own.keyring({ caller: harness.unseal(named()), signal })).rejects.toThrow(QueryError);
-    expect(() => planSlots(fixture.keyring, [harness.unseal(named())])).toThrow(/no key 00000000/);
+    expect(() => planSlots(fixture.keyring, { keys: [harness.unseal(named())], roleSecrets: new Map() })).toThrow(
+      /no key 00000000/,
+    );
   });
 });
 

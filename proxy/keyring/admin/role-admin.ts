@@ -1,0 +1,253 @@
+/**
+ * The life of a tenant's roles (docs/access.md): made, shown, changed, given a new ARN, deleted. Making one, and changing whom it
+ * trusts, takes one of the tenant's keys; the rest the operator does alone.
+ */
+import { randomBytes } from 'node:crypto';
+import type { AccessKey } from '../access-keys/access-key-id.ts';
+import {
+  openRoleArn,
+  openRoleRecord,
+  parseRoleArn,
+  type RoleSecret,
+  roleRecordName,
+  sealRoleArn,
+  sealRoleRecord,
+  shortArn,
+} from '../access-keys/role-arn.ts';
+import type { Grant } from '../grants.ts';
+import { type RoleSlot, type RoleTerms, type RoleTrust, roleSlot } from '../slots/role-slot.ts';
+import { MAX_SESSION_SERIAL } from '../slots/slot-terms.ts';
+import { roleSlotOf, slotsOfType } from '../slots/slot-types.ts';
+import type { Keyring } from '../state/document.ts';
+import { StateConflict } from '../state/state.ts';
+import { ChangeUncertain, changeKeyring, type KeyringDeps, openKeyring, readKeyring } from './change-keyring.ts';
+import { byId, unusedSlotId, withoutSlot, withReplaced } from './edit-slots.ts';
+import { KeyError } from './key-errors.ts';
+
+export interface NewRole {
+  readonly name: string;
+  readonly trust: RoleTrust;
+  /** In place of the grants of the key that makes the role. */
+  readonly policy?: string;
+  readonly expires?: string | null;
+  readonly assumableBy?: RoleTerms['assumableBy'];
+  /** The secret is kept in the state, and the ARN is short: server-managed. */
+  readonly managed: boolean;
+}
+
+export interface MadeRole {
+  /** The role's name. */
+  readonly role: string;
+  readonly arn: string;
+  readonly tenant: string;
+  readonly slot: string;
+}
+
+/** Of the terms, what the operator changes alone; `endSessions` ends those that were issued. */
+export type RoleChange = Partial<Pick<RoleTerms, 'status' | 'expires' | 'policy' | 'assumableBy'>> & {
+  readonly endSessions?: true;
+};
+
+export class UnknownRole extends KeyError {
+  readonly code = 'UNKNOWN_ROLE';
+  constructor(tenant: string, name: string) {
+    super(`Tenant ${tenant} has no role '${name}'.`);
+  }
+}
+
+export class RoleExists extends KeyError {
+  readonly code = 'ROLE_EXISTS';
+  constructor(name: string, where: string) {
+    super(`There is a role '${name}' already, ${where}. Choose another name.`);
+  }
+}
+
+export class TooManyRoles extends KeyError {
+  readonly code = 'TOO_MANY_ROLES';
+  constructor() {
+    super(`The tenant has as many roles as it may have: ${roleSlot.most}.`);
+  }
+}
+
+/** The ARN that was given is not one of this role. */
+export class WrongRoleArn extends KeyError {
+  readonly code = 'WRONG_ROLE_ARN';
+}
+
+export class RoleAdmin {
+  readonly #deps: KeyringDeps;
+
+  constructor(deps: KeyringDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws S3Error InvalidAccessKeyId for a caller that does not open the tenant; RoleExists, TooManyRoles, KeyringConflict */
+  async create(caller: AccessKey, o: NewRole, signal: AbortSignal): Promise<MadeRole> {
+    const opened = await openKeyring(this.#deps, caller, signal);
+    const { tenant } = opened.keyring;
+    const id = unusedSlotId(opened.keyring);
+    const secret = { tenant, slot: id, slotSecret: randomBytes(32) };
+    const sealKey = this.#deps.sealKeys.active;
+    const { grants, policy } = opened.slot;
+    const terms = newTerms({ ...o, idKid: sealKey.kid, own: { grants, policy } });
+    const { name, trust } = o;
+    const kept = o.managed ? 'state' : 'arn';
+    const sealing = { tenant, roots: opened.roots, id, name, kept, trust, terms, now: this.#deps.now() } as const;
+    const slot = await roleSlot.seal({ ...sealing, slotSecret: secret.slotSecret });
+    withRole(opened.keyring, slot);
+    if (o.managed) await this.#keep(secret, name, signal);
+    try {
+      await changeKeyring(this.#deps, opened, (keyring) => withRole(keyring, slot), signal);
+    } catch (error) {
+      // A record that no slot belongs to opens nothing, and keeps the name from others.
+      if (o.managed && !(error instanceof ChangeUncertain)) {
+        await this.#deps.state.delete(roleRecordName(name), signal).catch(() => undefined);
+      }
+      throw error;
+    }
+    const detail = `Role ${name}, slot ${id}${o.managed ? ', server-managed' : ''}, by slot ${opened.slot.id}`;
+    await this.#deps.record({ kind: 'role-created', detail, tenant });
+    const arn = o.managed ? shortArn(name) : sealRoleArn(secret, { name, sealKey });
+    secret.slotSecret.fill(0);
+    return { role: name, arn, tenant, slot: id };
+  }
+
+  /** @throws UnknownTenant, KeyringTampered */
+  async list(tenant: string, signal: AbortSignal): Promise<readonly RoleSlot[]> {
+    return slotsOfType((await readKeyring(this.#deps, tenant, signal)).keyring, 'role');
+  }
+
+  /** @throws UnknownRole */
+  async show(o: { tenant: string; name: string }, signal: AbortSignal): Promise<RoleSlot> {
+    return roleIn((await readKeyring(this.#deps, o.tenant, signal)).keyring, o.name);
+  }
+
+  /** By the operator alone. @throws UnknownRole */
+  async update(o: { tenant: string; name: string; change: RoleChange }, signal: AbortSignal): Promise<void> {
+    const { endSessions, ...terms } = o.change;
+    const change = (keyring: Keyring) => {
+      const slot = roleIn(keyring, o.name);
+      const next = { ...slot, ...terms, ...(typeof terms.policy === 'string' ? { grants: [] } : {}) };
+      return withReplaced(keyring, endSessions === true ? raised(next) : next);
+    };
+    await changeKeyring(this.#deps, o.tenant, change, signal);
+    await this.#changed(o.tenant, `Role ${o.name}: ${Object.keys(o.change).sort().join(', ')}`);
+  }
+
+  /** Whom the role trusts. Sessions that were issued end: they may be somebody's who is trusted no longer. @throws UnknownRole */
+  async trust(
+    caller: AccessKey,
+    o: { name: string; change: (trust: RoleTrust) => RoleTrust },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const opened = await openKeyring(this.#deps, caller, signal);
+    const change = (keyring: Keyring) => {
+      const slot = roleIn(keyring, o.name);
+      return withReplaced(keyring, raised({ ...slot, trust: o.change(slot.trust) }));
+    };
+    await changeKeyring(this.#deps, opened, change, signal);
+    await this.#changed(opened.keyring.tenant, `Role ${o.name}: trust`);
+  }
+
+  /**
+   * The same secret sealed under the active seal key: another ARN, or the record of a managed role. `arn`: the role's present one,
+   * which for a managed role is not needed. @throws WrongRoleArn, UnknownRole
+   */
+  async reissue(o: { tenant: string; name: string; arn: string | undefined }, signal: AbortSignal): Promise<MadeRole> {
+    const { tenant, name } = o;
+    const slot = await this.show(o, signal);
+    const secret = await this.secretOf(slot, { tenant, arn: o.arn }, signal);
+    const sealKey = this.#deps.sealKeys.active;
+    const isManaged = slot.kept === 'state';
+    if (isManaged)
+      await this.#deps.state.replace(roleRecordName(name), sealRoleRecord(secret, { name, sealKey }), signal);
+    const change = (keyring: Keyring) => withReplaced(keyring, { ...roleIn(keyring, name), idKid: sealKey.kid });
+    await changeKeyring(this.#deps, tenant, change, signal);
+    await this.#changed(tenant, `Role ${name}: under seal key ${sealKey.kid}`);
+    const arn = isManaged ? shortArn(name) : sealRoleArn(secret, { name, sealKey });
+    secret.slotSecret.fill(0);
+    return { role: name, arn, tenant, slot: slot.id };
+  }
+
+  /** By the operator alone. Whoever has the ARN gets no further. @throws UnknownRole */
+  async delete(o: { tenant: string; name: string }, signal: AbortSignal): Promise<void> {
+    const { kept } = await this.show(o, signal);
+    const now = this.#deps.now();
+    const change = (keyring: Keyring) => withoutSlot(keyring, roleIn(keyring, o.name).id, now);
+    await changeKeyring(this.#deps, o.tenant, change, signal);
+    if (kept === 'state') await this.#deps.state.shred(roleRecordName(o.name), signal);
+    await this.#deps.record({ kind: 'role-deleted', detail: `Role ${o.name}`, tenant: o.tenant });
+  }
+
+  /** What opens a role: of its ARN, or of its record. The caller wipes it. @throws WrongRoleArn */
+  async secretOf(
+    slot: RoleSlot,
+    o: { tenant: string; arn: string | undefined },
+    signal: AbortSignal,
+  ): Promise<RoleSecret> {
+    const { sealKeys, state } = this.#deps;
+    const { name, id } = slot;
+    const secret =
+      slot.kept === 'state'
+        ? openStored((await state.get(roleRecordName(name), signal))?.body, name, sealKeys)
+        : openGiven(o.arn, name, sealKeys);
+    if (secret?.slot === id && secret.tenant === o.tenant) return secret;
+    throw new WrongRoleArn(
+      slot.kept === 'state' ? `The record of role '${name}' does not open.` : `That is not the ARN of role '${name}'.`,
+    );
+  }
+
+  async #keep(secret: RoleSecret, name: string, signal: AbortSignal): Promise<void> {
+    const record = sealRoleRecord(secret, { name, sealKey: this.#deps.sealKeys.active });
+    try {
+      await this.#deps.state.put(roleRecordName(name), record, { ifAbsent: true }, signal);
+    } catch (error) {
+      if (!(error instanceof StateConflict)) throw error;
+      throw new RoleExists(name, 'a managed one, perhaps of another tenant');
+    }
+  }
+
+  async #changed(tenant: string, detail: string): Promise<void> {
+    await this.#deps.record({ kind: 'role-changed', detail, tenant });
+  }
+}
+
+function openStored(body: Buffer | undefined, name: string, sealKeys: KeyringDeps['sealKeys']): RoleSecret | undefined {
+  return body && openRoleRecord(body, { name, sealKeys });
+}
+
+function openGiven(arn: string | undefined, name: string, sealKeys: KeyringDeps['sealKeys']): RoleSecret | undefined {
+  const parsed = arn === undefined ? undefined : parseRoleArn(arn);
+  return parsed?.sealed && parsed.name === name ? openRoleArn(parsed.sealed, { name, sealKeys }) : undefined;
+}
+
+function newTerms(o: NewRole & { idKid: string; own: { grants: readonly Grant[]; policy: string | null } }): RoleTerms {
+  const { policy, own } = o;
+  return {
+    assumableBy: o.assumableBy ?? [],
+    expires: o.expires ?? null,
+    grants: policy === undefined ? [...own.grants] : [],
+    idKid: o.idKid,
+    label: '',
+    policy: policy ?? own.policy,
+    sessionSerial: 0,
+    status: 'active',
+  };
+}
+
+function roleIn(keyring: Keyring, name: string): RoleSlot {
+  const slot = roleSlotOf(keyring, name);
+  if (slot === undefined) throw new UnknownRole(keyring.tenant, name);
+  return slot;
+}
+
+function withRole(keyring: Keyring, slot: RoleSlot): Keyring {
+  if (roleSlotOf(keyring, slot.name) !== undefined) throw new RoleExists(slot.name, 'of the same tenant');
+  if (slotsOfType(keyring, 'role').length >= roleSlot.most) throw new TooManyRoles();
+  return { ...keyring, slots: byId([...keyring.slots, slot]) };
+}
+
+function raised(slot: RoleSlot): RoleSlot {
+  if (slot.sessionSerial >= MAX_SESSION_SERIAL) throw new TooManyRoles();
+  return { ...slot, sessionSerial: slot.sessionSerial + 1 };
+}
