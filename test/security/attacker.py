@@ -24,8 +24,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import decode  # noqa: E402
 
 LABELS = (
-    "akid commit dek-wrap escrow keyring-mac keyring-operator part part-table registered-check registered-id root-wrap "
-    "slot-commit slot-secret upload-receipt upload-record attrs"
+    "akid commit dek-wrap escrow keyring-mac keyring-operator part part-table registered-check registered-id role-arn "
+    "role-record root-wrap session session-day session-secret slot-commit slot-secret upload-receipt upload-record attrs"
 ).split()
 FAILURES = (decode.FormatError, decode.KeyringError, KeyError, TypeError, ValueError, IndexError)
 
@@ -47,6 +47,7 @@ def decoded(text):
 def tokens_of(text):
     """What in a text may be an access key id, the name of a seal key, or a secret of 32 bytes."""
     ids = set(re.findall(r"SG1[A-Za-z0-9_-]{63,124}|SGRK[A-Z2-7]{16}", text))
+    ids |= set(re.findall(r"SGS1[A-Za-z0-9_-]{143,}|arn:aws:iam::000000000000:role/[\w.-]+/SGR1[A-Za-z0-9_-]{103}", text))
     kids = set(re.findall(r"\b([a-z0-9-]{1,16}):[A-Za-z0-9+/]{43}=", text))
     kids |= set(re.findall(r'"(?:operatorKid|idKid)":"([a-z0-9-]{1,16})"', text))
     words = re.findall(r"[A-Za-z0-9+/_-]{43,64}=?", text)
@@ -130,15 +131,40 @@ class Attacker:
         records = {name.rsplit("/", 1)[-1]: data for name, data in self.copies}
         for seal_key in self.untried("seal", self, self, self.secrets):
             for kid in self.kids:
+                for name, data in self.copies:
+                    if name.startswith("roles/"):
+                        self.managed_role(seal_key, kid, name[len("roles/") :], data)
                 for text in self.ids:
                     self.tried += 1
                     try:
-                        if text in records:
+                        if text.startswith("SGS1"):
+                            self.session(seal_key, kid, text)
+                        elif text.startswith("arn:"):
+                            self.secrets.add(decode.open_role_arn({kid: seal_key}, text)[2])
+                        elif text in records:
                             self.api_keys.add(self.registered(seal_key, kid, text, records[text]))
                         else:
                             self.api_keys.add(decode.unseal_access_key_id({kid: seal_key}, text)[2])
                     except FAILURES:
                         continue
+
+    def session(self, seal_key, kid, token):
+        """With every copy of every record of a day."""
+        for name, data in self.copies:
+            if name.startswith("sessions/"):
+                try:
+                    self.secrets.add(decode.open_session({kid: seal_key}, {name: data}, token)["callerSecret"])
+                except FAILURES:
+                    continue
+
+    def managed_role(self, seal_key, kid, name, data):
+        self.tried += 1
+        key = decode.derive(seal_key, b"", "sealgate/1/role-record")
+        aad = decode.frame(b"sealgate-role/1", kid.encode(), name.encode())
+        try:
+            self.secrets.add(decode.gcm_open(key, data[1:13], data[13:], aad, "role")[16:])
+        except FAILURES:
+            return
 
     @staticmethod
     def registered(seal_key, kid, text, data):
@@ -156,6 +182,9 @@ class Attacker:
             for slot in decode.key_slots(keyring):
                 derived = [one for key in self.untried("slot", keyring, slot, self.api_keys) if (one := self.slot(keyring, slot, key))]
                 for secret in derived + self.untried("roots", keyring, slot, self.secrets):
+                    found += [(tenant, epoch, root) for epoch, root in self.attempt(decode.open_roots, keyring, slot, secret)]
+            for slot in keyring["slots"]:
+                for secret in self.untried("roots", keyring, slot, self.secrets) if slot["type"] == "role" else ():
                     found += [(tenant, epoch, root) for epoch, root in self.attempt(decode.open_roots, keyring, slot, secret)]
             if any(slot["type"] == "escrow" for slot in keyring["slots"]):
                 for secret in self.untried("escrow", keyring, keyring, self.secrets):

@@ -15,11 +15,14 @@ import { unsealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id
 import { SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
 import type { KeyringDeps } from '../../proxy/keyring/admin/change-keyring.ts';
 import { KeyAdmin } from '../../proxy/keyring/admin/key-admin.ts';
+import { RoleAdmin } from '../../proxy/keyring/admin/role-admin.ts';
 import { generateEscrowKey } from '../../proxy/keyring/slots/escrow-key.ts';
 import { processKdfRunner } from '../../proxy/keyring/slots/kdf.ts';
+import type { RoleTrust } from '../../proxy/keyring/slots/role-slot.ts';
 import { type Bench, openBench, temporaryStore } from '../helpers/bench.ts';
 import { startTestProxy, type TestProxy, type TestTenant } from '../helpers/proxy.ts';
 import { sendSigned } from '../helpers/raw-client.ts';
+import { sessionOf } from '../helpers/sessions.ts';
 import { storedKeys, storedObject } from '../helpers/stored.ts';
 import { rotationOf } from '../proxy/rotation/harness.ts';
 
@@ -61,6 +64,16 @@ const hasPython = (() => {
     return false;
   }
 })();
+
+const TRUST: RoleTrust = {
+  audiences: ['a'],
+  conditions: [],
+  issuer: 'https://issuer.example',
+  maxUses: 0,
+  outlivesToken: 'no',
+  subjects: ['s'],
+  tags: [],
+};
 
 /** The table of SECURITY.md: holder to what opens. */
 function documented(): ReadonlyMap<string, string> {
@@ -218,7 +231,22 @@ describe.skipIf(!hasPython)('what it takes to open what is stored', () => {
       );
     });
 
+    const inSession = await proxy.createTenant();
+    await put(inSession, 'session-small');
+    const { sessionToken } = await sessionOf(proxy.endpoint, inSession);
+    const roles = new RoleAdmin(deps);
+    const newRole = async (id: string, managed: boolean) => {
+      const tenant = await proxy.createTenant();
+      await put(tenant, id);
+      return roles.create(opened(tenant), { name: id, trust: TRUST, managed }, signal());
+    };
+    const { arn } = await newRole('role-small', false);
+    await newRole('managed-role-small', true);
+
     const now = await snapshot(undefined, { disk: true });
+    const sessionNow = await snapshot((id) => id.startsWith('session') || id.startsWith('role'));
+    for await (const name of state.list('sessions/', signal())) await state.shred(name, signal());
+    const afterTheDay = await snapshot((id) => id.startsWith('session') || id.startsWith('role'), { disk: true });
     const deepNow = await snapshot((id) => id.startsWith('deep'));
     const rotatedNow = await snapshot((id) => id.startsWith('rotated'));
     const escrowText = escrow.secret.toString('base64');
@@ -258,6 +286,23 @@ describe.skipIf(!hasPython)('what it takes to open what is stored', () => {
         snapshots: [deepNow, renamed(beforeDeep)],
         texts: [deepFirst.secretAccessKey],
         opens: [...ids('deep-before'), ...ids('deep-before').map((id) => `old ${id}`)],
+      },
+      'both buckets and a session token': { snapshots: [now], texts: [sessionToken], opens: [] },
+      'both buckets, S and a session token, while the record of its day is there': {
+        snapshots: [sessionNow],
+        texts: [sealKeyText, sessionToken],
+        opens: ids('session'),
+      },
+      'the same, once that record and all copies of it are gone': {
+        snapshots: [afterTheDay],
+        texts: [sealKeyText, sessionToken],
+        opens: [],
+      },
+      'both buckets and the ARN of a role': { snapshots: [now], texts: [arn], opens: [] },
+      'both buckets, S and the ARN of a role': {
+        snapshots: [sessionNow],
+        texts: [sealKeyText, arn],
+        opens: ids('role'),
       },
       'both buckets and the escrow private key, with escrow': {
         snapshots: [now],
