@@ -8,7 +8,10 @@ import { parseListV2 } from '../backend/list.ts';
 import { readBody } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
 import { REGISTERED_NAMES } from '../keyring/access-keys/registered-id.ts';
+import { ROLE_RECORDS } from '../keyring/access-keys/role-arn.ts';
 import { TENANT_NAMES } from '../keyring/admin/tenant-names.ts';
+import { SESSION_DAY_NAMES } from '../keyring/sessions/day-records.ts';
+import { USES_NAMES } from '../keyring/sessions/use-counts.ts';
 import { KEYRING_NAMES } from '../keyring/state/records.ts';
 import { unusable } from '../keyring/state/state-replies.ts';
 import { LAST_USED_NAMES } from '../keyring/uses/last-used.ts';
@@ -26,6 +29,9 @@ const RECORDS: readonly RegExp[] = [
   new RegExp(`^${TENANT_NAMES}[a-z0-9._-]{1,63}$`),
   new RegExp(`^${LAST_USED_NAMES}[0-9a-f]{24}/[^/]+$`),
   new RegExp(`^${UPLOADS_PREFIX}[0-9a-f]{64}/.+$`),
+  new RegExp(`^${SESSION_DAY_NAMES}\\d{4}-\\d{2}-\\d{2}/[a-z0-9-]{1,16}$`),
+  new RegExp(`^${USES_NAMES}[0-9a-f]{1,64}/\\d{1,4}$`),
+  new RegExp(`^${ROLE_RECORDS}[A-Za-z0-9_.-]{1,64}$`),
   /^probe\/.+$/,
 ];
 const FOLDERS: readonly string[] = [
@@ -34,6 +40,9 @@ const FOLDERS: readonly string[] = [
   LAST_USED_NAMES,
   TENANT_NAMES,
   UPLOADS_PREFIX,
+  SESSION_DAY_NAMES,
+  USES_NAMES,
+  ROLE_RECORDS,
   'probe/',
 ];
 

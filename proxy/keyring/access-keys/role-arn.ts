@@ -17,7 +17,7 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const SECRET_BYTES = 32;
 const SEALED_BYTES = 1 + NONCE_BYTES + TENANT_BYTES + SLOT_BYTES + SECRET_BYTES + TAG_BYTES;
-const ROLE_RECORDS = 'roles/';
+export const ROLE_RECORDS = 'roles/';
 
 export interface RoleArn {
   readonly name: string;

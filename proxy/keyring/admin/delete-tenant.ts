@@ -10,6 +10,7 @@ import { recordLast, removeState } from '../../multipart/remove-state.ts';
 import type { UploadAddress } from '../../multipart/upload.ts';
 import { recordName, StoredRecord, UPLOADS_PREFIX } from '../../multipart/upload-record.ts';
 import { isRegisteredId, openRegistered, REGISTERED_NAMES } from '../access-keys/registered-id.ts';
+import { openRoleRecord, ROLE_RECORDS } from '../access-keys/role-arn.ts';
 import { isTenantId } from '../ids.ts';
 import { keySlots } from '../slots/slot-types.ts';
 import { type Keyring, KeyringMalformed, parseKeyring } from '../state/document.ts';
@@ -47,6 +48,7 @@ export async function deleteTenant(
   if (keyring !== undefined) await releaseName(deps, keyring.name, tenant, signal);
   const ids = await idsOf(deps, tenant, signal);
   await forgetIds(deps, ids, signal);
+  await forgetRoles(deps, tenant, signal);
   const uploads = await abortUploads(deps, backend, tenant, signal);
   const uses = await deleteUses(deps, tenant, signal);
   if (record === undefined && ids.length + uploads + uses === 0) throw new UnknownTenant(tenant);
@@ -68,6 +70,17 @@ async function idsOf(
     if (record !== undefined && openRegistered(record.body, id, sealKeys)?.tenant === tenant) found.push(id);
   }
   return found;
+}
+
+/** Records of managed roles: each holds a secret of the tenant. */
+async function forgetRoles({ state, sealKeys }: KeyringDeps, tenant: string, signal: AbortSignal): Promise<void> {
+  for await (const record of state.list(ROLE_RECORDS, signal)) {
+    const name = record.slice(ROLE_RECORDS.length);
+    const stored = await state.get(record, signal);
+    if (stored !== undefined && openRoleRecord(stored.body, { name, sealKeys })?.tenant === tenant) {
+      await state.shred(record, signal);
+    }
+  }
 }
 
 /** Records of when the tenant's keys were used, whatever slots they name. @returns how many there were */

@@ -10,7 +10,7 @@ import { USE_COUNTS_CACHED } from '../../session-limits.ts';
 import { canonicalJson } from '../state/canonical-json.ts';
 import { StateConflict, type StateStore } from '../state/state.ts';
 
-const USES_NAMES = 'uses/';
+export const USES_NAMES = 'uses/';
 const FORMAT = 'sealgate-use/1';
 /** Clocks differ: a record stays that much longer than the sessions that it counts for. */
 const SKEW_SECONDS = 900;
