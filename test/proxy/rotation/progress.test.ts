@@ -40,7 +40,7 @@ test('options contradict each other or are refused by name', () => {
   const refused: readonly (readonly [args: readonly string[], why: RegExp])[] = [
     [['--keep-key', '--out', 'f'], /--keep-key/],
     [['--tenant', 'ab'.repeat(12)], /--status/],
-    [['--status', '--tenant', 'x'], /24 hex/],
+    [['--status', '--tenant', 'No Name'], /24 hex/],
     [['--longest-request', '-1'], /argument|seconds/],
     [['--longest-request', 'soon'], /seconds/],
     [['--no-such'], /no-such/],
