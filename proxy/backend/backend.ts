@@ -77,6 +77,8 @@ export interface Backend {
    */
   send(request: BackendRequest): Promise<BackendResponse>;
   close(): Promise<void>;
+  /** Of a store that is part of this program: parts of any size fit together. It need not be tried out, which takes 10 MiB. */
+  readonly takesUnequalParts?: true;
   /** Of a store that is reached by credentials: whether they end, and whether they are renewed. */
   readonly credentials?: { readonly status: CredentialStatus };
 }

@@ -60,7 +60,8 @@ const STEPS: { readonly [name in keyof Capabilities]: (session: ProbeSession) =>
   conditionalCopySource: conditions.honoursCopySourceIfMatch,
   conditionalComplete: honoursCompleteConditions,
   versioning: integrity.knowsVersions,
-  equalParts: wantsEqualParts,
+  // A store that is nearly full must start all the same, so that reads and deletes go on.
+  equalParts: async (session) => !session.takesUnequalParts && wantsEqualParts(session),
   replaceMetadata: integrity.replacesMetadataInPlace,
   contentMd5: integrity.verifiesContentMd5,
   discardsCutBodies: integrity.discardsCutBodies,
@@ -68,7 +69,8 @@ const STEPS: { readonly [name in keyof Capabilities]: (session: ProbeSession) =>
 };
 
 /**
- * Tries everything out below `prefix` of `bucket`, which must exist, and removes what it wrote. Moves 10 MiB.
+ * Tries everything out below `prefix` of `bucket`, which must exist, and removes what it wrote. Moves 10 MiB, and a
+ * few KiB where the store says that it takes unequal parts.
  * @throws S3Error when objects cannot be written at all (NoSuchBucket, refused credentials); BackendUnavailable.
  */
 export async function probeCapabilities(

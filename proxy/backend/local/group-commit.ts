@@ -30,8 +30,8 @@ export function commitGroup(db: DatabaseSync, tx: Transaction, group: readonly M
   } catch (error) {
     tx.takeGarbage();
     if (db.isTransaction) db.exec('ROLLBACK');
-    const reason = describe(error);
-    return { outcomes: group.map(({ id }) => ({ id, failed: reason })), garbage: [] };
+    const failure = describe(error);
+    return { outcomes: group.map(({ id }) => ({ id, ...failure })), garbage: [] };
   }
 }
 
@@ -75,10 +75,14 @@ function runOne(db: DatabaseSync, tx: Transaction, message: MutationMessage): Ou
         refused: { code: error.code, status: error.status, message: error.message, details: error.details },
       };
     }
-    return { id: message.id, failed: describe(error) };
+    return { id: message.id, ...describe(error) };
   }
 }
 
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** SQLITE_FULL, which stands for the system's ENOSPC. */
+const FULL = 13;
+
+function describe(error: unknown): { readonly failed: string; readonly isFull: boolean } {
+  const code = (error as { errcode?: number } | undefined)?.errcode ?? 0;
+  return { failed: error instanceof Error ? error.message : String(error), isFull: (code & 0xff) === FULL };
 }

@@ -40,6 +40,7 @@ export async function openLocalBackend(o: LocalBackendOptions): Promise<Backend>
 
 class LocalBackend implements Backend {
   readonly description: string;
+  readonly takesUnequalParts = true;
   readonly #store: Store;
   readonly #underWay = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;

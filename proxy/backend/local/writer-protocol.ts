@@ -21,7 +21,7 @@ export type Outcome =
         readonly details: ErrorDetails;
       };
     }
-  | { readonly id: number; readonly failed: string };
+  | { readonly id: number; readonly failed: string; readonly isFull: boolean };
 
 export type FromWriter =
   | { readonly ready: { readonly owner: string } }

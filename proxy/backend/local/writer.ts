@@ -105,7 +105,10 @@ export class Writer {
     else if ('refused' in outcome) {
       const { code, status, message, details } = outcome.refused;
       waiting.reject(new S3Error({ code, status }, message, { details }));
-    } else waiting.reject(new BackendUnavailable(`the local store could not commit: ${outcome.failed}`));
+    } else {
+      const full = outcome.isFull ? { transport: 'ENOSPC' } : {};
+      waiting.reject(new BackendUnavailable(`the local store could not commit: ${outcome.failed}`, full));
+    }
   }
 
   #fail(reason: string, cause?: Error): BackendUnavailable {

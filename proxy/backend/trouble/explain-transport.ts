@@ -24,6 +24,8 @@ const BY_CODE: ReadonlyMap<string, StoreTroubleKind> = new Map<string, StoreTrou
   ['ERR_TLS_CERT_ALTNAME_INVALID', 'tls-hostname'],
   ['HOSTNAME_MISMATCH', 'tls-hostname'],
   ['MALFORMED_RESPONSE', 'not-s3'],
+  ['ENOSPC', 'full'],
+  ['EDQUOT', 'full'],
 ]);
 
 /** Codes of OpenSSL's verification, other than those above. */
@@ -122,6 +124,10 @@ const TEXTS: { readonly [kind in StoreTroubleKind]?: Explain } = {
   'tls-failed': ({ code }) => ({
     what: `The TLS handshake with the store fails (${code}).`,
     advice: 'See which versions and ciphers it offers: TLS 1.2 or later is needed.',
+  }),
+  full: ({ code }) => ({
+    what: `The disk of the embedded store is full (${code}).`,
+    advice: 'Make room on it. Reads go on.',
   }),
   'not-s3': ({ failure }) => ({
     what: `What answers there does not speak HTTP as it must: ${failure.reason}.`,

@@ -100,3 +100,12 @@ test('a full disk fails the group and leaves the index usable', () => {
   const stored = count('versions');
   expect(stored).toBe(outcomes.filter((outcome) => 'result' in outcome).length + 1);
 });
+
+test('an index without room: the outcome says so', () => {
+  commitGroup(db, tx, [{ id: 1, name: 'createBucket', argument: { name: 'b', location: '', created: 0 } }]);
+  const { page_count: pages } = db.prepare('PRAGMA page_count').get() as { page_count: number };
+  db.exec(`PRAGMA max_page_count = ${pages}`);
+  const big = { size: 60_000, md5: '0'.repeat(32), data: new Uint8Array(60_000) };
+  const [outcome] = commitGroup(db, tx, [put(2, { body: big })]).outcomes;
+  expect(outcome).toMatchObject({ id: 2, isFull: true });
+});
