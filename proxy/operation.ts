@@ -3,6 +3,7 @@
  * it. Which permissions it needs is a row of access/action-table.ts. What no operation selects answers NotImplemented.
  */
 import type { Gate } from './access/gate.ts';
+import type { PublicAcls } from './access/public-acls.ts';
 import type { VerifiedBody } from './body/verified-body.ts';
 import type { CorsConfigurations } from './cors/configurations.ts';
 import type { UploadForm } from './form/read-form.ts';
@@ -65,6 +66,7 @@ export interface Services {
   readonly region: string;
   readonly stateBucket: string;
   readonly cors: CorsConfigurations;
+  readonly publicAcls: PublicAcls;
 }
 
 /** A verified, authorised request. */

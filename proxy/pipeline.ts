@@ -156,7 +156,10 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
   const gate = await authorise(pipeline, asked, caller, operation);
   await spendUse(pipeline, caller, { requestId: request.id, signal });
 
-  if (writes(operation.name)) cutAfter(outgoing, pipeline.longestWriteMs);
+  if (writes(operation.name)) {
+    services.publicAcls.checkHeaders(asked);
+    cutAfter(outgoing, pipeline.longestWriteMs);
+  }
   const body = bodyFor(operation, caller, request, incomingBody);
 
   const bytes = memoryOf(operation, body?.plainBytes);

@@ -1,6 +1,7 @@
 /** Puts the parts of a running proxy together from a configuration: what `serve`, the quickstart and the tests start. */
 
 import { trustedIssuers } from './access/oidc/trusted-issuers.ts';
+import { PublicAcls } from './access/public-acls.ts';
 import { serverPolicy } from './access/server-policy.ts';
 import type { Backend } from './backend/backend.ts';
 import { openBackend } from './backend/open-backend.ts';
@@ -217,6 +218,11 @@ function createPipeline(o: {
       record,
       region: config.region,
       stateBucket: config.state.bucket,
+      publicAcls: new PublicAcls({
+        refuse: config.publicAcls === 'refuse',
+        warn: (requestId) =>
+          log.warn({ requestId }, 'a client asks for a public ACL; no anonymous request is answered here'),
+      }),
       cors: new CorsConfigurations({
         backend: storage.backend,
         stateBucket: config.state.bucket,

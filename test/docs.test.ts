@@ -85,6 +85,7 @@ describe('settings', () => {
       SEALGATE_LAST_USED: config.lastUsed,
       SEALGATE_LEGACY: config.legacy.kind,
       SEALGATE_CONDITIONS: config.bestEffortConditions ? 'best-effort' : 'strict',
+      SEALGATE_PUBLIC_ACLS: config.publicAcls,
       SEALGATE_LOG_FORMAT: config.logFormat,
       SEALGATE_TRACES: config.traces,
       SEALGATE_DRAIN_DELAY: `${config.drainDelayMs / 1000}s`,

@@ -44,6 +44,8 @@ export interface Config {
   readonly memoryBytes?: number | undefined;
   readonly legacy: LegacyPolicy;
   readonly bestEffortConditions: boolean;
+  /** What becomes of ACLs that open something to everybody. */
+  readonly publicAcls: 'warn' | 'refuse';
   readonly hostnames: readonly string[];
   readonly tls: TlsPair | undefined;
   readonly logLevel: string;
@@ -97,6 +99,7 @@ export function readConfig(settings: Settings): {
     memoryBytes: read(memoryBytes),
     legacy: read(legacy),
     bestEffortConditions: read((s) => oneOf(s, 'SEALGATE_CONDITIONS', ['strict', 'best-effort'])) === 'best-effort',
+    publicAcls: read((s) => oneOf(s, 'SEALGATE_PUBLIC_ACLS', ['warn', 'refuse'])),
     hostnames: read(hostnames),
     tls: read(tls),
     logLevel: read((s) =>

@@ -43,6 +43,11 @@ async function requireRightToLift(call: Call, root: XmlNode): Promise<void> {
   await call.gate.require([{ action: 's3:BypassGovernanceRetention', resource: objectResource(objectOf(call)) }]);
 }
 
+/** The same as the pipeline does with headers. @throws S3Error AccessDenied */
+function checkAcl(call: Call, document: XmlNode): void {
+  call.services.publicAcls.checkDocument(document, call.request.id);
+}
+
 const OBJECT_OPERATIONS: readonly Operation[] = [
   readObject({ name: 'GetObjectTagging', subresource: 'tagging', parameters: VERSION }),
   writeObject({
@@ -65,6 +70,7 @@ const OBJECT_OPERATIONS: readonly Operation[] = [
     parameters: VERSION,
     headers: GRANTS,
     document: { root: 'AccessControlPolicy', optional: true },
+    check: checkAcl,
   }),
   readObject({ name: 'GetObjectRetention', subresource: 'retention', parameters: VERSION }),
   writeObject({
@@ -89,6 +95,7 @@ const BUCKET_OPERATIONS: readonly Operation[] = [
   ...configuration('BucketAcl', 'acl', {
     headers: GRANTS,
     document: { root: 'AccessControlPolicy', optional: true },
+    check: checkAcl,
   }),
   ...configuration('BucketEncryption', 'encryption', {
     document: { root: 'ServerSideEncryptionConfiguration' },

@@ -78,6 +78,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     workersAreSet: true,
     legacy: { kind: 'allow' },
     bestEffortConditions: false,
+    publicAcls: 'warn',
     hostnames: [],
     tls: undefined,
     logLevel: 'info',
