@@ -22,7 +22,8 @@ import { ownCutOf } from './http/own-cuts.ts';
 import { errorReply, type Reply, sendReply, sendWhole } from './http/reply.ts';
 import { parseRequest, type S3Request } from './http/request.ts';
 import { createRequestId } from './http/request-id.ts';
-import { answerQuery } from './iam/answer.ts';
+import { answerQuery, type QueryAnswer } from './iam/answer.ts';
+import { containerCredentials } from './iam/container-credentials.ts';
 import type { QueryError } from './iam/errors.ts';
 import { queryServiceOf } from './iam/query-request.ts';
 import { LATE_REPLY_SILENCE_MS, REQUEST_MEMORY_BYTES } from './limits.ts';
@@ -134,6 +135,9 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
   const request = parseRequest(incoming, { id: progress.id, hostnames: pipeline.hostnames });
   progress.request = request;
   if (request.method === 'OPTIONS') return answerPreflight(services.cors, request);
+  const { credentialsRole: role } = request;
+  if (role !== undefined)
+    return note(pipeline, progress, await containerCredentials(pipeline, request, { role, signal }));
   const service = queryServiceOf(request);
   if (service !== undefined) {
     return query(pipeline, request, progress, { service, source: incomingBody.chunks(), signal });
@@ -188,7 +192,10 @@ async function query(
   progress: Progress,
   o: Parameters<typeof answerQuery>[2],
 ): Promise<Reply> {
-  const { reply, action, caller, failure } = await answerQuery(pipeline, request, o);
+  return note(pipeline, progress, await answerQuery(pipeline, request, o));
+}
+
+function note(pipeline: Pipeline, progress: Progress, { reply, action, caller, failure }: QueryAnswer): Reply {
   if (caller !== undefined) progress.caller = caller;
   if (action !== undefined) progress.operation = { name: action };
   if (failure !== undefined) {

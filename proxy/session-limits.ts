@@ -46,5 +46,7 @@ export const MAX_KEYRING_ROLES = 64;
 export const MAX_ROLE_SUBJECTS = 16;
 export const MAX_ROLE_CONDITIONS = 16;
 export const MAX_ROLE_CLAIM_CHARACTERS = 512;
+/** Seconds of a session that the container-credentials endpoint gives. */
+export const CONTAINER_SESSION_SECONDS = 3_600;
 /** Seconds of a session of a role at most: 12 hours. */
 export const LONGEST_ROLE_SESSION_SECONDS = 43_200;

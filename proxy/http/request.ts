@@ -8,6 +8,7 @@ import type { TLSSocket } from 'node:tls';
 import { mayStandInQuery } from '../../sigv4/query-headers.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_KEY_BYTES } from '../limits.ts';
+import { credentialsRole, shownPath } from './credentials-path.ts';
 import { toHeaderValue } from './header-text.ts';
 
 export interface S3Request {
@@ -27,6 +28,8 @@ export interface S3Request {
    * in front rewrites Host.
    */
   readonly equalHosts: readonly string[];
+  /** For the container-credentials endpoint: what follows its path, as sent. `path` is then without it. */
+  readonly credentialsRole?: string;
   readonly remoteAddress: string;
   readonly secure: boolean;
   /**
@@ -93,11 +96,14 @@ export function parseRequest(incoming: IncomingMessage, o: { id: string; hostnam
   const host = byName.get('host');
   if (host === undefined || host === '') throw new S3Error('InvalidRequest', 'The request has no Host header.');
   const hostBucket = virtualHostBucket(host, o.hostnames);
-  const address = addressOf(path, hostBucket);
+  // Below the name of a bucket the same path is a key.
+  const role = hostBucket === undefined ? credentialsRole(path) : undefined;
+  const address = role === undefined ? addressOf(path, hostBucket) : { bucket: undefined, key: undefined };
   return {
     id: o.id,
     method: incoming.method ?? '',
-    path,
+    path: role === undefined ? path : shownPath(path),
+    ...(role === undefined ? {} : { credentialsRole: role }),
     rawQuery: query,
     query: parsedQuery,
     headers,

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
+import { shownPath } from '../http/credentials-path.ts';
 import type { OwnCut } from '../http/own-cuts.ts';
 import type { S3Request } from '../http/request.ts';
 import { MAX_LOGGED_CHARACTERS } from '../running-limits.ts';
@@ -58,7 +59,7 @@ export function requestFields(
   const socket: Partial<Pick<TLSSocket, 'getProtocol' | 'getCipher'>> = incoming.socket as TLSSocket;
   return {
     method: incoming.method ?? '',
-    path: bounded(request?.path ?? incoming.url?.split('?', 1)[0]) ?? '/',
+    path: bounded(request?.path ?? shownPath(incoming.url?.split('?', 1)[0] ?? '/')) ?? '/',
     bucket: request?.bucket,
     key: request?.key,
     versionId: bounded(request?.query.get('versionId')),
