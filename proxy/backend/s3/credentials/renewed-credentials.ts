@@ -59,9 +59,13 @@ export class RenewedCredentials implements CredentialSource {
   }
 
   #renew(): Promise<Credentials> {
-    this.#renewal ??= this.#attempt().finally(() => {
-      this.#renewal = undefined;
-    });
+    if (this.#renewal === undefined) {
+      this.#renewal = this.#attempt().finally(() => {
+        this.#renewal = undefined;
+      });
+      // Whoever asked may be gone by the time it fails: the failure was told as an event.
+      this.#renewal.catch(() => undefined);
+    }
     return this.#renewal;
   }
 

@@ -172,3 +172,18 @@ test('a question that is never answered is given up', async () => {
     vi.useRealTimers();
   }
 });
+
+test('a failure that nobody waits for any more ends nothing', async () => {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown) => void unhandled.push(error);
+  process.on('unhandledRejection', note);
+  try {
+    const failing = new RenewedCredentials({ fetch: () => Promise.reject(new Error('none')) });
+    void failing.current();
+    await vi.waitFor(() => expect(failing.status.failures).toBe(1));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unhandled).toEqual([]);
+  } finally {
+    process.off('unhandledRejection', note);
+  }
+});
