@@ -10,7 +10,7 @@ needs. In your chart, with this one as a dependency whose gateway is not enabled
     volumes:
       {{- include "sealgate.sidecarVolumes" (dict "Values" .Values.sealgate) | nindent 6 }}
 
-The application then speaks S3 to http://127.0.0.1:8080. Whoever can read the pod's Secrets has the seal key: docs/kubernetes.md.
+The application then speaks S3 to http://127.0.0.1:8080. Whoever can read the pod's Secrets has the seal key: docs/operations.md.
 */}}
 {{- define "sealgate.sidecar" -}}
 - name: sealgate
