@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MiB } from '../helpers/bytes.ts';
 import { createBucket } from './support/client-suite.ts';
@@ -62,14 +63,17 @@ describe('SIGTERM', () => {
   });
 });
 
-/** Resolves with the first refused connection: the program stops listening before it waits for requests. */
+/**
+ * Resolves with the first refused connection: the program stops listening before it waits for requests. A connection that comes in
+ * that very moment may be accepted by nobody, and is not waited for.
+ */
 async function refusesConnections(target: Target): Promise<void> {
   for (;;) {
-    const refused = await send(target, 'HEAD').then(
+    const asked = send(target, 'HEAD').then(
       () => false,
       (error: { code?: string }) => error.code === 'ECONNREFUSED',
     );
-    if (refused) return;
+    if (await Promise.race([asked, setTimeout(1_000, false)])) return;
   }
 }
 
