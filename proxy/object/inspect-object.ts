@@ -52,8 +52,16 @@ async function inspectByTail(context: StoreContext, address: ObjectAddress): Pro
 async function refused(context: StoreContext, address: ObjectAddress, status: number): Promise<S3Error> {
   const { headers, ...request } = about(context, address);
   const answer = await codeBehind(context, { ...request, headers: { ...headers, range: 'bytes=0-0' } }, status);
-  const code = answer.code === '' && status === 400 ? 'InvalidArgument' : answer.code;
-  return backendFailure({ ...answer, code }, { operation: 'HeadObject', ...address });
+  const isArgument = status === 400 && ['', 'InvalidArgument'].includes(answer.code);
+  return isArgument ? refusedArgument(address) : backendFailure(answer, { operation: 'HeadObject', ...address });
+}
+
+/** The version id is the only argument of the HEAD. Not every store names it, or has a document for the same question as a GET. */
+function refusedArgument({ versionId }: ObjectAddress): S3Error {
+  if (versionId === undefined) return new S3Error('InvalidArgument');
+  return new S3Error('InvalidArgument', 'Invalid version id specified', {
+    details: { ArgumentName: 'versionId', ArgumentValue: versionId },
+  });
 }
 
 /** A HEAD has no error document: the status, and what S3 sends beside it, tell what happened. */

@@ -9,7 +9,6 @@ import type { CryptoFloor } from './floor-child.ts';
 import type { NamedEndpoint, Options } from './options.ts';
 import { type BackendUnderTest, startSink } from './targets/backend.ts';
 import { Children } from './targets/children.ts';
-import { compileInto } from './targets/compiled.ts';
 import { startNginx } from './targets/nginx.ts';
 import { startPassThrough } from './targets/pass-through.ts';
 import { installSealgate, startSealgate } from './targets/sealgate.ts';
@@ -90,13 +89,13 @@ async function startTargets(o: StartOptions): Promise<{ http: Target[]; tls: Tar
   else http.push(nginx);
   const passThrough = o.floor ? await startPassThrough(children, backend) : undefined;
   if (passThrough !== undefined) http.push(passThrough);
-  const installation = await installSealgate(backend, { directory, children });
+  const installation = await installSealgate(backend, { name: 'sealed', directory, children });
   const common = { children, installation, backend, directory, settings: options.settings };
   http.push(await startSealgate({ ...common, name: 'sealgate', profile: options.profile }));
   if (options.base !== undefined) {
-    const program = await compileInto(join(directory, 'base'), children, options.base);
-    // On the same objects, of the same tenant.
-    http.push(await startSealgate({ ...common, installation: { ...installation, program }, name: 'base' }));
+    const place = join(directory, 'base');
+    const base = await installSealgate(backend, { name: 'base', directory: place, children, root: options.base });
+    http.push(await startSealgate({ ...common, installation: base, name: 'base' }));
   }
   const others = options.targets.map(named);
   http.push(...others.filter(({ endpoint }) => !endpoint.address.tls));

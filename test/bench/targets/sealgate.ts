@@ -12,32 +12,38 @@ import type { Children } from './children.ts';
 import { compileInto } from './compiled.ts';
 import { type Target, targetOnPort, untilAnswering } from './target.ts';
 
-const BUCKET = 'bench-sealed';
-
-/** One program, one tenant and one seal key for all processes of a run. */
+/** One program, one tenant and one seal key. Trees may differ in how they keep keys and objects, so each has its own. */
 export interface Installation {
   readonly program: string;
+  readonly bucket: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly credentials: SigningCredentials;
 }
 
 export async function installSealgate(
   backend: BackendUnderTest,
-  o: { readonly directory: string; readonly children: Children },
+  o: {
+    /** Names the buckets of its state and of its objects. */
+    readonly name: string;
+    readonly directory: string;
+    readonly children: Children;
+    /** Another checkout. */
+    readonly root?: string;
+  },
 ): Promise<Installation> {
   const settings = {
     SEALGATE_BACKEND: backend.url,
     SEALGATE_BACKEND_ACCESS_KEY_ID: backend.credentials.accessKeyId,
     SEALGATE_BACKEND_SECRET_ACCESS_KEY: backend.credentials.secretAccessKey,
-    SEALGATE_STATE: 'bench-sealgate-state',
+    SEALGATE_STATE: `bench-${o.name}-state`,
     SEALGATE_SEAL_KEYS: SealKeys.generate(),
   };
   const env = { PATH: process.env['PATH'] ?? '', ...settings };
-  const program = await compileInto(o.directory, o.children);
+  const program = await compileInto(o.directory, o.children, o.root);
   const args = [program, 'tenant', 'create', '--bucket', '*', '--json'];
   const { stdout } = await promisify(execFile)(process.execPath, args, { env, cwd: o.directory });
   const { accessKeyId, secretAccessKey } = JSON.parse(stdout) as SigningCredentials;
-  return { program, settings, credentials: { accessKeyId, secretAccessKey } };
+  return { program, bucket: `bench-${o.name}`, settings, credentials: { accessKeyId, secretAccessKey } };
 }
 
 export async function startSealgate(o: {
@@ -73,5 +79,5 @@ export async function startSealgate(o: {
   if (child === undefined) throw new Error('sealgate could not be started');
   await untilAnswering(`http://127.0.0.1:${opsPort}/readyz`, { what: o.name, log });
   const signing = { credentials: o.installation.credentials, region: o.backend.region };
-  return targetOnPort({ name: o.name, port, tls: o.tls, bucket: BUCKET, pid: child.pid, signing });
+  return targetOnPort({ name: o.name, port, tls: o.tls, bucket: o.installation.bucket, pid: child.pid, signing });
 }

@@ -32,6 +32,27 @@ describe('a bucket that is not there', () => {
   });
 });
 
+test('a version id that the store refuses without naming it is named', async () => {
+  bench.backend.intercept = () =>
+    Promise.resolve({
+      status: 400,
+      headers: {},
+      body: Readable.from([
+        Buffer.from('<Error><Code>InvalidArgument</Code><Message>Invalid version id specified</Message></Error>'),
+      ]),
+    });
+  const reply = await bench.send({
+    method: 'GET',
+    path: `/${bench.bucket}/k`,
+    query: 'attributes&versionId=not-one',
+    headers: [['x-amz-object-attributes', 'ETag']],
+  });
+  expect([reply.status, reply.code]).toEqual([400, 'InvalidArgument']);
+  expect(reply.body.toString()).toContain(
+    '<ArgumentName>versionId</ArgumentName><ArgumentValue>not-one</ArgumentValue>',
+  );
+});
+
 describe('a page of versions', () => {
   const row = (key: string, version: string) =>
     `<Version><Key>${key}</Key><VersionId>${version}</VersionId><IsLatest>true</IsLatest><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>"a"</ETag><Size>1</Size></Version>`;
