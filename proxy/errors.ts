@@ -124,7 +124,7 @@ const TABLE = {
 
 export type S3ErrorCode = keyof typeof TABLE;
 
-/** A code that the store gave and the table does not have. It is passed on, and nothing branches on it. */
+/** A code that the store answered and that is not in the table. It is passed on; no code branches on it. */
 export type StoreCode = string & { readonly passedOn: unique symbol };
 
 /** Extra elements of the error document (`<Region>`, `<Condition>`, ...), in order. Never secrets. */
@@ -153,7 +153,7 @@ export class S3Error extends Error {
     this.headers = options.headers ?? {};
   }
 
-  /** The same refusal with other elements or headers. */
+  /** Copies the error, with other elements or headers. */
   with(options: Omit<S3ErrorOptions, 'cause'>): S3Error {
     const { code, status, message, cause, details, headers } = this;
     return new S3Error({ code, status }, message, { cause, details, headers, ...options });

@@ -19,7 +19,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (command === 'version' || command === '--version' || command === '-v') return version(rest);
     if (command === '--help' || command === '-h') return help([]);
     if (command === 'help') return help(rest);
-    // Before any setting is read: who asks for help may have none yet.
+    // Help comes before any setting is read: the reader may have no settings yet.
     const ends = args.indexOf('--');
     const asked = ends < 0 ? args : args.slice(0, ends);
     if (asked.includes('--help') || asked.includes('-h')) return help(args);
@@ -47,7 +47,7 @@ function version(rest: readonly string[]): number {
   return 0;
 }
 
-/** Of package.json, which lies one level up from the sources, and two from what is compiled. */
+/** Reads package.json, one level above the sources and two levels above the compiled files. */
 function packageVersion(): string {
   for (const up of ['../package.json', '../../package.json']) {
     try {
@@ -67,7 +67,7 @@ function explain(error: unknown): string {
   return error instanceof Error ? error.message : 'unknown failure';
 }
 
-/** At start-up the reason behind a 503 is what the operator needs. */
+/** At the start of the server, the operator needs the reason behind a 503. */
 function withCause(text: string, cause: unknown): string {
   return cause instanceof Error ? `${text} (${cause.message})` : text;
 }

@@ -19,9 +19,9 @@ export type Level = 'service' | 'bucket' | 'object';
 export interface Selector {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
   readonly level: Level;
-  /** Query parameters that must all be there, such as `uploads`; none of the other selecting ones may be. */
+  /** Query parameters that select the operation, such as `uploads`: all of them must be present, and no other selecting one. */
   readonly subresources?: readonly string[];
-  /** Whether x-amz-copy-source must be there; without it the header must be absent. */
+  /** True when x-amz-copy-source must be present. Otherwise the header must be absent. */
   readonly copySource?: true;
 }
 
@@ -40,11 +40,11 @@ interface OperationProperties {
   readonly parameters: readonly string[];
   /** `none`: a body is ignored; `document`: XML, bounded; `object`: the plaintext of an object; `form`: a browser's upload. */
   readonly body: 'none' | 'document' | 'object' | 'form';
-  /** A document that may come in chunks (aws-chunked), as objects may. S3 takes chunks for nothing else. */
+  /** The document may be sent in chunks (aws-chunked), as objects may. S3 accepts chunks for nothing else. */
   readonly chunked?: true;
-  /** Its x-amz-checksum-* headers speak of the object, not of the body: the operation compares them itself. */
+  /** The x-amz-checksum-* headers describe the object and not the request body. The operation compares them itself. */
   readonly objectChecksums?: true;
-  /** May take longer than clients wait in silence; answers with an XML document. */
+  /** The operation may take longer than clients wait without hearing anything. Its answer is an XML document. */
   readonly isSlow?: true;
 }
 
@@ -74,12 +74,12 @@ export interface Call {
   readonly request: S3Request;
   /** Who asks: whose grants count. */
   readonly tenant: OpenTenant;
-  /** For the work on stored objects, which knows nothing of the request. */
+  /** What work on stored objects needs. It knows nothing about the request. */
   readonly context: UploadContext;
-  /** Decides about what only the body names. */
+  /** Decides about resources that only the request body names. */
   readonly gate: Gate;
   readonly services: Services;
-  /** Only for operations at that level; `bucketOf` and `objectOf` narrow them. */
+  /** Present only for operations at that level; `bucketOf` and `objectOf` narrow the types. */
   readonly bucket: string | undefined;
   readonly key: string | undefined;
   /** Plaintext of the request body; reading it to its end verifies it. */

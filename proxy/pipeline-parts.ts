@@ -20,7 +20,7 @@ import type { Router } from './route.ts';
 export interface Pipeline {
   readonly services: Services;
   readonly tenancy: Tenancy;
-  /** Writes down when keys were used; undefined where that is not asked for. */
+  /** Records when keys were last used. Undefined where last use is not recorded. */
   readonly uses: UseNotes | undefined;
   /** What callers may do with the keys of their own tenant. */
   readonly ownKeys: OwnKeys;
@@ -28,7 +28,7 @@ export interface Pipeline {
   readonly sessions: SessionIssuer;
   /** Exchanges tokens of issuers for sessions of roles. */
   readonly webIdentity: WebIdentityDeps;
-  /** Of sessions that may make so many requests and no more. */
+  /** Counts the requests of sessions that may make only so many (`sealgate:MaxUses`). */
   readonly useCounts: UseCounts;
   /** Takes away what sessions left. */
   readonly sessionUpkeep: SessionUpkeep;
@@ -41,9 +41,9 @@ export interface Pipeline {
   /** Of every request, when it is over. */
   readonly writeLine: WriteRequestLine;
   readonly metrics: Metrics;
-  /** What requests may buffer, all together. */
+  /** Memory that all requests together may use for buffers. */
   readonly memory: MemoryBudget;
-  /** What clients must send of a body, and take of a reply, not to be cut. */
+  /** The least rates at which clients must send a body and read a reply. Slower connections are cut. */
   readonly leastRates: LeastRates;
   /** Milliseconds after which a request that writes is cut. */
   readonly longestWriteMs: number;

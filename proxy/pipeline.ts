@@ -39,7 +39,7 @@ import { accountHeaders, refuseUnsupportedHeaders } from './operations/request/c
 import type { Pipeline } from './pipeline-parts.ts';
 import { MAX_LOGGED_CHARACTERS } from './running-limits.ts';
 
-/** What is known of a request so far; for the log line, whatever happens. */
+/** What the pipeline knows about a request so far. The log line is made from it, whatever happens to the request. */
 interface Progress {
   readonly id: string;
   /** By performance.now(). */
@@ -90,7 +90,7 @@ async function handle(
     body.settle();
     const headers = { ...reply.headers, ...forPages };
     await sendReply(outgoing, { ...reply, headers }, { requestId: progress.id, signal, scope });
-    // What is not sent yet is all that the request still holds.
+    // The request now holds only the bytes of its reply that are not sent yet.
     progress.memory?.keep(REQUEST_MEMORY_BYTES + outgoing.writableLength);
   } catch (error) {
     failure = error;
@@ -115,7 +115,7 @@ interface Exchange {
   readonly signal: AbortSignal;
 }
 
-/** A body that stalls is refused, a reply that nobody takes is cut. */
+/** Refuses a body that stalls, and cuts a reply that the client does not read. */
 function watchTransfers(
   { leastRates: { bodies, replies } }: Pipeline,
   { incoming, outgoing, body }: Pick<Exchange, 'incoming' | 'outgoing' | 'body'>,
@@ -155,7 +155,7 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
 
   refuseUnsupportedHeaders(request);
   if ((form !== undefined) !== (operation.body === 'form')) throw new S3Error('MalformedPOSTRequest');
-  // A form names its object, and what else it wants, in its fields.
+  // The fields of a form take the place of headers: they name the object and its metadata.
   const asked = form === undefined ? request : formRequest(request, form);
   const gate = await authorise(pipeline, asked, caller, operation);
   await spendUse(pipeline, caller, { requestId: request.id, signal });
@@ -179,13 +179,13 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
   return operation.isSlow === true ? late(pipeline, progress, work) : work;
 }
 
-/** What was signed once for many requests, which may be anybody's: a presigned URL, or a form. */
+/** The signature that many requests may share, because anybody can hold it: of a presigned URL, or of a form. */
 function linkOf({ verified }: Caller, form: UploadForm | undefined): string | undefined {
   if (form !== undefined) return form.fields.get('x-amz-signature');
   return verified?.claim.kind === 'presigned' ? verified.claim.signature : undefined;
 }
 
-/** A request to IAM or STS, which have errors of their own: a refusal is a reply, and yet a failure in the log. */
+/** Answers a request to IAM or STS. These services have errors of their own: the client gets a reply, and the log a failure. */
 async function query(
   pipeline: Pipeline,
   request: S3Request,
@@ -205,7 +205,7 @@ function note(pipeline: Pipeline, progress: Progress, { reply, action, caller, f
   return reply;
 }
 
-/** A failure after the reply began goes into the log as any other, and to the client as a document. */
+/** A failure after the reply began is logged like any other. The client gets it as an error document. */
 function late(pipeline: Pipeline, progress: Progress, work: Promise<Reply>): Promise<Reply> {
   const failed = (error: unknown) => {
     progress.lateFailure = error;
@@ -216,7 +216,7 @@ function late(pipeline: Pipeline, progress: Progress, work: Promise<Reply>): Pro
   return lateReply(work, { silenceMs: LATE_REPLY_SILENCE_MS, failed });
 }
 
-/** The head was signed well, and then a chunk or the trailer was not. */
+/** Records that a chunk or the trailer had a bad signature, although the signature of the head was good. */
 async function reportBodySignature(
   pipeline: Pipeline,
   { id, caller, request }: Progress,
@@ -234,7 +234,7 @@ async function reportBodySignature(
   });
 }
 
-/** A browser's form brings its authority in the body: its fields are read before anything is known of the caller. */
+/** A browser's form carries its signature in the body, so its fields are read before the caller is known. */
 async function formOf(request: S3Request, incomingBody: IncomingBody): Promise<UploadForm | undefined> {
   if (!isFormUpload(request)) return undefined;
   return readForm(request.header('content-type') ?? '', incomingBody.chunks());
@@ -248,7 +248,7 @@ function bodyFor(
 ): VerifiedBody | undefined {
   const { verified } = caller;
   if (operation.body === 'form' || verified === undefined) return undefined;
-  // On an operation without a body they would go unverified.
+  // An operation without a body would never verify the chunks.
   const isStream = verified.payload.kind !== 'sha256' && verified.payload.kind !== 'unsigned';
   if (isStream && operation.body !== 'object' && operation.chunked !== true) {
     throw new S3Error('InvalidRequest', 'A streaming payload is not allowed on this operation.');
@@ -286,14 +286,14 @@ function sendFailure(
     return;
   }
   for (const name of outgoing.getHeaderNames()) if (name !== 'connection') outgoing.removeHeader(name);
-  // A target that could not be read is named as it came.
+  // A request target that could not be parsed is shown as the client sent it.
   const resource = progress.request?.path ?? incoming.url?.split('?')[0] ?? '/';
   const reply = errorReply(o.error, { method: incoming.method ?? '', resource, requestId: progress.id });
   const { id: requestId, scope } = progress;
   sendWhole(outgoing, { ...reply, headers: { ...reply.headers, ...o.headers } }, { requestId, scope });
 }
 
-/** Bad input is an S3Error already; a silent backend is 503; the rest is ours. */
+/** Bad input is already an S3Error. A backend that does not answer becomes 503. Anything else is a bug of ours. */
 function asS3Error(error: unknown): S3Error {
   if (error instanceof S3Error) return error;
   if (error instanceof BackendUnavailable) return new S3Error('ServiceUnavailable', undefined, { cause: error });

@@ -7,7 +7,7 @@ import type { S3Request } from './http/request.ts';
 import type { Operation, Selector } from './operation.ts';
 import { SUBRESOURCES } from './subresources.ts';
 
-/** Clients' own bookkeeping, and what a presigned URL carries: authentication and headers. Understood by every operation. */
+/** Parameters that every operation accepts: the clients' own bookkeeping, and the authentication of a presigned URL. */
 const ALWAYS_ALLOWED = /^(x-id|x-amz-.*)$/i;
 
 /**
@@ -39,7 +39,7 @@ export function createRouter(operations: readonly Operation[]): Router {
   };
 }
 
-/** The identity of a selector: equal for two operations exactly when a request could select both. */
+/** The identity of a selector. Two operations have the same one exactly when one request could select both. */
 export function selectorId(selector: Selector): string {
   const names = [...(selector.subresources ?? [])].sort().join('&');
   return `${selector.method} ${selector.level}?${names}${selector.copySource === true ? ' copy' : ''}`;

@@ -50,15 +50,15 @@ import { createRouter } from './route.ts';
 import type { ReloadTarget } from './running/reload.ts';
 import { PROBE_TIMEOUT_MS, READINESS_TIMEOUT_MS } from './running-limits.ts';
 
-/** The store and the state in it: enough for the command line. */
+/** The store and the state in it. The command line needs no more. */
 export interface Storage {
   readonly backend: Backend;
   readonly state: StateStore;
-  /** The store's credentials and certificates are these from the next request on; absent where there are none. */
+  /** Uses other credentials and certificates for the store, from the next request on. Absent where the store needs none. */
   readonly useCredentials?: (backend: BackendConfig) => void;
 }
 
-/** `onCredentials`: is told when the proxy's own credentials at the store change, or cannot be renewed. */
+/** `onCredentials` is called when the proxy's own credentials for the store change, or cannot be renewed. */
 export async function openStorage(
   config: Pick<Config, 'backend' | 'region' | 'state'>,
   o: { readonly onCredentials?: OnCredentialEvent } = {},
@@ -68,7 +68,7 @@ export async function openStorage(
   return { backend, state, useCredentials: (next) => backend.useCredentials?.(next) };
 }
 
-/** What the backend can do, tried out in the state bucket, which is made if it is missing. */
+/** Tries out what the backend can do, in the state bucket. Creates that bucket when it is missing. */
 export async function probeStorage(storage: Storage, config: Pick<Config, 'state'>): Promise<Capabilities> {
   const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
   await storage.state.ensureBucket(signal);
@@ -79,15 +79,15 @@ export async function probeStorage(storage: Storage, config: Pick<Config, 'state
 export interface RunningProxy {
   readonly address: ListenAddress;
   readonly connections: ConnectionLoad;
-  /** Of the operator's port; absent where another process answers it. */
+  /** Address of the operator's port. Absent where another process answers that port. */
   readonly opsAddress: ListenAddress | undefined;
   /** Requests under way. */
   openReplies(): number;
-  /** Says everywhere that clients are to go elsewhere, and still serves them. */
+  /** Tells clients to go elsewhere, and still serves them: /readyz answers 503, replies close their connection. */
   drain(): void;
-  /** Takes no more connections, lets requests under way finish within the configured time, and closes the operator's port last. */
+  /** Takes no more connections, gives requests under way the configured time to finish, and closes the operator's port last. */
   close(): Promise<void>;
-  /** What takes new values of settings while it runs. */
+  /** The parts that accept new values of settings while the server runs. */
   readonly reloads: ReloadTarget;
 }
 
@@ -98,7 +98,7 @@ export async function startProxy(o: {
   log: Logger;
   /** Whether this process answers the operator's port: the primary of several workers does it for them. */
   ops: boolean;
-  /** Takes every event, those of allowed decisions too. */
+  /** Gets every event, also the events of allowed decisions. */
   audit?: RecordEvent;
   now?: () => Date;
   /** Those of limits.ts when absent. */
@@ -134,7 +134,7 @@ export async function startProxy(o: {
       pipeline.sessionUpkeep.close();
       await server.close(config.drainTimeoutMs);
       await pipeline.uses?.close();
-      // What collects traces may be gone; that is no reason not to stop.
+      // The collector of traces may be gone. That is no reason not to stop.
       await tracing?.close().catch((err: unknown) => o.log.warn({ err }, 'the last traces were not sent'));
       await storage.backend.close();
       await ops?.close();
@@ -307,7 +307,7 @@ async function listening<T>(variable: Variable, { host, port }: ListenAddress, l
   }
 }
 
-/** What was started goes when the rest cannot start. */
+/** Closes what was started when the rest cannot start. */
 function closing(server: RunningServer): (error: unknown) => Promise<never> {
   return async (error) => {
     await server.close();

@@ -33,13 +33,13 @@ type State = 'chunk-header' | 'data' | 'after-data' | 'tail';
 export class AwsChunkedDecoder implements Framing {
   readonly #options: AwsChunkedOptions;
   #state: State = 'chunk-header';
-  /** Payload bytes announced by no chunk yet. */
+  /** Payload bytes that no chunk has announced yet. */
   #unannounced: number;
   /** Payload bytes of the current chunk still to come. */
   #inChunk = 0;
   /** Bytes of the CRLF after a chunk's data still to come. */
   #afterData = 0;
-  /** A line, or the tail, that is still coming in. */
+  /** Pieces of a line, or of the trailer, that has not arrived whole. */
   #held: Buffer[] = [];
   #heldBytes = 0;
   #hash: Hash | undefined;
@@ -79,7 +79,7 @@ export class AwsChunkedDecoder implements Framing {
   }
 
   /**
-   * To be called when the body has ended.
+   * Call it when the body has ended.
    * @returns the trailer's fields by lower-case name, without the signature
    * @throws S3Error IncompleteBody when it ended early; MalformedTrailerError; SignatureDoesNotMatch.
    */
@@ -165,7 +165,7 @@ export class AwsChunkedDecoder implements Framing {
     asS3Error(() => chain.verifyChunk(hash.digest('hex'), this.#signature));
   }
 
-  /** Copies: what is held outlives the read it came in. */
+  /** Copies the bytes, because they are kept longer than the buffer that they came in. */
   #hold(piece: Buffer, limit: number): void {
     this.#heldBytes += piece.length;
     if (this.#heldBytes > limit) {

@@ -46,7 +46,7 @@ export function checksumName(text: string): ChecksumName | undefined {
   return CHECKSUM_NAMES.find((name) => name === upper);
 }
 
-/** What S3 answers for the name of an algorithm that it does not have. */
+/** The message of S3 for an algorithm that it does not have. */
 export const UNKNOWN_ALGORITHM = `Checksum algorithm provided is unsupported. Please try again with any of the valid types: [${CHECKSUM_NAMES.join(', ')}]`;
 
 /** Lower-case name of the header, or trailer, that carries a value. */

@@ -13,11 +13,11 @@ import type { Trailer } from './trailer.ts';
 export interface BodyResult {
   /** MD5 of the plaintext, 16 bytes. */
   readonly md5: Buffer;
-  /** The checksum that the client sent or asked for, then those the caller asked for. Raw bytes. */
+  /** The checksum that the client sent or asked for, followed by those that the caller asked for. Raw bytes. */
   readonly checksums: readonly { readonly algorithm: ChecksumName; readonly value: Buffer }[];
 }
 
-/** Every digest of the plaintext that is wanted, each computed once. */
+/** Computes every wanted digest of the plaintext, each of them once. */
 export class Digests {
   readonly #expected: BodyExpectations;
   #md5: Hasher | undefined = createHasher('MD5');
@@ -32,7 +32,7 @@ export class Digests {
     if (expected.sha256Hex !== undefined) this.#want('SHA256');
   }
 
-  /** Adds a checksum to the result. To be called before the first `update`. */
+  /** Adds a checksum to the result. Call it before the first `update`. */
   report(algorithm: ChecksumName): void {
     this.#reported.add(algorithm);
     this.#want(algorithm);
@@ -44,12 +44,12 @@ export class Digests {
   }
 
   #want(algorithm: ChecksumName): void {
-    // The MD5 is computed in any case: it is the ETag.
+    // The MD5 is always computed: it is the ETag.
     if (algorithm === 'MD5') return;
     if (!this.#hashers.has(algorithm)) this.#hashers.set(algorithm, createHasher(algorithm));
   }
 
-  /** The MD5 is computed elsewhere: `verify` will be given it. To be called before the first `update`. */
+  /** Leaves the MD5 to another, which gives its value to `verify`. Call it before the first `update`. */
   leaveMd5(): void {
     this.#md5 = undefined;
   }
@@ -97,7 +97,7 @@ function verifySha256(hex: string, computed: Buffer): void {
   });
 }
 
-/** The trailer holds the announced checksum and nothing else. */
+/** Checks that the trailer holds the announced checksum and nothing else. */
 function trailerChecksum(trailer: Trailer, checksum: BodyExpectations['checksum']): Buffer | undefined {
   const announced = checksum?.value === 'trailer' ? checksum.algorithm : undefined;
   const name = announced === undefined ? undefined : checksumHeader(announced);

@@ -21,18 +21,18 @@ export interface BodyExpectations {
   readonly plainBytes: number;
   /** 16 bytes. */
   readonly contentMd5?: Buffer;
-  /** The value to compare with, or where it will come from. */
+  /** The checksum to compare with, or the trailer that will bring it. */
   readonly checksum?: { readonly algorithm: ChecksumName; readonly value: Buffer | 'trailer' };
   /** SHA-256 of the body, 64 hex digits as sent. */
   readonly sha256Hex?: string;
-  /** Asked for without a value: computed, compared with nothing. */
+  /** The client asked for this checksum without sending a value: it is computed, and compared with nothing. */
   readonly computeOnly?: ChecksumName;
 }
 
 export type HeaderLookup = ReadonlyMap<string, string> | ((name: string) => string | undefined);
 
 /**
- * Reads the promises of a request; header names are looked up in lower case.
+ * Reads what a request promises about its body. Header names are looked up in lower case.
  * @throws S3Error MissingContentLength, InvalidArgument, InvalidDigest, InvalidRequest, MalformedTrailerError.
  */
 export function bodyExpectations(headers: HeaderLookup, payload: PayloadMode): BodyExpectations {
@@ -59,7 +59,9 @@ function hasTrailer(payload: PayloadMode): boolean {
   return payload.kind === 'unsigned-trailer' || (payload.kind === 'signed-chunks' && payload.trailer);
 }
 
-/** A chunked body tells its plaintext's length in its own header; Content-Length, if any, counts the framing too. */
+/**
+ * A chunked body announces the length of its plaintext in a header of its own. Content-Length, if present, counts the framing too.
+ */
 function plainBytesOf(header: Header, payload: PayloadMode): number {
   const name = isStreaming(payload) ? 'x-amz-decoded-content-length' : 'content-length';
   const text = header(name)?.trim();

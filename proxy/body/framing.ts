@@ -8,7 +8,7 @@ import type { Trailer } from './trailer.ts';
 export interface Framing {
   /** The payload in the next bytes of the body, in slices of them. @throws S3Error for what cannot be right. */
   push(input: Buffer): Iterable<Buffer>;
-  /** To be called when the body has ended. @throws S3Error when it ended early. */
+  /** Call it when the body has ended. @throws S3Error when it ended early. */
   finish(): Trailer;
 }
 

@@ -10,9 +10,9 @@ import { UNREAD_BODY_LINGER_MS } from '../limits.ts';
 export class IncomingBody {
   readonly #incoming: IncomingMessage;
   readonly #outgoing: ServerResponse;
-  /** The client waits for 100 Continue, and has not been told to go on. */
+  /** The client waits for 100 Continue and has not received it. */
   #waiting: boolean;
-  /** The reply is out, and nobody wants the rest. */
+  /** The reply is sent, and nobody will read the rest of the body. */
   #dropped = false;
   #failure: S3Error | undefined;
   #received = 0;
@@ -45,9 +45,9 @@ export class IncomingBody {
     } catch (cause) {
       throw this.#failure ?? new S3Error('IncompleteBody', undefined, { cause });
     } finally {
-      // After a failure it may wait for bytes that never come, and would answer only then.
+      // After a failure the iterator may wait for bytes that never come, and would end only when they do.
       if (this.#failure === undefined) await iterator.return?.();
-      // A reader that was told to stop while it waited for bytes lets go of them only now.
+      // A reader that was stopped while it waited for bytes releases the request only now.
       if (this.#dropped) this.#incoming.resume();
     }
     if (!this.#incoming.complete) throw new S3Error('IncompleteBody');
@@ -61,7 +61,7 @@ export class IncomingBody {
     });
   }
 
-  /** What has not arrived will not be read any more: whoever reads it fails, now or when it asks for more. */
+  /** Ends the body with `failure`. A reader fails now, or when it asks for more bytes. */
   fail(failure: S3Error): void {
     if (this.#incoming.complete || this.#failure !== undefined) return;
     this.#failure = failure;

@@ -1,7 +1,7 @@
 /**
- * MD5s of large bodies on threads of their own. The MD5 is every object's ETag, and takes more time than all the rest of storing a
- * body; on another core it runs beside the rest. Threads and shared memory are bounded: a body beyond the bounds has its MD5
- * computed where it is read. A while after the last large body, threads and memory are let go of.
+ * Computes the MD5 of large bodies on separate threads. The MD5 is the ETag of every object, and takes more time than everything
+ * else that storing a body needs. On another core it runs beside the rest. Threads and shared memory are bounded: for a body beyond
+ * the bounds the MD5 is computed where the body is read. Some time after the last large body, threads and memory are released.
  */
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
@@ -36,7 +36,7 @@ export class Md5Threads {
   #lent = 0;
   #nextId = 1;
   #idle: NodeJS.Timeout | undefined;
-  /** A thread could not even start: no others are tried. */
+  /** A thread failed to start. No further ones are tried. */
   #broken = false;
 
   constructor(o: Md5ThreadsOptions) {
@@ -53,7 +53,9 @@ export class Md5Threads {
     return this.#threads.length;
   }
 
-  /** A stream on the thread with the fewest; `undefined` when the bounds are reached. Its `close` has to be called. */
+  /**
+   * Opens a stream on the thread that has the fewest. `undefined` when the bounds are reached. The caller must call its `close`.
+   */
   open(): ThreadedMd5 | undefined {
     if (this.#broken || this.#options.threads < 1 || this.#lent >= this.#options.streams) return undefined;
     clearTimeout(this.#idle);
@@ -72,7 +74,7 @@ export class Md5Threads {
   async close(): Promise<void> {
     clearTimeout(this.#idle);
     this.#spare.length = 0;
-    // Out of the list at once: the next body gets a new one.
+    // The threads leave the list at once, so that the next body gets a new one.
     await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()));
   }
 
@@ -92,8 +94,8 @@ export class Md5Threads {
       cause = error;
     });
     worker.on('exit', () => this.#ended(thread, cause));
-    // Nothing waits for it but bodies, and those have connections that keep the process alive. A listener for messages
-    // would hold the process again, so this comes after it.
+    // Only bodies wait for the thread, and their connections keep the process alive. A listener for messages would hold the process
+    // again, so `unref` comes after it.
     worker.unref();
     this.#threads.push(thread);
     return thread;
@@ -132,7 +134,7 @@ function newBlocks(): readonly SharedArrayBuffer[] {
   return Array.from({ length: MD5_BLOCKS }, () => new SharedArrayBuffer(MD5_BLOCK_BYTES));
 }
 
-/** Those of this process. They start with the first large body, one less than there are cores at most. */
+/** The threads of this process. They start with the first large body. There is at most one less than there are cores. */
 export const md5Threads = new Md5Threads({
   threads: Math.min(MD5_THREADS, availableParallelism() - 1),
   streams: MD5_STREAMS,

@@ -1,6 +1,6 @@
 /**
- * Plaintext that the proxy has itself, from a stored object it opened: the same shape as a client's verified body, so that
- * whatever stores the one stores the other. Nothing was promised of it; its digests are computed on the way.
+ * Plaintext that the proxy opened itself from a stored object. It has the shape of a client's verified body, so one function can
+ * store both. No client promised anything about it; its digests are computed on the way.
  */
 import type { ChecksumName } from './checksums.ts';
 import { type BodyResult, Digests } from './digests.ts';

@@ -31,22 +31,22 @@ export class ThreadedMd5 {
     this.#current = this.#free.pop();
   }
 
-  /** The block that is being filled has no room: it has to be handed over. */
+  /** The block that is being filled is full: it must be handed over. */
   get isFull(): boolean {
     return this.#filled === this.#block().length;
   }
 
-  /** Copies of `data`, from `at` on, what there is room for. @returns how many bytes. */
+  /** Copies as much of `data`, from `at` on, as there is room for. @returns how many bytes */
   fill(data: Buffer, at: number): number {
     const block = this.#block();
     const bytes = Math.min(data.length - at, block.length - this.#filled);
-    // A plain memcpy: `copy` and `set` take twice as long into shared memory, for the sake of racing readers.
+    // `fill` is a plain memcpy. `copy` and `set` take twice as long into shared memory, because they allow for other readers.
     if (bytes > 0) block.fill(data.subarray(at, at + bytes), this.#filled, this.#filled + bytes);
     this.#filled += bytes;
     return bytes;
   }
 
-  /** Hands what was gathered to the thread. @returns the same bytes; valid until `ready` is called */
+  /** Hands the gathered bytes to the thread. @returns the same bytes; valid until `ready` is called */
   hand(): Buffer {
     const { block, bytes } = { block: this.#current, bytes: this.#filled };
     if (block === undefined || bytes === 0) return NOTHING;
@@ -72,7 +72,7 @@ export class ThreadedMd5 {
     return this.#md5;
   }
 
-  /** To be called whatever has happened: the thread then lets go of the stream, and its blocks serve others. */
+  /** Call it in every case. The thread then forgets the stream, and its blocks serve others. */
   close(): void {
     if (this.#endSent || this.#failure !== undefined) return;
     this.#endSent = true;

@@ -1,4 +1,4 @@
-/** S3's answer to aws-chunked framing that does not add up, or that ends early. S3 does not tell the two apart. */
+/** The error of S3 for aws-chunked framing that does not add up or ends early. S3 has one error for both. */
 import { S3Error } from '../errors.ts';
 
 /** @param what for people: what does not add up */

@@ -21,7 +21,7 @@ export interface VerifiedBody {
   readonly plainBytes: number;
   /** The algorithms whose values `result` will hold, in its order. */
   readonly checksumAlgorithms: readonly ChecksumName[];
-  /** Adds a checksum to the result, for operations that owe one the client did not ask for. Before `chunks` is read only. */
+  /** Adds a checksum to the result, for operations that need one the client did not ask for. Call it before `chunks` is read. */
   compute(algorithm: ChecksumName): void;
   /**
    * Single use; each chunk is valid until the next one is asked for. Ends only when every promise about the body has been verified.
@@ -38,7 +38,7 @@ export interface OpenBodyOptions {
   /** Looks up a header by lower-case name. */
   readonly header: (name: string) => string | undefined;
   readonly verified: Verified;
-  /** For the MD5s of large bodies, instead of this process's own. */
+  /** The threads for the MD5 of large bodies. Default: those of this process. */
   readonly md5Threads?: Md5Threads;
 }
 
@@ -67,7 +67,7 @@ export function openBody(o: OpenBodyOptions): VerifiedBody {
     result = digests.verify(framing.finish());
   }
 
-  /** The plaintext goes into the blocks from which the thread hashes it, and is handed out from there. */
+  /** Copies the plaintext into the blocks that the thread hashes, and yields it from there. */
   async function* besideThread(framing: Framing, thread: ThreadedMd5): AsyncGenerator<Buffer, void, undefined> {
     digests.leaveMd5();
     try {

@@ -8,7 +8,7 @@ import { createXXHash3, createXXHash64, createXXHash128, type IHasher } from 'ha
 
 export type XxHashName = 'XXHASH64' | 'XXHASH3' | 'XXHASH128';
 
-/** An instance, and whose state is in it. */
+/** A WebAssembly instance, and the hasher whose state it has at the moment. */
 interface Engine {
   readonly hasher: IHasher;
   current: XxHash | undefined;
@@ -22,7 +22,7 @@ const ENGINES: Readonly<Record<XxHashName, Engine>> = {
 
 export class XxHash {
   readonly #engine: Engine;
-  /** While another hasher is at the engine; absent before the first byte. */
+  /** The state of this hasher while another one uses the engine. Absent before the first byte. */
   #state: Uint8Array | undefined;
   #ended = false;
 

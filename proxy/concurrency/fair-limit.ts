@@ -1,6 +1,6 @@
 /**
- * At most so many pieces of work at once for the whole process, and callers take turns: one with a thousand pieces does not
- * hold up one with three.
+ * Limits the pieces of work that run at once in the whole process. Callers take turns: one with a thousand pieces does not delay
+ * one with three.
  */
 type Start = () => void;
 
@@ -38,7 +38,7 @@ export class FairLimit {
     });
   }
 
-  /** Hands the place of what ended to the caller whose turn it is. */
+  /** Gives the free place to the caller whose turn it is. */
   #next(): void {
     const [queue] = this.#queues;
     if (queue === undefined) {

@@ -25,7 +25,7 @@ export async function eachBounded<T>(
   const iterator = items[Symbol.asyncIterator]();
   let stopped = false;
   let turn: Promise<unknown> = Promise.resolve();
-  // One reader at a time: an iterator need not take several calls at once.
+  // Reads one item at a time: not every iterator accepts several calls at once.
   const next = () => {
     const step = turn.then(() => iterator.next());
     turn = step.catch(() => undefined);
@@ -35,7 +35,7 @@ export async function eachBounded<T>(
     try {
       for (let step = await next(); step.done !== true && !stopped; step = await next()) {
         await work(step.value);
-        // A store in this process may answer without any waiting, and signals and timers are to have their turn.
+        // A store in this process may answer without waiting. Signals and timers must still get their turn.
         await setImmediate();
       }
     } catch (error) {

@@ -14,7 +14,7 @@ interface Call<T> {
   readonly promise: Promise<T>;
   readonly controller: AbortController;
   waiting: number;
-  /** Then its signal stays quiet: what it used may serve others by now. */
+  /** After that its signal stays quiet: others may use the same resources by now. */
   isSettled: boolean;
 }
 
@@ -57,7 +57,7 @@ export class SharedCalls<T> {
       this.#drop(name, call);
     };
     start(run).finally(settle).then(resolve, reject);
-    // The callers handle a failure; when all of them have left, nobody does.
+    // The callers handle a failure. When all of them have left, nobody does.
     promise.catch(() => undefined);
     return call;
   }

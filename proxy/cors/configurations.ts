@@ -16,14 +16,14 @@ import {
 } from '../limits.ts';
 import { type CorsRule, parseCorsRules } from './rules.ts';
 
-/** How backends say that there are no rules. */
+/** The codes with which backends say that a bucket has no rules. */
 const NONE: ReadonlySet<string> = new Set([
   'NoSuchCORSConfiguration',
   'NoSuchBucket',
   'NotImplemented',
   'MethodNotAllowed',
 ]);
-/** Other text cannot name a bucket and is not asked for. */
+/** Text of another form cannot name a bucket. The store is not asked for it. */
 const BUCKET_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$/;
 
 export class CorsConfigurations {

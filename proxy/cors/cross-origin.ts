@@ -43,7 +43,7 @@ export async function crossOriginHeaders(
     const headers = corsHeaders(rules, { origin, method: request.method, headers: [] });
     return headers === undefined ? {} : { ...headers, Vary: VARY };
   } catch {
-    // The reply itself does not depend on it: a page only cannot read it.
+    // The reply does not depend on the rules. Without them a page only cannot read it.
     return {};
   }
 }

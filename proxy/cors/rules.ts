@@ -34,7 +34,7 @@ export function parseCorsRules(document: string): readonly CorsRule[] {
     }));
 }
 
-/** Only what can stand in a header: the rules are a bucket owner's text. */
+/** Keeps only text that a header can hold: the rules are written by the owner of the bucket. */
 function texts(rule: XmlNode, name: string): readonly string[] {
   return rule
     .children(name)

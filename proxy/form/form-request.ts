@@ -1,7 +1,4 @@
-/**
- * A form upload as a request: its fields stand where a PUT has headers, so that everything behind it reads the one like the
- * other.
- */
+/** A form upload as a request. Its fields take the place of the headers of a PUT, so later stages read both in one way. */
 import { S3Error } from '../errors.ts';
 import { toHeaderValue } from '../http/header-text.ts';
 import type { S3Request } from '../http/request.ts';
@@ -11,7 +8,7 @@ import type { UploadForm } from './read-form.ts';
 /** Fields that mean a header of another name. */
 const RENAMED: ReadonlyMap<string, string> = new Map([['acl', 'x-amz-acl']]);
 
-/** Fields with a meaning of their own, which are no headers. */
+/** Fields with a meaning of their own. They are no headers. */
 const NOT_HEADERS =
   /^(key|policy|file|tagging|success_action_.*|redirect|bucket|x-ignore-.*|x-amz-(algorithm|credential|date|security-token|signature))$/;
 
@@ -33,7 +30,7 @@ export function formRequest(request: S3Request, form: UploadForm): S3Request & {
   }
   const tagging = form.fields.get('tagging');
   if (tagging !== undefined) headers.set('x-amz-tagging', taggingHeader(tagging));
-  // Where the form was sent is the connection's to say.
+  // The connection says where the form was sent, and no field does.
   const header = (name: string) => (name === 'host' ? request.header(name) : headers.get(name));
   return { ...request, key, header, headerNames: () => [...headers.keys()] };
 }

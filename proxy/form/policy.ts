@@ -44,7 +44,8 @@ export function checkPolicy(
       named.add(requireValue(values, String(field).slice(1), operator.toLowerCase(), String(wanted)));
     }
   }
-  // The bucket is no field, but the URL's, which the signature does not cover: without a condition the form would do anywhere.
+  // The bucket is in the URL and not in a field, and the signature does not cover the URL. Without a condition on it the form would
+  // be valid for every bucket.
   const given = [...o.fields.keys(), 'bucket'];
   const extra = given.filter((name) => !named.has(name) && !FREE.test(name));
   if (extra.length > 0) throw denied(`Extra input fields: ${extra.join(', ')}`);

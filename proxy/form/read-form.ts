@@ -23,18 +23,18 @@ export interface UploadForm {
   readonly fileType: string | undefined;
   /** Single use. @throws S3Error IncompleteBody, MalformedPOSTRequest */
   readonly file: AsyncIterable<Buffer>;
-  /** Stops reading, so that what is left of the request can be dropped. */
+  /** Stops reading, so that the rest of the request can be dropped. */
   close(): void;
 }
 
-/** A form goes to the bucket itself, and names no sub-resource. */
+/** Whether the request is a form upload: a POST to the bucket itself, without a sub-resource. */
 export function isFormUpload(request: S3Request): boolean {
   if (request.method !== 'POST' || request.bucket === undefined || request.key !== undefined) return false;
   if (request.query.names().some((name) => SUBRESOURCES.has(name))) return false;
   return /^multipart\/form-data\b/i.test(request.header('content-type') ?? '');
 }
 
-/** Forms of this process whose fields are coming in. */
+/** Number of forms in this process whose fields are still arriving. */
 let unsigned = 0;
 
 /**
@@ -85,8 +85,8 @@ function readFields(
       begun = true;
       clearTimeout(late);
       const lost = (error: Error) => stream.destroy(error);
-      // The file may break off before anybody reads it, or when nobody ever will: its error is kept for its reader. Node
-      // ends the process over one that nobody listens to.
+      // The file may break off before anybody reads it, or when nobody ever will. The error is kept for the reader: node ends the
+      // process on an error without a listener.
       stream.on('error', lost);
       whole.promise.catch(lost);
       resolve({
@@ -106,7 +106,7 @@ function readFields(
     parser.on('error', fail);
     input.on('error', fail);
     input.pipe(parser);
-    // Whoever reads the file learns of it; when nobody does, it is no unhandled rejection.
+    // The reader of the file gets the rejection. Without a reader it must not be unhandled.
     whole.promise.catch(() => undefined);
   });
 }
@@ -115,7 +115,7 @@ function notOneFile(): S3Error {
   return new S3Error('InvalidArgument', 'POST requires exactly one file upload per request.');
 }
 
-/** Fields in front of the file. What follows it is not looked at, as S3 has it. */
+/** Collects the fields in front of the file. Fields behind it are ignored, as S3 does. */
 class FieldCollector {
   readonly #fields = new Map<string, string>();
   #bytes = 0;
@@ -135,7 +135,7 @@ class FieldCollector {
   }
 }
 
-/** Before the file begins nothing is known of the sender: what it may send until then is bounded, whatever it is. */
+/** Before the file begins, the sender is unknown. So everything that it may send until then is bounded. */
 async function* boundedUntil(source: AsyncIterable<Buffer>, begun: () => boolean): AsyncGenerator<Buffer> {
   let bytes = 0;
   for await (const chunk of source) {
@@ -150,7 +150,7 @@ function createParser(contentType: string) {
     return new Busboy({
       headers: { 'content-type': contentType },
       limits: { fields: MAX_FORM_FIELDS, fieldSize: MAX_FORM_FIELD_BYTES, files: 1 },
-      // By name: the file may be text without a file name, and other parts may have one.
+      // A part is the file by its name: the file may be text without a file name, and other parts may have one.
       isPartAFile: (name) => name?.toLowerCase() === 'file',
     });
   } catch (cause) {
@@ -158,7 +158,7 @@ function createParser(contentType: string) {
   }
 }
 
-/** Ends only when the form has ended too, with its closing boundary: a form that was cut off has no file. */
+/** The file ends only when the form has ended with its closing boundary. A form that was cut off has no file. */
 async function* fileChunks(stream: Readable, whole: Promise<void>): AsyncGenerator<Buffer> {
   try {
     yield* stream as AsyncIterable<Buffer>;
@@ -168,7 +168,7 @@ async function* fileChunks(stream: Readable, whole: Promise<void>): AsyncGenerat
   }
 }
 
-/** The parser's own complaints are about the form; the source's are what they are. */
+/** Errors of the parser concern the form. Errors of the source stay as they are. */
 function asFormError(error: unknown): S3Error {
   return error instanceof S3Error ? error : new S3Error('MalformedPOSTRequest', undefined, { cause: error });
 }

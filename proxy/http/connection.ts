@@ -15,9 +15,9 @@ export class Connection {
   readonly raw: Socket;
   /** The socket that requests come on: the accepted one, or TLS upon it. */
   socket: Socket;
-  /** Opened when as many as there may be were open: its first request is told so. */
+  /** The connection was opened beyond the limit. Its first request is told so. */
   readonly isExcess: boolean;
-  /** What is still to be said once the requests under way are answered; the connection closes then. */
+  /** The refusal that is sent when the requests under way are answered. The connection closes then. */
   refusal: S3Error | undefined;
   #phase: Phase;
   #since: number;
@@ -83,7 +83,7 @@ export class Connection {
     return () => void this.#onBroken.delete(broken);
   }
 
-  /** What came is no HTTP, or the client has sent its last byte. */
+  /** The client sent something that is not HTTP, or has closed its side. */
   break(): void {
     for (const broken of this.#onBroken) broken();
   }
@@ -94,7 +94,7 @@ export class Connection {
   }
 }
 
-/** What of a write is still queued, and the bytes below TLS, node shows on the handle alone (test/proxy/http/connection.test.ts). */
+/** Node shows the bytes of a write that are still queued, below TLS, only on the handle (test/proxy/http/connection.test.ts). */
 type WithHandle = Socket & {
   readonly _handle?: { readonly bytesWritten?: number; readonly writeQueueSize?: number } | null;
 };

@@ -29,7 +29,7 @@ export interface ConnectionLimits {
   readonly checkMs?: number;
 }
 
-/** How many connections there are, for the operator. */
+/** The number of connections, for the operator. */
 export interface ConnectionLoad {
   readonly open: number;
   readonly limit: number;
@@ -48,7 +48,7 @@ export class Connections implements ConnectionLoad {
   readonly #onFull: (isFull: boolean) => void;
   readonly #all = new Set<Connection>();
   readonly #bySocket = new WeakMap<Socket, Connection>();
-  /** Those in a TLS handshake, by their addresses: node gives no other way from the TLS socket to the accepted one. */
+  /** Connections in a TLS handshake, by their addresses: node gives no other way from the TLS socket to the accepted one. */
   readonly #handshakes = new Map<string, Connection>();
   #timer: NodeJS.Timeout | undefined;
   #isFull = false;
@@ -76,7 +76,10 @@ export class Connections implements ConnectionLoad {
     return this.#refused;
   }
 
-  /** Counts and times it from now on. `secure`: a TLS handshake comes first, and `secured` when it is done. */
+  /**
+   * Counts the connection and watches its time limits from now on. `secure`: a TLS handshake comes first; call `secured` when it is
+   * done.
+   */
   accept(raw: Socket, o: { secure: boolean }): void {
     const isExcess = this.#all.size >= this.limit;
     if (isExcess) this.#refused += 1;
@@ -121,7 +124,10 @@ export class Connections implements ConnectionLoad {
     return this.#bySocket.get(socket);
   }
 
-  /** A request has come; `done` is to be called when its reply is out or given up. `undefined`: it must not be served. */
+  /**
+   * A request has arrived. Call the function that is returned when its reply is sent or given up. `undefined`: the request must not
+   * be served.
+   */
   begin(connection: Connection): (() => void) | undefined {
     if (connection.phase === 'closing' || connection.refusal !== undefined) return undefined;
     connection.begin(performance.now());
@@ -133,7 +139,10 @@ export class Connections implements ConnectionLoad {
     };
   }
 
-  /** Nothing that comes on it from now on is served. What is under way is answered first: the refusal is of what came after it. */
+  /**
+   * Serves no further request of this connection. Requests under way are answered first: the refusal belongs to what came after
+   * them.
+   */
   refuse(connection: Connection, refusal: S3Error): void {
     if (connection.phase === 'closing' || connection.refusal !== undefined) return;
     if (connection.phase === 'handshake' || !connection.socket.writable) connection.destroy();

@@ -1,4 +1,4 @@
-/** What clients may take of a process's time, in one value: the constants of limits.ts, or a test's shorter ones. */
+/** The time limits for clients, as one value: the constants of limits.ts, or shorter ones in a test. */
 import {
   BODY_PROGRESS_BYTES,
   BODY_PROGRESS_WINDOW_MS,
@@ -22,7 +22,7 @@ export interface LeastRates {
   readonly replies: LeastRate;
 }
 
-/** `isScarce`: requests wait for memory, which readers that have come to a standstill hold. */
+/** `isScarce`: whether requests wait for memory. Readers that have stopped may be holding it. */
 export function leastRates(o: EdgeLimits, isScarce: () => boolean): LeastRates {
   const checkMs = o.checkMs === undefined ? {} : { checkMs: o.checkMs };
   const { bodyWindowMs = BODY_PROGRESS_WINDOW_MS, replyWindowMs = REPLY_PROGRESS_WINDOW_MS } = o;

@@ -1,6 +1,6 @@
 /**
- * What a header can hold, for text that came by another way: percent-encoded in a query, or in a form's field. node:http
- * refuses anything else when it is sent, which for an object's metadata would be at every later read (RFC 9110, sections 5.1
+ * Text that came another way (percent-encoded in a query, or in a field of a form) as a header can hold it. node:http refuses
+ * anything else when the header is sent. For the metadata of an object that would be at every later read (RFC 9110, sections 5.1
  * and 5.5).
  */
 import { S3Error } from '../errors.ts';

@@ -1,6 +1,6 @@
 /**
- * Dates of conditional headers (RFC 9110 section 5.6.7). The language's own parser takes much that is no HTTP date, and a
- * condition on such a date has to be ignored.
+ * Dates of conditional headers (RFC 9110 section 5.6.7). The parser of JavaScript accepts many texts that are no HTTP date. A
+ * condition with such a text must be ignored.
  */
 const FORMS = [
   /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d{2}:\d{2}:\d{2} GMT$/,

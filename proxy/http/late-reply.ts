@@ -10,11 +10,11 @@ import type { Reply } from './reply.ts';
 export interface LateReplyOptions {
   /** Milliseconds of silence before the reply begins, and then between its spaces. */
   readonly silenceMs: number;
-  /** Takes note of a failure after the reply began, and gives the error document. */
+  /** Records a failure that came after the reply began, and returns the error document. */
   readonly failed: (error: unknown) => string;
 }
 
-/** `work`'s own reply or rejection when it is in time. Headers of a later one are lost. */
+/** Returns the reply of `work`, or rejects as `work` does, when `work` is in time. The headers of a later reply are lost. */
 export async function lateReply(work: Promise<Reply>, o: LateReplyOptions): Promise<Reply> {
   const early = await within(work, o.silenceMs);
   if (early !== undefined) return early;
@@ -38,7 +38,7 @@ async function* keptAlive(document: Promise<string>, silenceMs: number): AsyncGe
   }
 }
 
-/** What `work` gives; undefined when it takes longer. */
+/** The result of `work`; undefined when `work` takes longer. */
 async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {

@@ -1,8 +1,8 @@
 /**
- * Transfers that do not move. A client that sends a byte now and then, or reads one, keeps its connection from being idle, and
- * with it whatever its request holds; so a body must bring a minimum of bytes in every window of time in which the proxy waits
- * for it, and a reply must be taken at such a rate. Time in which the backend is what is slow does not count. One timer looks
- * after all transfers of a kind.
+ * Ends transfers that do not move. A client that sends or reads one byte now and then keeps its connection from being idle, and so
+ * holds everything that its request holds. Therefore a body must bring a minimum of bytes in every window of time in which the
+ * proxy waits for the client, and a client must take a reply at such a rate. Time in which the backend is slow does not count. One
+ * timer watches all transfers of a kind.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CONNECTION_CHECK_MS } from '../limits.ts';
@@ -10,9 +10,9 @@ import { CONNECTION_CHECK_MS } from '../limits.ts';
 export interface Transfer {
   /** Bytes so far. */
   moved(): number;
-  /** Whether the client is what it waits for now. */
+  /** Whether the transfer waits for the client now. */
   isWaitedFor(): boolean;
-  /** Called once, when it came to a standstill. It is not looked at any more. */
+  /** Called once, when the transfer has come to a standstill. The transfer is not watched any more. */
   stop(): void;
 }
 
@@ -25,7 +25,7 @@ interface Window {
 
 export interface LeastRateOptions {
   readonly bytes: number;
-  /** The window in milliseconds; asked for at each look. */
+  /** The window in milliseconds. Asked for at every check. */
   readonly windowMs: () => number;
   readonly checkMs?: number;
 }
@@ -43,7 +43,7 @@ export class LeastRate {
     this.#checkMs = o.checkMs ?? CONNECTION_CHECK_MS;
   }
 
-  /** Until the function that it returns is called, or the transfer is stopped. */
+  /** Watches the transfer until it is stopped, or until the returned function is called. */
   watch(transfer: Transfer): () => void {
     this.#windows.set(transfer, { bytes: transfer.moved(), since: performance.now() });
     this.#timer ??= setInterval(() => this.#check(), this.#checkMs).unref();
@@ -96,7 +96,7 @@ export function watchReply(
   outgoing.once('close', forget);
 }
 
-/** Somebody reads it, and has taken all that came. */
+/** Somebody reads the body and has taken everything that arrived. */
 function isReadDry(incoming: IncomingMessage): boolean {
   const isRead = incoming.readableFlowing === true || incoming.listenerCount('readable') > 0;
   return isRead && incoming.readableLength === 0;

@@ -1,4 +1,4 @@
-/** Where a server listens: of a configuration, and of what it starts. */
+/** The address where a server listens, in a configuration and in a running server. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;

@@ -6,7 +6,7 @@
 import type { ServerResponse } from 'node:http';
 import { noteOwnCut } from './own-cuts.ts';
 
-/** `ms`: from now on. A reply that was sent whole before is left alone. */
+/** Cuts the reply after `ms` milliseconds. A reply that is sent whole by then is left alone. */
 export function cutAfter(outgoing: ServerResponse, ms: number): void {
   const cut = () => {
     noteOwnCut(outgoing, 'longest-write');

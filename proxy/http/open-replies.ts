@@ -1,4 +1,4 @@
-/** Replies that a listener owes, so that a stop can tell their clients to go elsewhere, and later cut what is left. */
+/** The replies that a listener still owes. A stop tells their clients to go elsewhere, and later cuts the replies that are left. */
 import type { ServerResponse } from 'node:http';
 import { noteOwnCut } from './own-cuts.ts';
 
@@ -16,7 +16,7 @@ export class OpenReplies {
     if (this.#isDraining) outgoing.setHeader('Connection', 'close');
   }
 
-  /** Each reply that has not begun, and each one from now on, says that its connection ends with it. */
+  /** From now on, every reply that has not begun tells its client that the connection ends with it. */
   drain(): void {
     this.#isDraining = true;
     for (const outgoing of this.#open) if (!outgoing.headersSent) outgoing.setHeader('Connection', 'close');

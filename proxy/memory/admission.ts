@@ -17,16 +17,16 @@ import { LINK_MEMORY_MULTIPLE, MEMORY_WAIT_MS, MEMORY_WAITING, TENANT_MEMORY_MUL
 export interface Reservation {
   /** Bytes held. */
   readonly bytes: number;
-  /** Gives back what is above that many bytes. */
+  /** Gives back everything above that many bytes. */
   keep(bytes: number): void;
-  /** Gives them back; further calls do nothing. */
+  /** Gives all bytes back. Further calls do nothing. */
   release(): void;
 }
 
 /** Who asks, and how much for. */
 export interface MemoryClaim {
   readonly tenant: string;
-  /** What a signed link is told by, where the request comes by one. Kept in memory only. */
+  /** The identity of the signed link, for a request that came by one. Kept in memory only. */
   readonly link?: string | undefined;
   readonly bytes: number;
 }
@@ -42,7 +42,7 @@ export class MemoryBudget {
   readonly #maxWaiting: number;
   /** In the order of arrival. */
   readonly #waiting = new Set<Waiting>();
-  /** Bytes reserved now, by tenant; those with none are not in it. */
+  /** Bytes reserved now, by tenant. Tenants without a reservation are not in the map. */
   readonly #held = new Map<string, number>();
   /** The same by link. */
   readonly #heldByLink = new Map<string, number>();
@@ -60,7 +60,7 @@ export class MemoryBudget {
     return this.#capacity;
   }
 
-  /** From now on; what is reserved beyond it is left to those who have it. */
+  /** Changes the size of the budget. Reservations beyond it stay until they are given back. */
   resize(bytes: number): void {
     this.#capacity = bytes;
     this.#admitWaiting();
@@ -97,7 +97,7 @@ export class MemoryBudget {
       const giveUp = (reason: unknown) => {
         leave();
         reject(reason);
-        // It may have stood in front of smaller ones.
+        // The request may have stood in front of smaller ones.
         this.#admitWaiting();
       };
       const onAbort = () => giveUp(signal.reason);
@@ -134,7 +134,10 @@ export class MemoryBudget {
     return (this.#held.get(tenant) ?? 0) <= TENANT_MEMORY_MULTIPLE * free;
   }
 
-  /** Behind a request of its own tenant and link, or behind another one that waits for room and not for its turn. */
+  /**
+   * Whether the claim must wait behind a request of its own tenant and link, or behind one that waits for room and not for its
+   * turn.
+   */
   #isBehind({ tenant, link }: MemoryClaim): boolean {
     for (const waiting of this.#waiting) {
       if ((waiting.tenant === tenant && waiting.link === link) || this.#mayHaveMore(waiting)) return true;
@@ -142,7 +145,7 @@ export class MemoryBudget {
     return false;
   }
 
-  /** All places are taken, or this tenant has its half of them, or this link its quarter. */
+  /** Whether all places in the queue are taken, or this tenant has its half of them, or this link its quarter. */
   #isCrowded({ tenant, link }: MemoryClaim): boolean {
     if (this.#waiting.size >= this.#maxWaiting) return true;
     if (this.#waiting.size < this.#maxWaiting / 4) return false;
@@ -197,7 +200,7 @@ export class MemoryBudget {
   }
 }
 
-/** Those that come to nothing are taken out. */
+/** Entries that reach zero are removed. */
 function add(to: Map<string, number>, key: string, bytes: number): void {
   const held = (to.get(key) ?? 0) + bytes;
   if (held === 0) to.delete(key);

@@ -1,4 +1,4 @@
-/** How many processes serve where that is not said, and how large the memory budget of each is: by the setting, or the machine. */
+/** The number of serving processes where none is set, and the memory budget of each: from the setting, or from the machine. */
 import { availableParallelism, totalmem } from 'node:os';
 import { DEFAULT_MEMORY_BUDGET_BYTES, MEMORY_BUDGET_DIVISOR, MIN_MEMORY_BUDGET_BYTES } from '../limits.ts';
 import { AUTO_WORKERS, WORKER_MEMORY_BYTES } from '../running-limits.ts';
@@ -35,7 +35,7 @@ export function defaultWorkers(
   return Math.max(1, Math.min(AUTO_WORKERS, parallelism, budgets, Math.floor(available / WORKER_MEMORY_BYTES)));
 }
 
-/** Without a limit, a container's is 0 or larger than the machine. */
+/** For a container without a limit the number is 0, or larger than the machine. */
 function availableMemory(): number {
   const constrained = process.constrainedMemory();
   return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();

@@ -15,11 +15,11 @@ import {
 } from '../limits.ts';
 import type { HeldMemory, Operation } from '../operation.ts';
 
-/** Plaintext as it arrived, in one piece, and sealed. */
+/** The plaintext as it arrived, the plaintext in one piece, and the sealed body. */
 const COPIES_OF_A_SMALL_BODY = 3;
 /** Behind a small body whose metadata do not fit beside it (crypto/FORMAT.md, section 7.5). */
 const PAD_OF_A_SMALL_BODY = SEGMENT_BYTES;
-/** A document as bytes, as text, and as a tree several times as large. */
+/** A document as bytes, as text, and as a tree that is several times as large. */
 const COPIES_OF_A_DOCUMENT = 6;
 
 const HELD: Readonly<Record<HeldMemory, number>> = {
@@ -48,7 +48,10 @@ function ofBody(body: Operation['body'], bytes: number | undefined): number {
   }
 }
 
-/** A longer one is refused unread: to say that it is long would else make all other requests wait for the whole budget. */
+/**
+ * A longer document is refused unread. Otherwise a client could announce a long one and make all other requests wait for the whole
+ * budget.
+ */
 function documentBytes(announced: number): number {
   return announced > MAX_XML_BODY_BYTES ? 0 : announced;
 }

@@ -1,8 +1,8 @@
 /**
- * Has V8 collect what bodies leave behind. Their buffers lie outside of its heap: it collects new objects when their own few
- * bytes fill the new space, or when more than 32 MiB hang on them, and those that were in use at that moment count as old from
- * then on. Collected more often, they are few: forty MiB less under eight streams, at no cost that could be measured
- * (docs/performance.md, memory).
+ * Makes V8 collect the buffers that bodies leave behind. These buffers lie outside the heap of V8. V8 collects new objects when the
+ * few bytes that they take in the heap fill the new space, or when more than 32 MiB of buffers hang on them. Buffers in use at that
+ * moment count as old afterwards. With more frequent collections there are few of them: forty MiB less under eight streams, at no
+ * cost that could be measured (docs/performance.md, memory).
  */
 import v8 from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -22,12 +22,12 @@ export class YoungBuffers {
     this.#collect = collect;
   }
 
-  /** To be told of every buffer of a body that was handed on. */
+  /** Call it for every buffer of a body that was handed on. */
   handedOn(length: number): void {
     this.#bytes += length;
     if (this.#bytes < YOUNG_BUFFER_BYTES) return;
     this.#bytes = 0;
-    // Not now: the one who hands it on has it still.
+    // Not at once: the caller still holds the buffer.
     setImmediate(this.#collect);
   }
 }

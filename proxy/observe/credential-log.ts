@@ -1,4 +1,4 @@
-/** What becomes of the proxy's own credentials at the store, for the log: never they themselves. */
+/** Logs what happens to the proxy's own credentials for the store, and never the credentials themselves. */
 import type { OnCredentialEvent } from '../backend/s3/credentials/credential-source.ts';
 import { showable } from '../backend/trouble/store-refusal.ts';
 import type { Logger } from './log.ts';

@@ -44,7 +44,7 @@ export interface SecurityEvent {
   readonly accessKey?: string;
   readonly bucket?: string;
   readonly key?: string;
-  /** Of a request that did not get as far as a bucket and a key: the method, and the path without its query. */
+  /** For a request that was refused before its bucket and key were known: the method, and the path without its query. */
   readonly method?: string;
   readonly path?: string;
   readonly requestId?: string;
@@ -58,7 +58,7 @@ export interface DecisionEvent extends SecurityEvent {
   /** The permission that the operation needed, such as `s3:GetObject`. */
   readonly action: string;
   readonly decision: 'allow' | 'deny';
-  /** What decided: `<policy>/<statement>`; `<policy>/none` where no statement of that policy allows it. */
+  /** The statement that decided: `<policy>/<statement>`, or `<policy>/none` where no statement of that policy allows the action. */
   readonly statement: string;
   /** ARN. */
   readonly resource: string;
@@ -71,7 +71,7 @@ export interface DecisionEvent extends SecurityEvent {
 }
 
 /**
- * Where events go. What an event is about waits until the sink has taken it; a sink that keeps events may answer with a
- * promise, and by rejecting it keep the action from happening.
+ * The sink for events. The action that an event reports waits until the sink has taken the event. A sink that stores events may
+ * return a promise; when the promise rejects, the action does not happen.
  */
 export type RecordEvent = (event: SecurityEvent | DecisionEvent) => Promise<void> | void;

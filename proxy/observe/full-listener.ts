@@ -1,6 +1,6 @@
 /**
- * A listener that has all its connections in use: one line in the log when that begins and one when it ends, and an answer for
- * /readyz. With several workers the primary process answers that, so they tell it.
+ * Reports a listener whose connections are all in use: one line in the log when that begins, one when it ends, and an answer for
+ * /readyz. With several workers the primary process answers /readyz, so the workers tell it.
  */
 import cluster, { type Worker } from 'node:cluster';
 import type { Logger } from './log.ts';
@@ -21,7 +21,7 @@ interface FullListener {
   readonly isFull: boolean;
 }
 
-/** In the primary process. Connections go to the workers in turn, so one that is full refuses its share of all that come. */
+/** For the primary process. Each worker refuses connections by itself when it is full. */
 export function anyWorkerFull(): () => boolean {
   const full = new Set<number>();
   cluster.on('message', (from: Worker, message: unknown) => {

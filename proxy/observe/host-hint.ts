@@ -7,7 +7,7 @@ import { HINTED_HOSTS } from '../running-limits.ts';
 import type { Logger } from './log.ts';
 import type { RequestLine } from './request-fields.ts';
 
-/** What a request that was read in the wrong style most likely becomes. */
+/** The operations that a request becomes when its bucket was read in the wrong style. */
 const SUSPICIOUS: ReadonlySet<string> = new Set(['NoSuchBucket', 'AccessDenied', 'InvalidBucketName']);
 
 export class HostHint {

@@ -1,6 +1,6 @@
 /**
- * What of a failed request the operator must know: own faults, and the store's. A client's error is told to the client alone.
- * The message of the line says whom it concerns; `store` explains the store's refusals and silences.
+ * Logs the failures that the operator must know: those of the proxy and of the store. The error of a client is told to the client
+ * alone. The message of the line says whom it concerns; `store` explains refusals and silences of the store.
  */
 import { isDeniedByStore } from '../backend/errors.ts';
 import { explainStoreFailure } from '../backend/trouble/explain-store-failure.ts';
@@ -9,7 +9,7 @@ import type { S3Error } from '../errors.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
-/** `answered`: what the client gets for the failure. */
+/** `answered`: the error that the client gets for the failure. */
 export function logFailure(
   { log, metrics }: { log: Logger; metrics: Metrics },
   { requestId, failure, answered }: { requestId: string; failure: unknown; answered: S3Error },
@@ -29,7 +29,7 @@ function isForOperator({ status, code }: S3Error): boolean {
   return status >= 500 && code !== 'NotImplemented' && code !== 'SlowDown';
 }
 
-/** The credentials, the clock or a setting: every request meets it, until somebody mends it. */
+/** Whether the trouble lasts (credentials, the clock, a setting): every request meets it until somebody mends it. */
 function isStanding(trouble: StoreTrouble | undefined): boolean {
   return trouble !== undefined && needsOperator(trouble);
 }

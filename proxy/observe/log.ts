@@ -28,7 +28,10 @@ export function createLogger(o: { level: string; destination?: { write(line: str
   return o.destination === undefined ? pino(options) : pino(options, o.destination);
 }
 
-/** Withholds fields of those names, at the top and one level below. Every line comes by here: nothing to withhold, nothing copied. */
+/**
+ * Replaces the values of secret fields, at the top level and one level below. Every line passes here, so a line without such a
+ * field is not copied.
+ */
 function redacted(fields: Record<string, unknown>): Record<string, unknown> {
   let out = fields;
   for (const name in fields) {
@@ -56,10 +59,10 @@ function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !(value instanceof Error);
 }
 
-/** What a parser complains of, it quotes: a document, a record. */
+/** Errors of parsers quote their input, such as a document or a record. */
 const QUOTES_ITS_INPUT: ReadonlySet<string> = new Set(['SyntaxError', 'ZodError', 'YAMLParseError']);
 
-/** Type, code, message and stack, causes too; without the message where it repeats what was read. */
+/** Type, code, message and stack of an error and of its causes. The message is left out where it repeats the input. */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { type: typeof error };
   const cause = error.cause === undefined ? {} : { cause: describeError(error.cause) };

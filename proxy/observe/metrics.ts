@@ -18,15 +18,15 @@ export interface MetricsText {
 export interface Metrics extends MetricsText {
   request(o: { operation: string; status: number; seconds: number }): void;
   securityEvent(kind: string): void;
-  /** The connections to show from now on, as they are whenever the metrics are read. */
+  /** Shows these connections from now on. They are counted whenever the metrics are read. */
   showConnections(load: ConnectionLoad): void;
-  /** A request that failed for want of the store: `kind` is one of StoreTroubleKind. */
+  /** Counts a request that failed because of the store. `kind` is one of StoreTroubleKind. */
   storeFailure(kind: StoreTroubleKind): void;
   /** The proxy's own credentials at the store, as they are whenever the metrics are read. */
   showCredentials(credentials: { readonly status: CredentialStatus } | undefined): void;
 }
 
-/** What all workers of this primary process count, added up. */
+/** The metrics of all workers of this primary process, added up. */
 export function workersMetrics(): MetricsText {
   const registry = new AggregatorRegistry();
   return { render: () => registry.clusterMetrics(), contentType: registry.contentType };
@@ -130,7 +130,7 @@ function showCredentials(registry: Registry, now: () => CredentialStatus | undef
   new Gauge({
     name: 'sealgate_store_credentials_expiry_timestamp_seconds',
     help: "Unix time at which the proxy's credentials at the store end; 0 when they do not.",
-    // Of several workers the one whose end comes first.
+    // Of several workers, shows the credentials that expire first.
     aggregator: 'min',
     registers,
     collect() {
@@ -183,6 +183,6 @@ function showConnections(registry: Registry, now: () => ConnectionLoad): void {
 
 function answerPrimary(registry: Registry): void {
   AggregatorRegistry.setRegistries([registry]);
-  // Its constructor listens for the primary's questions.
+  // The constructor listens for the questions of the primary process.
   new AggregatorRegistry();
 }

@@ -10,7 +10,7 @@ export interface Readiness {
   check(): Promise<void>;
 }
 
-/** Why it is not ready, where that is not the store's doing: in words for whoever asks /readyz. */
+/** The reason why the server is not ready where the store is not the cause, in words for the reader of /readyz. */
 export class NotReady extends Error {}
 
 export function opsApp(o: { metrics: MetricsText; readiness: Readiness }): Hono {

@@ -1,4 +1,4 @@
-/** The end of a request, whatever came of it: counted, written down, and its trace closed. */
+/** Records the end of a request, whatever its outcome: counts it, logs it, and closes its trace. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../access/authenticate.ts';
 import { ownCutOf } from '../http/own-cuts.ts';
@@ -14,12 +14,12 @@ export interface EndedRequest {
   readonly scope: RequestScope;
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
-  /** What is known of it: a request may be refused before it could be read. */
+  /** What is known about the request. It may have been refused before it could be read. */
   readonly request?: S3Request;
   readonly caller?: Caller;
   readonly operation?: { readonly name: string };
   readonly bytesIn: number;
-  /** Of the error that ended it, and of one that was answered in another API's words. */
+  /** Codes: of the error that ended the request, and of a refusal that was answered in the words of another API. */
   readonly code: string | undefined;
   readonly refused: string | undefined;
 }

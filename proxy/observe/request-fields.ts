@@ -1,6 +1,6 @@
 /**
- * What the log says of a request. Never a query string, a header's value beyond the agent and the host, or a whole access key id:
- * presigned URLs are credentials.
+ * The fields of a request in the log. The log never has a query string, the value of a header other than User-Agent and Host, or a
+ * whole access key id: presigned URLs are credentials.
  */
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
@@ -36,7 +36,7 @@ export interface RequestLine {
   readonly bytesOut: number;
   /** Content-Length of a reply with an object. */
   readonly objectBytes: number | undefined;
-  /** In all, until the head of the reply, and spent waiting for the store. */
+  /** Milliseconds: in all, until the head of the reply, and waiting for the store. */
   readonly ms: number;
   readonly firstByteMs: number | undefined;
   readonly backendMs: number;
@@ -48,7 +48,7 @@ export interface RequestLine {
   readonly authentication: 'AuthHeader' | 'QueryString' | undefined;
 }
 
-/** What the request itself says; of one that could not be read, what the connection says. */
+/** The fields that the request itself gives. For a request that could not be parsed, the connection gives them. */
 export function requestFields(
   incoming: IncomingMessage,
   request: S3Request | undefined,
@@ -77,7 +77,7 @@ function authenticationOf(request: S3Request | undefined): RequestLine['authenti
   return request?.query.has('X-Amz-Signature') === true ? 'QueryString' : undefined;
 }
 
-/** What may be long and comes from outside. */
+/** Shortens text that comes from outside and may be long. */
 function bounded(text: string | undefined): string | undefined {
   return text === undefined || text.length <= MAX_LOGGED_CHARACTERS
     ? text

@@ -1,6 +1,6 @@
 /**
- * What is gathered about one request on its way: how long the store took, how much was sent. It follows the request through
- * asynchronous calls, so that what asks the store need not know for whom it does.
+ * What is measured about one request on its way: how long the store took, how much was sent. It follows the request through
+ * asynchronous calls, so code that asks the store need not know for which request it does.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Backend, BackendRequest, BackendResponse } from '../backend/backend.ts';
@@ -28,7 +28,7 @@ export function inScope<T>(scope: RequestScope, work: () => T): T {
   return scopes.run(scope, work);
 }
 
-/** The same backend, its time counted for the request that asks it. */
+/** The same backend. Its time is counted for the request that asks it. */
 export function counted<B extends Backend>(backend: B): B {
   const send = async (request: BackendRequest): Promise<BackendResponse> => {
     const scope = scopes.getStore();
@@ -56,7 +56,7 @@ async function traced(trace: RequestTrace, backend: Backend, request: BackendReq
   }
 }
 
-/** A step of the request that asks, where traces are on. */
+/** Runs `work` as a step of the current request in its trace, where traces are on. */
 export function step<T>(name: string, work: () => Promise<T>): Promise<T> {
   const trace = scopes.getStore()?.trace;
   return trace === undefined ? work() : trace.step(name, work);

@@ -54,7 +54,7 @@ export function beginTrace(
   incoming: Pick<IncomingMessage, 'method' | 'headers'>,
 ): RequestTrace | undefined {
   if (tracing === undefined) return undefined;
-  // Not before: node makes this object only when it is asked for.
+  // Read only here: node builds this object when it is first asked for.
   const { traceparent } = incoming.headers;
   const { method = '' } = incoming;
   return tracing.begin({ method, traceparent: typeof traceparent === 'string' ? traceparent : undefined });

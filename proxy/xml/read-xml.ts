@@ -129,7 +129,7 @@ class Reader {
       if (this.#hasRoot) throw malformed();
       this.#hasRoot = true;
     }
-    // Whoever walks through the tree does so by recursion.
+    // Readers of the tree walk through it by recursion.
     if (this.#open.length >= MAX_XML_DEPTH) throw malformed('The document is nested too deeply.');
     const node = new XmlNode(inside.length === tag.length ? undefined : typeAmong(inside.slice(tag.length)));
     this.#current.add(this.#localName(tag), node);
@@ -228,7 +228,7 @@ function decodeEntities(text: string): string {
       return value;
     }
     const code = name[1] === 'x' ? Number.parseInt(name.slice(2), 16) : Number.parseInt(name.slice(1), 10);
-    // Half of a surrogate pair has no UTF-8: another name would be sent on than the one that was looked at.
+    // Half of a surrogate pair has no UTF-8 form: the name that is sent on would differ from the name that was checked.
     if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) throw malformed(`Not a character: ${whole}`);
     return String.fromCodePoint(code);
   });

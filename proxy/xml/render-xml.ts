@@ -64,8 +64,8 @@ export function escapeXml(text: string): string {
 const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
 
 /**
- * A document that was read, written anew: whoever reads it next finds what was read here, and nothing that was passed over.
- * Elements of one name stand together, where the first of them stood.
+ * Writes a parsed document anew. The next reader finds exactly what was read here, and nothing that was skipped. Elements of one
+ * name stand together, where the first of them stood.
  */
 export function writeAnew(root: string, node: XmlNode): string {
   return `${XML_DECLARATION}<${root} xmlns="${S3_NAMESPACE}"${typeOf(node)}>${contentOf(node)}</${root}>`;
@@ -108,8 +108,9 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 const DECLARED_ENCODING = /^\s*<\?xml\s[^>]*\bencoding\s*=\s*["']?([^"'\s?>]*)/i;
 
 /**
- * The text of a client's document, without the characters that XML forbids. One that is not UTF-8, or declares to be something
- * else, may mean another thing to whoever wrote it than to whoever reads it. @throws S3Error MalformedXML
+ * The text of a client's document. Characters that XML forbids are refused. A document that is not UTF-8, or declares another
+ * encoding, is refused too: it may mean one thing to its writer and another to its reader.
+ * @throws S3Error MalformedXML
  */
 export function xmlText(document: Buffer): string {
   let text: string;
