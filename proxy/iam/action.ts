@@ -22,7 +22,7 @@ interface QueryActionProperties {
   readonly parameters: readonly string[];
   /** Whether a list of tags is understood as well. */
   readonly takesTags?: true;
-  /** For what AWS asks no policy of the caller: the server's rules alone decide, and those for every session. */
+  /** For actions that need no permission in AWS. Only the rules of the server and those for every session apply. */
   readonly decidedBy?: 'server';
 }
 
@@ -51,7 +51,7 @@ export interface AnyCall {
 /** The same, made with one of the tenant's keys. */
 export interface QueryCall extends AnyCall {
   readonly accessKey: AccessKey;
-  /** Of the request, hex: tells one request from another. */
+  /** The signature of the request in hex. It tells one request from another. */
   readonly signature: string;
   /** Decides about the key that a change names. */
   readonly gate: Gate;

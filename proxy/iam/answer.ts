@@ -25,7 +25,7 @@ const NAMESPACES: Readonly<Record<QueryService, string>> = {
   sts: `https://sts.amazonaws.com/doc/${VERSIONS.sts}/`,
 };
 
-/** What became of a request, as far as it came. */
+/** The outcome of a request, and what is known of it. */
 export interface QueryAnswer {
   readonly reply: Reply;
   readonly action?: string;
@@ -127,7 +127,7 @@ async function authorise(
   throw new QueryError('AccessDenied', REFUSALS[statement] ?? (isOther ? other : undefined));
 }
 
-/** What is no tenant's id may be anything, an access key id too: events do not repeat it. */
+/** A name that is not a tenant id may be anything, also an access key id. Events do not repeat it. */
 function userNamed(name: string): Resource {
   return userResource(/^[0-9a-f]{24}$/.test(name) ? name : '-');
 }
@@ -170,7 +170,7 @@ function errorReply({ status, code, message }: QueryError, service: QueryService
   return xmlReply(status, renderXml('ErrorResponse', content, NAMESPACES[service]), RequestId);
 }
 
-/** A reply may hold a secret: nothing on the way may keep it. */
+/** A reply may hold a secret. No cache on the way may keep it. */
 function xmlReply(status: number, body: string, requestId: string): Reply {
   return {
     status,

@@ -97,7 +97,7 @@ async function byKey(
   return { issued: await pipeline.sessions.issue(caller.accessKey, { seconds, details: {} }, signal), caller };
 }
 
-/** The secret stands in for a signature. A refusal is a security event, as one of a signature is. */
+/** The secret takes the place of a signature. Its refusal is a security event, like that of a signature. */
 async function callerOf(
   pipeline: Pipeline,
   request: S3Request,

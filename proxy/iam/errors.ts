@@ -55,7 +55,7 @@ export function queryErrorTable(): readonly (readonly [code: string, status: num
   return Object.entries(TABLE).map(([code, [status, message]]) => [code, status, message]);
 }
 
-/** S3's codes on the left; texts are kept where they say what to change. */
+/** Maps the codes of S3 to those of this API. Messages that say what to change are kept. */
 const OF_S3: Readonly<Record<string, readonly [code: QueryErrorCode, keepsText: boolean]>> = {
   AccessDenied: ['AccessDenied', false],
   AuthorizationHeaderMalformed: ['IncompleteSignature', true],
@@ -69,7 +69,7 @@ const OF_S3: Readonly<Record<string, readonly [code: QueryErrorCode, keepsText: 
   SlowDown: ['Throttling', false],
 };
 
-/** Any failure as this API names it. What is nobody's input is a ServiceFailure. */
+/** Translates any failure into an error of this API. A failure that no input caused is a ServiceFailure. */
 export function asQueryError(error: unknown): QueryError {
   if (error instanceof QueryError) return error;
   if (error instanceof KeyringConflict) return new QueryError('ConcurrentModification', undefined, { cause: error });

@@ -1,4 +1,4 @@
-/** Who a caller is, as STS names it. What opens a role is part of no name. */
+/** The name of a caller in STS. The sealed part of a role's ARN is in no name. */
 import { ACCOUNT, userResource } from '../access/resource.ts';
 import type { Credential } from '../keyring/sessions/session-credential.ts';
 

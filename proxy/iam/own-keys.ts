@@ -1,7 +1,7 @@
 /**
- * What the holder of an API key may do with the keys of its own tenant. A key acts only on keys that could do no more than
- * itself. Every change is decided on the keyring as it stands when it is written, the caller's own slot
- * included: a key that was revoked a moment ago manages nothing.
+ * Lets the holder of an API key manage the keys of its own tenant. A key acts only on keys whose permissions do not exceed its own.
+ * Every change is decided on the keyring that is then written, the slot of the caller included: a key that was revoked a moment ago
+ * manages nothing.
  */
 import { createHash } from 'node:crypto';
 import type { Gate } from '../access/gate.ts';
@@ -57,7 +57,7 @@ export class OwnKeys {
     const { expires, grants, policy, id: maker } = opened.slot;
     const [id, apiKey, now] = [slotOfSignature(o.signature), generateApiKey(), deps.now()];
     refuseTakenOrFull(opened.keyring, id);
-    // Clients that take no long ids keep getting short ones.
+    // Clients that accept no long ids keep getting short ones.
     const prepared = await prepareId(deps, { kind: opened.slot.accessKeyId, tenant, slot: id, apiKey }, signal);
     const label = `made by key ${maker}`;
     const terms = { ...newSlotTerms({ id, now, grants, policy, idKid: '', label, expires }), ...prepared.terms };
@@ -120,8 +120,8 @@ export class OwnKeys {
   }
 
   /**
-   * By the operator's MAC alone: these changes touch terms, and take slots away. Decided on the keyring as it is; and the change
-   * is made only where that still holds of the keyring that is written.
+   * Needs only the operator's MAC: these changes touch terms and remove slots. The change is decided on the present keyring, and
+   * written only where the decision still holds.
    */
   async #change(
     o: KeyChange,
@@ -169,7 +169,7 @@ function refuseTakenOrFull(keyring: Keyring, id: string): void {
   if (slotsOfType(keyring, apiKeySlot.type).length >= apiKeySlot.most) throw new QueryError('LimitExceeded');
 }
 
-/** One key in use must remain, and one that lives as long: else the data would be lost on the day the others expire. */
+/** One key in use must remain, and it must live as long. Otherwise the data would be lost on the day the others expire. */
 function refuseLastInUse(keyring: Keyring, slot: KeySlot, now: Date): void {
   const others = keySlots(keyring).filter((one) => one.id !== slot.id && isInForce(one, now));
   if (others.length === 0) throw new QueryError('DeleteConflict');

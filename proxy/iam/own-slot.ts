@@ -1,4 +1,7 @@
-/** The slot that AccessKeyId names, as a handle or as a whole access key id. Nothing is told of other tenants' keys. */
+/**
+ * Finds the slot that AccessKeyId names, as a handle or as a whole access key id. The answer reveals nothing about keys of other
+ * tenants.
+ */
 import { S3Error } from '../errors.ts';
 import { type QueryCall, required } from './action.ts';
 import { QueryError } from './errors.ts';

@@ -22,8 +22,8 @@ const USE: SealUse = {
 };
 
 /**
- * What an access key id stands for. It proves only that S once sealed this: the keyring decides whether it still counts. The
- * API key is not kept: it is unsealed again for whoever needs it, which requests with what was derived of it do not.
+ * What an access key id stands for. It proves only that the seal key once sealed it; the keyring decides whether it is still valid.
+ * The API key is not kept. It is unsealed again when it is needed. Requests that use what was derived of it do not need it.
  */
 abstract class UnsealedKey {
   /** 24 hex digits. */
@@ -36,7 +36,7 @@ abstract class UnsealedKey {
   readonly secretId: string;
   readonly #unseal: () => SealedContent | undefined;
 
-  /** @param unseal gives `content`, each time */
+  /** @param unseal returns `content`, at each call */
   constructor(accessKeyId: string, content: SealedContent, unseal: () => SealedContent | undefined) {
     this.tenant = content.tenant;
     this.slot = content.slot;
@@ -45,7 +45,7 @@ abstract class UnsealedKey {
     this.#unseal = unseal;
   }
 
-  /** The key in the form in which it is sealed. */
+  /** The API key, in the form in which it is sealed. */
   get apiKey(): ApiKey {
     const content = this.#unseal();
     if (content === undefined) throw new Error('An access key id opens no longer');

@@ -1,6 +1,7 @@
 /**
- * Records of registered access key ids that no key lists: `sealgate gc` removes them. They are left where a command ended between
- * the record and the keyring, or where removing one failed. They open nothing by themselves, but hold an API key sealed under S.
+ * Removes records of registered access key ids that no key lists (`sealgate gc`). They stay behind where a command ended between
+ * writing the record and changing the keyring, or where removing one failed. They open nothing by themselves, but they hold an API
+ * key sealed under the seal key.
  */
 import { ORPHANED_ID_AGE_SECONDS } from '../../limits.ts';
 import { keySlots } from '../slots/slot-types.ts';
@@ -11,8 +12,9 @@ import { isRegisteredId, openRegistered, REGISTERED_NAMES, registeredName } from
 import type { SealKeys } from './seal-keys.ts';
 
 /**
- * The key that each such record is of; removed unless `dryRun`. Left alone are records younger than ORPHANED_ID_AGE_SECONDS,
- * those that do not open, those of a tenant whose keyring does not verify, and other names. @throws S3Error ServiceUnavailable
+ * Yields the key of each such record, and removes the record unless `dryRun`. It leaves alone: records younger than
+ * ORPHANED_ID_AGE_SECONDS, records that do not open, those of a tenant whose keyring does not verify, and other names.
+ * @throws S3Error ServiceUnavailable
  */
 export async function* collectOrphanedIds(o: {
   readonly state: StateStore;
@@ -29,7 +31,8 @@ export async function* collectOrphanedIds(o: {
     const key = openRegistered(record.body, id, o.sealKeys);
     if (key === undefined) continue;
     const { tenant, slot } = key;
-    // Read after the record, which is older than any change under way: what does not list it now never will.
+    // The keyring is read after the record, and the record is older than any change under way. A keyring that does not list it now
+    // never will.
     const keyring = await storedKeyring(o, tenant);
     if (keyring === 'unknown') continue;
     if (keyring !== 'gone' && keySlots(keyring).some(({ registeredIds }) => registeredIds.includes(id))) continue;

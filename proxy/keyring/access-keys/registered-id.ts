@@ -22,7 +22,7 @@ const CHECK_BYTES = 4;
 /** RFC 4648, section 6; 10 bytes fill 16 characters, so there is no padding and no unused bit. */
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
-/** Another id every time: 6 random bytes and the first 4 of their HMAC under the seal key's check key. */
+/** Makes an id: 6 random bytes, and the first 4 bytes of their HMAC under the check key of the seal key. */
 export function newRegisteredId(sealKey: SealKey): string {
   const random = randomBytes(RANDOM_BYTES);
   return REGISTERED_PREFIX + toBase32(Buffer.concat([random, checkOf(random, sealKey)]));
@@ -60,7 +60,7 @@ export function sealRegistered(o: {
 
 /** `undefined`: the record is not one of this id, under none of the seal keys. */
 export function openRegistered(body: Buffer, id: string, sealKeys: SealKeys): AccessKey | undefined {
-  // It is kept for as long as the key is: without the memory that it came in.
+  // The copy lives as long as the key. It must not hold on to the memory of the record.
   const record = Buffer.allocUnsafeSlow(body.length);
   body.copy(record);
   const unseal = () => openApiKey(record, sealKeys, useFor(id));

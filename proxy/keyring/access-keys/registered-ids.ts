@@ -1,6 +1,6 @@
 /**
- * From a registered access key id to its API key, for the serving process: the record is fetched once and believed for a
- * fixed time. Whether the key still counts is for the keyring to say; an unreachable state is a 503, never an old answer.
+ * From a registered access key id to its API key, in a serving process. The record is fetched once and trusted for a fixed time.
+ * The keyring says whether the key is still valid. A state that cannot be reached is a 503, never an old answer.
  */
 import { LRUCache } from 'lru-cache';
 import { SharedCalls } from '../../concurrency/shared-calls.ts';
@@ -12,7 +12,7 @@ import { type AccessKey, unsealAccessKeyId } from './access-key-id.ts';
 import { isRegisteredId, openRegistered, registeredName, sealKeyOfId } from './registered-id.ts';
 import type { SealKeys } from './seal-keys.ts';
 
-/** What an access key id stands for now, for who asks once. @throws S3Error as `RegisteredIds.resolve` */
+/** Opens an access key id once, without a cache. @throws S3Error as `RegisteredIds.resolve` */
 export async function resolveAccessKey(
   deps: { state: StateStore; sealKeys: SealKeys; record: RecordEvent; now: () => Date },
   accessKeyId: string,

@@ -25,7 +25,7 @@ export interface RoleArn {
   readonly sealed: Buffer | undefined;
 }
 
-/** What a role's ARN, or its record, opens. */
+/** What the ARN of a role, or the record of a managed role, opens. */
 export interface RoleSecret {
   /** 24 hex digits. */
   readonly tenant: string;
@@ -43,12 +43,12 @@ interface Use {
 const ARN: Use = { key: ({ roleArnKey }) => roleArnKey, label: SEALED_PREFIX };
 const RECORD: Use = { key: ({ roleRecordKey }) => roleRecordKey, label: 'sealgate-role/1' };
 
-/** Without what is sealed: what everybody may see. */
+/** The ARN without its sealed part, as everybody may see it. */
 export function shortArn(name: string): string {
   return PREFIX + name;
 }
 
-/** `undefined`: no ARN of a role in its one form. */
+/** Parses the ARN of a role. `undefined`: the text does not have the one form of such ARNs. */
 export function parseRoleArn(arn: string): RoleArn | undefined {
   const [name = '', sealed, ...rest] = arn.startsWith(PREFIX) ? arn.slice(PREFIX.length).split('/') : [];
   if (!ROLE_NAME.test(name) || rest.length > 0) return undefined;
@@ -64,7 +64,7 @@ export function sealRoleArn(secret: RoleSecret, o: { name: string; sealKey: Seal
   return `${shortArn(o.name)}/${SEALED_PREFIX}${seal(secret, ARN, o).toString('base64url')}`;
 }
 
-/** `undefined`: sealed under none of the keys, or for another name. */
+/** Opens the sealed part. `undefined`: it was sealed under none of the keys, or for another name. */
 export function openRoleArn(sealed: Buffer, o: { name: string; sealKeys: SealKeys }): RoleSecret | undefined {
   return open(sealed, ARN, o);
 }

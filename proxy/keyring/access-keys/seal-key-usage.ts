@@ -1,6 +1,6 @@
 /**
- * What each seal key is still needed for, and moving keyrings and records to the active one, so that an old seal key can be
- * dropped (docs/keys.md, rotating the seal key). Access key ids cannot be moved: their holders must be given new ones.
+ * Shows what each seal key is still needed for, and moves keyrings and records to the active one, so that an old seal key can be
+ * dropped (docs/keys.md, rotating the seal key). Access key ids cannot be moved: their holders must get new ones.
  */
 
 import { mapBounded } from '../../concurrency/map-bounded.ts';
@@ -17,15 +17,15 @@ import { openRegistered, registeredName, sealRegistered } from './registered-id.
 export interface SealKeyUsage {
   readonly kid: string;
   readonly active: boolean;
-  /** False: keyrings name it, and the server does not have it. They are useless until it is back. */
+  /** False: keyrings name the seal key, and the server does not have it. Those keyrings are useless until the key is back. */
   readonly configured: boolean;
   /** Keyrings that it signed. */
   readonly keyrings: number;
-  /** Keys in use whose access key id it made: `tenant/slot`. They stop when it is dropped. */
+  /** Keys in use whose access key id was made under this seal key: `tenant/slot`. They stop working when it is dropped. */
   readonly ids: readonly string[];
-  /** Roles in use whose ARN or record it made: `tenant/name`. They stop when it is dropped. */
+  /** Roles in use whose ARN or record was made under this seal key: `tenant/name`. They stop working when it is dropped. */
   readonly arns: readonly string[];
-  /** Records of keys' last use that it signed: forgotten when it is dropped. */
+  /** Records of last use that this seal key signed. They are forgotten when it is dropped. */
   readonly lastUses: number;
 }
 
@@ -108,7 +108,7 @@ export async function resignAll(
   return { ...done, tampered };
 }
 
-/** The record of a slot's last use. One of another seal key would be worth nothing once that is dropped. */
+/** Seals the record of last use of a slot anew. A record under another seal key is lost when that key is dropped. */
 async function resealLastUsed(deps: KeyringDeps, of: TenantSlot, signal: AbortSignal): Promise<boolean> {
   const found = await fetchLastUsed(deps, of, signal);
   const sealKey = deps.sealKeys.active;
@@ -121,7 +121,7 @@ async function resealLastUsed(deps: KeyringDeps, of: TenantSlot, signal: AbortSi
   );
 }
 
-/** @returns false when it is under the active key already, or gone, or changed meanwhile: then it is new */
+/** @returns false when the record is under the active key already, is gone, or was changed meanwhile and is therefore new */
 async function resealRecord(deps: KeyringDeps, id: string, signal: AbortSignal): Promise<boolean> {
   const name = registeredName(id);
   const stored = await deps.state.get(name, signal);

@@ -1,6 +1,6 @@
 /**
- * The server's secrets S, which seal access key ids and sign operator decisions (crypto/FORMAT.md, "Keyring and access key
- * ids", seal keys). Several stand side by side while S rotates: the first is used for new seals, all of them open.
+ * The seal keys of the server. They seal access key ids and sign operator decisions (crypto/FORMAT.md, "Keyring and access key
+ * ids", seal keys). Several stand side by side while the seal key rotates: the first one makes new seals, all of them open.
  */
 import { createHash, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { deriveKey } from '../../../crypto/keys.ts';
@@ -24,7 +24,7 @@ const MIN_DISTINCT_BYTES = 17;
 /** One seal key. The key itself stays inside; only its subkeys come out. */
 export class SealKey {
   readonly kid: string;
-  /** First byte of SHA-256(kid): tells an access key id's candidates apart; not unique. */
+  /** First byte of SHA-256(kid). It narrows down which seal keys may have made an access key id; it is not unique. */
   readonly tag: number;
   /** AES-256-GCM key of access key ids. */
   readonly akidKey: KeyObject;
@@ -95,7 +95,7 @@ export class SealKeys {
     this.#all = keys;
   }
 
-  /** Why these keys cannot take over from the ones that are in use; undefined when they can. */
+  /** Why `next` cannot replace the keys in use; undefined when it can. */
   refusalOf(next: SealKeys): string | undefined {
     if (next.withId(this.active.kid) === undefined) {
       return `seal key '${this.active.kid}' signs and must not be left out while the server runs`;
@@ -104,7 +104,7 @@ export class SealKeys {
     return other === undefined ? undefined : `seal key '${other.kid}' has another secret than before`;
   }
 
-  /** Opens and verifies with these keys from now on. The active one stays. To be called when `refusalOf` has no objection. */
+  /** Opens and verifies with these keys from now on. The active key stays. Call it only when `refusalOf` has no objection. */
   adopt(next: SealKeys): void {
     this.#all = [this.active, ...next.all.filter(({ kid }) => kid !== this.active.kid)];
   }
@@ -174,7 +174,7 @@ function randomSecret(): Buffer {
   }
 }
 
-/** Copies into a KeyObject, then wipes the buffer: nothing else holds it. */
+/** Copies the bytes into a KeyObject and wipes the buffer, so nothing else holds the key. */
 function toKeyObject(bytes: Buffer): KeyObject {
   const key = createSecretKey(bytes);
   bytes.fill(0);

@@ -56,7 +56,7 @@ export function sealApiKey(o: SealedContent & { sealKey: SealKey; use: SealUse }
   return Buffer.concat([Buffer.of(sealKey.tag), nonce, content, cipher.final(), cipher.getAuthTag()]);
 }
 
-/** `undefined`: sealed under none of the keys, or not well-formed. */
+/** Opens a sealed API key. `undefined`: it was sealed under none of the keys, or is not well formed. */
 export function openApiKey(bytes: Buffer, sealKeys: SealKeys, use: SealUse): SealedContent | undefined {
   const length = bytes.length - SEALED_OVERHEAD_BYTES;
   if (length < 1) return undefined;

@@ -29,9 +29,11 @@ export interface KeyringDeps {
   readonly record: RecordEvent;
   readonly now: () => Date;
   readonly runner: KdfRunner;
-  /** What a serving process remembers, so that a keyring put back is no base for a change. */
+  /**
+   * The generations that a serving process remembers, so that an older keyring that was put back cannot be the base of a change.
+   */
   readonly generations?: Generations;
-  /** Told after every change that was written. */
+  /** Called after every change that was written. */
   readonly onChange?: (tenant: string, generation: number) => void;
 }
 
@@ -148,7 +150,7 @@ export async function changeKeyring(
   throw new KeyringConflict(tenant);
 }
 
-/** S alone: what the root MAC covers must come out the same. */
+/** For the operator alone: what the root MAC covers must not change. */
 function byOperator(deps: KeyringDeps, before: Keyring, next: Keyring): Buffer {
   if (!rootMacInput(next).equals(rootMacInput(before))) {
     throw new TypeError(
@@ -158,7 +160,7 @@ function byOperator(deps: KeyringDeps, before: Keyring, next: Keyring): Buffer {
   return sign(deps, { ...next, rootMac: before.rootMac }, before.generation);
 }
 
-/** The oldest removed slots are forgotten here, where the root MAC is made: S alone cannot. */
+/** Forgets the oldest removed slots. The operator alone cannot: this needs a new root MAC. */
 function withRoots(deps: KeyringDeps, before: Keyring, next: Keyring, roots: RootKeys): Buffer {
   const root = roots.get(currentEpoch(next));
   if (root === undefined) throw new TypeError('The root key of the current epoch is missing.');
@@ -177,8 +179,8 @@ function sign(deps: KeyringDeps, keyring: Keyring, generation: number): Buffer {
 }
 
 /**
- * `undefined`: somebody else wrote first. A request that was sent twice conflicts with itself, and one whose answer was lost
- * may have been carried out: what is stored then tells.
+ * Writes the keyring. `undefined`: somebody else wrote first. A request that was sent twice conflicts with itself, and a request
+ * whose answer was lost may have been carried out; the stored keyring tells which.
  */
 async function write(
   deps: KeyringDeps,
@@ -197,7 +199,7 @@ async function write(
   }
 }
 
-/** The caller may have given up; what became of its write has to be known all the same. */
+/** The caller may have given up. The fate of its write must be known all the same. */
 async function lookAfter(deps: KeyringDeps, tenant: string, cause: unknown): Promise<StateRecord | undefined> {
   try {
     return await deps.state.get(keyringName(tenant), AbortSignal.timeout(KEYRING_LOOK_AFTER_MS));

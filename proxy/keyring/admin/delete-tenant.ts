@@ -40,7 +40,7 @@ export async function deleteTenant(
   const name = keyringName(tenant);
   const record = tenantOfName(name) === undefined ? undefined : await deps.state.get(name, signal);
   const keyring = record && parse(record.body, tenant);
-  // First the keyring: from here on nothing opens, whatever fails after it.
+  // The keyring goes first: from here on nothing opens, whatever fails afterwards.
   if (record !== undefined) {
     await deps.state.shred(name, signal);
     deps.onChange?.(tenant, Number.MAX_SAFE_INTEGER);
@@ -57,7 +57,7 @@ export async function deleteTenant(
   return { keys, uploads };
 }
 
-/** Also those that no slot lists: what a change that was killed left holds an API key all the same. */
+/** Includes ids that no slot lists. A change that was killed may have left one, and it holds an API key all the same. */
 async function idsOf(
   { state, sealKeys }: KeyringDeps,
   tenant: string,
@@ -127,7 +127,7 @@ async function abortUploads(deps: KeyringDeps, backend: Backend, tenant: string,
   return aborted;
 }
 
-/** Whose upload it is stands in clear in its record. */
+/** The record of an upload names its tenant in clear text. */
 function addressFor(body: Buffer, tenant: string): UploadAddress | undefined {
   let json: unknown;
   try {

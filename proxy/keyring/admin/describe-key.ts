@@ -1,4 +1,4 @@
-/** Slots as they are shown: what the operator decided, and nothing that opens anything. */
+/** Slots as they are shown: what the operator decided, and nothing that opens a tenant. */
 
 import type { Grant } from '../grants.ts';
 import { isInForce } from '../slots/slot-terms.ts';
@@ -17,12 +17,12 @@ export interface KeyDetails {
   readonly lastUsed: LastUse['day'];
   readonly lastUsedNote: LastUse['note'];
   readonly kdf: KeySlot['kdf'];
-  /** What the key is to be derived by from its next sign-in on. */
+  /** The key derivation that replaces the present one at the next sign-in of the key. */
   readonly kdfUpgrade: KeySlot['kdfUpgrade'];
   readonly accessKeyId: KeySlot['accessKeyId'];
   /** Registered access key ids in use; the ids themselves are not shown. */
   readonly registeredIds: number;
-  /** State and seal keys together open it: its access key id is a registered one. */
+  /** True when state and seal keys together open the key, because its access key id is a registered one. */
   readonly serverManaged: boolean;
   /** Id of the seal key that its access key id was last made under. */
   readonly idSealKey: string;
@@ -63,7 +63,7 @@ function describeKey(slot: KeySlot, now: Date, lastUse: LastUse): KeyDetails {
   };
 }
 
-/** A slot that no access key id names: a way in beside the keys. */
+/** A slot that no access key id names: a way into the tenant beside its keys. */
 export interface OtherSlotDetails {
   /** 8 hex digits. */
   readonly slot: string;

@@ -1,4 +1,4 @@
-/** Changes of the list of slots, as values: what `changeKeyring` is given (change-keyring.ts). */
+/** Changes of the list of slots, as values for `changeKeyring` (change-keyring.ts). */
 import { newSlotId } from '../ids.ts';
 import type { EscrowSlot } from '../slots/escrow-slot.ts';
 import { isInForce, type OperatorTerms } from '../slots/slot-terms.ts';
@@ -18,19 +18,19 @@ import { slotDigest } from '../state/macs.ts';
 import { KeyringConflict } from './change-keyring.ts';
 import { TooManyKeys, UnknownKey } from './key-errors.ts';
 
-/** A key's slot. @throws UnknownKey, for a slot that is no key too */
+/** Finds the slot of a key. @throws UnknownKey, also for a slot that is not a key */
 export function slotOf(keyring: Keyring, id: string): KeySlot {
   const slot = keySlotOf(keyring, id);
   if (slot === undefined) throw new UnknownKey(keyring.tenant, id);
   return slot;
 }
 
-/** An id for a further slot: none that the keyring has, or had as far as it is remembered. */
+/** Makes an id for a new slot. The keyring has no such id, and never had one as far as it remembers. */
 export function unusedSlotId({ slots, removed }: Keyring): string {
   return newSlotId(new Set([...slots, ...removed].map(({ id }) => id)));
 }
 
-/** The slot as it was when a change was decided. @throws KeyringConflict when it is another by now, or gone */
+/** The slot, unchanged since the change was decided. @throws KeyringConflict when it is another one by now, or gone */
 export function sameSlot<S extends Slot>(keyring: Keyring, before: S): S {
   const now = keyring.slots.find((candidate) => candidate.id === before.id);
   if (now === undefined || !canonicalJson(now).equals(canonicalJson(before))) throw new KeyringConflict(keyring.tenant);
@@ -38,7 +38,7 @@ export function sameSlot<S extends Slot>(keyring: Keyring, before: S): S {
 }
 
 /**
- * With a further slot that is a key. Where there is no room, the key that expired first makes it.
+ * Adds the slot of a key. Where there is no room, the slot of the key that expired first is removed.
  * @throws TooManyKeys when none has expired
  */
 export function withSlot(keyring: Keyring, slot: KeySlot, now: Date): Keyring {
@@ -48,8 +48,9 @@ export function withSlot(keyring: Keyring, slot: KeySlot, now: Date): Keyring {
 }
 
 /**
- * Without a slot: its salts and wraps are gone. Where the operator can do that alone, id, type and digest stay named, for the
- * root MAC to hold; where not, the root MAC must be made anew. @throws UnknownKey
+ * Removes a slot with its salts and wraps. Where the operator can do that alone, id, type and digest of the slot stay listed, so
+ * that the root MAC holds. Otherwise the root MAC must be made anew.
+ * @throws UnknownKey
  */
 export function withoutSlot(keyring: Keyring, id: string, now: Date): Keyring {
   const gone = keyring.slots.find((slot) => slot.id === id);
@@ -61,24 +62,24 @@ export function withoutSlot(keyring: Keyring, id: string, now: Date): Keyring {
   return { ...keyring, slots, removed: byId([...keyring.removed, record]) };
 }
 
-/** With other terms for a key's slot. @throws UnknownKey */
+/** Replaces the terms of a key's slot. @throws UnknownKey */
 export function withTerms(keyring: Keyring, id: string, terms: Partial<OperatorTerms>): Keyring {
   const old = slotOf(keyring, id);
   return withReplaced(keyring, { ...old, ...terms });
 }
 
-/** With a slot in the place of the one that has its id. */
+/** Replaces the slot that has the same id. */
 export function withReplaced(keyring: Keyring, slot: Slot): Keyring {
   return { ...keyring, slots: keyring.slots.map((one) => (one.id === slot.id ? slot : one)) };
 }
 
-/** With `slot` in the place of the escrow that is there, if any; without `slot`, with no escrow. This takes the root key. */
+/** Replaces the escrow slot by `slot`, or removes it when there is no `slot`. This needs the root key. */
 export function withEscrowSlot(keyring: Keyring, slot: EscrowSlot | undefined): Keyring {
   const others = keyring.slots.filter(({ type }) => type !== 'escrow');
   return { ...keyring, slots: byId(slot === undefined ? others : [...others, slot]) };
 }
 
-/** Whether any other key takes requests now. */
+/** Whether any other key is in force now. */
 export function hasOtherInForce(keyring: Keyring, id: string, now: Date): boolean {
   return keySlots(keyring).some((slot) => slot.id !== id && isInForce(slot, now));
 }
@@ -90,7 +91,7 @@ function withoutOldest(keyring: Keyring, now: Date): Keyring {
   return withoutSlot(keyring, oldest.id, now);
 }
 
-/** In the order in which a keyring lists them. */
+/** Sorts in the order in which a keyring lists its slots. */
 export function byId<T extends { readonly id: string }>(list: T[]): T[] {
   return list.sort((a, b) => (a.id < b.id ? -1 : 1));
 }

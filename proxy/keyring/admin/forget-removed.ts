@@ -1,7 +1,7 @@
 /**
- * What a change took out of a keyring goes out of the state too: the records of registered access key ids that no slot lists any
- * more, and the records of last use of slots that are gone. The keyring is what counts, and it is written already. So this never
- * rejects: a key that was just put in must not be taken for one that was not. `sealgate gc` removes what is left.
+ * Removes from the state what a change took out of a keyring: the records of registered access key ids that no slot lists any more,
+ * and the records of last use of slots that are gone. The keyring is what counts, and it is already written. So this function never
+ * rejects: the caller must not take a key that was just added for one that was not. `sealgate gc` removes what is left.
  */
 
 import { registeredName } from '../access-keys/registered-id.ts';

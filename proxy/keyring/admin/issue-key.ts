@@ -14,7 +14,7 @@ export interface PreparedId {
   readonly accessKeyId: string;
   /** What the slot then says of its id. */
   readonly terms: Pick<OperatorTerms, 'accessKeyId' | 'idKid' | 'registeredIds'>;
-  /** Takes back what was written, when the keyring was not changed after all. */
+  /** Removes what was written, when the keyring was not changed after all. */
   discard(): Promise<void>;
 }
 
@@ -49,12 +49,13 @@ export async function forgetIds(deps: KeyringDeps, ids: readonly string[], signa
   for (const id of ids) await deps.state.delete(registeredName(id), signal);
 }
 
-/** Runs the change that makes an id count; an id whose change fails is taken back. */
+/** Runs the keyring change that makes an id valid. When the change fails, the id is removed. */
 export async function withId<T>(prepared: PreparedId, change: () => Promise<T>): Promise<T> {
   try {
     return await change();
   } catch (error) {
-    // The first failure is the one to report; a record left over opens nothing. What may have been written needs its record.
+    // The first failure is reported; a record that is left over opens nothing. A change that may have been written needs its
+    // record.
     if (!(error instanceof ChangeUncertain)) await prepared.discard().catch(() => undefined);
     throw error;
   }

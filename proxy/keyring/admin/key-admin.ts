@@ -1,7 +1,7 @@
 /**
- * The life of a tenant's API keys (docs/keys.md): made, changed, rotated, given a new access key id, revoked. What adds a way
- * in takes one of the tenant's own keys; the rest the operator does alone. Each is one compare-and-swap of the keyring, so
- * it is safe beside running servers and beside others who do the same.
+ * The life of the API keys of a tenant (docs/keys.md): made, changed, rotated, given a new access key id, revoked. Adding a way
+ * into the tenant takes one of the tenant's own keys. The operator does the rest alone. Each change is one compare-and-swap of the
+ * keyring, so it is safe beside running servers and beside other changes.
  */
 import { MAX_REGISTERED_IDS } from '../../limits.ts';
 import type { AccessKey } from '../access-keys/access-key-id.ts';
@@ -26,12 +26,12 @@ export interface IssuedKey {
   /** 8 hex digits. */
   readonly slot: string;
   readonly accessKeyId: string;
-  /** Kept nowhere. Absent for a key that was brought along: its owner has it. */
+  /** The secret is stored nowhere. Absent for a key that the caller brought: its owner has it. */
   readonly secretAccessKey?: string;
 }
 
 export interface NewKey {
-  /** Grants or a policy; the caller's unless one of them is given. */
+  /** Grants or a policy. Default: those of the caller. */
   readonly grants?: readonly Grant[];
   /** As `checkedPolicy` gives it. */
   readonly policy?: string;
@@ -39,7 +39,7 @@ export interface NewKey {
   /** As `timestamp` writes it. */
   readonly expires?: string | null;
   readonly registered?: boolean;
-  /** A key brought along, its strength checked; a new one is generated otherwise. */
+  /** A key that the caller brings; its strength is checked. Default: a generated key. */
   readonly apiKey?: ApiKey;
   /** hkdf-sha256 for a generated key, argon2id for another, unless given. */
   readonly kdf?: Kdf;
@@ -47,9 +47,8 @@ export interface NewKey {
 }
 
 /**
- * Told of a new key, or of a new access key id, before the keyring is changed, to put it where a crash does not take it: afterwards
- * it may be the only one.
- * The change is given up when it throws.
+ * Called with a new key or access key id before the keyring is changed, to store it where a crash does not lose it: afterwards it
+ * may be the only one. The change is given up when the function throws.
  */
 export type KeepKey = (issued: IssuedKey) => Promise<void>;
 
@@ -246,7 +245,7 @@ export class KeyAdmin {
       const slot = await apiKeySlot.seal({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
       const named = { tenant, slot: slotId, accessKeyId: id.accessKeyId };
       const issued = o.apiKey === undefined ? { ...named, secretAccessKey: secretAccessKeyOf(apiKey) } : named;
-      // What cannot be done is refused before a key is handed out for it.
+      // A change that cannot be made is refused before a key is handed out for it.
       change(keyring, slot);
       await o.keep?.(issued);
       await changeKeyring(deps, opened, (current) => change(current, slot), signal);
@@ -270,7 +269,7 @@ function reachOf({ grants, policy }: Pick<NewKey, 'grants' | 'policy'>, callers:
   return grants === undefined ? { grants: callers.grants, policy: callers.policy } : { grants, policy: null };
 }
 
-/** A token names the serial that it was issued under. */
+/** A session token names the serial under which it was issued. */
 function withoutSessions({ id, sessionSerial }: Pick<KeySlot, 'id' | 'sessionSerial'>): Pick<KeySlot, 'sessionSerial'> {
   if (sessionSerial >= MAX_SESSION_SERIAL) throw new UnsuitableTerms(`Key ${id} has no serial left: rotate it.`);
   return { sessionSerial: sessionSerial + 1 };

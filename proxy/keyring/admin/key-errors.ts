@@ -34,7 +34,7 @@ export class TooManyIds extends KeyError {
   }
 }
 
-/** The last key that opens the tenant was to be taken away. */
+/** The change would have removed the last key that opens the tenant. */
 export class LastKey extends KeyError {
   readonly code = 'LAST_KEY';
   constructor(tenant: string, slot: string) {

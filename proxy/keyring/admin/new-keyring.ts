@@ -27,7 +27,7 @@ export interface NewKeyring {
   readonly escrowPublicKey?: Buffer | undefined;
 }
 
-/** The bytes to store. The root key is made here, and leaves only wrapped. */
+/** Returns the bytes to store. The root key is made here, and leaves this function only wrapped. */
 export async function newKeyring(o: NewKeyring, signal: AbortSignal): Promise<Buffer> {
   const created = timestamp(o.now);
   const root = newRootKey();

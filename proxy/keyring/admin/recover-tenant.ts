@@ -1,6 +1,6 @@
 /**
- * A new API key for a tenant whose own are lost, by the escrow private key (docs/escrow.md). The root keys that come out of
- * the escrow count only when the keyring's root MAC says that they are its own.
+ * Makes a new API key for a tenant that lost its own, with the escrow private key (docs/escrow.md). The root keys out of the escrow
+ * are used only when the root MAC of the keyring confirms them.
  */
 import { type AccessKey, sealAccessKeyId, unsealAccessKeyId } from '../access-keys/access-key-id.ts';
 import { checkGrants, type Grant } from '../grants.ts';

@@ -1,6 +1,6 @@
 /**
- * The life of a tenant's roles (docs/access.md): made, shown, changed, given a new ARN, deleted. Making one, and changing whom it
- * trusts, takes one of the tenant's keys; the rest the operator does alone.
+ * The life of the roles of a tenant (docs/access.md): made, shown, changed, given a new ARN, deleted. Making a role, and changing
+ * whom it trusts, takes one of the tenant's keys. The operator does the rest alone.
  */
 import { randomBytes } from 'node:crypto';
 import type { AccessKey } from '../access-keys/access-key-id.ts';
@@ -27,11 +27,11 @@ import { KeyError } from './key-errors.ts';
 export interface NewRole {
   readonly name: string;
   readonly trust: RoleTrust;
-  /** In place of the grants of the key that makes the role. */
+  /** The policy of the role. Default: the grants of the key that makes the role. */
   readonly policy?: string;
   readonly expires?: string | null;
   readonly assumableBy?: RoleTerms['assumableBy'];
-  /** The secret is kept in the state, and the ARN is short: server-managed. */
+  /** True: the secret is kept in the state and the ARN is short. Such a role is server-managed. */
   readonly managed: boolean;
 }
 
@@ -43,7 +43,7 @@ export interface MadeRole {
   readonly slot: string;
 }
 
-/** Of the terms, what the operator changes alone; `endSessions` ends those that were issued. */
+/** The terms that the operator changes alone. `endSessions` ends the sessions of the role. */
 export type RoleChange = Partial<Pick<RoleTerms, 'status' | 'expires' | 'policy' | 'assumableBy'>> & {
   readonly endSessions?: true;
 };
@@ -99,7 +99,7 @@ export class RoleAdmin {
     try {
       await changeKeyring(this.#deps, opened, (keyring) => withRole(keyring, slot), signal);
     } catch (error) {
-      // A record that no slot belongs to opens nothing, and keeps the name from others.
+      // A record without a slot opens nothing, but it blocks the name for others.
       if (o.managed && !(error instanceof ChangeUncertain)) {
         await this.#deps.state.delete(roleRecordName(name), signal).catch(() => undefined);
       }
@@ -134,7 +134,10 @@ export class RoleAdmin {
     await this.#changed(o.tenant, `Role ${o.name}: ${Object.keys(o.change).sort().join(', ')}`);
   }
 
-  /** Whom the role trusts. Sessions that were issued end: they may be somebody's who is trusted no longer. @throws UnknownRole */
+  /**
+   * Changes whom the role trusts. Ends its sessions, because some may belong to somebody who is not trusted any more.
+   * @throws UnknownRole
+   */
   async trust(
     caller: AccessKey,
     o: { name: string; change: (trust: RoleTrust) => RoleTrust },
@@ -169,7 +172,7 @@ export class RoleAdmin {
     return { role: name, arn, tenant, slot: slot.id };
   }
 
-  /** By the operator alone. Whoever has the ARN gets no further. @throws UnknownRole */
+  /** By the operator alone. The ARN opens nothing afterwards. @throws UnknownRole */
   async delete(o: { tenant: string; name: string }, signal: AbortSignal): Promise<void> {
     const { kept } = await this.show(o, signal);
     const now = this.#deps.now();
@@ -179,7 +182,7 @@ export class RoleAdmin {
     await this.#deps.record({ kind: 'role-deleted', detail: `Role ${o.name}`, tenant: o.tenant });
   }
 
-  /** What opens a role: of its ARN, or of its record. The caller wipes it. @throws WrongRoleArn */
+  /** The secret of a role, from its ARN or its record. The caller wipes it. @throws WrongRoleArn */
   async secretOf(
     slot: RoleSlot,
     o: { tenant: string; arn: string | undefined },

@@ -1,6 +1,6 @@
 /**
- * What an operator does with tenants, for the command line and the quickstart: it works on the same state as running
- * servers and is safe beside them, since every write is a compare-and-swap (docs/architecture.md, state).
+ * The work of an operator on tenants, for the command line and the quickstart. It works on the same state as running servers and is
+ * safe beside them, because every write is a compare-and-swap (docs/architecture.md, state).
  */
 import { S3Error } from '../../errors.ts';
 import type { RecordEvent } from '../../observe/events.ts';
@@ -33,7 +33,7 @@ export interface TenantCredentials {
   /** 24 hex digits. */
   readonly tenant: string;
   readonly accessKeyId: string;
-  /** Kept nowhere: whoever loses every key of a tenant loses its data. */
+  /** The secret is stored nowhere. Who loses every key of a tenant loses its data. */
   readonly secretAccessKey: string;
 }
 
@@ -64,7 +64,7 @@ export type TenantSummary =
       readonly escrowed: boolean;
     };
 
-/** What the operator can see of a tenant; nothing in it opens anything. */
+/** What the operator can see of a tenant. Nothing in it opens the tenant. */
 export interface TenantDetails {
   readonly tenant: string;
   readonly name: string;
@@ -77,7 +77,7 @@ export interface TenantDetails {
   readonly serverManaged: boolean;
   readonly epochs: readonly Epoch[];
   readonly keys: readonly KeyDetails[];
-  /** Ways in that are no keys, such as an escrow. */
+  /** Slots that are not keys, such as an escrow. */
   readonly otherSlots: readonly OtherSlotDetails[];
   readonly removedKeys: readonly { readonly slot: string; readonly removed: string }[];
 }
@@ -149,7 +149,7 @@ export class TenantAdmin {
     }
   }
 
-  /** The tenant that is meant by an id or a name. @throws UnknownTenant */
+  /** Finds a tenant by its id or its name. @throws UnknownTenant */
   resolve(text: string, signal: AbortSignal = new AbortController().signal): Promise<string> {
     return resolveTenant(this.#deps, text, signal);
   }
@@ -213,7 +213,7 @@ export class TenantAdmin {
     }
   }
 
-  /** A keyring is stored only after its key was seen to open it. */
+  /** The keyring is stored only after its key was seen to open it. */
   async #checkOpens(accessKeyId: string, body: Buffer, signal: AbortSignal): Promise<void> {
     const { sealKeys, runner, now } = this.#deps;
     const key = await resolveAccessKey(this.#deps, accessKeyId, signal);
@@ -226,7 +226,7 @@ export class TenantAdmin {
     if (root === undefined || !hasRootMac(keyring, root)) throw new Error('A new keyring does not open with its key.');
   }
 
-  /** A conflict may be with our own write, when the request was sent twice: the bytes tell, since they hold fresh salts. */
+  /** A conflict may be with our own write, when the request was sent twice. The bytes tell, because they hold fresh salts. */
   async #putNew(name: string, body: Buffer, signal: AbortSignal): Promise<void> {
     try {
       await this.#deps.state.put(name, body, { ifAbsent: true }, signal);

@@ -22,9 +22,9 @@ export const SESSION_DAY_NAMES = 'sessions/';
 const FORMAT = 'sealgate-session-day/1';
 const DAY_SECRET_BYTES = 32;
 const HOUR_MS = 3_600_000;
-/** From the beginning of its day: the longest session has 36 hours, and clocks differ. */
+/** Counted from the beginning of the day: the longest session has 36 hours, and clocks differ. */
 const KEPT_MS = 72 * HOUR_MS;
-/** Days whose tokens are looked at at all: of today, of the two before, and of tomorrow by a clock that is ahead. */
+/** Days whose tokens are accepted for a look-up, relative to today: the two days before, and tomorrow for a clock that is ahead. */
 const OLDEST_DAY = -2;
 const NEWEST_DAY = 1;
 
@@ -48,7 +48,10 @@ export class SessionDays {
     this.#now = o.now;
   }
 
-  /** The key for sessions that are issued at `at`, which is now; the day's record is made if it is missing. @throws S3Error ServiceUnavailable */
+  /**
+   * The key for sessions issued at `at`, which is now. Makes the record of the day when it is missing.
+   * @throws S3Error ServiceUnavailable
+   */
   async current(at: Date, signal: AbortSignal): Promise<SessionKey> {
     const day = dayNumber(at);
     if (this.#issued.day !== day) this.#issued = { day, count: 0 };
@@ -60,7 +63,7 @@ export class SessionDays {
   }
 
   /**
-   * The keys that may have sealed a token, by what it says in clear. A day that no token can have now costs no look-up.
+   * The keys that may have sealed a token, by its clear part. A day that no valid token can have costs no look-up.
    * @throws S3Error ServiceUnavailable
    */
   async candidates(token: { tag: number; day: number }, signal: AbortSignal): Promise<SessionKey[]> {
@@ -75,8 +78,8 @@ export class SessionDays {
   }
 
   /**
-   * Deletes the records whose days are long past, every version of each.
-   * @returns the names that went; `left`: those of which something stayed, or may have
+   * Deletes the records of days long past, every version of each.
+   * @returns the deleted names; `left`: names of which something stayed, or may have
    */
   async removeOld(signal: AbortSignal): Promise<{ removed: string[]; left: string[] }> {
     const old = [...(await this.#state.listEver(SESSION_DAY_NAMES, signal))].filter((name) => this.#isOld(name));
@@ -90,7 +93,7 @@ export class SessionDays {
         failed.add(name);
       }
     }
-    // A store may say that a version is gone, and keep it.
+    // A store may report that a version is gone, and still keep it.
     const there = old.length === 0 ? new Set() : await this.#state.listEver(SESSION_DAY_NAMES, signal);
     const isLeft = (name: string) => failed.has(name) || there.has(name);
     return { removed: old.filter((name) => !isLeft(name)), left: old.filter(isLeft) };

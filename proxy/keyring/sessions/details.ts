@@ -13,11 +13,11 @@ const schema = z.strictObject({
   name: z.string().max(64).optional(),
   /** A session policy, as it was given. */
   policy: z.string().optional(),
-  /** By the operator, or from claims by the role's own list. */
+  /** Set by the operator, or mapped from claims by the list of the role. */
   tags: tags.optional(),
   /** By the caller. */
   callerTags: tags.optional(),
-  /** Of the token that was exchanged, for the audit. */
+  /** Issuer of the token that was exchanged, for the audit. */
   issuer: z.string().max(1_024).optional(),
   subject: z.string().max(1_024).optional(),
   /** Requests that the session may make, the id that they are counted under, and seconds since 1970 until when. */

@@ -1,6 +1,6 @@
 /**
- * Sessions of roles for workloads that a token speaks for. The role's secret comes from its ARN, or for a managed role from the state;
- * the keyring is read afresh, the secret must open the role's slot, and the role must trust the token.
+ * Issues sessions of roles to workloads that bring a token. The secret of the role comes from its ARN, or for a managed role from
+ * the state. The keyring is read afresh, the secret must open the slot of the role, and the role must trust the token.
  */
 import { createHash } from 'node:crypto';
 import { frame } from '../../../crypto/keys.ts';
@@ -21,7 +21,10 @@ export interface OpenedRole {
   readonly callerSecret: Buffer;
 }
 
-/** `undefined`: there is no such role, or it is not in force; nothing is said of which. @throws S3Error ServiceUnavailable */
+/**
+ * Opens a role. `undefined`: there is no such role, or it is not in force; the caller does not learn which.
+ * @throws S3Error ServiceUnavailable
+ */
 export async function openRole(deps: KeyringDeps, arn: RoleArn, signal: AbortSignal): Promise<OpenedRole | undefined> {
   const secret = await secretOf(deps, arn, signal);
   if (secret === undefined) return undefined;
@@ -63,7 +66,7 @@ async function slotOf(
   }
 }
 
-/** What the uses of one token of an issuer are counted under, however often it is exchanged. */
+/** The id under which the uses of one token are counted, however often it is exchanged. */
 export function usesIdOf(o: { tenant: string; slot: string; issuer: string; tokenId: string }): string {
   const bytes = frame(
     Buffer.from(o.tenant, 'hex'),

@@ -1,6 +1,6 @@
 /**
- * Sessions from a tenant's own keys: the keyring is read afresh, the key must open its slot, and the token names the slot's serial as
- * it stands then. Nothing of a session is written anywhere but the record of its day.
+ * Issues sessions from the keys of a tenant. The keyring is read afresh, the key must open its slot, and the token names the
+ * present serial of the slot. The only record that is written is that of the day.
  */
 import { randomBytes } from 'node:crypto';
 import { S3Error } from '../../errors.ts';
@@ -19,11 +19,11 @@ import { issueSession, packedPercent, type SessionCredentials } from './token.ts
 
 export interface IssuedSession extends SessionCredentials {
   readonly ends: Date;
-  /** How much of what a token holds its policy, tags and names take. */
+  /** Share of the room in a token that policy, tags and names take. */
   readonly packedPercent: number;
 }
 
-/** What a session is to say; uses are given an id here. */
+/** The wanted content of a session. Uses get their id here. */
 export type WantedDetails = Omit<SessionDetails, 'uses'> & { readonly maxUses?: number };
 
 export class SessionIssuer {
@@ -97,7 +97,7 @@ export class SessionIssuer {
     return { ...credentials, ends: new Date(1000 * endsAt), packedPercent: packedPercent(details) };
   }
 
-  /** The role says which keys may take it on. One that is not there and one that does not take this key are told alike. */
+  /** The role says which keys may assume it. A role that does not exist and a role that refuses this key give the same error. */
   #roleFor(keyring: Keyring, slot: KeySlot, name: string): RoleSlot {
     const role = roleSlotOf(keyring, name);
     const takes = role !== undefined && (role.assumableBy === '*' || role.assumableBy.includes(slot.id));

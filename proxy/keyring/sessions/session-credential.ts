@@ -1,6 +1,6 @@
 /**
- * A session's credentials as requests are verified by them. What opens anything is not kept: the token is opened again for whoever
- * needs it, which requests with a kept signing key and kept root keys do not.
+ * The credentials of a session, as requests are verified with them. The secret that opens the tenant is not kept. The token is
+ * opened again when that secret is needed. Requests with a cached signing key and cached root keys do not need it.
  */
 import { type KnownSecret, secretId } from '../../../sigv4/signing-key.ts';
 import { type AccessKey, fingerprintOf } from '../access-keys/access-key-id.ts';
@@ -16,7 +16,7 @@ export class SessionCredential {
   readonly slot: string;
   /** 12 hex digits of SHA-256(access key id), for logs. */
   readonly fingerprint: string;
-  /** Stands for the slot's secret in caches: the same for all sessions of a slot. */
+  /** Identifies the secret of the slot in caches. It is the same for all sessions of a slot. */
   readonly secretId: string;
   readonly slotSerial: number;
   readonly roleSerial: number;
@@ -27,7 +27,7 @@ export class SessionCredential {
   readonly #signingId: string;
   readonly #reopen: () => OpenedSession | undefined;
 
-  /** @param reopen gives `session`, each time */
+  /** @param reopen returns `session`, at each call */
   constructor(session: OpenedSession, reopen: () => OpenedSession | undefined) {
     this.accessKeyId = session.accessKeyId;
     this.tenant = session.tenant;

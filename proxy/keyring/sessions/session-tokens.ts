@@ -1,6 +1,6 @@
 /**
- * From a session token to its credentials, for the serving process. What a token opened to is kept for a short time, after which
- * the record of its day must still be there. Every reason for which a token does not count is the same to its sender.
+ * From a session token to its credentials, in a serving process. An opened token is kept for a short time; after that the record of
+ * its day must still exist. A refused token gets the same error whatever the reason.
  */
 import { LRUCache } from 'lru-cache';
 import { S3Error } from '../../errors.ts';
@@ -25,7 +25,10 @@ export class SessionTokens {
     this.#now = o.now;
   }
 
-  /** Nothing is said of a session's end here: only whoever can sign is told. @throws S3Error InvalidToken, ServiceUnavailable */
+  /**
+   * Does not say whether the session has ended: only a caller that can sign is told.
+   * @throws S3Error InvalidToken, ServiceUnavailable
+   */
   async resolve(o: { accessKeyId: string; token: string }, signal: AbortSignal): Promise<SessionCredential> {
     const credential = await this.#open(o.token, signal);
     if (credential?.accessKeyId !== o.accessKeyId) throw new S3Error('InvalidToken');
@@ -51,7 +54,7 @@ export class SessionTokens {
   }
 }
 
-/** To be asked once the signature was verified. @throws S3Error ExpiredToken */
+/** Call it after the signature was verified. @throws S3Error ExpiredToken */
 export function refuseEnded(credential: { readonly endsAt: number }, now: Date): void {
   if (now.getTime() >= 1000 * credential.endsAt) throw new S3Error('ExpiredToken');
 }

@@ -1,6 +1,7 @@
 /**
- * Takes away what sessions left behind, every hour on every replica: the secrets of days past, after which no token of those days
- * opens anything, and the uses of sessions that ended. What cannot be taken away is an event: it keeps old tokens alive.
+ * Removes what sessions left behind, every hour on every replica: the secrets of past days, without which no token of those days
+ * opens anything, and the use records of sessions that ended. A record that cannot be removed is a security event: it keeps old
+ * tokens valid.
  */
 
 import type { RecordEvent } from '../../observe/events.ts';
@@ -28,7 +29,7 @@ export class SessionUpkeep {
     this.#onFailure = o.onFailure;
   }
 
-  /** Runs from now on, at times that differ from replica to replica. */
+  /** Runs from now on, at a time in the hour that differs between replicas. */
   start(): void {
     if (this.#stop.signal.aborted) return;
     const wait = SESSION_UPKEEP_MS * (0.5 + Math.random());

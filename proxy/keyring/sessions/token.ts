@@ -42,13 +42,13 @@ export interface SessionKey {
 export interface Session {
   /** 12 random bytes. */
   readonly sessionId: Buffer;
-  /** What the caller's side gives its slot: 32 bytes. Never what a KMS adds. */
+  /** The caller's part of the secret of its slot: 32 bytes. Never the part of a KMS. */
   readonly callerSecret: Buffer;
   /** 24 hex digits. */
   readonly tenant: string;
   /** 8 hex digits: the slot that `callerSecret` opens. */
   readonly slot: string;
-  /** As they stood when the token was issued; one that was raised since ends the session. 0 without a role. */
+  /** The serials when the token was issued. A serial that was raised since then ends the session. 0 without a role. */
   readonly slotSerial: number;
   readonly roleSerial: number;
   /** Seconds since 1970. */
@@ -96,7 +96,9 @@ export function issueSession(session: Omit<Session, 'sessionId'>, key: SessionKe
   };
 }
 
-/** What a token says in clear: which key may open it. `undefined`: it is no token in its one form. */
+/**
+ * Reads the clear part of a token, which says which key may open it. `undefined`: the text does not have the one form of a token.
+ */
 export function readToken(token: string): { tag: number; day: number; bytes: Buffer } | undefined {
   const body = token.slice(TOKEN_PREFIX.length);
   if (token.length > MAX_TOKEN_CHARACTERS || !token.startsWith(TOKEN_PREFIX) || !BODY.test(body)) return undefined;
@@ -105,7 +107,7 @@ export function readToken(token: string): { tag: number; day: number; bytes: Buf
   return { tag: bytes.readUInt8(0), day: bytes.readUInt16BE(1), bytes };
 }
 
-/** `undefined`: another key sealed it, or what it holds is not in its one form. */
+/** Opens a token. `undefined`: another key sealed it, or its content does not have its one form. */
 export function openSession(bytes: Buffer, key: SessionKey): OpenedSession | undefined {
   const decipher = createDecipheriv('aes-256-gcm', key.key, bytes.subarray(3, CLEAR_BYTES), {
     authTagLength: TAG_BYTES,
@@ -173,7 +175,10 @@ function decode(content: Buffer): Session | undefined {
   };
 }
 
-/** The access key id says nothing; the secret access key hangs on every byte of the token's content. */
+/**
+ * Derives the credentials. The access key id reveals nothing; the secret access key depends on every byte of the content of the
+ * token.
+ */
 function credentialsOf(
   sessionId: Buffer,
   callerSecret: Buffer,

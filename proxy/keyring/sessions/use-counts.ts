@@ -1,7 +1,7 @@
 /**
- * Sessions that may make a number of requests and no more: each request takes the next free record of the session by a write that
- * only one can win, whatever replica it comes to (crypto/FORMAT.md, "Uses of sessions"). Each request counts that was allowed: a
- * retry, a HEAD and a range too.
+ * Limits sessions to a number of requests. Each request takes the next free record of the session, by a write that only one request
+ * can win, whatever replica it reaches (crypto/FORMAT.md, "Uses of sessions"). Every allowed request counts: a retry, a HEAD and a
+ * range too.
  */
 import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
@@ -21,14 +21,14 @@ export interface LimitedUses {
   /** What is counted together. */
   readonly id: string;
   readonly max: number;
-  /** Seconds since 1970 after which nothing counts under the id. */
+  /** Seconds since 1970. After that time no request counts under the id. */
   readonly until: number;
 }
 
 export class UseCounts {
   readonly #state: StateStore;
   readonly #now: () => Date;
-  /** The lowest use that this process does not know to be taken. */
+  /** For each id, the lowest use that this process does not know to be taken. */
   readonly #next = new LRUCache<string, number>({ max: USE_COUNTS_CACHED });
 
   constructor(o: { state: StateStore; now: () => Date }) {
@@ -54,7 +54,7 @@ export class UseCounts {
     return false;
   }
 
-  /** Deletes what counts for no session any more. @returns the number of sessions forgotten */
+  /** Deletes the records of sessions that have ended. @returns the number of sessions forgotten */
   async removeOld(signal: AbortSignal): Promise<number> {
     let removed = 0;
     for (const names of await this.#byId(signal)) {

@@ -45,7 +45,7 @@ export type Keyring = z.infer<typeof keyringSchema>;
 export type RemovedSlot = Keyring['removed'][number];
 export type Epoch = z.infer<typeof epochSchema>;
 
-/** The bytes are not a keyring. Says where, never what was found there. */
+/** The bytes are not a keyring. The message says where, and never what was found there. */
 export class KeyringMalformed extends Error {
   readonly code = 'KEYRING_MALFORMED';
   constructor(where: string) {
@@ -71,7 +71,7 @@ export function serializeKeyring(keyring: Keyring): Buffer {
   return bytes;
 }
 
-/** What an operator gives for a new slot, before anything is made of it. @throws KeyringMalformed */
+/** Checks what an operator gives for a new slot, before anything is made of it. @throws KeyringMalformed */
 export function checkTerms(terms: { grants: readonly Grant[]; policy: string | null; label: string }): void {
   const parsed = givenTermsSchema.safeParse(terms);
   if (!parsed.success) throw malformedAt(parsed.error);
@@ -88,7 +88,7 @@ function malformedAt(error: z.ZodError): KeyringMalformed {
   const [issue] = error.issues;
   const where = `at ${issue?.path.join('.') || 'the top level'}`;
   const isUnknownType = issue?.code === 'invalid_union' && /^slots\.\d+\.type$/.test(issue.path.join('.'));
-  // No row for its type: what its record is, and so whether the root MAC holds, is for a newer version to say.
+  // The table has no row for the type. What such a record is, and so whether the root MAC holds, only a newer version can say.
   return new KeyringMalformed(isUnknownType ? `${where}, a type of slot that is not known here` : where);
 }
 
@@ -100,7 +100,7 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
-/** What no single member shows: order, uniqueness, and that every slot opens every epoch that is still in use. */
+/** Checks what no single member shows: order, uniqueness, and that every slot opens every epoch that is still in use. */
 function checkRelations({ epochs, slots, removed }: Keyring): void {
   if (!isAscending(epochs.map((epoch) => epoch.epoch))) throw new KeyringMalformed('epochs are not ascending');
   const current = epochs.findIndex((epoch) => epoch.state === 'current');

@@ -22,7 +22,7 @@ export const time = z
   .refine((text) => /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/.test(text) && timestamp(new Date(text)) === text);
 
 export const tenantId = hex(TENANT_BYTES);
-/** Of a tenant, for people: never the form of an id. '' is none. */
+/** The name of a tenant, for people. It never has the form of an id. '' means none. */
 export const tenantName = z.string().refine((text) => text === '' || isTenantName(text));
 export const slotId = hex(SLOT_BYTES);
 export const epochNumber = z.int().min(1).max(0xffff_ffff);

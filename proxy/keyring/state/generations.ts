@@ -1,7 +1,7 @@
 /**
- * The highest generation seen of each keyring, so that an older one put back while the process runs is noticed
- * (crypto/FORMAT.md, "Keyring and access key ids", reading a keyring). Kept in memory only, and bounded: a restart, or
- * enough other tenants, forgets.
+ * Remembers the highest generation seen of each keyring, so that an older keyring that is put back while the process runs is
+ * noticed (crypto/FORMAT.md, "Keyring and access key ids", reading a keyring). The memory is bounded and in this process only: a
+ * restart, or enough other tenants, makes it forget.
  */
 import { createHash } from 'node:crypto';
 import { REMEMBERED_GENERATIONS } from '../../limits.ts';

@@ -18,7 +18,7 @@ import type { Keyring } from './document.ts';
 const ROOT_LABEL = 'sealgate/1/keyring-mac';
 const NO_SALT = Buffer.alloc(0);
 
-/** Everything but the operator's MAC itself: the id of the seal key and the root MAC are covered. */
+/** The part under the operator's MAC: everything except that MAC. The id of the seal key and the root MAC are covered. */
 export type OperatorPart = Omit<Keyring, 'operatorMac'>;
 /** What the root MAC covers. */
 export type RootPart = Pick<Keyring, 'tenant' | 'format' | 'epochs' | 'slots' | 'removed'>;
@@ -29,7 +29,7 @@ export function operatorMac(keyring: OperatorPart, key: SealKey): string {
   return hmac.update(canonicalJson(keyring)).digest('base64');
 }
 
-/** Whether one of the server's seal keys signed the document as it is. */
+/** Whether one of the server's seal keys signed exactly this document. */
 export function hasOperatorMac(keyring: Keyring, sealKeys: SealKeys): boolean {
   const key = sealKeys.withId(keyring.operatorKid);
   if (key === undefined) return false;

@@ -12,7 +12,10 @@ import { hasOperatorMac } from './macs.ts';
 export const KEYRING_NAMES = 'keyrings/';
 const SUFFIX = '.json';
 
-/** The stored bytes are no keyring of this tenant that the operator signed. Says what failed; holds no stored value. */
+/**
+ * The stored bytes are not a keyring of this tenant that the operator signed. The message says what failed, and holds no stored
+ * value.
+ */
 export class KeyringTampered extends Error {
   readonly code: string = 'KEYRING_TAMPERED';
   /** The seal key that the bytes name; absent when they name none. */

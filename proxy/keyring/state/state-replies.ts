@@ -22,7 +22,7 @@ export function isVersioned(response: BackendResponse): boolean {
   return (response.headers['x-amz-version-id'] ?? 'null') !== 'null';
 }
 
-/** A body that breaks off is an answer that never came. */
+/** A body that breaks off counts as no answer. */
 export async function readReply(response: BackendResponse, maxBytes: number): Promise<Buffer> {
   try {
     return await readBody(response, { maxBytes });
@@ -31,12 +31,12 @@ export async function readReply(response: BackendResponse, maxBytes: number): Pr
   }
 }
 
-/** The backend answered, but not so that it could be used. */
+/** The backend answered, but the answer cannot be used. */
 export function unusable(answer: BackendErrorDocument, operation: string): S3Error {
   return new S3Error('ServiceUnavailable', undefined, { cause: new StoreRefusal(answer, operation) });
 }
 
-/** A success without what must come with it. */
+/** The backend reported success, but left out something that must come with it. */
 export function incomplete(what: string): S3Error {
   return new S3Error('ServiceUnavailable', undefined, { cause: new BackendUnavailable(what) });
 }

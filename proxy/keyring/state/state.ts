@@ -103,7 +103,7 @@ export class StateStore {
     discard(response);
   }
 
-  /** Where a record is at the backend, for those who stream it. */
+  /** The bucket and key of a record at the backend, for callers that stream it. */
   locate(name: string): { bucket: string; key: string } {
     return { bucket: this.bucket, key: this.#key(name) };
   }
@@ -145,9 +145,7 @@ export class StateStore {
     } while (token !== undefined);
   }
 
-  /**
-   * Names of which a version is there, be it an older one, or a delete marker. Where the backend lists no versions: as `list`.
-   */
+  /** Names that have any version, also an older one or a delete marker. Where the backend lists no versions: as `list`. */
   async listEver(prefix: string, signal: AbortSignal): Promise<ReadonlySet<string>> {
     const names = new Set<string>();
     let marker: NonNullable<Send['query']> = [];
@@ -196,7 +194,7 @@ export class StateStore {
     return { body, etag, ...(Number.isNaN(modified.getTime()) ? {} : { modified }) };
   }
 
-  /** What versioning kept of one record. The latest version, or the latest delete marker, stays. */
+  /** Removes what versioning kept of one record. The latest version, or the latest delete marker, stays. */
   async #purgeOldVersions(name: string, signal: AbortSignal): Promise<void> {
     const key = this.#key(name);
     for (const { versionId, isLatest } of await this.#versionsOf(key, signal)) {
