@@ -4,6 +4,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import {
+  decodeMd5,
   type EarlyAttributes,
   HAS_EARLY,
   HAS_LATE,
@@ -83,7 +84,8 @@ function decodeLate(layout: Layout, entries: Entries): LateAttributes {
         }
       : {};
   const pad = layout === 0 ? {} : { padBytes: readPad(entries.one(Tag.pad, 4)) };
-  return { md5: etag.subarray(0, 16), partCount, ...size, checksums, ...table, ...pad };
+  const md5 = decodeMd5(etag.subarray(0, 16));
+  return { ...(md5 === undefined ? {} : { md5 }), partCount, ...size, checksums, ...table, ...pad };
 }
 
 function readPad(value: Buffer): number {

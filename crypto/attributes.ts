@@ -47,9 +47,9 @@ export interface TableReference {
 
 /** Known when the upload ends. */
 export interface LateAttributes {
-  /** MD5 of the plaintext, or with parts the MD5 of the parts' MD5s: 16 bytes. */
-  readonly md5: Buffer;
-  /** 0: the ETag is the MD5. N: it is the MD5 followed by `-N`. */
+  /** MD5 of the plaintext, or with parts the MD5 of the parts' MD5s: 16 bytes. Absent where no MD5 was computed. */
+  readonly md5?: Buffer | undefined;
+  /** 0: the MD5 ETag is the MD5. N: the MD5 followed by `-N`. */
   readonly partCount: number;
   /** Bytes of plaintext of all parts. Layout 2 only. */
   readonly size?: number;
@@ -144,7 +144,7 @@ function encodeLate(layout: Layout, late: LateAttributes): Buffer[] {
   if (late.partCount < (hasTable ? 1 : 0) || late.partCount > (hasTable ? MAX_PART_NUMBER : 1)) {
     throw new RangeError('The layout does not allow that number of parts.');
   }
-  const out = [entry(Tag.etag, Buffer.concat([exactly(16, late.md5), uint16(late.partCount)]))];
+  const out = [entry(Tag.etag, Buffer.concat([encodeMd5(late.md5), uint16(late.partCount)]))];
   if (hasTable) out.push(entry(Tag.totalSize, uint64(late.size ?? Number.NaN)));
   else if (late.size !== undefined) throw new TypeError('The size is an early attribute.');
   const checksums = late.checksums.map(encodeChecksum).sort((a, b) => (a[0] ?? 0) - (b[0] ?? 0));
@@ -160,6 +160,18 @@ function encodeLate(layout: Layout, late: LateAttributes): Buffer[] {
   if (late.padBytes !== undefined) out.push(entry(Tag.pad, uint32(late.padBytes)));
   return out;
 }
+
+/** No MD5 is 16 zeros, so that the length of a footer does not depend on it. */
+export function encodeMd5(md5: Buffer | undefined): Buffer {
+  return md5 === undefined ? NO_MD5 : exactly(NO_MD5.length, md5);
+}
+
+/** `undefined` for none. `encoded`: 16 bytes. */
+export function decodeMd5(encoded: Buffer): Buffer | undefined {
+  return encoded.equals(NO_MD5) ? undefined : encoded;
+}
+
+const NO_MD5 = Buffer.alloc(16);
 
 function encodeChecksum({ algorithm, type, value }: Checksum): Buffer {
   const bytes = exactly(checksumBytes(algorithm), value);

@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import type { LateAttributes, TableReference } from './attributes.ts';
+import { decodeMd5, encodeMd5, type LateAttributes, type TableReference } from './attributes.ts';
 import { exactly, uint16, uint64 } from './bytes.ts';
 import { type ChecksumAlgorithm, checksumBytes } from './checksums.ts';
 import type { Dek } from './dek.ts';
@@ -19,8 +19,8 @@ export interface PartEntry {
   readonly size: number;
   /** The part's salt, 32 bytes. */
   readonly salt: Buffer;
-  /** MD5 of the part's plaintext, 16 bytes. */
-  readonly md5: Buffer;
+  /** MD5 of the part's plaintext, 16 bytes. Absent where no MD5 was computed. */
+  readonly md5?: Buffer | undefined;
   /** Present when the table has a checksum algorithm. */
   readonly checksum?: Buffer;
 }
@@ -94,7 +94,7 @@ function encodeEntry(part: PartEntry, checksum: ChecksumAlgorithm | undefined): 
     uint16(part.number),
     uint64(part.size),
     exactly(32, part.salt),
-    exactly(16, part.md5),
+    encodeMd5(part.md5),
     ...(checksum === undefined || part.checksum === undefined ? [] : [exactly(checksumBytes(checksum), part.checksum)]),
   ]);
 }
@@ -102,11 +102,12 @@ function encodeEntry(part: PartEntry, checksum: ChecksumAlgorithm | undefined): 
 function decodeEntry(entry: Buffer): PartEntry {
   const size = Number(entry.readBigUInt64BE(2));
   if (size > MAX_PART_BYTES) throw new FormatError('TABLE_MALFORMED');
+  const md5 = decodeMd5(entry.subarray(42, FIXED_ENTRY_BYTES));
   return {
     number: entry.readUInt16BE(0),
     size,
     salt: entry.subarray(10, 42),
-    md5: entry.subarray(42, FIXED_ENTRY_BYTES),
+    ...(md5 === undefined ? {} : { md5 }),
     ...(entry.length === FIXED_ENTRY_BYTES ? {} : { checksum: entry.subarray(FIXED_ENTRY_BYTES) }),
   };
 }

@@ -14,6 +14,8 @@ export const READINESS_TIMEOUT_MS = 5_000;
 /** Keyrings that are read at start to see whether the seal keys fit, and of them at once. */
 export const START_KEYRINGS_READ = 200;
 export const START_KEYRINGS_AT_ONCE = 16;
+/** Records of buckets that are read at start. */
+export const START_BUCKETS_READ = 200;
 /** Objects in the state bucket that are not Sealgate's which a refusal to start names. */
 export const FOREIGN_OBJECTS_NAMED = 3;
 /** Milliseconds by which clock and store may differ without a word at start; stores refuse at 900 s. */

@@ -16,6 +16,7 @@ import { type EdgeLimits, leastRates } from './http/edge-limits.ts';
 import type { ListenAddress } from './http/listen-address.ts';
 import { type RunningServer, startServer } from './http/server.ts';
 import { OwnKeys } from './iam/own-keys.ts';
+import { BucketSettings } from './keyring/buckets/bucket-settings.ts';
 import { SessionDays } from './keyring/sessions/day-records.ts';
 import { SessionIssuer } from './keyring/sessions/issue-session.ts';
 import { SessionUpkeep } from './keyring/sessions/session-upkeep.ts';
@@ -208,6 +209,7 @@ function createPipeline(o: {
           capabilities: o.capabilities,
           legacy: config.legacy,
           bestEffortConditions: config.bestEffortConditions,
+          etags: new BucketSettings({ state, sealKeys, record, now, etags: config.etags }),
           record,
           now,
         }),

@@ -14,5 +14,8 @@ export const CREDENTIALS_END_MS = 5_000;
 export const CREDENTIALS_RETRY_MS = 1_000;
 export const CREDENTIALS_LONGEST_RETRY_MS = 60_000;
 export const CREDENTIALS_TIMEOUT_MS = 30_000;
+/** Bytes of the record of a bucket in the state, and buckets of which a process remembers what it says. */
+export const MAX_BUCKET_RECORD_BYTES = 2 * 1024;
+export const BUCKET_RECORDS_CACHED = 10_000;
 /** Milliseconds between looks at files with credentials, while there are requests. */
 export const CREDENTIAL_FILES_MS = 1_000;

@@ -84,6 +84,7 @@ describe('settings', () => {
       SEALGATE_SELF_SERVICE: config.selfService ? 'on' : 'off',
       SEALGATE_LAST_USED: config.lastUsed,
       SEALGATE_LEGACY: config.legacy.kind,
+      SEALGATE_ETAGS: config.etags,
       SEALGATE_CONDITIONS: config.bestEffortConditions ? 'best-effort' : 'strict',
       SEALGATE_PUBLIC_ACLS: config.publicAcls,
       SEALGATE_LOG_FORMAT: config.logFormat,

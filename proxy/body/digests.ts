@@ -11,8 +11,8 @@ import type { BodyExpectations } from './expectations.ts';
 import type { Trailer } from './trailer.ts';
 
 export interface BodyResult {
-  /** MD5 of the plaintext, 16 bytes. */
-  readonly md5: Buffer;
+  /** MD5 of the plaintext, 16 bytes. Absent unless the client promised it or the caller asked for it. */
+  readonly md5: Buffer | undefined;
   /** The checksum that the client sent or asked for, followed by those that the caller asked for. Raw bytes. */
   readonly checksums: readonly { readonly algorithm: ChecksumName; readonly value: Buffer }[];
 }
@@ -20,7 +20,8 @@ export interface BodyResult {
 /** Computes every wanted digest of the plaintext, each of them once. */
 export class Digests {
   readonly #expected: BodyExpectations;
-  #md5: Hasher | undefined = createHasher('MD5');
+  #md5: Hasher | undefined;
+  #wantsMd5 = false;
   /** In the order in which they are reported. */
   readonly #reported = new Set<ChecksumName>();
   readonly #hashers = new Map<ChecksumName, Hasher>();
@@ -30,6 +31,7 @@ export class Digests {
     const asked = expected.checksum?.algorithm ?? expected.computeOnly;
     if (asked !== undefined) this.report(asked);
     if (expected.sha256Hex !== undefined) this.#want('SHA256');
+    if (expected.contentMd5 !== undefined) this.wantMd5();
   }
 
   /** Adds a checksum to the result. Call it before the first `update`. */
@@ -44,12 +46,22 @@ export class Digests {
   }
 
   #want(algorithm: ChecksumName): void {
-    // The MD5 is always computed: it is the ETag.
-    if (algorithm === 'MD5') return;
-    if (!this.#hashers.has(algorithm)) this.#hashers.set(algorithm, createHasher(algorithm));
+    if (algorithm === 'MD5') this.wantMd5();
+    else if (!this.#hashers.has(algorithm)) this.#hashers.set(algorithm, createHasher(algorithm));
   }
 
-  /** Leaves the MD5 to another, which gives its value to `verify`. Call it before the first `update`. */
+  /** Has the result hold the MD5, for an ETag. Call it before the first `update`. */
+  wantMd5(): void {
+    if (this.#wantsMd5) return;
+    this.#wantsMd5 = true;
+    this.#md5 = createHasher('MD5');
+  }
+
+  get wantsMd5(): boolean {
+    return this.#wantsMd5;
+  }
+
+  /** Leaves a wanted MD5 to another, which gives its value to `verify`. Call it before the first `update`. */
   leaveMd5(): void {
     this.#md5 = undefined;
   }
@@ -65,7 +77,7 @@ export class Digests {
   verify(trailer: Trailer, computedMd5?: Buffer): BodyResult {
     const { contentMd5, checksum, sha256Hex } = this.#expected;
     const md5 = this.#md5?.digest() ?? computedMd5;
-    if (md5 === undefined) throw new Error('The MD5 was left to another, who does not give it.');
+    if (this.#wantsMd5 && md5 === undefined) throw new Error('The MD5 was left to another, who does not give it.');
     const values = new Map([...this.#hashers].map(([algorithm, hasher]) => [algorithm, hasher.digest()]));
     const digestOf = (algorithm: ChecksumName): Buffer => {
       const value = algorithm === 'MD5' ? md5 : values.get(algorithm);
@@ -73,7 +85,7 @@ export class Digests {
       return value;
     };
     if (sha256Hex !== undefined) verifySha256(sha256Hex, digestOf('SHA256'));
-    if (contentMd5 !== undefined && !timingSafeEqual(contentMd5, md5)) {
+    if (contentMd5 !== undefined && !timingSafeEqual(contentMd5, digestOf('MD5'))) {
       throw new S3Error('BadDigest', 'The Content-MD5 you specified did not match what we received.');
     }
     const fromTrailer = trailerChecksum(trailer, checksum);

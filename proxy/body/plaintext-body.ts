@@ -30,6 +30,7 @@ export function plaintextBody(o: {
       return digests.reported;
     },
     compute: (algorithm) => digests.report(algorithm),
+    computeMd5: () => digests.wantMd5(),
     chunks: { [Symbol.asyncIterator]: chunks },
     result() {
       if (result === undefined) throw new Error('The result of a body is known after its end.');

@@ -23,6 +23,8 @@ export interface VerifiedBody {
   readonly checksumAlgorithms: readonly ChecksumName[];
   /** Adds a checksum to the result, for operations that need one the client did not ask for. Call it before `chunks` is read. */
   compute(algorithm: ChecksumName): void;
+  /** Has the result hold the MD5 of the plaintext, for an ETag. Before `chunks` is read only. */
+  computeMd5(): void;
   /**
    * Single use; each chunk is valid until the next one is asked for. Ends only when every promise about the body has been verified.
    * @throws S3Error BadDigest, XAmzContentSHA256Mismatch, SignatureDoesNotMatch, IncompleteBody, InvalidRequest,
@@ -53,7 +55,8 @@ export function openBody(o: OpenBodyOptions): VerifiedBody {
     if (used) throw new Error('A body is read once.');
     used = true;
     const framing = framingOf(o.verified, expected.plainBytes);
-    const thread = expected.plainBytes < MD5_THREAD_BYTES ? undefined : (o.md5Threads ?? md5Threads).open();
+    const onThread = digests.wantsMd5 && expected.plainBytes >= MD5_THREAD_BYTES;
+    const thread = onThread ? (o.md5Threads ?? md5Threads).open() : undefined;
     if (thread !== undefined) {
       yield* besideThread(framing, thread);
       return;
@@ -97,6 +100,10 @@ export function openBody(o: OpenBodyOptions): VerifiedBody {
     compute(algorithm) {
       if (used) throw new Error('A checksum was asked for after the body was begun.');
       digests.report(algorithm);
+    },
+    computeMd5() {
+      if (used) throw new Error('The MD5 was asked for after the body was begun.');
+      digests.wantMd5();
     },
     chunks: { [Symbol.asyncIterator]: chunks },
     result() {

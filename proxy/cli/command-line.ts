@@ -6,6 +6,8 @@ import { suggestion } from '../config/nearest.ts';
 import { S3Error } from '../errors.ts';
 import { KeyringConflict } from '../keyring/admin/change-keyring.ts';
 import { KeyError } from '../keyring/admin/key-errors.ts';
+import { BucketRecordConflict } from '../keyring/buckets/bucket-admin.ts';
+import { BucketRecordTampered } from '../keyring/buckets/bucket-record.ts';
 import { type Grant, InvalidGrant, parseGrant } from '../keyring/grants.ts';
 import { isTenantId } from '../keyring/ids.ts';
 import { WeakApiKey } from '../keyring/slots/strength.ts';
@@ -191,6 +193,8 @@ export async function reporting(
 }
 
 const REFUSALS = [
+  BucketRecordTampered,
+  BucketRecordConflict,
   UnknownTenant,
   KeyringTampered,
   KeyringConflict,

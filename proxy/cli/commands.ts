@@ -1,6 +1,7 @@
 /** Every command of the program: its words, one line about it, its help, and how it runs. What is not listed here is refused. */
 
 import { suggestion } from '../config/nearest.ts';
+import { BUCKET_USAGE, runBucketCommand } from './bucket.ts';
 import { CHECK_USAGE, checkCommand } from './check.ts';
 import { parseCommand, reporting, shape, UsageError } from './command-line.ts';
 import { decryptCommand } from './decrypt.ts';
@@ -78,6 +79,12 @@ export const COMMANDS: readonly Command[] = [
     summary: 'create, import, rotate, reissue, list, revoke, update keys of a tenant',
     usage: KEY_USAGE,
     run: runKeyCommand,
+  },
+  {
+    words: ['bucket'],
+    summary: 'set, show, list: which ETags the objects of a bucket show',
+    usage: BUCKET_USAGE,
+    run: runBucketCommand,
   },
   {
     words: ['policy'],

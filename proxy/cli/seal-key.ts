@@ -4,7 +4,7 @@
  * Exit codes: 0 done; 1 something is in the way; 2 the command line was wrong.
  */
 
-import { resignAll, type SealKeyUsage, sealKeyUsage } from '../keyring/access-keys/seal-key-usage.ts';
+import { resignAll, type SealKeyUsage, sealKeyUsage, type Tampered } from '../keyring/access-keys/seal-key-usage.ts';
 import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
 import { type Output, parseCommand, runNamed, shape } from './command-line.ts';
 
@@ -13,10 +13,10 @@ export const SEAL_KEY_USAGE = `Usage:
   sealgate seal-key resign [--json]
 
 status  what each seal key is still needed for: keyrings that it signed, keys in use whose access key id it made, roles whose
-        ARN it made, records of keys' last use. Of a sealed access key id only the last that was made is known: older ones
-        stop too when their seal key is dropped. Keys that are inactive or have expired are not counted
-resign  signs every keyring, and seals every record of a registered access key id and of a key's last use, under the active
-        seal key
+        ARN it made, records of keys' last use, records of buckets. Of a sealed access key id only the last that was made is
+        known: older ones stop too when their seal key is dropped. Keys that are inactive or have expired are not counted
+resign  signs every keyring and every record of a bucket, and seals every record of a registered access key id and of a
+        key's last use, under the active seal key
 
 Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
 `;
@@ -35,17 +35,28 @@ const STATUS = shape([], { json: { type: 'boolean' } });
 
 async function status(args: readonly string[], o: SealKeyCommandOptions): Promise<number> {
   const { values } = parseCommand(args, STATUS);
-  const { usage, tampered } = await sealKeyUsage(o.deps, o.signal);
+  const { usage, ...rest } = await sealKeyUsage(o.deps, o.signal);
   if (values.json === true) for (const one of usage) o.out(JSON.stringify(one));
   else for (const one of usage) for (const line of describe(one)) o.out(line);
-  reportTampered(tampered, o);
-  return tampered.length === 0 && usage.every(({ configured }) => configured) ? 0 : 1;
+  return reportTampered(rest, o) && usage.every(({ configured }) => configured) ? 0 : 1;
 }
 
-function describe({ kid, active, configured, keyrings, ids, arns, lastUses }: SealKeyUsage): readonly string[] {
+function describe({
+  kid,
+  active,
+  configured,
+  keyrings,
+  ids,
+  arns,
+  lastUses,
+  buckets,
+}: SealKeyUsage): readonly string[] {
   if (!configured)
-    return [`${kid}  NOT CONFIGURED  keyrings ${keyrings}, which nothing opens until it is configured again`];
-  const role = active ? 'active' : keyrings + ids.length + arns.length + lastUses === 0 ? 'can be dropped' : 'needed';
+    return [
+      `${kid}  NOT CONFIGURED  keyrings ${keyrings}, buckets ${buckets}, which nothing opens until it is configured again`,
+    ];
+  const uses = keyrings + ids.length + arns.length + lastUses + buckets;
+  const role = active ? 'active' : uses === 0 ? 'can be dropped' : 'needed';
   const rest = active
     ? []
     : [
@@ -53,7 +64,7 @@ function describe({ kid, active, configured, keyrings, ids, arns, lastUses }: Se
         ...arns.map((name) => `  ARN of role ${name}: sealgate role reissue`),
       ];
   return [
-    `${kid}  ${role}  keyrings ${keyrings}  access key ids ${ids.length}  ARNs ${arns.length}  last uses ${lastUses}`,
+    `${kid}  ${role}  keyrings ${keyrings}  access key ids ${ids.length}  ARNs ${arns.length}  last uses ${lastUses}  buckets ${buckets}`,
     ...rest,
   ];
 }
@@ -62,15 +73,17 @@ const RESIGN = shape([], { json: { type: 'boolean' } });
 
 async function resign(args: readonly string[], o: SealKeyCommandOptions): Promise<number> {
   const { values } = parseCommand(args, RESIGN);
-  const { keyrings, records, tampered } = await resignAll(o.deps, o.signal);
-  if (values.json === true) o.out(JSON.stringify({ keyrings, records, tampered }));
+  const { keyrings, records, ...rest } = await resignAll(o.deps, o.signal);
+  if (values.json === true) o.out(JSON.stringify({ keyrings, records, ...rest }));
   else o.out(`signed ${keyrings} keyrings and sealed ${records} records under ${o.deps.sealKeys.active.kid}`);
-  reportTampered(tampered, o);
-  return tampered.length === 0 ? 0 : 1;
+  return reportTampered(rest, o) ? 0 : 1;
 }
 
-function reportTampered(tampered: readonly string[], { err }: Output): void {
+/** Whether there is nothing to report. */
+function reportTampered({ tampered, tamperedBuckets }: Tampered, { err }: Output): boolean {
   for (const tenant of tampered) err(`The keyring of tenant ${tenant} does not verify: it was left alone.`);
+  for (const bucket of tamperedBuckets) err(`The record of bucket ${bucket} does not verify: it was left alone.`);
+  return tampered.length + tamperedBuckets.length === 0;
 }
 
 export const SEAL_KEY_SHAPES = { status: STATUS, resign: RESIGN };

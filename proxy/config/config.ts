@@ -7,6 +7,7 @@ import type { ListenAddress } from '../http/listen-address.ts';
 import { SealKeys } from '../keyring/access-keys/seal-keys.ts';
 import { parseEscrowPublicKey } from '../keyring/slots/escrow-key.ts';
 import { defaultWorkers, memoryShare } from '../memory/memory-setting.ts';
+import { ETAG_MODES, type EtagMode } from '../object/etags.ts';
 import { DRAIN_DELAY_MS, DRAIN_TIMEOUT_MS, MAX_DRAIN_MS, MAX_WORKERS } from '../running-limits.ts';
 import { type BackendConfig, backend } from './backend-config.ts';
 import { oneOf, readSecretFile, required } from './read-setting.ts';
@@ -43,6 +44,8 @@ export interface Config {
   /** For what requests buffer, in each process; when absent, a share of the machine's. */
   readonly memoryBytes?: number | undefined;
   readonly legacy: LegacyPolicy;
+  /** Of buckets that have no record. */
+  readonly etags: EtagMode;
   readonly bestEffortConditions: boolean;
   /** What becomes of ACLs that open something to everybody. */
   readonly publicAcls: 'warn' | 'refuse';
@@ -98,6 +101,7 @@ export function readConfig(settings: Settings): {
     workersAreSet: (settings['SEALGATE_WORKERS'] ?? 'auto') !== 'auto',
     memoryBytes: read(memoryBytes),
     legacy: read(legacy),
+    etags: read((s) => oneOf(s, 'SEALGATE_ETAGS', ETAG_MODES)),
     bestEffortConditions: read((s) => oneOf(s, 'SEALGATE_CONDITIONS', ['strict', 'best-effort'])) === 'best-effort',
     publicAcls: read((s) => oneOf(s, 'SEALGATE_PUBLIC_ACLS', ['warn', 'refuse'])),
     hostnames: read(hostnames),

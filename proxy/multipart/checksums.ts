@@ -28,10 +28,13 @@ export function objectChecksum(
   );
 }
 
-/** MD5 of the parts' MD5s: with `-N` behind it, the ETag of the object. */
-export function multipartMd5(parts: readonly { readonly md5: Buffer }[]): Buffer {
+/** MD5 of the parts' MD5s: with `-N` behind it, the MD5 ETag of the object. `undefined` when a part has none. */
+export function multipartMd5(parts: readonly { readonly md5: Buffer | undefined }[]): Buffer | undefined {
   const hash = createHash('md5');
-  for (const part of parts) hash.update(part.md5);
+  for (const { md5 } of parts) {
+    if (md5 === undefined) return undefined;
+    hash.update(md5);
+  }
   return hash.digest();
 }
 

@@ -32,8 +32,9 @@ export function lateAttributesOf(
   uploadFingerprint: Buffer,
 ): Omit<LateAttributes, 'table'> {
   const { checksum } = record;
+  const md5 = multipartMd5(parts);
   return {
-    md5: multipartMd5(parts),
+    ...(md5 === undefined ? {} : { md5 }),
     partCount: parts.length,
     size: parts.reduce((sum, part) => sum + part.size, 0),
     checksums:
@@ -54,16 +55,27 @@ export function uploadFingerprint(uploadId: string, parts: readonly { number: nu
   return hash.digest();
 }
 
+export interface CompletedAtBackend {
+  readonly headers: BackendResponse['headers'];
+  /** As the backend's answer has it. */
+  readonly etag: string | undefined;
+}
+
 /**
  * Sends the footer and completes. Each call seals another footer: a Complete that is sent again never repeats a key.
- * @returns the headers of the backend's answer
+ * @returns the headers of the backend's answer, and its ETag of the object
  * @throws PiecesReplaced, and S3Error for every other refusal
  */
 export async function completeAtBackend(
   context: UploadContext,
   record: UploadRecord,
-  o: { view: UploadView; parts: readonly CurrentPart[]; late: LateAttributes; conditions: Record<string, string> },
-): Promise<BackendResponse['headers']> {
+  o: {
+    view: UploadView;
+    parts: readonly CurrentPart[];
+    late: LateAttributes;
+    conditions: Readonly<Record<string, string>>;
+  },
+): Promise<CompletedAtBackend> {
   const footer = sealFooterOf(context, record, o);
   const pieces = await sendRest(context, record, { ...o, footer });
   const { bucket, key, uploadId } = record;
@@ -80,8 +92,8 @@ export async function completeAtBackend(
     ),
     signal: context.signal,
   });
-  const refusal = await refusalIn(response);
-  if (refusal === undefined) return response.headers;
+  const { refusal, etag } = await outcomeOf(response);
+  if (refusal === undefined) return { headers: response.headers, etag };
   const { code } = refusal;
   if (code === 'NoSuchUpload') throw noSuchUpload(record);
   if (code === 'InvalidPart' || code === 'InvalidPartOrder') {
@@ -92,11 +104,15 @@ export async function completeAtBackend(
 }
 
 /** S3 may begin with 200 and end with an error: then the document says so. */
-async function refusalIn(response: BackendResponse): Promise<BackendErrorDocument | undefined> {
-  if (response.status !== 200) return readErrorResponse(response);
+async function outcomeOf(
+  response: BackendResponse,
+): Promise<{ refusal: BackendErrorDocument | undefined; etag: string | undefined }> {
+  if (response.status !== 200) return { refusal: await readErrorResponse(response), etag: undefined };
   const document = await readBody(response, { maxBytes: MAX_BACKEND_XML_BYTES });
-  const isRefusal = parsed(document.toString('utf8').trim()).child('Error') !== undefined;
-  return isRefusal ? readErrorBody(response, document) : undefined;
+  const root = parsed(document.toString('utf8').trim());
+  const isRefusal = root.child('Error') !== undefined;
+  const etag = root.child('CompleteMultipartUploadResult')?.value('ETag');
+  return { refusal: isRefusal ? readErrorBody(response, document) : undefined, etag };
 }
 
 /** A document that cannot be read is no confirmation: the client asks again, and the object then tells. */
@@ -133,7 +149,7 @@ function footerOf(record: UploadRecord, parts: readonly CurrentPart[], late: Lat
     number,
     size,
     salt,
-    md5,
+    ...(md5 === undefined ? {} : { md5 }),
     ...(checksum === undefined ? {} : { checksum }),
   }));
   return {

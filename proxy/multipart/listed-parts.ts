@@ -5,6 +5,7 @@ import { MAX_PART_NUMBER, MIN_PART_BYTES } from '../limits.ts';
 import { unquote } from '../object/conditions.ts';
 import { parseXml, type XmlNode } from '../xml/render-xml.ts';
 import type { CurrentPart } from './current-parts.ts';
+import { partEtag } from './receipts.ts';
 import type { UploadRecord } from './upload.ts';
 
 /** A part as the client lists it. */
@@ -56,26 +57,31 @@ export function matchParts(
   const byNumber = new Map(current.map((part) => [part.number, part]));
   const parts = listed.map((item) => {
     const part = byNumber.get(item.number);
-    if (part === undefined || part.md5.toString('hex') !== item.etag || !checksumsAgree(record, item, part)) {
+    if (part === undefined || !isNamed(part, item.etag) || !checksumsAgree(record, item, part)) {
       throw new S3Error('InvalidPart', undefined, {
         details: { UploadId: record.uploadId, PartNumber: String(item.number), ETag: item.etag },
       });
     }
     return part;
   });
-  for (const part of parts.slice(0, -1)) {
-    if (part.size < MIN_PART_BYTES) throw tooSmall(part);
-  }
+  parts.slice(0, -1).forEach((part, index) => {
+    if (part.size < MIN_PART_BYTES) throw tooSmall(part, listed[index]?.etag ?? '');
+  });
   return parts;
 }
 
-function tooSmall(part: CurrentPart): S3Error {
+/** By either form of its ETag: the bucket's mode may have changed since the client was told one. */
+function isNamed(part: CurrentPart, etag: string): boolean {
+  return etag === partEtag('md5', part) || etag === partEtag('opaque', part);
+}
+
+function tooSmall(part: CurrentPart, etag: string): S3Error {
   return new S3Error('EntityTooSmall', undefined, {
     details: {
       ProposedSize: String(part.size),
       MinSizeAllowed: String(MIN_PART_BYTES),
       PartNumber: String(part.number),
-      ETag: part.md5.toString('hex'),
+      ETag: etag,
     },
   });
 }

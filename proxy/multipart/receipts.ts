@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { openBox, sealBox } from '../../crypto/box.ts';
 import { asObjectFailure } from '../object/damaged-object.ts';
+import { type EtagMode, sealedEtag } from '../object/etags.ts';
 import { MalformedSealedObject } from '../object/stored-metadata.ts';
 import type { UploadRecord } from './upload.ts';
 import type { UploadContext } from './upload-context.ts';
@@ -18,14 +19,14 @@ export interface Receipt {
   /** Plaintext bytes. */
   readonly size: number;
   readonly salt: Buffer;
-  /** Of the plaintext, 16 bytes. */
-  readonly md5: Buffer;
+  /** Of the plaintext, 16 bytes; absent where none was computed. */
+  readonly md5: Buffer | undefined;
   /** In the upload's algorithm, when it has one. */
   readonly checksum: Buffer | undefined;
-  /** Where the sealed part is: a part of the backend's upload, or a staged object in the state bucket. */
+  /** Where the sealed part is: a part of the backend's upload, or a staged object in the state bucket. ETags as the store has them. */
   readonly place:
     | { readonly kind: 'backend'; readonly etag: string }
-    | { readonly kind: 'staged'; readonly name: string };
+    | { readonly kind: 'staged'; readonly name: string; readonly etag: string };
   /** When it was acknowledged, milliseconds since 1970: the later of two receipts counts. */
   readonly time: number;
 }
@@ -34,11 +35,16 @@ interface Encoded {
   readonly n: number;
   readonly b: number;
   readonly s: string;
-  readonly m: string;
+  readonly m?: string;
   readonly c?: string;
-  readonly e?: string;
+  readonly e: string;
   readonly g?: string;
   readonly t: number;
+}
+
+/** The ETag of a part as clients are told it, unquoted. */
+export function partEtag(mode: EtagMode, { md5, place }: Pick<Receipt, 'md5' | 'place'>): string {
+  return sealedEtag(mode, { late: { ...(md5 === undefined ? {} : { md5 }), partCount: 0 }, stored: place.etag });
 }
 
 /** A fresh name for the sealed bytes of a staged part. */
@@ -51,9 +57,10 @@ export async function writeReceipt(context: UploadContext, record: UploadRecord,
     n: receipt.number,
     b: receipt.size,
     s: receipt.salt.toString('base64url'),
-    m: receipt.md5.toString('base64url'),
+    ...(receipt.md5 === undefined ? {} : { m: receipt.md5.toString('base64url') }),
     ...(receipt.checksum === undefined ? {} : { c: receipt.checksum.toString('base64url') }),
-    ...(receipt.place.kind === 'backend' ? { e: receipt.place.etag } : { g: receipt.place.name }),
+    e: receipt.place.etag,
+    ...(receipt.place.kind === 'staged' ? { g: receipt.place.name } : {}),
     t: receipt.time,
   };
   const box = sealBox({ ...purpose(record), plaintext: Buffer.from(JSON.stringify(encoded)) });
@@ -126,9 +133,12 @@ function openReceipt(record: UploadRecord, name: string): Receipt | undefined {
     number: encoded.n,
     size: encoded.b,
     salt: Buffer.from(encoded.s, 'base64url'),
-    md5: Buffer.from(encoded.m, 'base64url'),
+    md5: encoded.m === undefined ? undefined : Buffer.from(encoded.m, 'base64url'),
     checksum: encoded.c === undefined ? undefined : Buffer.from(encoded.c, 'base64url'),
-    place: encoded.g === undefined ? { kind: 'backend', etag: encoded.e ?? '' } : { kind: 'staged', name: encoded.g },
+    place:
+      encoded.g === undefined
+        ? { kind: 'backend', etag: encoded.e }
+        : { kind: 'staged', name: encoded.g, etag: encoded.e },
     time: encoded.t,
   };
 }

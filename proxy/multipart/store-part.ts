@@ -12,10 +12,11 @@ import type { BodyResult } from '../body/digests.ts';
 import { S3Error } from '../errors.ts';
 import { BATCH_BYTES, MAX_PART_NUMBER, MAX_STORED_PUT_BYTES, MIN_PART_BYTES } from '../limits.ts';
 import { requireAccount } from '../object/bucket-head.ts';
+import { etagMode } from '../object/context.ts';
 import { failureOf } from '../object/object-request.ts';
 import { partQuery } from '../object/upstream-upload.ts';
 import { quoted } from './backend-parts.ts';
-import { type Receipt, readReceiptsOf, receiptTime, stagedName, writeReceipt } from './receipts.ts';
+import { partEtag, type Receipt, readReceiptsOf, receiptTime, stagedName, writeReceipt } from './receipts.ts';
 import type { UploadRecord } from './upload.ts';
 import type { UploadContext } from './upload-context.ts';
 import { noSuchUpload, requireUpload } from './upload-record.ts';
@@ -24,7 +25,15 @@ import { noSuchUpload, requireUpload } from './upload-record.ts';
 export interface PartSource {
   readonly plainBytes: number;
   readonly chunks: AsyncIterable<Buffer>;
+  /** Has the result hold the MD5. Before `chunks` is read only. */
+  computeMd5(): void;
   result(): BodyResult;
+}
+
+/** A part that is acknowledged, and its ETag as clients are told it, unquoted. */
+export interface StoredPart {
+  readonly receipt: Receipt;
+  readonly etag: string;
 }
 
 /** @throws S3Error EntityTooLarge, NoSuchUpload, and whatever the source throws: then the part does not exist */
@@ -33,8 +42,10 @@ export async function storePart(
   record: UploadRecord,
   number: number,
   source: PartSource,
-): Promise<Receipt> {
+): Promise<StoredPart> {
   const { plainBytes } = source;
+  const mode = await etagMode(context, record.bucket);
+  if (mode === 'md5') source.computeMd5();
   const length = sealedPartBytes(plainBytes);
   if (length > MAX_STORED_PUT_BYTES) {
     const details = { ProposedSize: String(plainBytes), MaxSizeAllowed: String(MAX_STORED_PUT_BYTES) };
@@ -64,17 +75,18 @@ export async function storePart(
   discard(response);
   const { md5, checksums } = source.result();
   const checksum = checksums.find(({ algorithm }) => algorithm === record.checksum?.algorithm)?.value;
+  const etag = quoted(response.headers['etag'] ?? '');
   const receipt: Receipt = {
     number,
     size: plainBytes,
     salt: sealer.salt,
     md5,
     checksum,
-    place: staged ? { kind: 'staged', name } : { kind: 'backend', etag: quoted(response.headers['etag'] ?? '') },
+    place: staged ? { kind: 'staged', name, etag } : { kind: 'backend', etag },
     time: receiptTime(context.store.now()),
   };
   await writeReceipt(context, record, receipt);
-  return receipt;
+  return { receipt, etag: partEtag(mode, receipt) };
 }
 
 function uploadPart(record: UploadRecord, number: number): Pick<BackendRequest, 'bucket' | 'key' | 'query'> {

@@ -24,7 +24,7 @@ export interface VersionIdentity {
 /** What a listing shows of a version. `sealed` is absent for legacy objects. */
 export interface ListedAttributes {
   readonly size: number;
-  /** Unquoted. */
+  /** Unquoted. In the cache always the one of md5 mode, since the mode of a bucket can change. */
   readonly etag: string;
   readonly checksums: readonly { readonly algorithm: string; readonly type: string }[];
 }

@@ -1,5 +1,5 @@
 /**
- * Conditional requests against the plaintext ETag (RFC 9110 section 13.2.2; S3 API reference, GetObject and PutObject).
+ * Conditional requests against the ETag that clients see (RFC 9110 section 13.2.2; S3 API reference, GetObject and PutObject).
  * The proxy decides first, since the backend knows ciphertext ETags only; writes then send a translated condition along.
  */
 import { S3Error } from '../errors.ts';
@@ -16,6 +16,8 @@ export interface ReadConditions {
 export interface Validators {
   /** Unquoted. */
   readonly etag: string;
+  /** Another form of the same ETag, accepted too. */
+  readonly otherEtag?: string | undefined;
   /** HTTP date. */
   readonly lastModified: string;
   /** What a 304 repeats of the headers that a 200 would have (RFC 9110 section 15.4.5). */
@@ -40,16 +42,20 @@ type Outcome = 'proceed' | 'not-modified' | 'If-Match' | 'If-Unmodified-Since';
 export function evaluate(conditions: ReadConditions, found: Validators): Outcome {
   const modified = Date.parse(found.lastModified);
   if (conditions.ifMatch !== undefined) {
-    if (!etagListed(conditions.ifMatch, found.etag)) return 'If-Match';
+    if (!names(conditions.ifMatch, found)) return 'If-Match';
   } else if (conditions.ifUnmodifiedSince !== undefined) {
     if (modified > parseHttpDate(conditions.ifUnmodifiedSince)) return 'If-Unmodified-Since';
   }
   if (conditions.ifNoneMatch !== undefined) {
-    if (etagListed(conditions.ifNoneMatch, found.etag)) return 'not-modified';
+    if (names(conditions.ifNoneMatch, found)) return 'not-modified';
   } else if (conditions.ifModifiedSince !== undefined) {
     if (modified <= parseHttpDate(conditions.ifModifiedSince)) return 'not-modified';
   }
   return 'proceed';
+}
+
+function names(list: string, { etag, otherEtag }: Validators): boolean {
+  return etagListed(list, etag) || (otherEtag !== undefined && etagListed(list, otherEtag));
 }
 
 /** Whether an If-Match style list names `etag`: quoted or not, weak or not, or '*'. */

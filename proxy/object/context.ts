@@ -12,6 +12,7 @@ import type { OpenTenant } from '../keyring/open-tenant.ts';
 import { ATTRIBUTES_CACHE_BYTES, LISTED_ATTRIBUTES_BYTES, LOOKUPS_AT_ONCE, OPENED_HEADERS_BYTES } from '../limits.ts';
 import type { RecordEvent, SecurityEventKind } from '../observe/events.ts';
 import { AttributesCache, type ListedAttributes } from './attributes-cache.ts';
+import { type EtagMode, type EtagModes, MD5_ETAGS } from './etags.ts';
 import { OpenedHeaders } from './opened-headers.ts';
 import { RecentObjects } from './recent-objects.ts';
 
@@ -22,12 +23,15 @@ export interface ObjectStoreOptions {
   readonly legacy: LegacyPolicy;
   /** Answer conditions that the backend cannot decide atomically by checking first (true) or with NotImplemented. */
   readonly bestEffortConditions: boolean;
+  /** Which ETags buckets show; MD5s when absent, for work that shows no client an ETag. */
+  readonly etags?: EtagModes;
   readonly record: RecordEvent;
   readonly now: () => Date;
 }
 
 /** The store of a process: its settings, and what all work in the process shares. */
 export interface ObjectStore extends ObjectStoreOptions {
+  readonly etags: EtagModes;
   readonly cache: AttributesCache;
   readonly headers: Pick<OpenedHeaders, 'open'>;
   readonly recent: Pick<RecentObjects, 'get' | 'remember' | 'forget'>;
@@ -38,12 +42,13 @@ export interface ObjectStore extends ObjectStoreOptions {
 
 /** Once for a process. */
 export function objectStore(o: ObjectStoreOptions): ObjectStore {
-  const { backend, capabilities, legacy, bestEffortConditions, record, now } = o;
+  const { backend, capabilities, legacy, bestEffortConditions, etags = MD5_ETAGS, record, now } = o;
   return {
     backend,
     capabilities,
     legacy,
     bestEffortConditions,
+    etags,
     record,
     now,
     cache: new AttributesCache({ bytes: ATTRIBUTES_CACHE_BYTES, listedBytes: LISTED_ATTRIBUTES_BYTES }),
@@ -78,6 +83,11 @@ export function storeContext<Store extends ObjectStore>(
 ): StoreContext<Store> {
   const { tenant, signal, requestId, accountHeaders = NO_ACCOUNT_HEADERS } = o;
   return { store, tenant, signal, requestId, accountHeaders };
+}
+
+/** Which ETags the objects of a bucket show. @throws S3Error AccessDenied, ServiceUnavailable */
+export function etagMode({ store, signal }: StoreContext, bucket: string): EtagMode | Promise<EtagMode> {
+  return store.etags.of(bucket, signal);
 }
 
 /** One security event about an object. */

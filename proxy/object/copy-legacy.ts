@@ -1,6 +1,6 @@
 /**
- * A copy from a legacy object is sealed on the way. The bytes stream through the proxy as in an upload, and the ETag is the MD5
- * of the plaintext. Content headers and user metadata of the source are sealed too.
+ * A copy from a legacy object is sealed on the way. The bytes stream through the proxy as in an upload, and the ETag is that
+ * of an upload. Content headers and user metadata of the source are sealed too.
  */
 import type { HeaderPair } from '../../crypto/attributes.ts';
 import { discard } from '../backend/read-body.ts';
@@ -28,7 +28,7 @@ export async function copyLegacy(
   const tagging = await taggingHeaders(sourceContext, source, directives, 'relay');
   const stored = await fetchStretch(sourceContext, source, { start: 0, end: source.size });
   try {
-    const { response, result } = await storeObject(context, {
+    const { response, result, etag } = await storeObject(context, {
       bucket: target.bucket,
       key: target.key,
       attributes: directives.attributes ?? legacyAttributes(source),
@@ -41,10 +41,10 @@ export async function copyLegacy(
     });
     if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', ...target });
     discard(response);
-    const { md5, checksums: found } = result();
-    const checksums = found.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
+    const checksums = result().checksums.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
     const { headers } = response;
-    return { source, headers, lastModified: undefined, etag: md5.toString('hex'), checksums, partCount: 0 };
+    const storedEtag = headers['etag'];
+    return { source, headers, lastModified: undefined, storedEtag, etag: etag(), checksums, partCount: 0 };
   } finally {
     stored.destroy();
   }

@@ -1,15 +1,16 @@
 /**
- * One attempt at a CopyObject: read the source, compare the conditions with its plaintext ETag, and copy, pinned to the version
+ * One attempt at a CopyObject: read the source, compare the conditions with its ETag, and copy, pinned to the version
  * that was read. When the backend reports a change in between, the caller runs another attempt.
  */
 import type { LateAttributes } from '../../crypto/attributes.ts';
 import { type ChecksumName, createHasher } from '../body/checksums.ts';
 import { S3Error } from '../errors.ts';
 import { MAX_PUT_BYTES } from '../limits.ts';
-import type { StoreContext } from './context.ts';
+import { etagMode, type StoreContext } from './context.ts';
 import { type ConditionsFor, type Copied, type CopyRequest, changesSomething } from './copy-directives.ts';
 import { copyLegacy } from './copy-legacy.ts';
 import { requireSourceConditions } from './copy-source.ts';
+import { sealedEtag } from './etags.ts';
 import { inspectObject } from './inspect-object.ts';
 import { namingTheMissing } from './missing.ts';
 import { CONDITION_KIND, chooseMove, moveStored } from './move-stored.ts';
@@ -99,7 +100,7 @@ async function targetConditions(
   kind: WriteKind,
 ): Promise<Record<string, string>> {
   const { conditions } = o.directives;
-  if (conditions !== undefined) return translateConditions(context, o.target, conditions, kind);
+  if (conditions !== undefined) return (await translateConditions(context, o.target, conditions, kind)).headers;
   const { etag } = source.facts;
   return isOntoItself(o) && isAtomic(context, kind, { ifMatch: etag }) ? { 'if-match': etag } : {};
 }
@@ -111,6 +112,7 @@ async function copySealed(
   conditionsFor: ConditionsFor,
 ): Promise<Copied> {
   const { directives, sourceContext, target } = o;
+  const mode = await etagMode(context, target.bucket);
   const late = await lateAttributes(sourceContext, source, directives.checksum);
   const { headers, metadata } = directives.attributes ?? source.early;
   const resealed = await reseal(sourceContext, source, target, { headers, metadata, late });
@@ -124,7 +126,8 @@ async function copySealed(
     resealed,
     headers: { ...directives.storage, ...tagging, ...conditions },
   });
-  return { ...moved, source, etag: source.etag, checksums: late.checksums, partCount: late.partCount };
+  const etag = sealedEtag(mode, { late, stored: moved.storedEtag });
+  return { ...moved, source, etag, checksums: late.checksums, partCount: late.partCount };
 }
 
 /** S3 keeps one checksum for an object: another algorithm replaces it, computed over the whole plaintext. */

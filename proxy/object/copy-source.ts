@@ -18,7 +18,8 @@ export function renderCopySource(address: ObjectAddress): string {
 /** On a copy every condition on the source that does not hold is 412. @throws S3Error PreconditionFailed */
 export function requireSourceConditions(conditions: ReadConditions | undefined, source: StoredObject): void {
   if (conditions === undefined) return;
-  const outcome = evaluate(conditions, { etag: source.etag, lastModified: source.facts.lastModified });
+  const { etag, otherEtag, facts } = source;
+  const outcome = evaluate(conditions, { etag, otherEtag, lastModified: facts.lastModified });
   if (outcome === 'proceed') return;
   const unmodified = conditions.ifNoneMatch === undefined ? 'If-Modified-Since' : 'If-None-Match';
   const condition = outcome === 'not-modified' ? unmodified : outcome;

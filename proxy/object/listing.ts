@@ -1,20 +1,25 @@
 /**
  * Rows of a listing as a client may see them. A backend lists ciphertext sizes and ETags, so the attributes of each version are
- * looked up, once per version and a bounded number at once. A row agrees with what HEAD says of the object. A row that fails
+ * looked up, once per version and a bounded number at once. In opaque mode most lengths and ETags of the store tell those of the
+ * object, and nothing is looked up for these. A row agrees with what HEAD says of the object. A row that fails
  * never fails the listing.
  */
 import { sealedPartBytes } from '../../crypto/layout.ts';
+import { plainBytesOf } from '../../crypto/stored-length.ts';
 import { BackendUnavailable, type QueryParameter } from '../backend/backend.ts';
 import type { ListedObject } from '../backend/list.ts';
 import type { Lane } from '../concurrency/fair-limit.ts';
 import { mapBounded } from '../concurrency/map-bounded.ts';
+import type { LegacyPolicy } from '../config/config.ts';
 import { S3Error } from '../errors.ts';
 import { LIST_LOOKUPS_AT_ONCE } from '../limits.ts';
 import type { SecurityEventKind } from '../observe/events.ts';
 import type { XmlElement } from '../xml/render-xml.ts';
 import { type ListedAttributes, type VersionIdentity, versionName } from './attributes-cache.ts';
+import { unquote } from './conditions.ts';
 import type { ObjectStore, StoreContext } from './context.ts';
 import { type DescribedRows, describedRows, understandRow } from './described-rows.ts';
+import { type EtagMode, opaqueEtag, sealedEtag } from './etags.ts';
 import { inspectObject } from './inspect-object.ts';
 import { encodeListed } from './list-encoding.ts';
 import { unkeptHeaders } from './opened-headers.ts';
@@ -33,6 +38,7 @@ export interface PlainRow extends ListedObject, ListedAttributes {
 /** What a page was asked for by. */
 export interface ListedPage {
   readonly bucket: string;
+  readonly etags: EtagMode;
   /** The prefix that the caller may list. */
   readonly prefix: string;
 }
@@ -51,7 +57,7 @@ export async function plainRows<Row extends ListedObject>(
   rows.forEach((row, index) => {
     const known = knownOf(context, page, row);
     if (known === undefined) unknown.push(index);
-    else plain[index] = plainRow(row, known);
+    else plain[index] = plainRow(page, row, known);
   });
   if (unknown.length === 0) return plain;
   const quiet = forLookUps(context);
@@ -59,7 +65,7 @@ export async function plainRows<Row extends ListedObject>(
   const described = await describedRows(quiet, { bucket, query, unknown: unknown.map((index) => rows[index] as Row) });
   await mapBounded(unknown, LIST_LOOKUPS_AT_ONCE, async (index) => {
     const row = rows[index] as Row;
-    plain[index] = plainRow(row, await lookUpOnce(quiet, { lane, described }, bucket, row));
+    plain[index] = plainRow(page, row, await lookUpOnce(quiet, { lane, described }, bucket, row));
   });
   return plain;
 }
@@ -71,15 +77,33 @@ export function areKnown(context: StoreContext, page: ListedPage, rows: readonly
 
 type ListedRow = ListedObject & { readonly versionId?: string };
 
-function plainRow<Row extends ListedObject>(row: Row, { size, etag, checksums }: ListedAttributes): Row & PlainRow {
-  return { ...row, size, etag: `"${etag}"`, checksums };
+/** In opaque mode no row has checksums: those of rows that are not looked up are not known. */
+function plainRow<Row extends ListedObject>(page: ListedPage, row: Row, known: ListedAttributes): Row & PlainRow {
+  const { size, etag, checksums } = known;
+  if (page.etags === 'md5') return { ...row, size, etag: `"${etag}"`, checksums };
+  // A legacy object keeps its ETag: it is the store's own in the other mode too.
+  const isStored = etag === unquote(row.etag);
+  return { ...row, size, etag: `"${isStored ? etag : opaqueEtag(row.etag)}"`, checksums: [] };
 }
 
 function knownOf(context: StoreContext, page: ListedPage, row: ListedRow): ListedAttributes | undefined {
   if (row.size < MIN_SEALED_BYTES) return asListed(row);
   // The grants cover the prefix that was asked for. A store may list more, which the key is not to see.
   if (!row.key.startsWith(page.prefix)) return withoutDigest(row);
-  return context.store.cache.listed(identityOf(context, page.bucket, row));
+  const told = page.etags === 'opaque' ? toldByLength(context, row) : undefined;
+  return told ?? context.store.cache.listed(identityOf(context, page.bucket, row));
+}
+
+/** In opaque mode: what the stored length tells of a row that cannot be legacy (crypto/FORMAT.md, section 7.5). */
+function toldByLength({ store }: StoreContext, row: ListedRow): ListedAttributes | undefined {
+  const size = isSealedForSure(store.legacy, row) ? plainBytesOf(row.size) : undefined;
+  return size === undefined ? undefined : { size, etag: opaqueEtag(row.etag), checksums: [] };
+}
+
+/** Whether a HEAD would refuse the row's object if it were legacy. HEAD knows the time by the second. */
+function isSealedForSure(legacy: LegacyPolicy, { lastModified }: ListedRow): boolean {
+  if (legacy.kind === 'before') return Math.floor(lastModified.getTime() / 1000) * 1000 >= legacy.time;
+  return legacy.kind === 'deny';
 }
 
 function identityOf(
@@ -120,7 +144,10 @@ async function lookUp(
     const object =
       (await understandRow(context, address, row, described)) ??
       (await onceMore(context, () => inspectObject(context, address, { storedBytes: row.size })));
-    if (object.kind === 'sealed') return { size: object.size, etag: object.etag, checksums: object.late.checksums };
+    if (object.kind === 'sealed') {
+      const { size, late, facts } = object;
+      return { size, etag: sealedEtag('md5', { late, stored: facts.etag }), checksums: late.checksums };
+    }
     return remembered(context, identity, asListed(row));
   } catch (error) {
     context.signal.throwIfAborted();
@@ -133,13 +160,12 @@ async function lookUp(
 }
 
 function asListed(row: ListedRow): ListedAttributes {
-  return { size: row.size, etag: row.etag.replaceAll('"', ''), checksums: [] };
+  return { size: row.size, etag: unquote(row.etag), checksums: [] };
 }
 
 /** Another tenant's, damaged, or replaced meanwhile: shown, but never under an ETag that looks like an MD5 of plaintext. */
 function withoutDigest(row: ListedRow): ListedAttributes {
-  const { etag, ...rest } = asListed(row);
-  return { ...rest, etag: etag.includes('-') ? etag : `${etag}-1` };
+  return { ...asListed(row), etag: opaqueEtag(row.etag) };
 }
 
 /** A version never changes, so these attributes stay true. */

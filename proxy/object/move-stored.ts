@@ -58,6 +58,8 @@ export interface MoveRequest {
 export interface Moved {
   readonly headers: Readonly<Record<string, string>>;
   readonly lastModified: string | undefined;
+  /** The new version's, as the store gives it. */
+  readonly storedEtag: string | undefined;
 }
 
 /** @throws S3Error PreconditionFailed when the source or the target is not what it was any more; VersionChanged */
@@ -83,7 +85,8 @@ async function copyWhole(context: StoreContext, o: MoveRequest): Promise<Moved> 
     signal: context.signal,
   });
   const result = await readResult(response, { root: 'CopyObjectResult', operation: 'CopyObject', bucket, key });
-  return { headers: response.headers, lastModified: result.value('LastModified') };
+  const storedEtag = result.value('ETag');
+  return { headers: response.headers, lastModified: result.value('LastModified'), storedEtag };
 }
 
 /** Names the version that was read, as far as the backend lets a request name one. */
@@ -98,14 +101,15 @@ function pinnedSource({ source, sourceContext }: MoveRequest): Record<string, st
 }
 
 /**
- * Equal ranges, which every backend accepts; the few bytes that are left over go up in front of the tail.
+ * Equal ranges, which every backend accepts; the few bytes that are left over go up in front of the tail. There are two parts at
+ * least: the ETag of an object of one part could be the opaque ETag of another one.
  * @param rangeBytes largest range; at least twice the smallest part.
  */
 export async function copyInParts(context: StoreContext, o: MoveRequest, rangeBytes: number): Promise<Moved> {
   const { source, sourceContext, resealed } = o;
-  const { size, count } = equalRanges(resealed.kept, rangeBytes);
+  const { size, count } = partRanges(resealed, rangeBytes);
   const rest = { start: size * count, end: resealed.kept };
-  const { headers } = await uploadUpstream(context, { ...o.target, headers: o.headers }, async (upload) => {
+  const { headers, document } = await uploadUpstream(context, { ...o.target, headers: o.headers }, async (upload) => {
     const last = Buffer.concat([await readStretch(sourceContext, source, rest), resealed.tail]);
     const numbers = Array.from({ length: count }, (_, index) => index + 1);
     const etags = await mapBounded(numbers, COPY_PARTS_AT_ONCE, (number) => {
@@ -118,7 +122,13 @@ export async function copyInParts(context: StoreContext, o: MoveRequest, rangeBy
     if (last.length === 0) return etags;
     return [...etags, await sendUpstreamPart(context, upload, { number: count + 1, body: last })];
   });
-  return { headers, lastModified: undefined };
+  return { headers, lastModified: undefined, storedEtag: document.value('ETag') };
+}
+
+/** A body that fits one range and has no tail is cut in two, so that the first part has the smallest size of parts or more. */
+function partRanges({ kept, tail }: Resealed, rangeBytes: number): { size: number; count: number } {
+  if (tail.length > 0 || kept > rangeBytes) return equalRanges(kept, rangeBytes);
+  return kept < 2 * MIN_PART_BYTES ? { size: MIN_PART_BYTES, count: 1 } : equalRanges(kept, Math.ceil(kept / 2));
 }
 
 /** `count` ranges of `size` bytes, and fewer than `count` bytes left over. */
@@ -153,7 +163,8 @@ async function put(context: StoreContext, o: MoveRequest, body: BackendBody): Pr
       : await context.store.backend.send({ method: 'PUT', bucket, key, headers, body, signal: context.signal });
   if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', bucket, key });
   discard(response);
-  return { headers: response.headers, lastModified: undefined };
+  const { headers: answered } = response;
+  return { headers: answered, lastModified: undefined, storedEtag: answered['etag'] };
 }
 
 async function readStretch(

@@ -51,7 +51,8 @@ export function objectHeaders(
 export function readValidators(object: StoredObject, overrides: HeaderOverrides): Validators {
   const headers = objectHeaders(object, { checksums: false, overrides });
   const repeated = pick(headers, ['cache-control', 'expires', 'x-amz-version-id']);
-  return { etag: object.etag, lastModified: object.facts.lastModified, repeated };
+  const { etag, otherEtag, facts } = object;
+  return { etag, otherEtag, lastModified: facts.lastModified, repeated };
 }
 
 function describingHeaders(object: StoredObject): Record<string, string> {

@@ -50,7 +50,8 @@ export async function selectBytes(
 /** RFC 9110 section 13.1.5: the very ETag, strong, or the very date. Anything else means that the range is stale. */
 function isUnchangedSince(validator: string, object: StoredObject): boolean {
   const text = validator.trim();
-  if (text === `"${object.etag}"` || text === object.etag) return true;
+  const forms = object.otherEtag === undefined ? [object.etag] : [object.etag, object.otherEtag];
+  if (forms.some((etag) => text === `"${etag}"` || text === etag)) return true;
   return parseHttpDate(text) === Date.parse(object.facts.lastModified);
 }
 

@@ -9,7 +9,7 @@ import type { StoreContext } from './context.ts';
 import { SplitSource } from './split-source.ts';
 import { sendUpstreamPart, type UpstreamUpload, uploadUpstream } from './upstream-upload.ts';
 
-/** The answer of Complete, which was read. @throws S3Error when the backend refuses a step, and what the body throws */
+/** The answer of Complete, which was read, with the ETag of its document. @throws S3Error when the backend refuses a step, and what the body throws */
 export async function storeInParts(
   context: StoreContext,
   o: {
@@ -19,8 +19,9 @@ export async function storeInParts(
     body: Exclude<BackendBody, Buffer>;
   },
 ): Promise<BackendResponse> {
-  const { headers } = await uploadUpstream(context, o, (upload) => sendParts(context, upload, o.body));
-  return { status: 200, headers, body: Readable.from([]) };
+  const { headers, document } = await uploadUpstream(context, o, (upload) => sendParts(context, upload, o.body));
+  const etag = document.value('ETag');
+  return { status: 200, headers: { ...headers, ...(etag === undefined ? {} : { etag }) }, body: Readable.from([]) };
 }
 
 async function sendParts(

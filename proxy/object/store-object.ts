@@ -11,11 +11,13 @@ import { type SealedHeader, sealHeader } from '../../crypto/header.ts';
 import { sealedPartBytes } from '../../crypto/layout.ts';
 import { PartSealer, sealStream } from '../../crypto/seal.ts';
 import type { BackendBody, BackendResponse } from '../backend/backend.ts';
+import { discard } from '../backend/read-body.ts';
 import type { BodyResult } from '../body/digests.ts';
 import { collectBody, type VerifiedBody } from '../body/verified-body.ts';
 import { BATCH_BYTES, MAX_STORED_PUT_BYTES, SMALL_BODY_BYTES } from '../limits.ts';
 import type { ClientAttributes } from './client-attributes.ts';
-import type { StoreContext } from './context.ts';
+import { etagMode, type StoreContext } from './context.ts';
+import { sealedEtag } from './etags.ts';
 import { storeInParts } from './store-in-parts.ts';
 import { fitsMetadata, toBackendHeaders } from './stored-metadata.ts';
 
@@ -26,6 +28,8 @@ export interface StoreRequest {
   readonly body: VerifiedBody;
   /** Headers that the backend gets as they are: storage class, translated conditions, ... */
   readonly headers: Readonly<Record<string, string>>;
+  /** After a 412, headers to send in place of the condition among `headers`. Asked only where the body can be sent again. */
+  readonly again?: (() => Promise<Readonly<Record<string, string>>>) | undefined;
 }
 
 export interface Stored {
@@ -33,22 +37,36 @@ export interface Stored {
   readonly response: BackendResponse;
   /** What the body turned out to be. Only after a 200: a backend may refuse before it has read the body. */
   readonly result: () => BodyResult;
+  /** The new object's, as clients are told it, unquoted. Only after a 200. @throws BackendUnavailable when the answer has none */
+  readonly etag: () => string;
+}
+
+/** Whether a body of that size can be sent to the store a second time. */
+export function isResendable(plainBytes: number): boolean {
+  return plainBytes <= SMALL_BODY_BYTES;
 }
 
 /** @throws S3Error when the body does not hold what was promised of it: then nothing was stored */
 export async function storeObject(context: StoreContext, o: StoreRequest): Promise<Stored> {
   const dataKey = newDataKey();
-  return o.body.plainBytes <= SMALL_BODY_BYTES ? storeSmall(context, o, dataKey) : storeLarge(context, o, dataKey);
+  const mode = await etagMode(context, o.bucket);
+  if (mode === 'md5') o.body.computeMd5();
+  const store = isResendable(o.body.plainBytes) ? storeSmall : storeLarge;
+  const { response, result } = await store(context, o, dataKey);
+  const etag = () => sealedEtag(mode, { late: lateAttributes(result()), stored: response.headers['etag'] });
+  return { response, result, etag };
 }
 
-async function storeSmall(context: StoreContext, o: StoreRequest, dataKey: DataKey): Promise<Stored> {
+async function storeSmall(context: StoreContext, o: StoreRequest, dataKey: DataKey): Promise<Omit<Stored, 'etag'>> {
   const plaintext = await collectBody(o.body, { maxBytes: SMALL_BODY_BYTES, tooLarge: 'EntityTooLarge' });
   const result = o.body.result();
   const sealed = sealSmall(context, o, dataKey, { plaintext, late: lateAttributes(result) });
-  const response = await put(context, o, sealed.header, sealed.stored, {
-    'content-md5': createHash('md5').update(sealed.stored).digest('base64'),
-  });
-  return { response, result: () => result };
+  const digest = { 'content-md5': createHash('md5').update(sealed.stored).digest('base64') };
+  const response = await put(context, o, sealed.header, sealed.stored, digest);
+  if (response.status !== 412 || o.again === undefined) return { response, result: () => result };
+  discard(response);
+  const other = { ...o, headers: { ...o.headers, ...(await o.again()) } };
+  return { response: await put(context, other, sealed.header, sealed.stored, digest), result: () => result };
 }
 
 function sealSmall(
@@ -73,7 +91,7 @@ function sealSmall(
   };
 }
 
-async function storeLarge(context: StoreContext, o: StoreRequest, dataKey: DataKey): Promise<Stored> {
+async function storeLarge(context: StoreContext, o: StoreRequest, dataKey: DataKey): Promise<Omit<Stored, 'etag'>> {
   const { body } = o;
   const sealer = new PartSealer({ dek: dataKey.dek, layout: 1, partNumber: 0 });
   const { header, inFooter } = placeEarly(context, o, dataKey, {
@@ -140,7 +158,7 @@ export function lateAttributes(result: BodyResult): LateAttributes {
     type: 'FULL_OBJECT' as const,
     value,
   }));
-  return { md5: result.md5, partCount: 0, checksums };
+  return { ...(result.md5 === undefined ? {} : { md5: result.md5 }), partCount: 0, checksums };
 }
 
 function put(

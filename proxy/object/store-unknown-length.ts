@@ -16,7 +16,8 @@ import { type BodyResult, Digests } from '../body/digests.ts';
 import { plaintextBody } from '../body/plaintext-body.ts';
 import { BATCH_BYTES, SMALL_BODY_BYTES, UNKNOWN_LENGTH_PART_BYTES } from '../limits.ts';
 import type { ClientAttributes } from './client-attributes.ts';
-import type { StoreContext } from './context.ts';
+import { etagMode, type StoreContext } from './context.ts';
+import { sealedEtag } from './etags.ts';
 import { failureOf } from './object-request.ts';
 import { currentRoot, lateAttributes, storeObject } from './store-object.ts';
 import { toBackendHeaders } from './stored-metadata.ts';
@@ -38,11 +39,14 @@ export interface UnknownLength {
 export interface StoredUnknown {
   readonly headers: Readonly<Record<string, string>>;
   readonly result: BodyResult;
+  /** As clients are told it, unquoted. */
+  readonly etag: string;
 }
 
 /** @throws S3Error, and what the checks throw: then nothing was stored */
 export async function storeUnknownLength(context: StoreContext, o: UnknownLength): Promise<StoredUnknown> {
-  const source = new Batches(o);
+  const mode = await etagMode(context, o.bucket);
+  const source = new Batches(o, { md5: mode === 'md5' });
   const first = await source.next(SMALL_BODY_BYTES + 1);
   if (source.ended) return storeWhole(context, o, first);
   const dataKey = newDataKey();
@@ -60,17 +64,18 @@ export async function storeUnknownLength(context: StoreContext, o: UnknownLength
     },
   );
   if (result === undefined) throw new Error('an upload was completed before its end');
-  return { headers: stored.headers, result };
+  const etag = sealedEtag(mode, { late: lateAttributes(result), stored: stored.document.value('ETag') });
+  return { headers: stored.headers, result, etag };
 }
 
 async function storeWhole(context: StoreContext, o: UnknownLength, plaintext: Buffer): Promise<StoredUnknown> {
   const { bucket, key, attributes, headers, checksums } = o;
   const body = plaintextBody({ plainBytes: plaintext.length, chunks: once(plaintext), checksums });
   const checked = { ...body, chunks: body.chunks };
-  const { response, result } = await storeObject(context, { bucket, key, attributes, headers, body: checked });
+  const { response, result, etag } = await storeObject(context, { bucket, key, attributes, headers, body: checked });
   if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', bucket, key });
   discard(response);
-  return { headers: response.headers, result: result() };
+  return { headers: response.headers, result: result(), etag: etag() };
 }
 
 async function* once(buffer: Buffer): AsyncGenerator<Buffer> {
@@ -157,9 +162,10 @@ class Batches {
   bytes = 0;
   ended = false;
 
-  constructor(o: UnknownLength) {
+  constructor(o: UnknownLength, digests: { md5: boolean }) {
     this.#o = o;
     this.#iterator = o.chunks[Symbol.asyncIterator]();
+    if (digests.md5) this.#digests.wantMd5();
     for (const algorithm of o.checksums) this.#digests.report(algorithm);
   }
 

@@ -33,8 +33,10 @@ export interface SealedObject extends DataKey {
   readonly epoch: number;
   /** Plaintext bytes. */
   readonly size: number;
-  /** Unquoted. */
+  /** As clients are told it, unquoted. */
   readonly etag: string;
+  /** The form of the other mode, which conditions accept too. */
+  readonly otherEtag: string;
   readonly early: EarlyAttributes;
   readonly late: LateAttributes;
   /** Bytes of the part table, and of the whole footer with its pad; 0 in layout 0. */
@@ -48,6 +50,7 @@ export interface LegacyObject {
   readonly facts: BackendFacts;
   readonly size: number;
   readonly etag: string;
+  readonly otherEtag?: undefined;
 }
 
 export type StoredObject = SealedObject | LegacyObject;

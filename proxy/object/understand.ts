@@ -1,8 +1,9 @@
 /** From what the backend says of a version to an opened object: a legacy one, or a sealed one with all its attributes. */
 import { checkBody, joinAttributes, padBytesOf } from '../../crypto/body.ts';
 import { S3Error } from '../errors.ts';
-import { reportObject, type StoreContext } from './context.ts';
+import { etagMode, reportObject, type StoreContext } from './context.ts';
 import { asObjectFailure } from './damaged-object.ts';
+import { otherEtag, sealedEtag } from './etags.ts';
 import { fetchFooter } from './footer.ts';
 import { tenantFor } from './newer-epoch.ts';
 import { fromBackendHeaders, type StoredHeader } from './stored-metadata.ts';
@@ -46,8 +47,8 @@ async function openSealed(
   const attributes = joinAttributes(header, footer);
   checkBody({ layout, attributes, locator: footer?.locator, bodyBytes: facts.size });
   const { early, late, size } = attributes;
-  const md5 = late.md5.toString('hex');
-  const etag = late.partCount === 0 ? md5 : `${md5}-${late.partCount}`;
+  const mode = await etagMode(context, address.bucket);
+  const sources = { late, stored: facts.etag };
   const object: SealedObject = {
     kind: 'sealed',
     address,
@@ -57,7 +58,8 @@ async function openSealed(
     layout,
     epoch,
     size,
-    etag,
+    etag: sealedEtag(mode, sources),
+    otherEtag: otherEtag(mode, sources),
     early,
     late,
     tableBytes: footer?.locator.tableBytes ?? 0,
@@ -66,6 +68,7 @@ async function openSealed(
   // Listings were told of this version when it was first remembered.
   const isKnown = context.store.recent.remember(tenant.id, address, facts);
   if (!isKnown) {
+    const etag = sealedEtag('md5', sources);
     context.store.cache.addListed(identityOf(context, address, facts), { size, etag, checksums: late.checksums });
   }
   return object;

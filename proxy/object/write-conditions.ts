@@ -1,14 +1,24 @@
 /**
- * Conditions of a write, in two steps: the proxy compares the plaintext ETag, then a condition on the backend's own ETag goes
- * along, so that the backend still decides atomically. Where it cannot, the answer is NotImplemented unless a setting allows
- * best effort.
+ * Conditions of a write, in two steps: the proxy compares the ETag that clients see, then a condition on the backend's own ETag
+ * goes along, so that the backend still decides atomically. Where it cannot, the answer is NotImplemented unless a setting allows
+ * best effort. An opaque ETag tells the backend's own, so the first step is left out: the object is looked at only after a 412.
  */
 import { isDeniedByStore } from '../backend/errors.ts';
 import { S3Error } from '../errors.ts';
 import { evaluate, type WriteConditions } from './conditions.ts';
-import type { StoreContext } from './context.ts';
+import { etagMode, type StoreContext } from './context.ts';
 import { inspectObject } from './inspect-object.ts';
 import type { ObjectAddress } from './stored-object.ts';
+
+/** A condition as it goes to the backend. */
+export interface StoreCondition {
+  readonly headers: Readonly<Record<string, string>>;
+  /**
+   * After the backend's 412: headers to send in their place, once. Absent where the object was looked at before.
+   * @throws S3Error PreconditionFailed, NoSuchKey, ConditionalRequestConflict: the client's answer
+   */
+  readonly again?: () => Promise<Readonly<Record<string, string>>>;
+}
 
 export type WriteKind = 'put' | 'delete' | 'complete' | 'copy';
 
@@ -25,16 +35,60 @@ export function isAtomic(context: StoreContext, kind: WriteKind, conditions: Wri
   return context.store.capabilities[ATOMIC[kind][conditions.ifNoneMatch === undefined ? 1 : 0]];
 }
 
-/** Backend request headers that hold the condition. @throws S3Error PreconditionFailed, NoSuchKey, NotImplemented */
+/**
+ * @param o.onceOnly the write cannot be sent again after a 412, so an opaque ETag is not taken at its word
+ * @throws S3Error PreconditionFailed, NoSuchKey, NotImplemented
+ */
 export async function translateConditions(
   context: StoreContext,
   address: ObjectAddress,
   conditions: WriteConditions | undefined,
   kind: WriteKind,
+  o: { onceOnly?: boolean } = {},
+): Promise<StoreCondition> {
+  if (conditions === undefined) return { headers: {} };
+  if (conditions.ifNoneMatch !== undefined) return { headers: await absent(context, address, kind) };
+  const wanted = conditions.ifMatch ?? '';
+  const isGuessed = kind !== 'copy' && o.onceOnly !== true && context.store.capabilities[ATOMIC[kind][1]];
+  const stored = isGuessed ? await storedEtag(context, address, wanted) : undefined;
+  if (stored === undefined) return { headers: await matching(context, address, wanted, kind) };
+  return { headers: { 'if-match': stored }, again: () => matchingAnother(context, address, { wanted, stored, kind }) };
+}
+
+/** Writes under a condition; after a 412, once more under what `again` says. */
+export async function underCondition<T>(
+  { headers, again }: StoreCondition,
+  write: (headers: Readonly<Record<string, string>>) => Promise<T>,
+): Promise<T> {
+  try {
+    return await write(headers);
+  } catch (error) {
+    const isRefused = error instanceof S3Error && error.code === 'PreconditionFailed';
+    if (!isRefused || again === undefined) throw error;
+  }
+  return write(await again());
+}
+
+/** The backend's ETag that an opaque one most likely is, quoted; `undefined` for what is no opaque ETag. */
+async function storedEtag(
+  context: StoreContext,
+  { bucket }: ObjectAddress,
+  wanted: string,
+): Promise<string | undefined> {
+  const [, etag = '', parts = ''] = /^([\w.+/=:~]+)-(\d+)$/.exec(wanted) ?? [];
+  if (etag === '' || (await etagMode(context, bucket)) !== 'opaque') return undefined;
+  return parts === '1' ? `"${etag}"` : `"${etag}-${parts}"`;
+}
+
+/** The object has another ETag at the backend than was guessed: its other form was named, or its upload had one part. */
+async function matchingAnother(
+  context: StoreContext,
+  address: ObjectAddress,
+  o: { wanted: string; stored: string; kind: WriteKind },
 ): Promise<Record<string, string>> {
-  if (conditions === undefined) return {};
-  if (conditions.ifNoneMatch !== undefined) return absent(context, address, kind);
-  return matching(context, address, conditions.ifMatch ?? '', kind);
+  const headers = await matching(context, address, o.wanted, o.kind);
+  if (headers['if-match'] !== o.stored) return headers;
+  throw new S3Error('ConditionalRequestConflict');
 }
 
 async function absent(context: StoreContext, address: ObjectAddress, kind: WriteKind): Promise<Record<string, string>> {
@@ -55,8 +109,8 @@ async function matching(
   const atomic = context.store.capabilities[ATOMIC[kind][1]];
   if (!atomic) requireBestEffort(context, `If-Match on a ${kind}`);
   const found = await inspectObject(context, address);
-  const { lastModified } = found.facts;
-  if (evaluate({ ifMatch: wanted }, { etag: found.etag, lastModified }) !== 'proceed') {
+  const { etag, otherEtag, facts } = found;
+  if (evaluate({ ifMatch: wanted }, { etag, otherEtag, lastModified: facts.lastModified }) !== 'proceed') {
     throw new S3Error('PreconditionFailed', undefined, { details: { Condition: 'If-Match' } });
   }
   return atomic ? { 'if-match': found.facts.etag } : {};

@@ -14,9 +14,11 @@ import { readNames } from '../multipart/receipts.ts';
 import { recordLast, removeState } from '../multipart/remove-state.ts';
 import type { UploadAddress, UploadRecord } from '../multipart/upload.ts';
 import { requireUpload, uploadIdOf } from '../multipart/upload-record.ts';
+import { etagMode } from '../object/context.ts';
+import { sealedEtag } from '../object/etags.ts';
 import { inspectObject } from '../object/inspect-object.ts';
 import { namingTheMissing } from '../object/missing.ts';
-import { lateFailure, translateConditions } from '../object/write-conditions.ts';
+import { lateFailure, translateConditions, underCondition } from '../object/write-conditions.ts';
 import { bodyOf, type Call, type Operation } from '../operation.ts';
 import { renderXml, xmlText } from '../xml/render-xml.ts';
 import { writeConditions } from './request/conditions.ts';
@@ -94,16 +96,19 @@ async function completeOnce(
   requireObjectChecksum(call.request, checksum);
   const { bucket, key } = record;
   const conditions = writeConditions(call.request);
-  const translated = await translateConditions(call.context, { bucket, key }, conditions, 'complete');
-  const headers = await completeAtBackend(call.context, record, { view, parts, late, conditions: translated }).catch(
-    async (error: unknown) => {
-      if (!(error instanceof S3Error)) throw error;
-      throw await lateFailure(call.context, { bucket, key }, { conditions, kind: 'complete', failure: error });
-    },
+  const mode = await etagMode(call.context, bucket);
+  const condition = await translateConditions(call.context, { bucket, key }, conditions, 'complete');
+  const { headers, etag } = await underCondition(condition, (translated) =>
+    completeAtBackend(call.context, record, { view, parts, late, conditions: translated }).catch(
+      async (error: unknown) => {
+        if (!(error instanceof S3Error) || condition.again !== undefined) throw error;
+        throw await lateFailure(call.context, { bucket, key }, { conditions, kind: 'complete', failure: error });
+      },
+    ),
   );
   await forget(call, record, view.stateNames);
   return {
-    etag: `${late.md5.toString('hex')}-${parts.length}`,
+    etag: sealedEtag(mode, { late, stored: etag }),
     checksums: checksum === undefined ? [] : [checksum],
     headers,
   };

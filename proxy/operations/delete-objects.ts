@@ -14,7 +14,7 @@ import { xmlReply } from '../http/reply.ts';
 import type { S3Request } from '../http/request.ts';
 import { LIST_LOOKUPS_AT_ONCE, MAX_LIST_KEYS, MAX_XML_BODY_BYTES } from '../limits.ts';
 import { unquote } from '../object/conditions.ts';
-import { translateConditions } from '../object/write-conditions.ts';
+import { translateConditions, underCondition } from '../object/write-conditions.ts';
 import { bodyOf, bucketOf, type Call, type Operation } from '../operation.ts';
 import { parseXml, renderXml, type XmlElement, type XmlNode, xmlText } from '../xml/render-xml.ts';
 import { isXmlText } from '../xml/xml-characters.ts';
@@ -128,10 +128,18 @@ async function deleteConditional(call: Call, bucket: string, named: readonly Nam
     try {
       const { key, versionId } = item;
       const conditions = { ifMatch: unquote(item.etag ?? '') };
-      const conditional = await translateConditions(call.context, { bucket, key, versionId }, conditions, 'delete');
+      const condition = await translateConditions(call.context, { bucket, key, versionId }, conditions, 'delete');
       const query = versionId === undefined ? [] : ([['versionId', versionId]] as const);
-      const headers = { ...call.context.accountHeaders, ...lockHeaders(call.request), ...conditional };
-      await ask(call.context, 'DeleteObject', { method: 'DELETE', bucket, key, query, headers });
+      const headers = { ...call.context.accountHeaders, ...lockHeaders(call.request) };
+      await underCondition(condition, (conditional) =>
+        ask(call.context, 'DeleteObject', {
+          method: 'DELETE',
+          bucket,
+          key,
+          query,
+          headers: { ...headers, ...conditional },
+        }),
+      );
       return { deleted: { Key: key, VersionId: versionId } };
     } catch (error) {
       if (!(error instanceof S3Error)) throw error;

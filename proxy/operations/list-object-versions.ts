@@ -8,6 +8,7 @@ import { S3Error } from '../errors.ts';
 import { xmlReply } from '../http/reply.ts';
 import type { S3Request } from '../http/request.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
+import { etagMode } from '../object/context.ts';
 import { encodeListed } from '../object/list-encoding.ts';
 import { contentsElement, type PlainRow, plainRows } from '../object/listing.ts';
 import { bucketOf, type Operation } from '../operation.ts';
@@ -26,6 +27,7 @@ export const listObjectVersions: Operation = {
     const bucket = bucketOf(call);
     const { request } = call;
     requireKeyMarker(request);
+    const etags = await etagMode(call.context, bucket);
     const prefix = request.query.get('prefix') ?? '';
     const encode = wantsEncoding(request);
     const maxKeys = pageSize(request, 'max-keys', MAX_LIST_KEYS);
@@ -36,7 +38,7 @@ export const listObjectVersions: Operation = {
       headers: call.context.accountHeaders,
     });
     const page = parseListVersions(document);
-    const rows = await plainRows(call.context, { bucket, prefix }, page.versions);
+    const rows = await plainRows(call.context, { bucket, prefix, etags }, page.versions);
     const nextKey = page.isTruncated ? page.nextKeyMarker : undefined;
     return xmlReply(
       renderXml('ListVersionsResult', {

@@ -7,6 +7,7 @@ import { S3Error } from '../errors.ts';
 import { xmlReply } from '../http/reply.ts';
 import type { S3Request } from '../http/request.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
+import { etagMode } from '../object/context.ts';
 import { encodeListed } from '../object/list-encoding.ts';
 import { pageId } from '../object/listed-pages.ts';
 import { areKnown, contentsElement, plainRows } from '../object/listing.ts';
@@ -26,6 +27,7 @@ export const listObjectsV2: Operation = {
     const bucket = bucketOf(call);
     const { request } = call;
     requireVersion2(request);
+    const etags = await etagMode(call.context, bucket);
     const prefix = request.query.get('prefix') ?? '';
     const encode = wantsEncoding(request);
     const maxKeys = pageSize(request, 'max-keys', MAX_LIST_KEYS);
@@ -44,7 +46,7 @@ export const listObjectsV2: Operation = {
       {
         onPiece: (piece) => digest.update(piece),
         use: (document) => {
-          const asked = listObjectsV2.parameters.map((name) => request.query.get(name) ?? null);
+          const asked = [etags, ...listObjectsV2.parameters.map((name) => request.query.get(name) ?? null)];
           const id = pageId({ tenant: call.tenant.id, bucket, asked, page: digest });
           return call.services.pages.get(id) ?? { id, page: parseListV2(document) };
         },
@@ -52,8 +54,8 @@ export const listObjectsV2: Operation = {
     );
     if (Buffer.isBuffer(found)) return xmlReply(found);
     const { id, page } = found;
-    const isKnown = areKnown(call.context, { bucket, prefix }, page.objects);
-    const rows = await plainRows(call.context, { bucket, prefix }, page.objects, query);
+    const isKnown = areKnown(call.context, { bucket, prefix, etags }, page.objects);
+    const rows = await plainRows(call.context, { bucket, prefix, etags }, page.objects, query);
     const owner = request.query.get('fetch-owner') === 'true';
     const reply = Buffer.from(
       renderXml('ListBucketResult', {

@@ -5,6 +5,7 @@ import { LIST_ENCODING, parseListV1 } from '../backend/list.ts';
 import { xmlReply } from '../http/reply.ts';
 import type { S3Request } from '../http/request.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
+import { etagMode } from '../object/context.ts';
 import { encodeListed } from '../object/list-encoding.ts';
 import { contentsElement, plainRows } from '../object/listing.ts';
 import { bucketOf, type Operation } from '../operation.ts';
@@ -22,6 +23,7 @@ export const listObjects: Operation = {
   async run(call) {
     const bucket = bucketOf(call);
     const { request } = call;
+    const etags = await etagMode(call.context, bucket);
     const prefix = request.query.get('prefix') ?? '';
     const encode = wantsEncoding(request);
     const maxKeys = pageSize(request, 'max-keys', MAX_LIST_KEYS);
@@ -32,7 +34,7 @@ export const listObjects: Operation = {
       headers: call.context.accountHeaders,
     });
     const page = parseListV1(document);
-    const rows = await plainRows(call.context, { bucket, prefix }, page.objects, byVersion2(request, maxKeys));
+    const rows = await plainRows(call.context, { bucket, prefix, etags }, page.objects, byVersion2(request, maxKeys));
     const delimiter = encodedParameter(request, 'delimiter', encode);
     // S3 names the next marker only with a delimiter; without one clients take the last key.
     const nextMarker = page.isTruncated && delimiter !== undefined ? page.nextMarker : undefined;

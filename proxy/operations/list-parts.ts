@@ -4,6 +4,8 @@ import { xmlReply } from '../http/reply.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
 import { checksumElement } from '../multipart/checksums.ts';
 import { viewUpload } from '../multipart/current-parts.ts';
+import { partEtag } from '../multipart/receipts.ts';
+import { etagMode } from '../object/context.ts';
 import type { Operation } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
 import { pageSize } from './request/list-parameters.ts';
@@ -21,6 +23,7 @@ export const listParts: Operation = {
     const marker = pageSize(request, 'part-number-marker', Number.MAX_SAFE_INTEGER);
     const after = request.query.get('part-number-marker') === undefined ? 0 : marker;
     const record = await uploadOf(call);
+    const mode = await etagMode(call.context, record.bucket);
     const view = await viewUpload(call.context, record);
     const following = view.parts.filter(({ number }) => number > after);
     const page = following.slice(0, maxParts);
@@ -42,7 +45,7 @@ export const listParts: Operation = {
         Part: page.map((part) => ({
           PartNumber: part.number,
           LastModified: part.lastModified.toISOString(),
-          ETag: `"${part.md5.toString('hex')}"`,
+          ETag: `"${partEtag(mode, part)}"`,
           Size: part.size,
           ...(checksum === undefined || part.checksum === undefined
             ? {}

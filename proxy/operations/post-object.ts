@@ -30,7 +30,7 @@ export const postObject: Operation = {
     requireKeyLength(key);
     const allowed = await allowedByForm(call, form);
     const promised = promisedChecksum(request);
-    const { headers, result } = await storeUnknownLength(context, {
+    const { headers, result, etag } = await storeUnknownLength(context, {
       bucket,
       key,
       attributes: clientAttributes(request),
@@ -46,7 +46,7 @@ export const postObject: Operation = {
     return answer(call, form.fields, {
       bucket,
       key,
-      etag: result.md5.toString('hex'),
+      etag,
       versionId: headers['x-amz-version-id'],
       checksums: checksumHeaders(result.checksums.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }))),
     });

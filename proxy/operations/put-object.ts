@@ -4,7 +4,7 @@ import { S3Error } from '../errors.ts';
 import { MAX_PUT_BYTES } from '../limits.ts';
 import { failureOf } from '../object/object-request.ts';
 import { checksumHeaders } from '../object/reply-headers.ts';
-import { storeObject } from '../object/store-object.ts';
+import { isResendable, storeObject } from '../object/store-object.ts';
 import { lateFailure, translateConditions } from '../object/write-conditions.ts';
 import { bodyOf, type Operation, objectOf } from '../operation.ts';
 import { clientAttributes, storageHeaders } from './request/client-headers.ts';
@@ -37,20 +37,22 @@ export const putObject: Operation = {
       throw new S3Error('EntityTooLarge', undefined, { details });
     }
     const conditions = writeConditions(request);
-    const conditional = await translateConditions(call.context, { bucket, key }, conditions, 'put');
-    const headers = { ...storage, ...conditional };
-    const { response, result } = await storeObject(call.context, { bucket, key, attributes, body, headers });
+    const onceOnly = !isResendable(body.plainBytes);
+    const condition = await translateConditions(call.context, { bucket, key }, conditions, 'put', { onceOnly });
+    const headers = { ...storage, ...condition.headers };
+    const { again } = condition;
+    const stored = await storeObject(call.context, { bucket, key, attributes, body, headers, again });
+    const { response, result } = stored;
     if (response.status !== 200) {
       const failure = await failureOf(response, { operation: 'PutObject', bucket, key });
       throw await lateFailure(call.context, { bucket, key }, { conditions, kind: 'put', failure });
     }
     discard(response);
-    const { md5, checksums: found } = result();
-    const checksums = found.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
+    const checksums = result().checksums.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
     return {
       status: 200,
       headers: {
-        ETag: `"${md5.toString('hex')}"`,
+        ETag: `"${stored.etag()}"`,
         ...checksumHeaders(checksums),
         ...Object.fromEntries(STORED_HEADERS.map((name) => [name, response.headers[name]])),
       },

@@ -43,7 +43,7 @@ export const uploadPartCopy: Operation = {
       chunks,
       checksums: checksum === undefined ? [] : [checksum.algorithm],
     });
-    const receipt = await storePart(call.context, record, number, body).catch(async (error: unknown) => {
+    const { receipt, etag } = await storePart(call.context, record, number, body).catch(async (error: unknown) => {
       await release(chunks);
       throw error;
     });
@@ -51,7 +51,7 @@ export const uploadPartCopy: Operation = {
     const reply = xmlReply(
       renderXml('CopyPartResult', {
         LastModified: new Date(receipt.time).toISOString(),
-        ETag: `"${receipt.md5.toString('hex')}"`,
+        ETag: `"${etag}"`,
         ...(checksum === undefined ? {} : { [checksumElement(checksum.algorithm)]: computed?.toString('base64') }),
       }),
     );

@@ -30,9 +30,9 @@ export const uploadPart: Operation = {
       );
     }
     if (wanted !== undefined && sent === undefined) body.compute(wanted);
-    const receipt = await storePart(call.context, record, number, body);
+    const { etag } = await storePart(call.context, record, number, body);
     const checksums = body.result().checksums.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
     const { 'x-amz-checksum-type': _type, ...headers } = checksumHeaders(checksums);
-    return { status: 200, headers: { ETag: `"${receipt.md5.toString('hex')}"`, ...headers } };
+    return { status: 200, headers: { ETag: `"${etag}"`, ...headers } };
   },
 };

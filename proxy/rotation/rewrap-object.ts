@@ -116,7 +116,8 @@ export function chooseMove(context: StoreContext, { facts }: MoveSource, copyLim
   if (!isPinned || !can.replaceMetadata) return 'relay';
   if (facts.size > copyLimit) return 'parts';
   if (can.conditionalCopy) return 'copy';
-  if (facts.size < MIN_PART_BYTES) return can.conditionalPutIfMatch ? 'relay' : 'copy';
+  // An upload has two parts at least, of which the first has the smallest size.
+  if (facts.size <= MIN_PART_BYTES) return can.conditionalPutIfMatch ? 'relay' : 'copy';
   return can.conditionalComplete ? 'parts' : 'copy';
 }
 

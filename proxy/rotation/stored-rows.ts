@@ -42,9 +42,13 @@ export async function* storedRows(o: RowSource): AsyncGenerator<StoredRow> {
       throw error;
     });
     if (isKept === 'missing') continue;
-    if (isKept) yield* versionsOf(o, bucket);
-    else yield* objectsOf(o, bucket);
+    yield* isKept ? versionsOf(o, bucket) : objectsOf(o, bucket);
   }
+}
+
+/** Those of one bucket. @throws S3Error, BackendUnavailable */
+export async function* rowsOf(o: RowSource, bucket: string): AsyncGenerator<StoredRow> {
+  yield* (await isVersioned(o, bucket)) ? versionsOf(o, bucket) : objectsOf(o, bucket);
 }
 
 /** The buckets that a tenant's grants name. A grant of every bucket names none. */

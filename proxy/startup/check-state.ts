@@ -10,6 +10,7 @@ import { S3Error } from '../errors.ts';
 import { REGISTERED_NAMES } from '../keyring/access-keys/registered-id.ts';
 import { ROLE_RECORDS } from '../keyring/access-keys/role-arn.ts';
 import { TENANT_NAMES } from '../keyring/admin/tenant-names.ts';
+import { BUCKET_RECORDS } from '../keyring/buckets/bucket-record.ts';
 import { SESSION_DAY_NAMES } from '../keyring/sessions/day-records.ts';
 import { USES_NAMES } from '../keyring/sessions/use-counts.ts';
 import { KEYRING_NAMES } from '../keyring/state/records.ts';
@@ -32,6 +33,7 @@ const RECORDS: readonly RegExp[] = [
   new RegExp(`^${SESSION_DAY_NAMES}\\d{4}-\\d{2}-\\d{2}/[a-z0-9-]{1,16}$`),
   new RegExp(`^${USES_NAMES}[0-9a-f]{1,64}/\\d{1,4}$`),
   new RegExp(`^${ROLE_RECORDS}[A-Za-z0-9_.-]{1,64}$`),
+  new RegExp(`^${BUCKET_RECORDS}[A-Za-z0-9._-]{3,255}\\.json$`),
   /^probe\/.+$/,
 ];
 const FOLDERS: readonly string[] = [
@@ -43,6 +45,7 @@ const FOLDERS: readonly string[] = [
   SESSION_DAY_NAMES,
   USES_NAMES,
   ROLE_RECORDS,
+  BUCKET_RECORDS,
   'probe/',
 ];
 

@@ -2,6 +2,7 @@
 import type { Capabilities } from '../backend/probe.ts';
 import type { Config } from '../config/config.ts';
 import type { Storage } from '../runtime.ts';
+import { checkEtags } from './check-etags.ts';
 import { checkSealKeys } from './check-seal-keys.ts';
 import { checkState } from './check-state.ts';
 import { checkCapabilities, checkStore } from './check-store.ts';
@@ -21,5 +22,6 @@ export async function checkStorage(
   if (!(await checkState(storage, o.config.state.prefix, tell))) return undefined;
   const capabilities = await checkCapabilities(storage, o.config, tell);
   const opens = await checkSealKeys(storage, o.config.sealKeys, tell);
+  if (opens) await checkEtags(storage, o.config, tell);
   return opens ? capabilities : undefined;
 }

@@ -8,7 +8,7 @@ export function describeObject({ attributes, parts }: OpenedObject) {
   const { early, late, size } = attributes;
   return {
     size,
-    etag: late.md5.toString('hex') + (late.partCount === 0 ? '' : `-${late.partCount}`),
+    etag: late.md5 === undefined ? null : late.md5.toString('hex') + (late.partCount === 0 ? '' : `-${late.partCount}`),
     headers: early.headers,
     metadata: early.metadata,
     checksums: late.checksums.map(({ algorithm, type, value }) => [algorithm, type, value.toString('hex')]),
@@ -16,7 +16,7 @@ export function describeObject({ attributes, parts }: OpenedObject) {
     parts: parts.map((part) => [
       part.number,
       part.size,
-      part.md5.toString('hex'),
+      part.md5?.toString('hex') ?? null,
       part.checksum?.toString('hex') ?? null,
     ]),
   };

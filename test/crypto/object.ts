@@ -34,6 +34,8 @@ export interface ObjectPlan {
   readonly checksums?: readonly Checksum[];
   readonly partChecksum?: ChecksumAlgorithm;
   readonly dataKey?: DataKey;
+  /** Of which parts no MD5 is computed; then the object has none either. */
+  readonly withoutMd5?: (number: number) => boolean;
 }
 
 export interface StoredObject {
@@ -67,7 +69,7 @@ export function sealObject(plan: ObjectPlan): SealedObject {
       number,
       size: plaintext.length,
       salt: sealer.salt,
-      md5: md5(plaintext),
+      ...(plan.withoutMd5?.(number) === true ? {} : { md5: md5(plaintext) }),
       ...(checksum && { checksum }),
     };
     return { entry, bytes: sealer.seal(plaintext, { last: true }) };
@@ -81,12 +83,12 @@ export function sealObject(plan: ObjectPlan): SealedObject {
   const late: LateAttributes =
     layout === 2
       ? {
-          md5: md5(Buffer.concat(table.map((part) => part.md5))),
+          ...md5OfParts(table),
           partCount: table.length,
           checksums,
           uploadFingerprint: Buffer.alloc(32, 0x75),
         }
-      : { md5: first.md5, partCount: 0, checksums };
+      : { ...md5Of(first.md5), partCount: 0, checksums };
   const inFooter = plan.inFooter === true;
   const attributes = inFooter ? undefined : { early, ...(layout === 0 ? { late } : {}) };
   const header = sealHeader({
@@ -164,5 +166,14 @@ function openLayout({ root, name, header, body }: StoredPlace) {
 
 function onlyPart({ early, late, size }: ObjectAttributes): PartEntry {
   if (early.partSalt === undefined) throw new FormatError('ATTRIBUTES_MALFORMED');
-  return { number: 0, size, salt: early.partSalt, md5: late.md5 };
+  return { number: 0, size, salt: early.partSalt, ...md5Of(late.md5) };
+}
+
+function md5Of(digest: Buffer | undefined): { md5?: Buffer } {
+  return digest === undefined ? {} : { md5: digest };
+}
+
+function md5OfParts(table: readonly PartEntry[]): { md5?: Buffer } {
+  const digests = table.flatMap((part) => part.md5 ?? []);
+  return digests.length === table.length ? { md5: md5(Buffer.concat(digests)) } : {};
 }

@@ -136,7 +136,8 @@ export class PartsStore implements Backend {
       o.objects.set(request.key ?? '', { body, etag, headers: upload.headers });
     }
     this.#uploads.delete(o.id);
-    return request.method === 'POST' ? document('CompleteMultipartUploadResult', {}) : replies(204);
+    if (request.method !== 'POST') return replies(204);
+    return document('CompleteMultipartUploadResult', { ETag: o.objects.get(request.key ?? '')?.etag });
   }
 }
 

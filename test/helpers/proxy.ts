@@ -77,6 +77,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     workers: 1,
     workersAreSet: true,
     legacy: { kind: 'allow' },
+    etags: 'md5',
     bestEffortConditions: false,
     publicAcls: 'warn',
     hostnames: [],

@@ -233,10 +233,15 @@ def decode_early(layout, one, all_of):
     return early
 
 
+def md5_of(data):
+    """Hexadecimal, or None: zeros say that no MD5 was computed."""
+    return data.hex() if any(data) else None
+
+
 def decode_late(layout, one, all_of):
     code = "ATTRIBUTES_MALFORMED"
     etag = one(0x10, 18)
-    late = {"md5": etag[:16], "parts": integer(etag[16:]), "checksums": [], "fingerprint": None}
+    late = {"md5": md5_of(etag[:16]), "parts": integer(etag[16:]), "checksums": [], "fingerprint": None}
     require(1 <= late["parts"] <= MAX_PARTS if layout == 2 else late["parts"] <= 1, code)
     previous = 0
     for value in all_of(0x12):
@@ -319,7 +324,7 @@ def open_table(dek, late, sealed):
                 "number": integer(entry[:2]),
                 "size": size_of(entry[2:10], "TABLE_MALFORMED"),
                 "salt": entry[10:42],
-                "md5": entry[42:58].hex(),
+                "md5": md5_of(entry[42:58]),
                 "checksum": entry[58:].hex() or None,
             }
         )
@@ -380,7 +385,7 @@ def open_object(roots, tenant, bucket, key, fields, body):
         size = early["size"]
         require(part_bytes(size) + footer == len(body), "LENGTH_MISMATCH")
         require_length(layout, size, len(body))
-        parts = [{"number": 0, "size": size, "salt": early["salt"], "md5": late["md5"].hex(), "checksum": None}]
+        parts = [{"number": 0, "size": size, "salt": early["salt"], "md5": late["md5"], "checksum": None}]
     plain, at = [], 0
     for part in parts:
         end = at + part_bytes(part["size"])
@@ -390,7 +395,7 @@ def open_object(roots, tenant, bucket, key, fields, body):
         require(not any(body[at : at + late["pad"]]), "PAD_REFUSED")
     attributes = {
         "size": size,
-        "etag": late["md5"].hex() + (f"-{late['parts']}" if late["parts"] else ""),
+        "etag": late["md5"] and late["md5"] + (f"-{late['parts']}" if late["parts"] else ""),
         "headers": early["headers"],
         "metadata": early["metadata"],
         "checksums": late["checksums"],

@@ -7,6 +7,7 @@ import { mapBounded } from '../../concurrency/map-bounded.ts';
 import { LAST_USED_READS_AT_ONCE } from '../../limits.ts';
 import { type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
 import { KeyAdmin } from '../admin/key-admin.ts';
+import { listBucketRecords, resignBucketRecord } from '../buckets/bucket-admin.ts';
 import { keySlots, typeOf } from '../slots/slot-types.ts';
 import type { Keyring } from '../state/document.ts';
 import { KEYRING_NAMES, KeyringTampered, SealKeyMissing, tenantOfName, UnknownTenant } from '../state/records.ts';
@@ -27,15 +28,24 @@ export interface SealKeyUsage {
   readonly arns: readonly string[];
   /** Records of last use that this seal key signed. They are forgotten when it is dropped. */
   readonly lastUses: number;
+  /** Records of buckets that it signed. Requests to these buckets are refused when it is dropped. */
+  readonly buckets: number;
+}
+
+/** What does not verify, and was left alone. */
+export interface Tampered {
+  /** Tenants, by their keyring. */
+  readonly tampered: readonly string[];
+  readonly tamperedBuckets: readonly string[];
 }
 
 /** By seal key, the active one first; those that are named in keyrings and not configured come last. */
 export async function sealKeyUsage(
   deps: KeyringDeps,
   signal: AbortSignal,
-): Promise<{ usage: readonly SealKeyUsage[]; tampered: readonly string[] }> {
+): Promise<{ usage: readonly SealKeyUsage[] } & Tampered> {
   const { active, all } = deps.sealKeys;
-  const none = () => ({ keyrings: 0, ids: new Set<string>(), arns: new Set<string>(), lastUses: 0 });
+  const none = () => ({ keyrings: 0, ids: new Set<string>(), arns: new Set<string>(), lastUses: 0, buckets: 0 });
   const found = new Map(all.map(({ kid }) => [kid, none()]));
   const entry = (kid: string) => {
     const known = found.get(kid) ?? none();
@@ -43,6 +53,7 @@ export async function sealKeyUsage(
     return known;
   };
   const tampered: string[] = [];
+  const tamperedBuckets: string[] = [];
   for await (const tenant of tenants(deps, signal)) {
     const keyring = await readOrNote(
       deps,
@@ -66,6 +77,11 @@ export async function sealKeyUsage(
     }
     for (const kid of await lastUseKids(deps, keyring, signal)) entry(kid).lastUses += 1;
   }
+  for await (const listed of listBucketRecords(deps, signal)) {
+    const kid = listed.status === 'ok' ? listed.record.kid : listed.kid;
+    if (kid === undefined) tamperedBuckets.push(listed.bucket);
+    else entry(kid).buckets += 1;
+  }
   const usage = [...found].map(([kid, { ids, arns, ...counts }]) => ({
     kid,
     active: kid === active.kid,
@@ -74,7 +90,7 @@ export async function sealKeyUsage(
     ids: [...ids],
     arns: [...arns],
   }));
-  return { usage, tampered };
+  return { usage, tampered, tamperedBuckets };
 }
 
 /** The seal key of each record that verifies: one request for each key. */
@@ -86,13 +102,14 @@ async function lastUseKids(deps: KeyringDeps, keyring: Keyring, signal: AbortSig
   return found.flatMap((record) => record?.kid ?? []);
 }
 
-/** Signs every keyring, and seals every record of a registered id and of a last use, under the active seal key. */
+/** Signs every keyring and every record of a bucket, and seals every record of a registered id and of a last use, under the active seal key. */
 export async function resignAll(
   deps: KeyringDeps,
   signal: AbortSignal,
-): Promise<{ keyrings: number; records: number; tampered: readonly string[] }> {
+): Promise<{ keyrings: number; records: number } & Tampered> {
   const admin = new KeyAdmin(deps);
   const tampered: string[] = [];
+  const tamperedBuckets: string[] = [];
   const done = { keyrings: 0, records: 0 };
   for await (const tenant of tenants(deps, signal)) {
     const keyring = await readOrNote(deps, tenant, { tampered, missing: () => tampered.push(tenant) }, signal);
@@ -105,7 +122,11 @@ export async function resignAll(
       if (await resealLastUsed(deps, { tenant, slot }, signal)) done.records += 1;
     }
   }
-  return { ...done, tampered };
+  for await (const listed of listBucketRecords(deps, signal)) {
+    if (listed.status !== 'ok') tamperedBuckets.push(listed.bucket);
+    else if (await resignBucketRecord(deps, listed.record, signal)) done.records += 1;
+  }
+  return { ...done, tampered, tamperedBuckets };
 }
 
 /** Seals the record of last use of a slot anew. A record under another seal key is lost when that key is dropped. */

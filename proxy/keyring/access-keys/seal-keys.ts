@@ -16,6 +16,7 @@ const SESSION_DAY_LABEL = 'sealgate/1/session-day';
 const SESSION_LABEL = 'sealgate/1/session';
 const ROLE_ARN_LABEL = 'sealgate/1/role-arn';
 const ROLE_RECORD_LABEL = 'sealgate/1/role-record';
+const BUCKET_RECORD_LABEL = 'sealgate/1/bucket-record';
 const NO_SALT = Buffer.alloc(0);
 
 /** 32 random bytes hold about 30 different values, and 16 or fewer less than once in 10^13. */
@@ -63,6 +64,12 @@ export class SealKey {
   /** HMAC key of the record of one slot's last use (12-byte tenant id, 4-byte slot id). */
   lastUsedKey(tenant: Buffer, slot: Buffer): KeyObject {
     return toKeyObject(deriveKey(this.#secret, { label: LAST_USED_LABEL, salt: NO_SALT, context: [tenant, slot] }));
+  }
+
+  /** HMAC key of the operator's MAC on the record of one bucket. */
+  bucketRecordKey(bucket: string): KeyObject {
+    const context = [Buffer.from(bucket, 'utf8')];
+    return toKeyObject(deriveKey(this.#secret, { label: BUCKET_RECORD_LABEL, salt: NO_SALT, context }));
   }
 
   /** AES-256-GCM key of one record of a day's session secret. `salt`: the record's own, fresh. The caller wipes it. */

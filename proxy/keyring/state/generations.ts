@@ -15,6 +15,11 @@ export class Generations {
     this.#max = o.max ?? REMEMBERED_GENERATIONS;
   }
 
+  /** Whether a document of that name was accepted before. */
+  hasSeen(tenant: string): boolean {
+    return this.#seen.has(tenant);
+  }
+
   /**
    * Whether a keyring whose operator MAC was verified may be used: newer than any seen, or the very one seen last. Two
    * documents of one generation are a lost update, and count as a rollback.

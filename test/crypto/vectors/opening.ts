@@ -120,6 +120,12 @@ export const OPENING_CASES: readonly VectorCase[] = [
       })),
     }),
   ),
+  ok('small-no-md5', 'Layout 0 without an MD5.', () => single(0, 9, { withoutMd5: () => true })),
+  ok('single-no-md5', 'Layout 1 without an MD5.', () => single(1, 9, { withoutMd5: () => true })),
+  ok('multipart-no-md5', 'Parts without MD5s.', () => twoParts({ withoutMd5: () => true })),
+  ok('multipart-some-md5', 'One part of two has an MD5: the object has none.', () =>
+    twoParts({ withoutMd5: (number) => number === 1 }),
+  ),
   ok('multipart-footer', 'Early attributes in the footer.', () => twoParts({ inFooter: true, headers, metadata })),
   ok('multipart-long-table', 'A part table of two segments.', () =>
     multipart(Array.from({ length: 1130 }, (_, i) => [i + 1, i % 3] as const)),

@@ -85,8 +85,16 @@ describe('accepted', () => {
 
   it('an empty body', async () => {
     const body = open(sha256Hex(''), { 'content-length': '0' }, []);
+    body.computeMd5();
     expect(await collect(body)).toHaveLength(0);
     expect(body.result()).toEqual({ md5: createHash('md5').digest(), checksums: [] });
+  });
+
+  it('a body of which nobody asked for an MD5, which then is not computed', async () => {
+    const body = open(sha256Hex(HELLO), { 'content-length': '11' }, halves);
+    await collect(body);
+    expect(body.result().md5).toBeUndefined();
+    expect(() => body.computeMd5()).toThrow(/after the body was begun/);
   });
 
   it('an unsigned body with an unsigned trailer', async () => {
@@ -100,6 +108,7 @@ describe('accepted', () => {
     expect(await collect(plain)).toEqual(HELLO);
     const trailer = { name: 'x-amz-checksum-crc32', value: CRC32 };
     const body = open(SIGNED_TRAILER, ANNOUNCED, [signedBody(SIGNED_TRAILER, trailer)]);
+    body.computeMd5();
     expect(await collect(body)).toEqual(HELLO);
     expect(body.result().md5).toEqual(MD5);
   });

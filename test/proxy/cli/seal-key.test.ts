@@ -16,8 +16,12 @@ describe('seal-key', () => {
     if (one === undefined || two === undefined) throw new Error('There are two seal keys.');
     const both = { ...deps, sealKeys: new SealKeys([two, one]) };
     const seal = (args: readonly string[]) => into((output) => sealKeyCommand(args, { ...output, deps: both, signal }));
-    expect((await seal(['status'])).out[0]).toBe('two  active  keyrings 0  access key ids 0  ARNs 0  last uses 0');
-    expect((await seal(['status'])).out[1]).toBe('one  needed  keyrings 1  access key ids 2  ARNs 0  last uses 0');
+    expect((await seal(['status'])).out[0]).toBe(
+      'two  active  keyrings 0  access key ids 0  ARNs 0  last uses 0  buckets 0',
+    );
+    expect((await seal(['status'])).out[1]).toBe(
+      'one  needed  keyrings 1  access key ids 2  ARNs 0  last uses 0  buckets 0',
+    );
     expect((await seal(['status'])).out.slice(2).toSorted()).toEqual(
       [key.slot, short.slot].sort().map((slot) => `  access key id of ${tenant}/${slot}: sealgate key reissue`),
     );
@@ -25,7 +29,12 @@ describe('seal-key', () => {
       code: 0,
       out: ['signed 1 keyrings and sealed 1 records under two'],
     });
-    expect(json(await seal(['resign', '--json']))).toEqual({ keyrings: 0, records: 0, tampered: [] });
+    expect(json(await seal(['resign', '--json']))).toEqual({
+      keyrings: 0,
+      records: 0,
+      tampered: [],
+      tamperedBuckets: [],
+    });
     const reissue = (environment: NodeJS.ProcessEnv, ...args: readonly string[]) =>
       run(['reissue', ...args], { environment, deps: both });
     const environment = { AWS_ACCESS_KEY_ID: short.accessKeyId, AWS_SECRET_ACCESS_KEY: short.secretAccessKey };
@@ -34,7 +43,7 @@ describe('seal-key', () => {
     const first = { AWS_ACCESS_KEY_ID: own.accessKeyId, AWS_SECRET_ACCESS_KEY: own.secretAccessKey };
     expect((await reissue(first)).code).toBe(0);
     expect((await seal(['status'])).out[1]).toBe(
-      'one  can be dropped  keyrings 0  access key ids 0  ARNs 0  last uses 0',
+      'one  can be dropped  keyrings 0  access key ids 0  ARNs 0  last uses 0  buckets 0',
     );
     harness.store(Buffer.from('{}'), tenant);
     expect(await seal(['status'])).toMatchObject({ code: 1, err: [expect.stringMatching(/does not verify/)] });
@@ -65,7 +74,12 @@ describe('seal-key', () => {
       ['two', 0, 0, 0],
       ['one', 1, 2, 1],
     ]);
-    expect(json(await seal(['resign', '--json']))).toEqual({ keyrings: 1, records: 1, tampered: [] });
+    expect(json(await seal(['resign', '--json']))).toEqual({
+      keyrings: 1,
+      records: 1,
+      tampered: [],
+      tamperedBuckets: [],
+    });
     expect(await counts()).toEqual([
       ['two', 1, 0, 1],
       ['one', 0, 2, 0],
@@ -76,10 +90,12 @@ describe('seal-key', () => {
       expect((await run(['reissue'], { environment, deps: both })).code).toBe(0);
     }
     put(key.slot, one);
-    expect((await seal(['status'])).out[1]).toBe('one  needed  keyrings 0  access key ids 0  ARNs 0  last uses 1');
+    expect((await seal(['status'])).out[1]).toBe(
+      'one  needed  keyrings 0  access key ids 0  ARNs 0  last uses 1  buckets 0',
+    );
     await seal(['resign']);
     expect((await seal(['status'])).out[1]).toBe(
-      'one  can be dropped  keyrings 0  access key ids 0  ARNs 0  last uses 0',
+      'one  can be dropped  keyrings 0  access key ids 0  ARNs 0  last uses 0  buckets 0',
     );
   });
 });

@@ -191,6 +191,7 @@ const MALFORMED: Readonly<Record<string, readonly string[]>> = {
   SEALGATE_WORKERS: ['0', '-1', '1.5', 'many', '257', '1e2', 'Auto'],
   SEALGATE_MEMORY: ['512', '512MB', '-1GiB', '0GiB', '31MiB', '1.5GiB'],
   SEALGATE_LEGACY: ['yes', 'before', 'before:', 'before:never', 'Deny'],
+  SEALGATE_ETAGS: ['MD5', 'sha256'],
   SEALGATE_CONDITIONS: ['loose', 'STRICT'],
   SEALGATE_PUBLIC_ACLS: ['yes', 'Refuse'],
   SEALGATE_HOSTNAMES: ['http://host', 'host:80', 'a b', '*.host', '.host', 'host/'],

@@ -5,6 +5,7 @@
 import { unsealAccessKeyId } from '../../../proxy/keyring/access-keys/access-key-id.ts';
 import { registeredName } from '../../../proxy/keyring/access-keys/registered-id.ts';
 import { TenantAdmin } from '../../../proxy/keyring/admin/tenant-admin.ts';
+import { bucketRecordName, signBucketRecord } from '../../../proxy/keyring/buckets/bucket-record.ts';
 import { keyringName } from '../../../proxy/keyring/state/records.ts';
 import { lastUsedName, openLastUsed, sealLastUsed } from '../../../proxy/keyring/uses/last-used.ts';
 import type { SecurityEventKind } from '../../../proxy/observe/events.ts';
@@ -30,6 +31,8 @@ type Expected = Pick<StateOutcome, 'status' | 'code' | 'event'>;
 const DAMAGED = { status: 500, code: 'InternalError', event: 'metadata-tampered' } as const;
 const REFUSED_HEADER = { status: 500, code: 'InternalError', event: 'object-tampered' } as const;
 const INVALID_PART = { status: 400, code: 'InvalidPart', event: undefined } as const;
+const TAMPERED_BUCKET = { status: 403, code: 'AccessDenied', event: 'bucket-record-tampered' } as const;
+const BUCKET_RECORD = { etags: 'md5', generation: 1, updated: '2026-01-01T00:00:00Z' } as const;
 const TAMPERED_KEYRING = { status: 403, code: 'AccessDenied', event: 'keyring-tampered' } as const;
 
 /** Asked of a process that has seen nothing yet. */
@@ -53,6 +56,8 @@ async function begun(world: World, key: string, parts: readonly Buffer[], as: Te
   const staged = own(await stateNames(world, 'staged'));
   return { upload, listed, record, receipts, staged };
 }
+
+const bucketName = (bucket: string) => bucketRecordName(bucket) ?? '';
 
 const receiptsAndStaged = async (world: World) => [
   ...(await stateNames(world, 'receipts')),
@@ -171,6 +176,32 @@ export const STATE_EXCHANGES: Readonly<Record<string, StateExchange>> = {
     ];
     await putState(world, registeredName(own.accessKeyId), await stateBytes(world, registeredName(other.accessKeyId)));
     return asked(world, TAMPERED_KEYRING, look(world, own));
+  },
+  async 'bucket-record-of-another'(world) {
+    const { bucket } = world.bench;
+    const bytes = signBucketRecord({ ...BUCKET_RECORD, bucket: 'another' }, world.bench.proxy.sealKeys.active);
+    await putState(world, bucketName(bucket), bytes);
+    const outcome = await asked(world, TAMPERED_BUCKET, look(world, world.bench.tenant));
+    await removeState(world, bucketName(bucket));
+    return outcome;
+  },
+  async 'bucket-record-older'(world) {
+    const { bench, rotation } = world;
+    const { active } = bench.proxy.sealKeys;
+    const { bucket } = bench;
+    const record = (generation: number) => signBucketRecord({ ...BUCKET_RECORD, bucket, generation }, active);
+    const lookAt = () => look(world, bench.tenant)({ proxy: bench.proxy, send: bench.send });
+    await putState(world, bucketName(bucket), record(2));
+    rotation.expire();
+    const before = await lookAt();
+    if (before.status !== 200) throw new Error(`the newer record is refused: ${before.code}`);
+    await putState(world, bucketName(bucket), record(1));
+    const mark = bench.proxy.log.length;
+    rotation.expire();
+    const reply = await lookAt();
+    const log = bench.proxy.log.slice(mark);
+    await putState(world, bucketName(bucket), record(2));
+    return { reply, status: 403, code: 'AccessDenied', event: 'bucket-record-rollback', log };
   },
   async 'last-use-of-another'(world) {
     const { sealKeys } = world.bench.proxy;

@@ -12,6 +12,7 @@ import { serve } from '../../../proxy/cli/serve.ts';
 import { parseConfig } from '../../../proxy/config/config.ts';
 import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
 import { TenantAdmin } from '../../../proxy/keyring/admin/tenant-admin.ts';
+import { setBucketRecord } from '../../../proxy/keyring/buckets/bucket-admin.ts';
 import { openStorage } from '../../../proxy/runtime.ts';
 import type { Finding } from '../../../proxy/startup/finding.ts';
 import { makeCertificate } from '../../e2e/support/certificate.ts';
@@ -95,6 +96,27 @@ test('a new store: the bucket that serve will make is not made by check', async 
     'warning SEALGATE_STATE: the bucket sealgate-state does not exist. serve makes it when it starts',
   ]);
   expect(await complaints()).toHaveLength(1);
+});
+
+test('opaque ETags where legacy objects are allowed are said to cost look-ups; a record that does not verify is named', async () => {
+  await tenants(1);
+  expect(await complaints({ SEALGATE_ETAGS: 'opaque' })).toEqual([
+    'warning SEALGATE_ETAGS: listings of buckets with opaque ETags look up every object, since a legacy object may have any length. SEALGATE_LEGACY=deny, or before:TIME, lets stored lengths tell the sizes',
+  ]);
+  expect(await complaints({ SEALGATE_ETAGS: 'opaque', SEALGATE_LEGACY: 'deny' })).toEqual([]);
+  await prepared(async ({ state }) => {
+    const sealKeys = SealKeys.parse(environment['SEALGATE_SEAL_KEYS'] ?? '');
+    const deps = { state, sealKeys, record: () => {}, now: () => new Date() };
+    const signal = AbortSignal.timeout(30_000);
+    await setBucketRecord(deps, 'photos', { etags: 'opaque', replaceDamaged: false }, signal);
+    expect(await complaints()).toEqual([
+      expect.stringMatching(/^warning SEALGATE_ETAGS: listings of the bucket photos /),
+    ]);
+    await state.replace('buckets/other.json', Buffer.from('{}'), signal);
+  });
+  expect((await complaints({ SEALGATE_LEGACY: 'deny' })).join()).toMatch(
+    /^warning bucket other: The record .* is malformed/,
+  );
 });
 
 describe('bad settings', () => {
