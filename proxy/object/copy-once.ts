@@ -18,7 +18,7 @@ import { readRange } from './read-object.ts';
 import { reseal } from './reseal.ts';
 import { type ObjectAddress, type SealedObject, type StoredObject, VersionChanged } from './stored-object.ts';
 import { taggingHeaders } from './stored-tags.ts';
-import { isAtomic, translateConditions, type WriteKind } from './write-conditions.ts';
+import { isAtomic, namingCondition, translateConditions, type WriteKind } from './write-conditions.ts';
 
 /** The state in which the backend last refused: a second refusal in the same state is the client's answer. */
 export interface Refusals {
@@ -53,9 +53,13 @@ function afterRefusal(error: unknown, o: CopyRequest & { refusals: Refusals }, s
   if (!(error instanceof S3Error) || state === '') return error;
   const vanished = error.code === 'NoSuchVersion' || error.code === 'NoSuchKey';
   if (error.code !== 'PreconditionFailed' && !vanished) return error;
-  if (o.refusals.last === state) return error;
+  if (o.refusals.last === state) return vanished ? error : namingTarget(error, o);
   o.refusals.last = state;
   return new VersionChanged();
+}
+
+function namingTarget(error: S3Error, { directives: { conditions } }: CopyRequest): S3Error {
+  return conditions === undefined ? error : namingCondition(error, conditions);
 }
 
 async function inspectSource(context: StoreContext, address: ObjectAddress): Promise<StoredObject> {

@@ -127,9 +127,10 @@ export async function lateFailure(
   address: ObjectAddress,
   o: { conditions: WriteConditions | undefined; kind: WriteKind; failure: S3Error },
 ): Promise<S3Error> {
-  const wanted = o.conditions?.ifMatch;
-  if (wanted === undefined || o.failure.code !== 'PreconditionFailed') return o.failure;
-  if (address.versionId !== undefined && address.versionId !== 'null') return o.failure;
+  if (o.conditions === undefined || o.failure.code !== 'PreconditionFailed') return o.failure;
+  const { ifMatch: wanted } = o.conditions;
+  const isOfAVersion = address.versionId !== undefined && address.versionId !== 'null';
+  if (wanted === undefined || isOfAVersion) return namingCondition(o.failure, o.conditions);
   try {
     await matching(context, address, wanted, o.kind);
   } catch (error) {
@@ -137,6 +138,12 @@ export async function lateFailure(
     throw error;
   }
   return new S3Error('ConditionalRequestConflict', undefined, { cause: o.failure });
+}
+
+/** A 412 with the condition that failed: clients branch on that element (s3fs), and MinIO leaves the element out. */
+export function namingCondition(failure: S3Error, { ifNoneMatch }: WriteConditions): S3Error {
+  const Condition = ifNoneMatch === undefined ? 'If-Match' : 'If-None-Match';
+  return failure.with({ details: { ...failure.details, Condition } });
 }
 
 async function exists(context: StoreContext, address: ObjectAddress): Promise<boolean> {

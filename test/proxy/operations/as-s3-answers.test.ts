@@ -4,6 +4,7 @@
  */
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, test } from 'vitest';
+import { errorReply } from '../../helpers/backend-reply.ts';
 import { sharedBench } from '../../helpers/bench.ts';
 import { framed, type Header } from '../../helpers/raw-client.ts';
 import { referenceChecksum } from '../../helpers/reference-checksums.ts';
@@ -51,6 +52,38 @@ test('a version id that the store refuses without naming it is named', async () 
   expect(reply.body.toString()).toContain(
     '<ArgumentName>versionId</ArgumentName><ArgumentValue>not-one</ArgumentValue>',
   );
+});
+
+describe('a condition that fails', () => {
+  test.each(['put', 'copy', 'complete'] as const)('is named where the store leaves its name out: %s', async (kind) => {
+    const path = `/${bench.bucket}/once-${kind}`;
+    await bench.send({ method: 'PUT', path, body: 'there' });
+    bench.backend.intercept = async (request, next) => {
+      const response = await next(request);
+      if (response.status !== 412) return response;
+      response.body.resume();
+      return errorReply(request, { status: 412, code: 'PreconditionFailed' });
+    };
+    const unless: Header = ['if-none-match', '*'];
+    const asked = {
+      put: async () => ({ method: 'PUT', path, body: 'x', headers: [unless] }),
+      copy: async () => {
+        const source: Header = ['x-amz-copy-source', path];
+        return { method: 'PUT', path, headers: [unless, source, ['x-amz-metadata-directive', 'REPLACE'] as Header] };
+      },
+      complete: async () => {
+        const created = await bench.send({ method: 'POST', path, query: 'uploads' });
+        const [, uploadId = ''] = /<UploadId>([^<]+)/.exec(created.body.toString()) ?? [];
+        const query = `uploadId=${uploadId}`;
+        const part = await bench.send({ method: 'PUT', path, query: `partNumber=1&${query}`, body: 'part' });
+        const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${part.headers['etag']}</ETag></Part></CompleteMultipartUpload>`;
+        return { method: 'POST', path, query, body, headers: [unless] };
+      },
+    };
+    const reply = await bench.send(await asked[kind]());
+    expect([reply.status, reply.code]).toEqual([412, 'PreconditionFailed']);
+    expect(reply.body.toString()).toContain('<Condition>If-None-Match</Condition>');
+  });
 });
 
 describe('a page of versions', () => {
