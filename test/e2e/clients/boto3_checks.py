@@ -1,19 +1,10 @@
-"""Checks of boto3 against a running endpoint: one JSON line for each check, {"check", "outcome", "note"}.
-
-    boto3_checks.py ENDPOINT BUCKET MARKER SCALE STORE
-
-Credentials, CA bundle and configuration come from the environment, as for any program that uses boto3. MARKER is put into
-everything that must not be readable at the store. SCALE is the size in MiB of the largest body. STORE is the store's name.
-"""
+"""Checks of boto3 against a running endpoint; how it is called is said in checks.py."""
 
 import base64
 import hashlib
 import io
-import json
 import os
-import sys
 import tempfile
-import traceback
 import urllib.error
 import urllib.request
 import zlib
@@ -23,39 +14,14 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-ENDPOINT, BUCKET, MARKER, SCALE, STORE = sys.argv[1], sys.argv[2], sys.argv[3].encode(), int(sys.argv[4]), sys.argv[5]
-MIB = 1 << 20
+from checks import BUCKET, ENDPOINT, MARKER, MIB, SCALE, STORE, LeftOut, check, content, equal, main, md5
+
 s3 = boto3.client(
     "s3",
     endpoint_url=ENDPOINT,
     region_name="us-east-1",
     config=Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
 )
-CHECKS = []
-
-
-class LeftOut(Exception):
-    """This version of boto3 cannot do it."""
-
-
-def check(name):
-    def register(function):
-        CHECKS.append((name, function))
-        return function
-
-    return register
-
-
-def content(size):
-    body = bytearray(os.urandom(size))
-    for at in range(0, size - len(MARKER) + 1, 32768):
-        body[at : at + len(MARKER)] = MARKER
-    return bytes(body)
-
-
-def equal(found, wanted):
-    if found != wanted:
-        raise AssertionError(f"{str(found)[:200]} instead of {str(wanted)[:200]}")
 
 
 def refused(status, code, call, **arguments):
@@ -80,10 +46,6 @@ def get(key, **more):
     reply = s3.get_object(Bucket=BUCKET, Key=key, **more)
     reply["Content"] = reply["Body"].read()
     return reply
-
-
-def md5(body):
-    return hashlib.md5(body).hexdigest()
 
 
 @check("put, get, head and delete; sizes around every edge")
@@ -411,18 +373,6 @@ def versions():
     equal(get("versioned")["Content"], bodies[1])
     s3.delete_object(Bucket=BUCKET, Key="versioned", VersionId=ids[1])
     equal(get("versioned")["Content"], bodies[0])
-
-
-def main():
-    for name, function in CHECKS:
-        try:
-            outcome = {"outcome": "passed", "note": function()}
-        except LeftOut as reason:
-            outcome = {"outcome": "left out", "note": str(reason)}
-        except Exception as error:  # every failure of a check is a result, and is printed
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            outcome = {"outcome": "failed", "note": f"{type(error).__name__}: {error} ({place.name}:{place.lineno})"}
-        print(json.dumps({"check": name, **outcome}), flush=True)
 
 
 main()
