@@ -22,6 +22,8 @@ export const FOREIGN_OBJECTS_NAMED = 3;
 export const CLOCK_WARNING_MS = 60_000;
 /** Days before its certificate ends at which a start says so. */
 export const CERTIFICATE_WARNING_DAYS = 14;
+/** Connections that the kernel keeps for a listener until they are accepted. Linux takes net.core.somaxconn (4,096) at most. */
+export const LISTEN_BACKLOG = 4_096;
 /** Milliseconds before a worker process that ended is replaced: one that cannot start must not be started in a tight loop. */
 export const WORKER_RESTART_MS = 1_000;
 /** Worker processes; as many at most where their number is not set, and bytes of memory that each of those must find. */
@@ -31,7 +33,9 @@ export const WORKER_MEMORY_BYTES = 256 * 2 ** 20;
 /** Milliseconds for which connections are still taken after a stop was asked for, and then to finish requests under way. */
 export const DRAIN_DELAY_MS = 5_000;
 export const DRAIN_TIMEOUT_MS = 25_000;
-/** Milliseconds that each of the two may be set to. */
+/** Milliseconds for which connections that came just before the end are waited for: to be accepted, and for a first request. */
+export const LAST_CONNECTIONS_MS = 1_000;
+/** Milliseconds that DRAIN_DELAY_MS and DRAIN_TIMEOUT_MS may be set to. */
 export const MAX_DRAIN_MS = 3_600_000;
 /** Milliseconds between two looks at the files that settings name. */
 export const FILES_CHECK_MS = 10_000;

@@ -9,7 +9,6 @@ import { type Capabilities, probeCapabilities } from './backend/probe.ts';
 import type { OnCredentialEvent } from './backend/s3/credentials/credential-source.ts';
 import type { BackendConfig } from './config/backend-config.ts';
 import type { Config } from './config/config.ts';
-import { ConfigError, type Variable } from './config/settings.ts';
 import { CorsConfigurations } from './cors/configurations.ts';
 import type { ConnectionLoad } from './http/connections.ts';
 import { type EdgeLimits, leastRates } from './http/edge-limits.ts';
@@ -48,6 +47,7 @@ import { openTracing, type Tracing } from './observe/tracing.ts';
 import { OPERATIONS } from './operations/table.ts';
 import type { Pipeline } from './pipeline-parts.ts';
 import { createRouter } from './route.ts';
+import { listening } from './running/listen-failure.ts';
 import type { ReloadTarget } from './running/reload.ts';
 import { PROBE_TIMEOUT_MS, READINESS_TIMEOUT_MS } from './running-limits.ts';
 
@@ -99,6 +99,8 @@ export async function startProxy(o: {
   log: Logger;
   /** Whether this process answers the operator's port: the primary of several workers does it for them. */
   ops: boolean;
+  /** Further processes listen on the same address, each with a queue of its own (running/shared-address.ts). */
+  reusePort?: boolean;
   /** Gets every event, also the events of allowed decisions. */
   audit?: RecordEvent;
   now?: () => Date;
@@ -116,7 +118,7 @@ export async function startProxy(o: {
   const { limits, log } = o;
   const onFull = reportFull(log, limits?.maxConnections ?? MAX_CONNECTIONS);
   const server = await listening('SEALGATE_LISTEN', listen, () =>
-    startServer(pipeline, { listen, tls, limits, onFull }),
+    startServer(pipeline, { listen, tls, limits, onFull, reusePort: o.reusePort ?? false }),
   );
   metrics.showConnections(server.connections);
   const isFull = () => server.connections.isFull;
@@ -290,23 +292,6 @@ export async function startOps(o: {
       isDraining = true;
     },
   };
-}
-
-const LISTEN_FAILURES: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'is in use by another process',
-  EADDRNOTAVAIL: 'is no address of this machine',
-  EACCES: 'may not be listened on by this user: ports below 1024 need a privilege',
-  ENOTFOUND: 'is a name that does not resolve',
-};
-
-/** @throws ConfigError by the variable's name when the address cannot be listened on */
-async function listening<T>(variable: Variable, { host, port }: ListenAddress, listen: () => Promise<T>): Promise<T> {
-  try {
-    return await listen();
-  } catch (error) {
-    const reason = LISTEN_FAILURES[(error as { code?: string }).code ?? ''];
-    throw reason === undefined ? error : new ConfigError(variable, `${host}:${port} ${reason}`);
-  }
 }
 
 /** Closes what was started when the rest cannot start. */

@@ -1,4 +1,4 @@
-/** `sealgate serve`: one process, or SEALGATE_WORKERS of them sharing the listener through node:cluster. */
+/** `sealgate serve`: one process, or SEALGATE_WORKERS of them sharing the address (running/shared-address.ts). */
 import cluster, { type Worker } from 'node:cluster';
 import { type Capabilities, describeCapabilities } from '../backend/probe.ts';
 import { type Config, parseConfig } from '../config/config.ts';
@@ -11,6 +11,7 @@ import { createLogger, type Logger } from '../observe/log.ts';
 import { workersMetrics } from '../observe/metrics.ts';
 import { watchFiles } from '../running/file-changes.ts';
 import { Reload } from '../running/reload.ts';
+import { reserveAddress, type SharedAddress } from '../running/shared-address.ts';
 import { drainDelay, stopSignal } from '../running/stop-signal.ts';
 import { orderWorker, orderWorkers, prepareOrders, receiveOrders } from '../running/worker-orders.ts';
 import { FILES_CHECK_MS, WORKER_RESTART_MS } from '../running-limits.ts';
@@ -162,17 +163,26 @@ async function serveWithWorkers(serving: Serving, { storage, capabilities }: Rea
   relayKeyringChanges();
   const isFull = anyWorkerFull();
   prepareOrders();
+  const shared = await reserveAddress(config.listen).catch(async (error: unknown) => {
+    await storage.backend.close();
+    throw error;
+  });
+  if (!shared.hasReusePort) {
+    log.warn('this system has no SO_REUSEPORT: the first process accepts connections, and hands them to the workers');
+  }
   let stopping = false;
-  const workers = Array.from({ length: config.workers }, () => fork(capabilities));
-  const [address = config.listen] = await Promise.all(workers.map(listening)).catch(async (error: unknown) => {
+  const startWorker = () => fork(capabilities, shared);
+  const workers = Array.from({ length: config.workers }, startWorker);
+  const [address = config.listen] = await Promise.all(workers.map(servingAddress)).catch(async (error: unknown) => {
     await Promise.all(workers.map(stopped));
     await storage.backend.close();
+    shared.release();
     throw error;
   });
   cluster.on('exit', (worker, code) => {
     if (stopping) return;
     log.error({ worker: worker.id, code }, 'a worker ended; starting another');
-    setTimeout(() => (stopping ? undefined : fork(capabilities)), WORKER_RESTART_MS);
+    setTimeout(() => (stopping ? undefined : startWorker()), WORKER_RESTART_MS);
   });
   const ops = await startOps({ config, storage, metrics: workersMetrics(), isFull });
   // Workers check the same values again: each of them takes all or nothing.
@@ -188,17 +198,29 @@ async function serveWithWorkers(serving: Serving, { storage, capabilities }: Rea
   stopping = true;
   log.info('stopping: finishing the requests under way');
   await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => stopped(worker)));
+  shared.release();
   await storage.backend.close();
   await ops.close();
   return 0;
 }
 
 /** @throws Error when it cannot start: at the start of the program that is final, and no loop of further attempts. */
-function listening(worker: Worker): Promise<{ host: string; port: number }> {
+function servingAddress(worker: Worker): Promise<ListenAddress> {
   return new Promise((resolve, reject) => {
-    worker.once('listening', ({ address, port }) => resolve({ host: address, port }));
+    worker.on('message', (message: unknown) => {
+      if (isServing(message)) resolve(message.address);
+    });
     worker.once('exit', () => reject(new Error('a worker could not start; its own message stands above')));
   });
+}
+
+interface ServingMessage {
+  readonly kind: 'serving';
+  readonly address: ListenAddress;
+}
+
+function isServing(message: unknown): message is ServingMessage {
+  return typeof message === 'object' && message !== null && 'kind' in message && message.kind === 'serving';
 }
 
 function stopped(worker: Worker | undefined): Promise<void> {
@@ -210,20 +232,28 @@ function stopped(worker: Worker | undefined): Promise<void> {
   });
 }
 
-/** Workers are told what the probe found. */
-function fork(capabilities: Capabilities): Worker {
-  return cluster.fork({ [CAPABILITIES]: JSON.stringify(capabilities) });
+/** Workers are told what the probe found, and where each of them listens by itself. */
+function fork(capabilities: Capabilities, { address, hasReusePort }: SharedAddress): Worker {
+  return cluster.fork({
+    [CAPABILITIES]: JSON.stringify(capabilities),
+    ...(hasReusePort && { [LISTEN]: JSON.stringify(address) }),
+  });
 }
 
 const CAPABILITIES = 'WORKER_CAPABILITIES';
+const LISTEN = 'WORKER_LISTEN';
 
 async function serveAsWorker(serving: Serving): Promise<number> {
-  const { config, log } = serving;
+  const { log } = serving;
   const capabilities = JSON.parse(process.env[CAPABILITIES] ?? '') as Capabilities;
+  const own = process.env[LISTEN];
+  const listen = own === undefined ? serving.config.listen : (JSON.parse(own) as ListenAddress);
+  const config = { ...serving.config, listen };
   const orders = receiveOrders();
   try {
     const storage = await openStorage(config, { onCredentials: credentialEventsTo(log) });
-    const proxy = await startProxy({ config, storage, capabilities, log, ops: false });
+    const proxy = await startProxy({ config, storage, capabilities, log, ops: false, reusePort: own !== undefined });
+    process.send?.({ kind: 'serving', address: proxy.address } satisfies ServingMessage);
     const reload = new Reload({ ...serving, target: proxy.reloads });
     for (let order = await orders.next(); order !== 'stop'; order = await orders.next()) {
       if (order === 'drain') proxy.drain();

@@ -17,6 +17,7 @@ import {
   MAX_CONNECTIONS,
   UNREAD_BODY_LINGER_MS,
 } from '../limits.ts';
+import { LAST_CONNECTIONS_MS } from '../running-limits.ts';
 import { Connection } from './connection.ts';
 import { refusalText } from './refusal.ts';
 
@@ -152,13 +153,15 @@ export class Connections implements ConnectionLoad {
     } else this.#refuse(connection, refusal);
   }
 
-  /** Connections without a request are closed now, the others when theirs are done. */
+  /**
+   * Connections between requests are closed now, the others when their requests are done. One that has just come may bring its first
+   * request within LAST_CONNECTIONS_MS.
+   */
   drain(): void {
     this.#isDraining = true;
-    for (const connection of this.#all) {
-      const isUnused = connection.phase === 'head' && !connection.hasReceived;
-      if (isUnused || connection.phase === 'handshake' || connection.phase === 'idle') connection.destroy();
-    }
+    this.#check();
+    // Those that are there now are all there are: nothing is accepted any more.
+    setTimeout(() => this.#check(), LAST_CONNECTIONS_MS).unref();
   }
 
   destroyAll(): void {
@@ -194,17 +197,17 @@ export class Connections implements ConnectionLoad {
     const age = connection.age(now);
     switch (connection.phase) {
       case 'handshake':
-        if (age >= this.#headMs) connection.destroy();
+        if (age >= this.#firstRequestMs) connection.destroy();
         return;
       case 'head':
-        if (age < this.#headMs) return;
+        if (age < (connection.hasReceived ? this.#headMs : this.#firstRequestMs)) return;
         // A connection that was opened ahead and never used gets no reply: a client would take it for that to its next request.
         if (connection.hasReceived) this.refuse(connection, new S3Error('RequestTimeout'));
         else connection.destroy();
         return;
       case 'idle':
         if (connection.hasReceived) connection.enter('head', now);
-        else if (age >= this.#idleMs) connection.destroy();
+        else if (this.#isDraining || age >= this.#idleMs) connection.destroy();
         return;
       case 'closing':
         if (age >= this.#lingerMs) connection.destroy();
@@ -212,6 +215,11 @@ export class Connections implements ConnectionLoad {
       case 'request':
         return;
     }
+  }
+
+  /** Milliseconds for a connection that has not begun with any request. */
+  get #firstRequestMs(): number {
+    return this.#isDraining ? Math.min(this.#headMs, LAST_CONNECTIONS_MS) : this.#headMs;
   }
 
   #noteLoad(): void {

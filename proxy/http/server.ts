@@ -6,12 +6,13 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { S3Error } from '../errors.ts';
 import { IDLE_TIMEOUT_MS, MAX_REQUEST_HEAD_BYTES, REFUSED_CONNECTIONS } from '../limits.ts';
 import type { Logger } from '../observe/log.ts';
 import { handleRequest } from '../pipeline.ts';
 import type { Pipeline } from '../pipeline-parts.ts';
-import { DRAIN_TIMEOUT_MS } from '../running-limits.ts';
+import { DRAIN_TIMEOUT_MS, LAST_CONNECTIONS_MS, LISTEN_BACKLOG } from '../running-limits.ts';
 import { type ConnectionLimits, type ConnectionLoad, Connections } from './connections.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { OpenReplies } from './open-replies.ts';
@@ -41,6 +42,8 @@ export interface ServerOptions {
   readonly limits?: ConnectionLimits | undefined;
   /** Told when all connections are in use, and when there is room again. */
   readonly onFull?: (isFull: boolean) => void;
+  /** Further processes listen on the same address, each with a queue of its own. */
+  readonly reusePort?: boolean;
 }
 
 export async function startServer(pipeline: Pipeline, o: ServerOptions): Promise<S3Server> {
@@ -77,7 +80,7 @@ export async function startServer(pipeline: Pipeline, o: ServerOptions): Promise
   server.on('checkContinue', handle(true));
   server.on('checkExpectation', handle(false));
   server.on('clientError', (error, socket: Socket) => refuseUnreadable(connections, error, socket));
-  await listen(server, o.listen);
+  await listen(server, o);
   const bound = server.address() as AddressInfo;
   return {
     address: { host: bound.address, port: bound.port },
@@ -108,10 +111,10 @@ function tooManyConnections(outgoing: ServerResponse): S3Error {
   return new S3Error('SlowDown', 'Too many connections are open. Try again.', { headers: { 'Retry-After': '1' } });
 }
 
-function listen(server: Server, address: ListenAddress): Promise<void> {
+function listen(server: Server, { listen: { host, port }, reusePort = false }: ServerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(address.port, address.host, () => {
+    server.listen({ host, port, reusePort, backlog: LISTEN_BACKLOG }, () => {
       server.off('error', reject);
       resolve();
     });
@@ -136,14 +139,34 @@ async function close(
 ): Promise<void> {
   const { connections, replies } = o;
   replies.drain();
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  connections.drain();
   const cut = setTimeout(() => {
     const requests = replies.cut();
     if (requests > 0) o.log.warn({ requests }, 'stopping: requests were not finished in time, and are cut');
     connections.destroyAll();
   }, o.drainMs);
+  await acceptQueued(server, Math.min(o.drainMs, LAST_CONNECTIONS_MS));
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  connections.drain();
   await closed;
   clearTimeout(cut);
   connections.close();
+}
+
+/**
+ * The kernel has made connections that nobody has accepted yet; it resets them when the listener closes. Node accepts one in each
+ * turn of its loop, so a turn without one has seen the queue empty.
+ */
+async function acceptQueued(server: Server, atMostMs: number): Promise<void> {
+  let accepted = true;
+  const note = () => {
+    accepted = true;
+  };
+  server.on('connection', note);
+  for (const end = performance.now() + atMostMs; accepted && performance.now() < end; ) {
+    accepted = false;
+    // A turn looks at sockets and then runs what was set; the first one may have begun after that look.
+    await setImmediate();
+    await setImmediate();
+  }
+  server.off('connection', note);
 }

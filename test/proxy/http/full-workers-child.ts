@@ -1,5 +1,8 @@
-/** Two workers of one listener with little room, and more connections than both take. Prints how many the server ended. */
-import cluster, { type Address } from 'node:cluster';
+/**
+ * Two workers of one listener with little room, and more connections than both take. Prints how many the server ended. With a port as
+ * argument each worker has a listener of its own there.
+ */
+import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
@@ -13,8 +16,7 @@ const EXCESS = 20;
 
 async function primary(): Promise<void> {
   const workers = Array.from({ length: WORKERS }, () => cluster.fork());
-  const [[address]] = (await Promise.all(workers.map((worker) => once(worker, 'listening')))) as [[Address]];
-  const { port } = address;
+  const [[port]] = (await Promise.all(workers.map((worker) => once(worker, 'message')))) as [[number]];
   let ended = 0;
   for (let i = 0; i < WORKERS * (LIMIT + REFUSED_CONNECTIONS) + EXCESS; i++) {
     const socket = connect(port, '127.0.0.1');
@@ -30,6 +32,16 @@ async function primary(): Promise<void> {
   process.exit();
 }
 
-if (cluster.isPrimary) await primary();
-// No request comes, so nothing of the pipeline is touched.
-else await startServer({} as Pipeline, { listen: { host: '127.0.0.1', port: 0 }, limits: { maxConnections: LIMIT } });
+async function worker(): Promise<void> {
+  const port = Number(process.argv[2] ?? 0);
+  const limits = { maxConnections: LIMIT };
+  // No request comes, so nothing of the pipeline is touched.
+  const { address } = await startServer({} as Pipeline, {
+    listen: { host: '127.0.0.1', port },
+    limits,
+    reusePort: port > 0,
+  });
+  process.send?.(address.port);
+}
+
+await (cluster.isPrimary ? primary() : worker());

@@ -1,0 +1,45 @@
+/**
+ * The address that the workers of one server share. Where the operating system can (SO_REUSEPORT), each worker has a listener and a
+ * queue of its own, and the kernel spreads connections over the listeners. Elsewhere node's primary process accepts all
+ * connections and hands each one to a worker, which takes a message both ways for every connection.
+ *
+ * SO_REUSEPORT alone would let a second server of the same user share the address unnoticed. So the address is bound without
+ * the option first, which fails when anybody listens there. Then it stays bound: the kernel gives a port that it chose to nobody
+ * else, also while no worker listens.
+ */
+import { lookup } from 'node:dns/promises';
+import { BoundSocket } from 'node:net';
+import type { ListenAddress } from '../http/listen-address.ts';
+import { listening } from './listen-failure.ts';
+
+export interface SharedAddress {
+  /** The port may have been 0 in the settings. */
+  readonly address: ListenAddress;
+  /** Whether each worker listens by itself. */
+  readonly hasReusePort: boolean;
+  /** To be called once no worker listens any more. */
+  release(): void;
+}
+
+/** @throws ConfigError by the variable's name when the address is in use, or is none of this machine */
+export function reserveAddress(address: ListenAddress): Promise<SharedAddress> {
+  return listening('SEALGATE_LISTEN', address, async () => {
+    const { address: host } = await lookup(address.host);
+    const alone = new BoundSocket({ host, port: address.port });
+    const { port } = alone.address();
+    alone.close();
+    const reserved = reserve({ host, port });
+    if (reserved === undefined) return { address, hasReusePort: false, release: () => undefined };
+    return { address: { host, port }, hasReusePort: true, release: () => reserved.close() };
+  });
+}
+
+/** Bound, and not listened on: no connection comes to it. `undefined` where the operating system has no such option. */
+function reserve(address: ListenAddress): BoundSocket | undefined {
+  try {
+    return new BoundSocket({ ...address, reusePort: true });
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ENOTSUP') return undefined;
+    throw error;
+  }
+}
