@@ -19,3 +19,5 @@ export const MAX_BUCKET_RECORD_BYTES = 2 * 1024;
 export const BUCKET_RECORDS_CACHED = 10_000;
 /** Milliseconds between looks at files with credentials, while there are requests. */
 export const CREDENTIAL_FILES_MS = 1_000;
+/** Days for which the embedded store locks a version at most, as S3 does: 100 years of 365 days. */
+export const LOCAL_MAX_RETENTION_DAYS = 36_500;

@@ -6,7 +6,22 @@
 import { S3Error } from '../../errors.ts';
 import { SUBRESOURCES } from '../../subresources.ts';
 import type { BackendResponse } from '../backend.ts';
-import { checkExpectedOwner, refuseHeaders } from './honoured-headers.ts';
+import { checkAcl, checkExpectedOwner, refuseHeaders } from './honoured-headers.ts';
+import { LOCK_HEADERS } from './locks.ts';
+import {
+  deleteBucketCors,
+  deleteBucketEncryption,
+  deleteOwnershipControls,
+  deletePublicAccessBlock,
+  getBucketCors,
+  getBucketEncryption,
+  getOwnershipControls,
+  getPublicAccessBlock,
+  putBucketCors,
+  putBucketEncryption,
+  putOwnershipControls,
+  putPublicAccessBlock,
+} from './operations/bucket-settings.ts';
 import { createBucket, deleteBucket, getBucketLocation, headBucket, listBuckets } from './operations/buckets.ts';
 import { copyObject } from './operations/copy-object.ts';
 import { deleteObject, deleteObjects } from './operations/delete-objects.ts';
@@ -14,12 +29,19 @@ import { getObject, headObject } from './operations/get-object.ts';
 import { listObjectsV1, listObjectsV2 } from './operations/list-objects.ts';
 import { listMultipartUploads, listParts } from './operations/list-uploads.ts';
 import { listObjectVersions } from './operations/list-versions.ts';
+import { getObjectLockConfiguration, putObjectLockConfiguration } from './operations/lock-configuration.ts';
 import {
   abortMultipartUpload,
   completeMultipartUpload,
   createMultipartUpload,
 } from './operations/multipart-uploads.ts';
-import { always, getBucketAcl, getObjectAcl, notConfigured } from './operations/never-set.ts';
+import { always, getBucketAcl, getObjectAcl, notConfigured, nothingToDelete } from './operations/never-set.ts';
+import {
+  getObjectLegalHold,
+  getObjectRetention,
+  putObjectLegalHold,
+  putObjectRetention,
+} from './operations/object-locks.ts';
 import { putObject } from './operations/put-object.ts';
 import {
   deleteBucketTagging,
@@ -54,18 +76,30 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'GET bucket versions': listObjectVersions,
   'GET bucket accelerate': always('AccelerateConfiguration'),
   'GET bucket acl': getBucketAcl,
-  'GET bucket cors': notConfigured('NoSuchCORSConfiguration'),
-  'GET bucket encryption': notConfigured('ServerSideEncryptionConfigurationNotFoundError'),
+  'GET bucket cors': getBucketCors,
+  'PUT bucket cors': putBucketCors,
+  'DELETE bucket cors': deleteBucketCors,
+  'GET bucket encryption': getBucketEncryption,
+  'PUT bucket encryption': putBucketEncryption,
+  'DELETE bucket encryption': deleteBucketEncryption,
   'GET bucket lifecycle': notConfigured('NoSuchLifecycleConfiguration'),
+  'DELETE bucket lifecycle': nothingToDelete,
   'GET bucket logging': always('BucketLoggingStatus'),
   'GET bucket notification': always('NotificationConfiguration'),
-  'GET bucket object-lock': notConfigured('ObjectLockConfigurationNotFoundError'),
-  'GET bucket ownershipControls': notConfigured('OwnershipControlsNotFoundError'),
+  'GET bucket object-lock': getObjectLockConfiguration,
+  'PUT bucket object-lock': putObjectLockConfiguration,
+  'GET bucket ownershipControls': getOwnershipControls,
+  'PUT bucket ownershipControls': putOwnershipControls,
+  'DELETE bucket ownershipControls': deleteOwnershipControls,
   'GET bucket policy': notConfigured('NoSuchBucketPolicy'),
+  'DELETE bucket policy': nothingToDelete,
   'GET bucket policyStatus': notConfigured('NoSuchBucketPolicy'),
-  'GET bucket publicAccessBlock': notConfigured('NoSuchPublicAccessBlockConfiguration'),
+  'GET bucket publicAccessBlock': getPublicAccessBlock,
+  'PUT bucket publicAccessBlock': putPublicAccessBlock,
+  'DELETE bucket publicAccessBlock': deletePublicAccessBlock,
   'GET bucket requestPayment': always('RequestPaymentConfiguration', { Payer: 'BucketOwner' }),
   'GET bucket website': notConfigured('NoSuchWebsiteConfiguration'),
+  'DELETE bucket website': nothingToDelete,
   'POST bucket delete': deleteObjects,
   'GET object': getObject,
   'HEAD object': headObject,
@@ -73,6 +107,10 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'PUT object copy': copyObject,
   'DELETE object': deleteObject,
   'GET object acl': getObjectAcl,
+  'GET object legal-hold': getObjectLegalHold,
+  'PUT object legal-hold': putObjectLegalHold,
+  'GET object retention': getObjectRetention,
+  'PUT object retention': putObjectRetention,
   'GET object tagging': getObjectTagging,
   'PUT object tagging': putObjectTagging,
   'DELETE object tagging': deleteObjectTagging,
@@ -84,16 +122,31 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'DELETE object uploadId': abortMultipartUpload,
 };
 
-/** @throws S3Error as `findOperation`, AccessDenied for another owner than is expected, and those of the operation */
+/** Headers that these operations honour, and no other does. */
+const HONOURED: ReadonlyMap<Operation, readonly string[]> = new Map<Operation, readonly string[]>([
+  [createBucket, ['x-amz-bucket-object-lock-enabled', 'x-amz-object-ownership']],
+  [putObject, LOCK_HEADERS],
+  [copyObject, LOCK_HEADERS],
+  [createMultipartUpload, LOCK_HEADERS],
+]);
+
+/** @throws S3Error as `findOperation`, AccessDenied for another owner than is expected, AccessControlListNotSupported, and those of the operation */
 export async function answer(store: Store, request: StoreRequest): Promise<BackendResponse> {
   const operation = findOperation(request);
-  checkExpectedOwner(store, { ...request, makes: operation === createBucket });
+  const makes = operation === createBucket;
+  checkExpectedOwner(store, { ...request, makes });
+  checkAcl(store, { ...request, makes });
   return operation(store, request);
 }
 
 /** @throws S3Error NotImplemented, InvalidArgument for sub-resources that exclude each other, MethodNotAllowed */
 export function findOperation(request: StoreRequest): Operation {
-  refuseHeaders(request.headers);
+  const operation = operationNamed(request);
+  refuseHeaders(request.headers, HONOURED.get(operation) ?? []);
+  return operation;
+}
+
+function operationNamed(request: StoreRequest): Operation {
   const named = [...request.query.keys()].filter((name) => SUBRESOURCES.has(name));
   if (named.length > 1) {
     throw new S3Error('InvalidArgument', `Conflicting query string parameters: ${named.join(', ')}`);

@@ -1,8 +1,9 @@
 /**
  * Headers that ask the embedded store for something it does not have are refused, never ignored. Headers that ask for what
- * holds anyway are accepted: nothing in the store is locked, everything is its one owner's, and the proxy stores ciphertext.
+ * holds anyway are accepted: everything is its one owner's, and the proxy stores ciphertext.
  */
 import { S3Error } from '../../errors.ts';
+import { settingsOf } from './bucket-settings.ts';
 import type { StoreRequest } from './request.ts';
 import { OWNER } from './respond.ts';
 import type { Store } from './store.ts';
@@ -28,7 +29,6 @@ const ACCEPTED: ReadonlyMap<string, RegExp> = new Map([
   ['x-amz-bucket-object-lock-enabled', /^false$/i],
   // It asks for checksums in the reply where there are some; the store has none.
   ['x-amz-checksum-mode', /^/],
-  ['x-amz-object-ownership', /^BucketOwnerEnforced$/],
   ['x-amz-server-side-encryption', /^AES256$/],
   ['x-amz-server-side-encryption-bucket-key-enabled', /^false$/i],
 ]);
@@ -36,17 +36,27 @@ const ACCEPTED: ReadonlyMap<string, RegExp> = new Map([
 /** ACLs that change nothing, since the store has one owner. */
 const EMPTY_ACLS: ReadonlySet<string> = new Set(['private', 'bucket-owner-full-control']);
 
+const PUBLIC_ACLS: ReadonlySet<string> = new Set(['public-read', 'public-read-write', 'authenticated-read']);
+
 /** What S3 says of an object under encryption with its own keys (S3 user guide, "SSE-S3"), which is any object since 2023. */
 export const ENCRYPTED = { 'x-amz-server-side-encryption': 'AES256' } as const;
 
-/** @throws S3Error NotImplemented, AccessControlListNotSupported */
-export function refuseHeaders(headers: Headers): void {
+/** `honoured`: names of headers that the operation does honour. @throws S3Error NotImplemented */
+export function refuseHeaders(headers: Headers, honoured: readonly string[]): void {
   for (const [name, value] of Object.entries(headers)) {
     if (!REFUSED.some((refused) => name.startsWith(refused)) || ACCEPTED.get(name)?.test(value) === true) continue;
+    if (honoured.includes(name)) continue;
     throw new S3Error('NotImplemented', undefined, { details: { Header: name } });
   }
+}
+
+/** @throws S3Error AccessControlListNotSupported; AccessDenied where the bucket blocks public ACLs; NoSuchBucket */
+export function checkAcl(store: Store, { headers, bucket, makes }: Expectation): void {
   const acl = headers['x-amz-acl'];
-  if (acl !== undefined && !EMPTY_ACLS.has(acl)) throw new S3Error('AccessControlListNotSupported');
+  if (acl === undefined || EMPTY_ACLS.has(acl)) return;
+  const blocks = makes || bucket === '' ? undefined : settingsOf(store.index.bucket(bucket)).accessBlock;
+  if (blocks?.BlockPublicAcls === true && PUBLIC_ACLS.has(acl)) throw new S3Error('AccessDenied');
+  throw new S3Error('AccessControlListNotSupported');
 }
 
 /**

@@ -47,6 +47,15 @@ export class IndexReader {
     );
   }
 
+  /** A configuration of a bucket, as it was given. */
+  document(bucket: number, name: string): string | undefined {
+    return this.#sql.one<{ document: string }>(
+      'SELECT document FROM documents WHERE bucket = ? AND name = ?',
+      bucket,
+      name,
+    )?.document;
+  }
+
   /** The newest version of a key, which may be a delete marker. */
   latest(bucket: number, key: Uint8Array): VersionRow | undefined {
     return this.#sql.one('SELECT * FROM versions WHERE bucket = ? AND key = ? ORDER BY id DESC LIMIT 1', bucket, key);

@@ -5,6 +5,7 @@
 import { S3Error } from '../../errors.ts';
 import { MAX_USER_METADATA_BYTES } from '../../limits.ts';
 import { ENCRYPTED } from './honoured-headers.ts';
+import { lockHeaders, parseLock } from './locks.ts';
 import { httpDate, quoted } from './respond.ts';
 import type { BucketRow, VersionRow } from './rows.ts';
 import { tagCount } from './tags.ts';
@@ -71,6 +72,7 @@ export function describeObject(row: VersionRow, bucket: BucketRow): Record<strin
     ...(JSON.parse(row.headers) as Headers),
     ...validatorsOf(row, bucket),
     ...ENCRYPTED,
+    ...lockHeaders(parseLock(row.lock)),
     'accept-ranges': 'bytes',
     ...(row.storage_class === 'STANDARD' ? {} : { 'x-amz-storage-class': row.storage_class }),
     ...(tags === 0 ? {} : { 'x-amz-tagging-count': String(tags) }),

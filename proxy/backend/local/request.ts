@@ -2,6 +2,7 @@
 import { S3Error } from '../../errors.ts';
 import { MAX_KEY_BYTES } from '../../limits.ts';
 import type { BackendMethod, BackendRequest } from '../backend.ts';
+import type { Override } from './locks.ts';
 import { isVersionId } from './version-id.ts';
 
 export interface StoreRequest {
@@ -50,6 +51,11 @@ export function integerParameter(
     throw new S3Error('InvalidArgument', message, { details: { ArgumentName: name, ArgumentValue: text } });
   }
   return Math.min(value, o.clamp ?? o.max);
+}
+
+/** Whether the request may go round a retention in GOVERNANCE mode. The proxy asks for the permission. */
+export function overrideOf({ headers }: StoreRequest, now: number): Override {
+  return { now, bypass: headers['x-amz-bypass-governance-retention']?.trim().toLowerCase() === 'true' };
 }
 
 /** @throws S3Error InvalidArgument for a version id that this store cannot have made */

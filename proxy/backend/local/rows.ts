@@ -12,6 +12,8 @@ export interface BucketRow {
   readonly versioning: Versioning;
   /** `[[name, value], ...]` as JSON; '' when the bucket has no tag set. */
   readonly tags: string;
+  /** bucket-settings.ts, as JSON. */
+  readonly settings: string;
 }
 
 export interface VersionRow {
@@ -38,6 +40,8 @@ export interface VersionRow {
   readonly tags: string;
   /** Stored headers by lower-case name, as JSON. */
   readonly headers: string;
+  /** Lock (locks.ts) as JSON; '' for a version that nobody has locked. */
+  readonly lock: string;
 }
 
 /** The columns of a listing. */
@@ -74,6 +78,8 @@ export interface UploadRow {
   readonly storage_class: string;
   readonly tags: string;
   readonly headers: string;
+  /** What the version is to be locked with, as in `versions`. */
+  readonly lock: string;
 }
 
 export interface PartRow {

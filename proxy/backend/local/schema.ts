@@ -4,14 +4,15 @@
  *
  * `versions` has one row per object version and delete marker; the newest row of a key has the highest id and `latest` 1.
  * `bodies` has one row per stored body, counted by references: a leaf is inline (`data`) or a file (`file`); a composite,
- * the body of a multipart object, has neither and lists slices of leaves in `pieces`, keyed by their offset.
+ * the body of a multipart object, has neither and lists slices of leaves in `pieces`, keyed by their offset. `documents` has what
+ * is configured for a bucket, where it is long and only ever given back.
  */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { LOCAL_BUSY_MS } from '../../limits.ts';
 
 /** Written to `user_version`; a store of a newer schema is refused, never guessed at. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 /** 'SGlt', written to `application_id`, so that a foreign database is not taken for an index. */
 const APPLICATION_ID = 0x53476c74;
 const INDEX_FILE = 'index.sqlite';
@@ -27,7 +28,8 @@ CREATE TABLE buckets (
   created INTEGER NOT NULL,
   location TEXT NOT NULL,
   versioning TEXT NOT NULL,
-  tags TEXT NOT NULL
+  tags TEXT NOT NULL,
+  settings TEXT NOT NULL DEFAULT '{}'
 ) STRICT;
 
 CREATE TABLE bodies (
@@ -65,7 +67,8 @@ CREATE TABLE versions (
   body INTEGER,
   upload TEXT,
   tags TEXT NOT NULL,
-  headers TEXT NOT NULL
+  headers TEXT NOT NULL,
+  lock TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX versions_by_key ON versions(bucket, key, id DESC);
 CREATE UNIQUE INDEX current_objects ON versions(bucket, key) WHERE latest = 1 AND marker = 0;
@@ -77,7 +80,8 @@ CREATE TABLE uploads (
   initiated INTEGER NOT NULL,
   storage_class TEXT NOT NULL,
   tags TEXT NOT NULL,
-  headers TEXT NOT NULL
+  headers TEXT NOT NULL,
+  lock TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX uploads_by_key ON uploads(bucket, key, id);
 
@@ -89,6 +93,13 @@ CREATE TABLE upload_parts (
   etag TEXT NOT NULL,
   modified INTEGER NOT NULL,
   PRIMARY KEY (upload, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE documents (
+  bucket INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  document TEXT NOT NULL,
+  PRIMARY KEY (bucket, name)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE garbage (file TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
@@ -104,8 +115,22 @@ PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
+/** From version 1: nothing is locked, and nothing configured. */
+const FROM_1 = `
+ALTER TABLE buckets ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE versions ADD COLUMN lock TEXT NOT NULL DEFAULT '';
+ALTER TABLE uploads ADD COLUMN lock TEXT NOT NULL DEFAULT '';
+CREATE TABLE documents (
+  bucket INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  document TEXT NOT NULL,
+  PRIMARY KEY (bucket, name)
+) STRICT, WITHOUT ROWID;
+PRAGMA user_version = ${SCHEMA_VERSION};
+`;
+
 /**
- * Opens the index for the writer, creating it when it is new.
+ * Opens the index for the writer, creating it when it is new, and bringing it up to date when an older program made it.
  * @throws Error when the file is not an index of ours, or one of a newer schema.
  */
 export function openIndexForWriting(directory: string): DatabaseSync {
@@ -118,6 +143,7 @@ export function openIndexForWriting(directory: string): DatabaseSync {
     );
     db.exec('BEGIN IMMEDIATE');
     if (pragma(db, 'user_version') === 0 && tableCount(db) === 0) db.exec(DDL);
+    else if (pragma(db, 'user_version') === 1 && pragma(db, 'application_id') === APPLICATION_ID) db.exec(FROM_1);
     checkSchema(db);
     db.exec('COMMIT');
     return db;

@@ -6,9 +6,11 @@ import { createHash } from 'node:crypto';
 import { S3Error } from '../../../errors.ts';
 import { MIN_PART_BYTES } from '../../../limits.ts';
 import { checkWrite, type WriteConditions } from '../conditions.ts';
+import { parseLock } from '../locks.ts';
 import type { BucketRow, PartRow, VersionRow } from '../rows.ts';
 import type { Transaction } from '../transaction.ts';
 import { addComposite, bodyHead, release, retain, type Slice, slicesOf } from './bodies.ts';
+import { lockForNew } from './new-lock.ts';
 import { versioned } from './objects.ts';
 import { findUpload, type UploadName } from './uploads.ts';
 import { addVersion, currentObject } from './versions.ts';
@@ -59,6 +61,7 @@ export function completeUpload(tx: Transaction, o: CompleteUpload): Completed {
     upload: o.upload,
     tags: upload.tags,
     headers: upload.headers,
+    lock: lockForNew(bucket, parseLock(upload.lock), o.modified),
   });
   return { etag, ...versioned(bucket, version) };
 }

@@ -2,9 +2,11 @@
 import { S3Error } from '../../../errors.ts';
 import { MAX_PUT_BYTES } from '../../../limits.ts';
 import { checkCopySource, checkWrite, type ReadConditions, type WriteConditions } from '../conditions.ts';
+import type { Lock } from '../locks.ts';
 import type { BucketRow, VersionRow } from '../rows.ts';
 import type { Transaction } from '../transaction.ts';
 import { retain } from './bodies.ts';
+import { lockForNew } from './new-lock.ts';
 import { existingVersion, versioned } from './objects.ts';
 import { addVersion, currentObject } from './versions.ts';
 
@@ -28,6 +30,8 @@ export interface CopyObject {
   readonly redirect?: string;
   /** An encryption named anew counts as a change, also where the object has it (S3 API reference, CopyObject). */
   readonly namesEncryption: boolean;
+  /** Never that of the source. */
+  readonly lock: Lock;
   readonly conditions: WriteConditions;
 }
 
@@ -63,6 +67,7 @@ export function copyObject(tx: Transaction, o: CopyObject): Copied {
     body: source.body,
     tags: o.tags ?? source.tags,
     headers: o.headers ?? copiedHeaders(source.headers, o.redirect),
+    lock: lockForNew(bucket, o.lock, o.modified),
   });
   return {
     etag: source.etag,

@@ -1,10 +1,12 @@
 /** Objects: stored, deleted, tagged. Conditions are checked here, inside the transaction, so that one of two racers loses. */
 import { S3Error } from '../../../errors.ts';
 import { checkWrite, type WriteConditions } from '../conditions.ts';
+import { checkRemoval, type Lock, type Override, parseLock } from '../locks.ts';
 import type { BucketRow, VersionRow } from '../rows.ts';
 import type { Transaction } from '../transaction.ts';
 import { NULL_VERSION } from '../version-id.ts';
 import { addLeaf, type NewBody } from './bodies.ts';
+import { lockForNew } from './new-lock.ts';
 import { addDeleteMarker, addVersion, currentObject, latestVersion, namedVersion, removeVersion } from './versions.ts';
 
 /** A version's id where the bucket has versions, for `x-amz-version-id`. */
@@ -20,10 +22,11 @@ export interface PutObject {
   readonly storageClass: string;
   readonly tags: string;
   readonly headers: string;
+  readonly lock: Lock;
   readonly conditions: WriteConditions;
 }
 
-/** @throws S3Error NoSuchBucket, and those of checkWrite */
+/** @throws S3Error NoSuchBucket, InvalidRequest for a lock in a bucket without locks, and those of checkWrite */
 export function putObject(tx: Transaction, o: PutObject): Versioned {
   const bucket = tx.bucket(o.bucket);
   const key = Buffer.from(o.key);
@@ -38,6 +41,7 @@ export function putObject(tx: Transaction, o: PutObject): Versioned {
     body: addLeaf(tx, o.body),
     tags: o.tags,
     headers: o.headers,
+    lock: lockForNew(bucket, o.lock, o.modified),
   });
   return versioned(bucket, version);
 }
@@ -57,12 +61,12 @@ export interface Deleted extends Versioned {
   readonly deleteMarker: boolean;
 }
 
-/** @throws S3Error NoSuchBucket, and those of checkWrite */
+/** @throws S3Error NoSuchBucket, AccessDenied for a version that is locked, and those of checkWrite */
 export function deleteObject(
   tx: Transaction,
-  o: Deletion & { readonly bucket: string; readonly modified: number },
+  o: Deletion & { readonly bucket: string; readonly override: Override },
 ): Deleted {
-  return deleteOne(tx, tx.bucket(o.bucket), o, o.modified);
+  return deleteOne(tx, tx.bucket(o.bucket), o, o.override);
 }
 
 export type DeletionOutcome = Deleted | { readonly error: { readonly code: string; readonly message: string } };
@@ -70,26 +74,29 @@ export type DeletionOutcome = Deleted | { readonly error: { readonly code: strin
 /** Every deletion stands alone: one that fails leaves the others. @throws S3Error NoSuchBucket */
 export function deleteObjects(
   tx: Transaction,
-  o: { readonly bucket: string; readonly modified: number; readonly deletions: readonly Deletion[] },
+  o: { readonly bucket: string; readonly override: Override; readonly deletions: readonly Deletion[] },
 ): readonly DeletionOutcome[] {
   const bucket = tx.bucket(o.bucket);
   return o.deletions.map((deletion) => {
     try {
-      return deleteOne(tx, bucket, deletion, o.modified);
+      return deleteOne(tx, bucket, deletion, o.override);
     } catch (error) {
-      // Conditions are checked before anything is written, so nothing of this deletion is left behind.
+      // Conditions and locks are checked before anything is written, so nothing of this deletion is left behind.
       if (error instanceof S3Error) return { error: { code: error.code, message: error.message } };
       throw error;
     }
   });
 }
 
-function deleteOne(tx: Transaction, bucket: BucketRow, o: Deletion, modified: number): Deleted {
+function deleteOne(tx: Transaction, bucket: BucketRow, o: Deletion, override: Override): Deleted {
   const key = Buffer.from(o.key);
   if (o.versionId !== undefined) {
     const row = namedVersion(tx, bucket, key, o.versionId);
     checkWrite({ ifMatch: o.ifMatch }, () => (row?.marker === 0 ? row : undefined));
-    if (row !== undefined) removeVersion(tx, row);
+    if (row !== undefined) {
+      checkRemoval(parseLock(row.lock), override);
+      removeVersion(tx, row);
+    }
     return { deleteMarker: row?.marker === 1, versionId: o.versionId };
   }
   checkWrite({ ifMatch: o.ifMatch }, () => currentObject(tx, bucket, key));
@@ -98,7 +105,7 @@ function deleteOne(tx: Transaction, bucket: BucketRow, o: Deletion, modified: nu
     if (row !== undefined) removeVersion(tx, row);
     return { deleteMarker: false };
   }
-  return { deleteMarker: true, versionId: addDeleteMarker(tx, bucket, key, modified) };
+  return { deleteMarker: true, versionId: addDeleteMarker(tx, bucket, key, override.now) };
 }
 
 /** @throws S3Error NoSuchBucket, NoSuchKey, NoSuchVersion, MethodNotAllowed for a delete marker */

@@ -1,9 +1,11 @@
 /** Multipart uploads in progress: begun, their parts stored or shared, aborted. Completing is in complete-upload.ts. */
 import { randomBytes } from 'node:crypto';
 import { S3Error } from '../../../errors.ts';
+import type { Lock } from '../locks.ts';
 import type { PartRow, UploadRow } from '../rows.ts';
 import type { Transaction } from '../transaction.ts';
 import { addComposite, addLeaf, bodyHead, type NewBody, release, retain, slicesOf } from './bodies.ts';
+import { lockForUpload } from './new-lock.ts';
 
 export interface UploadName {
   readonly bucket: string;
@@ -11,7 +13,7 @@ export interface UploadName {
   readonly upload: string;
 }
 
-/** The id begins with the time, so that ids of one key sort by age. @throws S3Error NoSuchBucket */
+/** The id begins with the time, so that ids of one key sort by age. @throws S3Error NoSuchBucket, InvalidRequest */
 export function createUpload(
   tx: Transaction,
   o: {
@@ -21,18 +23,21 @@ export function createUpload(
     readonly storageClass: string;
     readonly tags: string;
     readonly headers: string;
+    readonly lock: Lock;
   },
 ): string {
+  const bucket = tx.bucket(o.bucket);
   const id = o.initiated.toString(16).padStart(12, '0') + randomBytes(20).toString('hex');
   tx.run(
-    'INSERT INTO uploads (id, bucket, key, initiated, storage_class, tags, headers) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO uploads (id, bucket, key, initiated, storage_class, tags, headers, lock) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     id,
-    tx.bucket(o.bucket).id,
+    bucket.id,
     Buffer.from(o.key),
     o.initiated,
     o.storageClass,
     o.tags,
     o.headers,
+    lockForUpload(bucket, o.lock),
   );
   return id;
 }

@@ -16,6 +16,8 @@ export interface NewVersion {
   readonly upload?: string;
   readonly tags: string;
   readonly headers: string;
+  /** '' for none. */
+  readonly lock: string;
 }
 
 /** The newest version, delete markers included. */
@@ -43,7 +45,7 @@ export function addVersion(tx: Transaction, bucket: BucketRow, added: NewVersion
   const { id, version } = beginVersion(tx, bucket, added.key);
   tx.run(
     `INSERT INTO versions (id, bucket, key, version, latest, marker, size, etag, modified, storage_class, parts, body, upload,
-       tags, headers) VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       tags, headers, lock) VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     id,
     bucket.id,
     added.key,
@@ -57,6 +59,7 @@ export function addVersion(tx: Transaction, bucket: BucketRow, added: NewVersion
     added.upload ?? null,
     added.tags,
     added.headers,
+    added.lock,
   );
   return version;
 }

@@ -4,6 +4,7 @@ import { LOCAL_LISTED_BUCKETS } from '../../../limits.ts';
 import { escapeXml, parseAnyXml, renderXml } from '../../../xml/render-xml.ts';
 import type { BackendResponse } from '../../backend.ts';
 import { checkBucketName } from '../bucket-name.ts';
+import { type BucketSettings, isOwnership } from '../bucket-settings.ts';
 import { decodeToken, encodeToken } from '../listing.ts';
 import { receiveDocument } from '../receive-body.ts';
 import { integerParameter, type StoreRequest } from '../request.ts';
@@ -48,8 +49,23 @@ export async function createBucket(store: Store, request: StoreRequest): Promise
     if (configuration === undefined) throw new S3Error('MalformedXML');
     location = configuration.value('LocationConstraint')?.trim() || DEFAULT_REGION;
   }
-  await store.writer.run('createBucket', { name: request.bucket, location, created: store.now() });
+  const settings = settingsAsked(request.headers);
+  await store.writer.run('createBucket', { name: request.bucket, location, created: store.now(), settings });
   return reply(200, { location: `/${request.bucket}` });
+}
+
+/** @throws S3Error InvalidArgument */
+function settingsAsked(headers: StoreRequest['headers']): BucketSettings {
+  const { 'x-amz-bucket-object-lock-enabled': locks = 'false', 'x-amz-object-ownership': ownership } = headers;
+  const refuse = (ArgumentName: string, ArgumentValue: string): never => {
+    throw new S3Error('InvalidArgument', undefined, { details: { ArgumentName, ArgumentValue } });
+  };
+  if (!/^(true|false)$/i.test(locks)) return refuse('x-amz-bucket-object-lock-enabled', locks);
+  if (ownership !== undefined && !isOwnership(ownership)) return refuse('x-amz-object-ownership', ownership);
+  return {
+    ...(locks.toLowerCase() === 'true' && { objectLock: {} }),
+    ...(ownership !== undefined && { ownership }),
+  };
 }
 
 export async function headBucket(store: Store, request: StoreRequest): Promise<BackendResponse> {

@@ -4,6 +4,7 @@ import type { BackendResponse } from '../../backend.ts';
 import { readConditions, writeConditions } from '../conditions.ts';
 import { copySource } from '../copy-source.ts';
 import { ENCRYPTED } from '../honoured-headers.ts';
+import { lockAsked } from '../locks.ts';
 import { REDIRECT, storageClass, storedHeaders, versionHeader } from '../object-headers.ts';
 import type { StoreRequest } from '../request.ts';
 import { isoDate, quoted, xmlReply } from '../respond.ts';
@@ -27,6 +28,7 @@ export async function copyObject(store: Store, request: StoreRequest): Promise<B
     ...(replaceHeaders ? { headers: storedHeaders(headers) } : {}),
     ...(replaceTags ? { tags: tagsFromHeader(headers['x-amz-tagging']) } : {}),
     ...(redirect === undefined ? {} : { redirect }),
+    lock: lockAsked(headers, modified),
     namesEncryption: headers['x-amz-server-side-encryption'] !== undefined,
   });
   const source = copied.sourceVersionId;

@@ -7,14 +7,15 @@ import type { BackendResponse } from '../../backend.ts';
 import type { Deletion, DeletionOutcome } from '../mutations/objects.ts';
 import { versionHeader } from '../object-headers.ts';
 import { receiveDocument } from '../receive-body.ts';
-import { type StoreRequest, versionParameter } from '../request.ts';
+import { overrideOf, type StoreRequest, versionParameter } from '../request.ts';
 import { reply, xmlReply } from '../respond.ts';
 import type { Store } from '../store.ts';
 
 export async function deleteObject(store: Store, request: StoreRequest): Promise<BackendResponse> {
   const { bucket, key, headers, query } = request;
   const versionId = versionParameter(query.get('versionId'));
-  const deletion = { bucket, key, versionId, ifMatch: headers['if-match'], modified: store.now() };
+  const override = overrideOf(request, store.now());
+  const deletion = { bucket, key, versionId, ifMatch: headers['if-match'], override };
   const deleted = await store.writer.run('deleteObject', deletion);
   const marker = deleted.deleteMarker ? { 'x-amz-delete-marker': 'true' } : {};
   return reply(204, { ...marker, ...versionHeader(deleted.versionId) });
@@ -32,7 +33,7 @@ export async function deleteObjects(store: Store, request: StoreRequest): Promis
   const deletions = named.filter((item): item is Deletion => !('error' in item));
   const outcomes = await store.writer.run('deleteObjects', {
     bucket: request.bucket,
-    modified: store.now(),
+    override: overrideOf(request, store.now()),
     deletions,
   });
   const quiet = root.value('Quiet')?.trim() === 'true';

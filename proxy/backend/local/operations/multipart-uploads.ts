@@ -5,6 +5,7 @@ import { parseXml, type XmlNode } from '../../../xml/render-xml.ts';
 import type { BackendResponse } from '../../backend.ts';
 import { unquoteEtag, writeConditions } from '../conditions.ts';
 import { ENCRYPTED } from '../honoured-headers.ts';
+import { lockAsked } from '../locks.ts';
 import type { NamedPart } from '../mutations/complete-upload.ts';
 import { storageClass, storedHeaders, versionHeader } from '../object-headers.ts';
 import { receiveDocument } from '../receive-body.ts';
@@ -15,13 +16,15 @@ import { tagsFromHeader } from '../tags.ts';
 
 export async function createMultipartUpload(store: Store, request: StoreRequest): Promise<BackendResponse> {
   const { bucket, key, headers } = request;
+  const initiated = store.now();
   const upload = await store.writer.run('createUpload', {
     bucket,
     key,
-    initiated: store.now(),
+    initiated,
     storageClass: storageClass(headers),
     headers: storedHeaders(headers),
     tags: tagsFromHeader(headers['x-amz-tagging']),
+    lock: lockAsked(headers, initiated),
   });
   return xmlReply('InitiateMultipartUploadResult', { Bucket: bucket, Key: key, UploadId: upload }, ENCRYPTED);
 }

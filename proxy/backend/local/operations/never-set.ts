@@ -1,5 +1,5 @@
 /**
- * Reads of what a bucket never has here, answered as S3 answers them of a bucket for which nobody has set it; and the ACLs, which
+ * Reads and deletes of what a bucket never has here, answered as S3 answers them of a bucket for which nobody has set it; and the ACLs, which
  * say that everything is its one owner's. S3 API reference, operations of the same names.
  */
 import { S3Error, type S3ErrorCode } from '../../../errors.ts';
@@ -8,7 +8,7 @@ import type { BackendResponse } from '../../backend.ts';
 import { findObject } from '../find-object.ts';
 import { versionHeader } from '../object-headers.ts';
 import type { StoreRequest } from '../request.ts';
-import { documentReply, OWNER, xmlReply } from '../respond.ts';
+import { documentReply, OWNER, reply, xmlReply } from '../respond.ts';
 import type { Store } from '../store.ts';
 
 type Read = (store: Store, request: StoreRequest) => Promise<BackendResponse>;
@@ -19,6 +19,12 @@ export function notConfigured(code: S3ErrorCode): Read {
     store.index.bucket(bucket);
     throw new S3Error(code, undefined, { details: { BucketName: bucket } });
   };
+}
+
+/** To take away what nobody can have set succeeds, as it does on S3. */
+export async function nothingToDelete(store: Store, { bucket }: StoreRequest): Promise<BackendResponse> {
+  store.index.bucket(bucket);
+  return reply(204);
 }
 
 /** The document of a configuration that every bucket has. */

@@ -1,7 +1,9 @@
 /** PutObject, conditional writes included. S3: PutObject. */
 import type { BackendResponse } from '../../backend.ts';
+import { requireObjectLock } from '../bucket-settings.ts';
 import { writeConditions } from '../conditions.ts';
 import { ENCRYPTED } from '../honoured-headers.ts';
+import { lockAsked, renderLock } from '../locks.ts';
 import { storageClass, storedHeaders, versionHeader } from '../object-headers.ts';
 import { storeBody } from '../receive-body.ts';
 import type { StoreRequest } from '../request.ts';
@@ -11,13 +13,16 @@ import { tagsFromHeader } from '../tags.ts';
 
 export async function putObject(store: Store, request: StoreRequest): Promise<BackendResponse> {
   const { bucket, key, headers } = request;
-  store.index.bucket(bucket);
+  const found = store.index.bucket(bucket);
   const described = {
     conditions: writeConditions(headers),
     storageClass: storageClass(headers),
     headers: storedHeaders(headers),
     tags: tagsFromHeader(headers['x-amz-tagging']),
+    lock: lockAsked(headers, store.now()),
   };
+  // Before the body, which may be long; the commit asks once more.
+  if (renderLock(described.lock) !== '') requireObjectLock(found);
   return storeBody(store, request, async (body, transfer) => {
     // Evaluated once the body has arrived: its time of arrival is the object's.
     const put = { bucket, key, body, modified: store.now(), ...described };

@@ -182,7 +182,7 @@ test('a missing file is an error, never an empty or short object', async () => {
 });
 
 test('a foreign or newer index is refused', async () => {
-  for (const pragma of ['user_version = 2', 'application_id = 1']) {
+  for (const pragma of ['user_version = 3', 'application_id = 1']) {
     const store = await openTestStore({ bucket });
     await store.backend.close();
     const db = new DatabaseSync(join(store.directory, 'index.sqlite'));

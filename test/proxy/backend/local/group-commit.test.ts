@@ -33,12 +33,17 @@ function put(id: number, more: Partial<PutObject> = {}): MutationMessage {
     storageClass: 'STANDARD',
     tags: '[]',
     headers: '{}',
+    lock: {},
     conditions: {},
     ...more,
   };
   return { id, name: 'putObject', argument };
 }
-const create: MutationMessage = { id: 0, name: 'createBucket', argument: { name: 'b', location: '', created: 0 } };
+const create: MutationMessage = {
+  id: 0,
+  name: 'createBucket',
+  argument: { name: 'b', location: '', created: 0, settings: {} },
+};
 const count = (table: string) => Number(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n']);
 
 test('one refused among many', () => {
@@ -102,7 +107,7 @@ test('a full disk fails the group and leaves the index usable', () => {
 });
 
 test('an index without room: the outcome says so', () => {
-  commitGroup(db, tx, [{ id: 1, name: 'createBucket', argument: { name: 'b', location: '', created: 0 } }]);
+  commitGroup(db, tx, [create]);
   const { page_count: pages } = db.prepare('PRAGMA page_count').get() as { page_count: number };
   db.exec(`PRAGMA max_page_count = ${pages}`);
   const big = { size: 60_000, md5: '0'.repeat(32), data: new Uint8Array(60_000) };
