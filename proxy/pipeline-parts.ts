@@ -1,6 +1,8 @@
 /** What the pipeline is made of: runtime.ts puts it together once, and every stage of a request takes what it needs. */
 
 import type { Policy } from './access/policy.ts';
+import type { RateLimits } from './access/rates/rate-limits.ts';
+import type { InBlocks } from './http/addresses.ts';
 import type { LeastRates } from './http/edge-limits.ts';
 import type { OwnKeys } from './iam/own-keys.ts';
 import type { WebIdentityDeps } from './iam/sessions/web-identity-session.ts';
@@ -34,6 +36,8 @@ export interface Pipeline {
   readonly sessionUpkeep: SessionUpkeep;
   /** The server's own rules, which limit every caller. */
   readonly server: Policy;
+  /** How often clients may ask. */
+  readonly rates: RateLimits;
   readonly router: Router;
   readonly log: Logger;
   /** Where traces are on. */
@@ -48,6 +52,8 @@ export interface Pipeline {
   /** Milliseconds after which a request that writes is cut. */
   readonly longestWriteMs: number;
   readonly hostnames: readonly string[];
+  /** Whether an address is of a forwarder whose X-Forwarded-For counts. */
+  readonly isTrustedProxy: InBlocks;
   /** Region that signatures must name; undefined accepts any. */
   readonly signingRegion: string | undefined;
   readonly now: () => Date;

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { writes } from './access/action-table.ts';
 import { authenticate, authenticateForm, type Caller } from './access/authenticate.ts';
 import { authorise } from './access/authorise.ts';
+import { admitAddress, admitCaller } from './access/rates/admit.ts';
 import { spendUse } from './access/spend-use.ts';
 import { BackendUnavailable } from './backend/backend.ts';
 import { IncomingBody } from './body/incoming.ts';
@@ -14,6 +15,7 @@ import { answerPreflight, crossOriginHeaders } from './cors/cross-origin.ts';
 import { S3Error } from './errors.ts';
 import { formRequest } from './form/form-request.ts';
 import { isFormUpload, readForm, type UploadForm } from './form/read-form.ts';
+import { clientAddress } from './http/client-address.ts';
 import type { Connection } from './http/connection.ts';
 import { lateReply } from './http/late-reply.ts';
 import { watchBody, watchReply } from './http/least-rate.ts';
@@ -64,10 +66,11 @@ export async function handleRequest(
   outgoing: ServerResponse,
   o: { expectsContinue: boolean; connection: Connection; refuse?: S3Error | undefined },
 ): Promise<void> {
+  const client = clientAddress(o.connection.client, incoming.rawHeaders, pipeline.isTrustedProxy);
   const progress: Progress = {
     id: createRequestId(),
     started: performance.now(),
-    scope: newScope(beginTrace(pipeline.tracing, incoming)),
+    scope: newScope({ client, trace: beginTrace(pipeline.tracing, incoming) }),
   };
   return inScope(progress.scope, () => handle(pipeline, { incoming, outgoing, progress }, o));
 }
@@ -84,7 +87,8 @@ async function handle(
   let failure: unknown;
   try {
     if (o.refuse !== undefined) throw o.refuse;
-    const reply = await answer(pipeline, { incoming, outgoing, body, progress, signal });
+    const { peer } = o.connection;
+    const reply = await answer(pipeline, { incoming, outgoing, body, progress, peer, signal });
     const forPages = await crossOriginHeaders(pipeline.services.cors, progress.request);
     progress.form?.close();
     body.settle();
@@ -112,6 +116,8 @@ interface Exchange {
   readonly outgoing: ServerResponse;
   readonly body: IncomingBody;
   readonly progress: Progress;
+  /** The other end of the connection. */
+  readonly peer: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -130,11 +136,14 @@ function watchTransfers(
 }
 
 async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
-  const { incoming, outgoing, body: incomingBody, progress, signal } = exchange;
-  const { services } = pipeline;
-  const request = parseRequest(incoming, { id: progress.id, hostnames: pipeline.hostnames });
+  const { incoming, outgoing, body: incomingBody, progress, peer, signal } = exchange;
+  const { services, hostnames } = pipeline;
+  const request = parseRequest(incoming, { id: progress.id, hostnames, client: progress.scope.client, peer });
   progress.request = request;
-  if (request.method === 'OPTIONS') return answerPreflight(services.cors, request);
+  if (request.method === 'OPTIONS') {
+    await admitAddress(pipeline, request);
+    return answerPreflight(services.cors, request);
+  }
   const { credentialsRole: role } = request;
   if (role !== undefined)
     return note(pipeline, progress, await containerCredentials(pipeline, request, { role, signal }));
@@ -143,12 +152,14 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
     return query(pipeline, request, progress, { service, source: incomingBody.chunks(), signal });
   }
 
+  await admitAddress(pipeline, request);
   const form = await formOf(request, incomingBody);
   if (form !== undefined) progress.form = form;
   const caller = await step('authenticate', () =>
     form === undefined ? authenticate(pipeline, request, signal) : authenticateForm(pipeline, request, form, signal),
   );
   progress.caller = caller;
+  await admitCaller(pipeline, caller, request.id);
 
   const operation = pipeline.router.find(request);
   progress.operation = operation;

@@ -2,6 +2,7 @@
 
 import { trustedIssuers } from './access/oidc/trusted-issuers.ts';
 import { PublicAcls } from './access/public-acls.ts';
+import { RateLimits } from './access/rates/rate-limits.ts';
 import { serverPolicy } from './access/server-policy.ts';
 import type { Backend } from './backend/backend.ts';
 import { openBackend } from './backend/open-backend.ts';
@@ -10,6 +11,7 @@ import type { OnCredentialEvent } from './backend/s3/credentials/credential-sour
 import type { BackendConfig } from './config/backend-config.ts';
 import type { Config } from './config/config.ts';
 import { CorsConfigurations } from './cors/configurations.ts';
+import { addressBlocks } from './http/addresses.ts';
 import type { ConnectionLoad } from './http/connections.ts';
 import { type EdgeLimits, leastRates } from './http/edge-limits.ts';
 import type { ListenAddress } from './http/listen-address.ts';
@@ -114,11 +116,11 @@ export async function startProxy(o: {
   const tracing = config.traces === 'otlp' ? await openTracing() : undefined;
   const pipeline = createPipeline({ ...o, metrics, memory, tracing });
   pipeline.sessionUpkeep.start();
-  const { listen, tls } = config;
+  const { listen, tls, proxyProtocol } = config;
   const { limits, log } = o;
   const onFull = reportFull(log, limits?.maxConnections ?? MAX_CONNECTIONS);
   const server = await listening('SEALGATE_LISTEN', listen, () =>
-    startServer(pipeline, { listen, tls, limits, onFull, reusePort: o.reusePort ?? false }),
+    startServer(pipeline, { listen, tls, proxyProtocol, limits, onFull, reusePort: o.reusePort ?? false }),
   );
   metrics.showConnections(server.connections);
   const isFull = () => server.connections.isFull;
@@ -246,6 +248,7 @@ function createPipeline(o: {
       onFailure: (err) => log.warn({ err }, 'what old sessions left was not taken away'),
     }),
     server,
+    rates: new RateLimits({ rates: config.rates, record, onRefused: (kind) => metrics.rateRefused(kind) }),
     router: createRouter(OPERATIONS),
     log,
     tracing: o.tracing,
@@ -258,6 +261,7 @@ function createPipeline(o: {
     leastRates: leastRates(o.limits ?? {}, () => memory.waiting > 0),
     longestWriteMs: o.limits?.longestWriteMs ?? 1000 * LONGEST_WRITE_SECONDS,
     hostnames: config.hostnames,
+    isTrustedProxy: addressBlocks(config.trustedProxies),
     signingRegion: config.regionIsSet ? config.region : undefined,
     now,
   };

@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { parseAllDocuments, parse as parseYaml } from 'yaml';
 import { type ActionRow, rowOf, SOURCE_ROW } from '../proxy/access/action-table.ts';
 import { HEADER_TABLE } from '../proxy/access/header-actions.ts';
+import * as addressLimits from '../proxy/address-limits.ts';
 import { findOperation } from '../proxy/backend/local/dispatch.ts';
 import { storeTroubleKinds } from '../proxy/backend/trouble/store-trouble.ts';
 import { findCommand } from '../proxy/cli/commands.ts';
@@ -87,6 +88,11 @@ describe('settings', () => {
       SEALGATE_ETAGS: config.etags,
       SEALGATE_CONDITIONS: config.bestEffortConditions ? 'best-effort' : 'strict',
       SEALGATE_PUBLIC_ACLS: config.publicAcls,
+      SEALGATE_PROXY_PROTOCOL: config.proxyProtocol ? 'required' : 'off',
+      SEALGATE_TRUSTED_PROXIES: config.trustedProxies.length === 0 ? 'none' : 'some',
+      SEALGATE_RATE_ADDRESS: config.rates.address === undefined ? 'off' : 'on',
+      SEALGATE_RATE_TENANT: config.rates.tenant === undefined ? 'off' : 'on',
+      SEALGATE_RATE_KEY: config.rates.key === undefined ? 'off' : 'on',
       SEALGATE_LOG_FORMAT: config.logFormat,
       SEALGATE_TRACES: config.traces,
       SEALGATE_DRAIN_DELAY: `${config.drainDelayMs / 1000}s`,
@@ -155,6 +161,7 @@ test('docs/iam.md has every action with its service and parameters, every error 
 
 test('docs/limits.md has every bound with its value, and no other', () => {
   const bounds = Object.entries({
+    ...addressLimits,
     ...limits,
     ...policyLimits,
     ...runningLimits,

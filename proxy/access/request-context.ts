@@ -2,11 +2,9 @@
  * What policies can ask about a request, computed when they ask (IAM user guide, "AWS global condition context keys"; service
  * authorization reference, "Condition keys for Amazon S3"). A key that a request has not is absent.
  */
-import { isIP } from 'node:net';
 import type { S3Request } from '../http/request.ts';
 import type { Caller } from './authenticate.ts';
 import type { ContextValues } from './context.ts';
-import { plainAddress } from './language/addresses.ts';
 import { sessionValues } from './session-policies.ts';
 
 /** `lists`: the operation is a listing. */
@@ -22,7 +20,7 @@ export function requestContext(o: {
     'aws:CurrentTime': () => now().toISOString(),
     'aws:EpochTime': () => String(Math.floor(now().getTime() / 1000)),
     'aws:SecureTransport': () => String(request.secure),
-    'aws:SourceIp': () => sourceAddress(request.remoteAddress),
+    'aws:SourceIp': () => request.client,
     'aws:UserAgent': () => request.header('user-agent'),
     'aws:userid': () => caller.tenant.id,
     ...sessionValues(caller.accessKey),
@@ -33,12 +31,6 @@ export function requestContext(o: {
     's3:signatureAge': () => signatureAge(caller, now()),
     's3:VersionId': () => request.query.get('versionId'),
   };
-}
-
-/** Absent unless it is an address: a policy then takes it for one that is not known. */
-function sourceAddress(remote: string): string | undefined {
-  const address = plainAddress(remote);
-  return isIP(address) === 0 ? undefined : address;
 }
 
 function authType({ verified }: Caller): string {

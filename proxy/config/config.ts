@@ -3,6 +3,7 @@
  * the value of a secret.
  */
 import { InvalidIssuers, type Issuer, parseIssuers } from '../access/oidc/issuers.ts';
+import type { Rates } from '../access/rates/rate-limits.ts';
 import type { ListenAddress } from '../http/listen-address.ts';
 import { SealKeys } from '../keyring/access-keys/seal-keys.ts';
 import { parseEscrowPublicKey } from '../keyring/slots/escrow-key.ts';
@@ -10,6 +11,7 @@ import { defaultWorkers, memoryShare } from '../memory/memory-setting.ts';
 import { ETAG_MODES, type EtagMode } from '../object/etags.ts';
 import { DRAIN_DELAY_MS, DRAIN_TIMEOUT_MS, MAX_DRAIN_MS, MAX_WORKERS } from '../running-limits.ts';
 import { type BackendConfig, backend } from './backend-config.ts';
+import { rates, trustedProxies } from './edge-config.ts';
 import { oneOf, readSecretFile, required } from './read-setting.ts';
 import { ConfigError, type Settings, type Variable } from './settings.ts';
 import { readTlsPair, type TlsPair } from './tls-pair.ts';
@@ -50,6 +52,12 @@ export interface Config {
   /** What becomes of ACLs that open something to everybody. */
   readonly publicAcls: 'warn' | 'refuse';
   readonly hostnames: readonly string[];
+  /** Whether every connection to the S3 listener begins with a PROXY header, version 2. */
+  readonly proxyProtocol: boolean;
+  /** Addresses and blocks of addresses of forwarders whose X-Forwarded-For counts. */
+  readonly trustedProxies: readonly string[];
+  /** Requests that a process takes from one address, tenant and key. */
+  readonly rates: Rates;
   readonly tls: TlsPair | undefined;
   readonly logLevel: string;
   /** Of request lines. */
@@ -105,6 +113,9 @@ export function readConfig(settings: Settings): {
     bestEffortConditions: read((s) => oneOf(s, 'SEALGATE_CONDITIONS', ['strict', 'best-effort'])) === 'best-effort',
     publicAcls: read((s) => oneOf(s, 'SEALGATE_PUBLIC_ACLS', ['warn', 'refuse'])),
     hostnames: read(hostnames),
+    proxyProtocol: read((s) => oneOf(s, 'SEALGATE_PROXY_PROTOCOL', ['off', 'required'])) === 'required',
+    trustedProxies: read(trustedProxies),
+    rates: read(rates),
     tls: read(tls),
     logLevel: read((s) =>
       oneOf(s, 'SEALGATE_LOG_LEVEL', ['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent']),

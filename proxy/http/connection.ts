@@ -3,18 +3,23 @@
  */
 import type { Socket } from 'node:net';
 import type { S3Error } from '../errors.ts';
+import { plainAddress } from './addresses.ts';
 
 /**
- * `handshake`: of TLS. `head`: a request's head is coming in, or the first one is waited for. `request`: at least one request is
+ * `address`: the PROXY header is waited for. `handshake`: of TLS. `head`: a request's head is coming in, or the first one is waited for. `request`: at least one request is
  * under way. `idle`: between requests. `closing`: what was to be said is said; what still comes is ignored.
  */
-export type Phase = 'handshake' | 'head' | 'request' | 'idle' | 'closing';
+export type Phase = 'address' | 'handshake' | 'head' | 'request' | 'idle' | 'closing';
 
 export class Connection {
   /** As accepted. */
   readonly raw: Socket;
   /** The socket that requests come on: the accepted one, or TLS upon it. */
   socket: Socket;
+  /** The other end of the accepted socket; undefined when it was gone before it was looked at. */
+  readonly peer: string | undefined;
+  /** Where the connection comes from: its peer, or what the PROXY header says. */
+  client: string | undefined;
   /** The connection was opened beyond the limit. Its first request is told so. */
   readonly isExcess: boolean;
   /** The refusal that is sent when the requests under way are answered. The connection closes then. */
@@ -25,13 +30,15 @@ export class Connection {
   #requests = 0;
   readonly #onBroken = new Set<() => void>();
 
-  constructor(raw: Socket, o: { phase: 'handshake' | 'head'; isExcess: boolean; now: number }) {
+  constructor(raw: Socket, o: { phase: 'address' | 'handshake' | 'head'; isExcess: boolean; now: number }) {
     this.raw = raw;
     this.socket = raw;
+    this.peer = plainAddress(raw.remoteAddress ?? '');
+    this.client = this.peer;
     this.isExcess = o.isExcess;
     this.#phase = o.phase;
     this.#since = o.now;
-    this.#receivedBefore = raw.bytesRead;
+    this.#receivedBefore = handedOver(raw);
   }
 
   get phase(): Phase {
@@ -46,7 +53,7 @@ export class Connection {
   enter(phase: Phase, now: number): void {
     this.#phase = phase;
     this.#since = now;
-    this.#receivedBefore = this.socket.bytesRead;
+    this.#receivedBefore = handedOver(this.socket);
   }
 
   /** Milliseconds in this phase. */
@@ -92,6 +99,11 @@ export class Connection {
     this.socket.destroy();
     this.raw.destroy();
   }
+}
+
+/** Bytes that came and were taken; what stands in the socket's own buffer is still to come. */
+function handedOver({ bytesRead, readableLength }: Socket): number {
+  return bytesRead - readableLength;
 }
 
 /** Node shows the bytes of a write that are still queued, below TLS, only on the handle (test/proxy/http/connection.test.ts). */

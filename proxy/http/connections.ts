@@ -1,6 +1,6 @@
 /**
  * All client connections of a listener, from accept to close. Each phase of a connection has an end, whatever its client does:
- * a handshake and a head have HEAD_TIMEOUT_MS, a pause between requests has IDLE_TIMEOUT_MS, and a connection that was told
+ * a PROXY header has PROXY_HEADER_TIMEOUT_MS, a handshake and a head have HEAD_TIMEOUT_MS, a pause between requests has IDLE_TIMEOUT_MS, and a connection that was told
  * its last word is destroyed after UNREAD_BODY_LINGER_MS. Requests under way have limits of their own: least-rate.ts for what the
  * client sends and reads, the limits towards the backend for the rest. One timer looks after all of them.
  *
@@ -8,6 +8,7 @@
  * sends is read and ignored for a while: to destroy a socket with unread bytes resets it, and a reset may overtake the reply.
  */
 import type { Socket } from 'node:net';
+import { PROXY_HEADER_TIMEOUT_MS } from '../address-limits.ts';
 import { S3Error } from '../errors.ts';
 import {
   CONNECTION_CHECK_MS,
@@ -24,6 +25,7 @@ import { refusalText } from './refusal.ts';
 /** For tests, which do not wait as long. */
 export interface ConnectionLimits {
   readonly maxConnections?: number;
+  readonly addressMs?: number;
   readonly headMs?: number;
   readonly idleMs?: number;
   readonly lingerMs?: number;
@@ -42,6 +44,7 @@ export interface ConnectionLoad {
 
 export class Connections implements ConnectionLoad {
   readonly limit: number;
+  readonly #addressMs: number;
   readonly #headMs: number;
   readonly #idleMs: number;
   readonly #lingerMs: number;
@@ -58,6 +61,7 @@ export class Connections implements ConnectionLoad {
 
   constructor(o: ConnectionLimits & { onFull?: (isFull: boolean) => void }) {
     this.limit = o.maxConnections ?? MAX_CONNECTIONS;
+    this.#addressMs = o.addressMs ?? PROXY_HEADER_TIMEOUT_MS;
     this.#headMs = o.headMs ?? HEAD_TIMEOUT_MS;
     this.#idleMs = o.idleMs ?? IDLE_TIMEOUT_MS;
     this.#lingerMs = o.lingerMs ?? UNREAD_BODY_LINGER_MS;
@@ -78,13 +82,13 @@ export class Connections implements ConnectionLoad {
   }
 
   /**
-   * Counts the connection and watches its time limits from now on. `secure`: a TLS handshake comes first; call `secured` when it is
-   * done.
+   * Counts the connection and watches its time limits from now on. `proxied`: a PROXY header comes first; call `addressed` when it is
+   * read. `secure`: a TLS handshake comes next; call `secured` when it is done.
    */
-  accept(raw: Socket, o: { secure: boolean }): void {
+  accept(raw: Socket, o: { secure: boolean; proxied: boolean }): void {
     const isExcess = this.#all.size >= this.limit;
     if (isExcess) this.#refused += 1;
-    const phase = o.secure ? 'handshake' : 'head';
+    const phase = o.proxied ? 'address' : phaseBehindHeader(o);
     const connection = new Connection(raw, { phase, isExcess, now: performance.now() });
     this.#all.add(connection);
     this.#bySocket.set(raw, connection);
@@ -98,6 +102,14 @@ export class Connections implements ConnectionLoad {
     });
     this.#timer ??= setInterval(() => this.#check(), this.#checkMs).unref();
     this.#noteLoad();
+  }
+
+  /** The PROXY header of an accepted connection is read. `client`: undefined when the header does not say whose it is. */
+  addressed(raw: Socket, o: { client: string | undefined; secure: boolean }): void {
+    const connection = this.of(raw);
+    if (connection === undefined) return;
+    connection.client = o.client;
+    connection.enter(phaseBehindHeader(o), performance.now());
   }
 
   /** The handshake of an accepted connection is done: `socket` is where its requests come on. */
@@ -146,7 +158,7 @@ export class Connections implements ConnectionLoad {
    */
   refuse(connection: Connection, refusal: S3Error): void {
     if (connection.phase === 'closing' || connection.refusal !== undefined) return;
-    if (connection.phase === 'handshake' || !connection.socket.writable) connection.destroy();
+    if (isBeforeHead(connection) || !connection.socket.writable) connection.destroy();
     else if (connection.requests > 0) {
       connection.refusal = refusal;
       connection.break();
@@ -196,6 +208,9 @@ export class Connections implements ConnectionLoad {
   #checkOne(connection: Connection, now: number): void {
     const age = connection.age(now);
     switch (connection.phase) {
+      case 'address':
+        if (age >= Math.min(this.#addressMs, this.#firstRequestMs)) connection.destroy();
+        return;
       case 'handshake':
         if (age >= this.#firstRequestMs) connection.destroy();
         return;
@@ -229,6 +244,15 @@ export class Connections implements ConnectionLoad {
     this.#isFull = !this.#isFull;
     this.#onFull(this.#isFull);
   }
+}
+
+function phaseBehindHeader(o: { secure: boolean }): 'handshake' | 'head' {
+  return o.secure ? 'handshake' : 'head';
+}
+
+/** Nothing can be said on it yet that its client would understand. */
+function isBeforeHead({ phase }: Connection): boolean {
+  return phase === 'address' || phase === 'handshake';
 }
 
 function addressesOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {

@@ -30,7 +30,10 @@ export interface S3Request {
   readonly equalHosts: readonly string[];
   /** For the container-credentials endpoint: what follows its path, as sent. `path` is then without it. */
   readonly credentialsRole?: string;
-  readonly remoteAddress: string;
+  /** Where it comes from (client-address.ts); undefined when that is not known. */
+  readonly client: string | undefined;
+  /** The other end of its connection, which may be a balancer. */
+  readonly peer: string | undefined;
   readonly secure: boolean;
   /**
    * Value of a header by lower-case name; duplicates joined with ','. A presigned URL may carry headers as query parameters,
@@ -86,7 +89,10 @@ function givenTwice(name: string): S3Error {
 }
 
 /** @throws S3Error as `Query`; InvalidRequest, InvalidBucketName, KeyTooLongError, HttpVersionNotSupported */
-export function parseRequest(incoming: IncomingMessage, o: { id: string; hostnames: readonly string[] }): S3Request {
+export function parseRequest(
+  incoming: IncomingMessage,
+  o: { id: string; hostnames: readonly string[]; client: string | undefined; peer: string | undefined },
+): S3Request {
   if (!VERSIONS.has(incoming.httpVersion)) throw versionNotSupported();
   const { path, query } = splitTarget(incoming.url ?? '');
   const headers = headerPairs(incoming.rawHeaders);
@@ -109,7 +115,8 @@ export function parseRequest(incoming: IncomingMessage, o: { id: string; hostnam
     headers,
     ...address,
     equalHosts: hostBucket === undefined ? o.hostnames : o.hostnames.map((base) => `${hostBucket}.${base}`),
-    remoteAddress: incoming.socket.remoteAddress ?? '',
+    client: o.client,
+    peer: o.peer,
     secure: (incoming.socket as TLSSocket).encrypted === true,
     header: (name) => byName.get(name),
     headerNames: () => [...byName.keys()],

@@ -16,6 +16,7 @@ import { DRAIN_TIMEOUT_MS, LAST_CONNECTIONS_MS, LISTEN_BACKLOG } from '../runnin
 import { type ConnectionLimits, type ConnectionLoad, Connections } from './connections.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { OpenReplies } from './open-replies.ts';
+import { readProxyHeader } from './read-proxy-header.ts';
 import { unreadable } from './refusal.ts';
 
 export interface RunningServer {
@@ -39,6 +40,8 @@ export interface S3Server extends RunningServer {
 export interface ServerOptions {
   readonly listen: ListenAddress;
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  /** Whether every connection begins with a PROXY header, of a balancer; one without is closed. */
+  readonly proxyProtocol?: boolean;
   readonly limits?: ConnectionLimits | undefined;
   /** Told when all connections are in use, and when there is room again. */
   readonly onFull?: (isFull: boolean) => void;
@@ -57,7 +60,8 @@ export async function startServer(pipeline: Pipeline, o: ServerOptions): Promise
   };
   const server = o.tls === undefined ? createHttpServer(options) : createHttpsServer({ ...options, ...o.tls });
   const connections = new Connections({ ...o.limits, ...(o.onFull !== undefined && { onFull: o.onFull }) });
-  countConnections(server, connections, { secure: o.tls !== undefined });
+  const { proxyProtocol: proxied = false } = o;
+  countConnections(server, connections, { secure: o.tls !== undefined, proxied, onRefused: refusedHeaders(pipeline) });
   server.timeout = IDLE_TIMEOUT_MS;
   const replies = new OpenReplies();
   const handle = (expectsContinue: boolean) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
@@ -96,14 +100,48 @@ export async function startServer(pipeline: Pipeline, o: ServerOptions): Promise
 }
 
 /** From accept on, those in a TLS handshake included. Some more than the limit are accepted, to be told. */
-function countConnections(server: Server, connections: Connections, o: { secure: boolean }): void {
+function countConnections(
+  server: Server,
+  connections: Connections,
+  o: { secure: boolean; proxied: boolean; onRefused: (peer: string | undefined, reason: string) => void },
+): void {
   server.maxConnections = connections.limit + REFUSED_CONNECTIONS;
   // A worker that is full closes what it gets: handed back, it would go round all workers for ever.
   Object.assign(server, { dropMaxConnection: true });
+  if (o.proxied) readHeadersFirst(server, connections, o);
   // In front of node's own listener, which may already read.
   server.prependListener('connection', (socket: Socket) => connections.accept(socket, o));
   if (o.secure) server.prependListener('secureConnection', (socket: Socket) => connections.secured(socket));
   server.on('drop', () => connections.dropped());
+}
+
+/** Node's own listener gets a connection when its PROXY header is read. */
+function readHeadersFirst(
+  server: Server,
+  connections: Connections,
+  o: { secure: boolean; onRefused: (peer: string | undefined, reason: string) => void },
+): void {
+  const listeners = server.rawListeners('connection');
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => {
+    const peer = connections.of(socket)?.peer;
+    readProxyHeader(socket, {
+      onHeader(header) {
+        connections.addressed(socket, { ...o, client: header.kind === 'local' ? peer : header.address });
+        for (const listener of listeners) listener.call(server, socket);
+      },
+      onRefused: (reason) => o.onRefused(peer, reason),
+    });
+  });
+}
+
+function refusedHeaders({ services, log }: Pick<Pipeline, 'services' | 'log'>) {
+  return (peer: string | undefined, reason: string) => {
+    const detail = `a connection without a PROXY header of version 2 was closed: ${reason}`;
+    const from = peer === undefined ? {} : { sourceIPAddress: peer };
+    const recorded = async () => services.record({ kind: 'proxy-header-refused', detail, ...from });
+    recorded().catch((err: unknown) => log.error({ err }, 'an event was not recorded'));
+  };
 }
 
 function tooManyConnections(outgoing: ServerResponse): S3Error {

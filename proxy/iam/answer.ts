@@ -4,6 +4,7 @@
  */
 import { authenticateQuery, type Caller, principalOf, unlimited } from '../access/authenticate.ts';
 import { Gate } from '../access/gate.ts';
+import { admitAddress, admitCaller } from '../access/rates/admit.ts';
 import { requestContext } from '../access/request-context.ts';
 import { type Resource, userResource } from '../access/resource.ts';
 import { NO_CONDITIONAL_WRITES, NO_SESSIONS, SELF_SERVICE_OFF } from '../access/server-policy.ts';
@@ -42,10 +43,12 @@ export async function answerQuery(
   let caller: Caller | undefined;
   let action: QueryAction | undefined;
   try {
+    await admitAddress(pipeline, request);
     const body = await readQueryBody(request, o.source);
     if (request.header('authorization') === undefined)
       return await answerUnsigned(pipeline, request, { ...o, ...body });
     caller = await authenticateQuery(pipeline, request, { service: o.service, bodySha256: body.sha256 }, o.signal);
+    await admitCaller(pipeline, caller, request.id);
     action = findAction(o.service, body.parameters);
     const { parameters } = body;
     const gate = await authorise(pipeline, action, { caller, parameters, request });
@@ -164,10 +167,12 @@ function resultReply(action: QueryAction, result: XmlElement | undefined, Reques
   return xmlReply(200, renderXml(`${action.name}Response`, content, NAMESPACES[action.service]), RequestId);
 }
 
-function errorReply({ status, code, message }: QueryError, service: QueryService, RequestId: string): Reply {
+function errorReply(failure: QueryError, service: QueryService, RequestId: string): Reply {
+  const { status, code, message } = failure;
   const Type = status < 500 ? 'Sender' : 'Receiver';
   const content = { Error: { Type, Code: code, Message: message }, RequestId };
-  return xmlReply(status, renderXml('ErrorResponse', content, NAMESPACES[service]), RequestId);
+  const reply = xmlReply(status, renderXml('ErrorResponse', content, NAMESPACES[service]), RequestId);
+  return { ...reply, headers: { ...reply.headers, ...failure.headers } };
 }
 
 /** A reply may hold a secret. No cache on the way may keep it. */

@@ -6,9 +6,11 @@
 import { timingSafeEqual } from 'node:crypto';
 import { type Caller, unlimited } from '../access/authenticate.ts';
 import { Gate } from '../access/gate.ts';
+import { admitAddress, admitCaller } from '../access/rates/admit.ts';
 import { requestContext } from '../access/request-context.ts';
 import { userResource } from '../access/resource.ts';
 import { S3Error } from '../errors.ts';
+import { addressBlocks } from '../http/addresses.ts';
 import type { Reply } from '../http/reply.ts';
 import { decodePathText, type S3Request } from '../http/request.ts';
 import { shortArn } from '../keyring/access-keys/role-arn.ts';
@@ -21,6 +23,7 @@ import { asQueryError, QueryError } from './errors.ts';
 import { webIdentitySession } from './sessions/web-identity-session.ts';
 
 const ACTION = 'ContainerCredentials';
+const LOOPBACK = addressBlocks(['127.0.0.0/8', '::1']);
 
 /** Never rejects, but for requests whose client went away. `role`: what follows the path's prefix, as sent. */
 export async function containerCredentials(
@@ -29,6 +32,7 @@ export async function containerCredentials(
   o: { role: string; signal: AbortSignal },
 ): Promise<QueryAnswer> {
   try {
+    await admitAddress(pipeline, request);
     if (request.method !== 'GET') throw new QueryError('InvalidAction', 'Credentials are asked for with GET.');
     if (request.rawQuery !== '') throw new QueryError('InvalidQueryParameter', 'There are no parameters here.');
     const authorization = request.header('authorization') ?? '';
@@ -42,8 +46,8 @@ export async function containerCredentials(
   } catch (error) {
     o.signal.throwIfAborted();
     const failure = asQueryError(error);
-    const { code, message } = failure;
-    return { reply: jsonReply(failure.status, { code, message }), action: ACTION, failure };
+    const { code, message, headers } = failure;
+    return { reply: jsonReply(failure.status, { code, message }, headers), action: ACTION, failure };
   }
 }
 
@@ -73,7 +77,8 @@ async function byKey(
   request: S3Request,
   { authorization, signal }: { authorization: string; signal: AbortSignal },
 ): Promise<Answered> {
-  if (!request.secure && !isLoopback(request.remoteAddress)) {
+  // A balancer on this machine may pass on what came over the network in clear.
+  if (!request.secure && !(isLoopback(request.peer) && isLoopback(request.client))) {
     throw new QueryError('AccessDenied', 'A secret access key is taken over TLS, or from this machine itself, only.');
   }
   const cut = authorization.indexOf(':');
@@ -82,6 +87,7 @@ async function byKey(
     secret: authorization.slice(cut + 1),
     signal,
   });
+  await admitCaller(pipeline, caller, request.id);
   const gate = new Gate({
     principal: unlimited(pipeline, caller),
     requestId: request.id,
@@ -126,8 +132,8 @@ function isSecret(given: string, expected: Buffer): boolean {
   }
 }
 
-function isLoopback(address: string): boolean {
-  return address === '::1' || /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address);
+function isLoopback(address: string | undefined): boolean {
+  return address !== undefined && LOOPBACK(address) === true;
 }
 
 function credentialsReply({ accessKeyId, secretAccessKey, sessionToken, ends }: IssuedSession): Reply {
@@ -139,7 +145,11 @@ function credentialsReply({ accessKeyId, secretAccessKey, sessionToken, ends }: 
   });
 }
 
-function jsonReply(status: number, content: Readonly<Record<string, string>>): Reply {
-  const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' };
+function jsonReply(
+  status: number,
+  content: Readonly<Record<string, string>>,
+  more: Readonly<Record<string, string>> = {},
+): Reply {
+  const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...more };
   return { status, headers, body: JSON.stringify(content) };
 }

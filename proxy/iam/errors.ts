@@ -41,12 +41,16 @@ export type QueryErrorCode = keyof typeof TABLE;
 export class QueryError extends Error {
   readonly code: QueryErrorCode;
   readonly status: number;
+  /** Of the error reply: when to come again. */
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: QueryErrorCode, message: string = TABLE[code][1], options?: ErrorOptions) {
     super(message, options);
     this.name = 'QueryError';
     this.code = code;
     this.status = TABLE[code][0];
+    const { cause } = this;
+    this.headers = cause instanceof S3Error && cause.code === 'SlowDown' ? cause.headers : {};
   }
 }
 

@@ -4,6 +4,8 @@
  * never carry secrets, signatures or whole access key ids (use the fingerprint).
  */
 export type SecurityEventKind =
+  | 'proxy-header-refused'
+  | 'rate-limited'
   | 'signature-refused'
   | 'access-allowed'
   | 'access-denied'
@@ -51,6 +53,8 @@ export interface SecurityEvent {
   readonly method?: string;
   readonly path?: string;
   readonly requestId?: string;
+  /** Where the request comes from, or the connection; absent when that is not known. CloudTrail's name. */
+  readonly sourceIPAddress?: string;
 }
 
 /** What was decided about one action of a request. Names are CloudTrail's where CloudTrail has the field. */

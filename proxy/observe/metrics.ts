@@ -4,6 +4,7 @@
  */
 import cluster from 'node:cluster';
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { RateKind } from '../access/rates/rate-limits.ts';
 import type { CredentialStatus } from '../backend/backend.ts';
 import type { StoreTroubleKind } from '../backend/trouble/store-trouble.ts';
 import type { ConnectionLoad } from '../http/connections.ts';
@@ -22,6 +23,8 @@ export interface Metrics extends MetricsText {
   showConnections(load: ConnectionLoad): void;
   /** Counts a request that failed because of the store. `kind` is one of StoreTroubleKind. */
   storeFailure(kind: StoreTroubleKind): void;
+  /** A request that was refused because its address, tenant or key asks too often. */
+  rateRefused(limit: RateKind): void;
   /** The proxy's own credentials at the store, as they are whenever the metrics are read. */
   showCredentials(credentials: { readonly status: CredentialStatus } | undefined): void;
 }
@@ -63,6 +66,12 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
     labelNames: ['kind'],
     registers: [registry],
   });
+  const ratesRefused = new Counter({
+    name: 'sealgate_rate_refused_total',
+    help: 'Requests refused with SlowDown because more came from one address, tenant or key than may.',
+    labelNames: ['limit'],
+    registers: [registry],
+  });
   showMemory(registry, memory ?? new MemoryBudget({ bytes: 0 }));
   let connections: ConnectionLoad = { open: 0, limit: 0, isFull: false, refused: 0 };
   showConnections(registry, () => connections);
@@ -78,6 +87,7 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
     showConnections(load) {
       connections = load;
     },
+    rateRefused: (limit) => ratesRefused.inc({ limit }),
     storeFailure: (kind) => storeFailures.inc({ kind }),
     showCredentials(shown) {
       credentials = shown;

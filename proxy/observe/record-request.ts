@@ -48,7 +48,7 @@ export function recordRequest(
     },
   });
   writeLine({
-    ...requestFields(incoming, o.request),
+    ...requestFields(incoming, o.request, scope.client),
     time: now(),
     requestId: o.id,
     operation,

@@ -28,7 +28,8 @@ export interface RequestLine {
   readonly tenant: string | undefined;
   /** Fingerprint of the access key id. */
   readonly accessKey: string | undefined;
-  readonly client: string;
+  /** Where it comes from; undefined when that is not known. */
+  readonly client: string | undefined;
   readonly agent: string | undefined;
   readonly host: string | undefined;
   /** Bytes of the request's body that were read, and of the reply's body that were sent. */
@@ -52,6 +53,7 @@ export interface RequestLine {
 export function requestFields(
   incoming: IncomingMessage,
   request: S3Request | undefined,
+  client: string | undefined,
 ): Pick<
   RequestLine,
   'method' | 'path' | 'bucket' | 'key' | 'versionId' | 'client' | 'agent' | 'host' | 'tls' | 'cipher' | 'authentication'
@@ -63,7 +65,7 @@ export function requestFields(
     bucket: request?.bucket,
     key: request?.key,
     versionId: bounded(request?.query.get('versionId')),
-    client: clientAddress(incoming.socket.remoteAddress ?? ''),
+    client,
     agent: bounded(request?.header('user-agent')),
     host: bounded(request?.header('host')),
     tls: socket.getProtocol?.() ?? undefined,
@@ -82,9 +84,4 @@ function bounded(text: string | undefined): string | undefined {
   return text === undefined || text.length <= MAX_LOGGED_CHARACTERS
     ? text
     : `${text.slice(0, MAX_LOGGED_CHARACTERS)}...`;
-}
-
-/** IPv4 as it is written, also where the socket is one of IPv6. */
-function clientAddress(remoteAddress: string): string {
-  return remoteAddress.startsWith('::ffff:') ? remoteAddress.slice('::ffff:'.length) : remoteAddress;
 }

@@ -14,18 +14,26 @@ export interface RequestScope {
   bytesOut: number;
   /** When the reply's head was sent, by performance.now(). */
   firstByteAt: number | undefined;
+  /** Where the request comes from; undefined when that is not known. */
+  readonly client: string | undefined;
   /** Where traces are on. */
   readonly trace: RequestTrace | undefined;
 }
 
-export function newScope(trace?: RequestTrace): RequestScope {
-  return { backendMs: 0, backendRequests: 0, bytesOut: 0, firstByteAt: undefined, trace };
+export function newScope(o: { client?: string | undefined; trace?: RequestTrace | undefined } = {}): RequestScope {
+  const { client, trace } = o;
+  return { backendMs: 0, backendRequests: 0, bytesOut: 0, firstByteAt: undefined, client, trace };
 }
 
 const scopes = new AsyncLocalStorage<RequestScope>();
 
 export function inScope<T>(scope: RequestScope, work: () => T): T {
   return scopes.run(scope, work);
+}
+
+/** Where the request comes from for which this runs. */
+export function clientInScope(): string | undefined {
+  return scopes.getStore()?.client;
 }
 
 /** The same backend. Its time is counted for the request that asks it. */

@@ -2,6 +2,7 @@
 import type { Capabilities } from '../backend/probe.ts';
 import type { Config } from '../config/config.ts';
 import type { Storage } from '../runtime.ts';
+import { checkDeletion } from './check-deletion.ts';
 import { checkEtags } from './check-etags.ts';
 import { checkSealKeys } from './check-seal-keys.ts';
 import { checkState } from './check-state.ts';
@@ -20,6 +21,7 @@ export async function checkStorage(
   const hasBucket = await checkStore(storage, o, tell);
   if (hasBucket !== true) return undefined;
   if (!(await checkState(storage, o.config.state.prefix, tell))) return undefined;
+  if (!(await checkDeletion(storage, tell))) return undefined;
   const capabilities = await checkCapabilities(storage, o.config, tell);
   const opens = await checkSealKeys(storage, o.config.sealKeys, tell);
   if (opens) await checkEtags(storage, o.config, tell);

@@ -294,12 +294,22 @@ export class RawConnection {
     for (const event of ['end', 'close']) socket.on(event, () => this.#wake(() => (this.#ended = true)));
   }
 
-  /** `plain`: without TLS, though the endpoint speaks it. The certificate is not looked at. */
-  static async open(endpoint: string, o: { plain?: boolean; allowHalfOpen?: boolean } = {}): Promise<RawConnection> {
+  /**
+   * `plain`: without TLS, though the endpoint speaks it. `first`: sent in front of TLS, piece by piece. The certificate is not
+   * looked at.
+   */
+  static async open(
+    endpoint: string,
+    o: { plain?: boolean; allowHalfOpen?: boolean; first?: readonly Buffer[] } = {},
+  ): Promise<RawConnection> {
     const { hostname, port, protocol } = new URL(endpoint);
-    const { plain = false, allowHalfOpen = false } = o;
+    const { plain = false, allowHalfOpen = false, first = [] } = o;
     const socket = connect({ host: hostname, port: Number(port), noDelay: true, allowHalfOpen });
     await once(socket, 'connect');
+    for (const piece of first) {
+      await new Promise((resolve) => socket.write(piece, resolve));
+      if (first.length > 1) await new Promise((resolve) => setImmediate(resolve));
+    }
     if (protocol === 'http:' || plain) return new RawConnection(socket);
     const secure = connectTls({ socket, rejectUnauthorized: false });
     await once(secure, 'secureConnect');

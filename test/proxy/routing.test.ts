@@ -23,7 +23,7 @@ function request(
   incoming.url = target;
   incoming.httpVersion = '1.1';
   incoming.rawHeaders = Object.entries({ host: 'localhost', ...headers }).flat();
-  return parseRequest(incoming, { id: 'test', hostnames });
+  return parseRequest(incoming, { id: 'test', hostnames, client: '192.0.2.1', peer: '192.0.2.1' });
 }
 
 const codeOf = (work: () => unknown): string => {

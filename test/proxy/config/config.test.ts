@@ -194,6 +194,23 @@ const MALFORMED: Readonly<Record<string, readonly string[]>> = {
   SEALGATE_ETAGS: ['MD5', 'sha256'],
   SEALGATE_CONDITIONS: ['loose', 'STRICT'],
   SEALGATE_PUBLIC_ACLS: ['yes', 'Refuse'],
+  SEALGATE_RATE_ADDRESS: [
+    '0',
+    '-1',
+    '1e3',
+    '100001',
+    '100:0',
+    '100:',
+    '100:1000001',
+    '100/200',
+    'on',
+    '0.0001',
+    '5r/s',
+  ],
+  SEALGATE_RATE_TENANT: ['0:1'],
+  SEALGATE_RATE_KEY: ['.5'],
+  SEALGATE_PROXY_PROTOCOL: ['on', 'v2', 'true'],
+  SEALGATE_TRUSTED_PROXIES: ['10.0.0.0/33', 'balancer', '10.0.0.0/8 10.1.0.0/16', '10.0.0.0-10.0.0.9'],
   SEALGATE_HOSTNAMES: ['http://host', 'host:80', 'a b', '*.host', '.host', 'host/'],
   SEALGATE_TLS_CERT: [join(directory, 'missing')],
   SEALGATE_TLS_KEY: [join(directory, 'missing')],
@@ -320,10 +337,27 @@ test('host names are read in any case and spacing; an IPv6 address keeps its bra
   const config = parseConfig({
     ...GOOD,
     SEALGATE_HOSTNAMES: ' S3.Example.test, other.test ,',
+    SEALGATE_PROXY_PROTOCOL: 'required',
+    SEALGATE_TRUSTED_PROXIES: ' 10.0.0.0/8, 2001:db8::1 ,',
     SEALGATE_LISTEN: '[::1]:0',
   });
   expect(config.hostnames).toEqual(['s3.example.test', 'other.test']);
+  expect([config.proxyProtocol, config.trustedProxies]).toEqual([true, ['10.0.0.0/8', '2001:db8::1']]);
   expect(config.listen).toEqual({ host: '::1', port: 0 });
+});
+
+test('a rate has as many requests at once as in a second, at least one, unless a burst is given', () => {
+  const config = parseConfig({
+    ...GOOD,
+    SEALGATE_RATE_ADDRESS: '0.5',
+    SEALGATE_RATE_TENANT: '99.5',
+    SEALGATE_RATE_KEY: '10:500',
+  });
+  expect(config.rates).toEqual({
+    address: { perSecond: 0.5, burst: 1 },
+    tenant: { perSecond: 99.5, burst: 100 },
+    key: { perSecond: 10, burst: 500 },
+  });
 });
 
 test('a time for legacy objects is an instant', () => {

@@ -1,0 +1,89 @@
+/**
+ * How many requests come from one address, before anything is known of their sender, and from one tenant and one key, once the
+ * signature is verified. Each process counts for itself. Nobody waits: what is too much is refused with SlowDown.
+ */
+import { LRUCache } from 'lru-cache';
+import { RATE_EVENT_MS, RATE_EVENTS_KEPT } from '../../address-limits.ts';
+import { S3Error } from '../../errors.ts';
+import type { RecordEvent } from '../../observe/events.ts';
+import { addressGroup } from './address-group.ts';
+import { Gcra, type Rate } from './gcra.ts';
+
+export type RateKind = 'address' | 'tenant' | 'key';
+
+/** A kind that is absent is not limited. */
+export type Rates = { readonly [Kind in RateKind]?: Rate | undefined };
+
+/** Of a request whose signature is verified. */
+export interface RatedCaller {
+  readonly tenant: string;
+  readonly slot: string;
+  /** Fingerprint. */
+  readonly accessKey: string;
+  readonly requestId: string;
+}
+
+/** For the event of a refusal. */
+type Refused = Partial<Omit<RatedCaller, 'slot'>>;
+
+export class RateLimits {
+  readonly #limits: { readonly [Kind in RateKind]?: Gcra };
+  readonly #record: RecordEvent;
+  readonly #onRefused: (kind: RateKind) => void;
+  readonly #now: () => number;
+  /** When a refusal of a key was last told. */
+  readonly #told = new LRUCache<string, number>({ max: RATE_EVENTS_KEPT });
+
+  constructor(o: {
+    readonly rates: Rates;
+    readonly record: RecordEvent;
+    /** Told of every refusal. */
+    readonly onRefused: (kind: RateKind) => void;
+    /** Milliseconds of a clock that never goes back. */
+    readonly now?: () => number;
+  }) {
+    this.#now = o.now ?? (() => performance.now());
+    const limit = (rate: Rate | undefined) => rate && new Gcra(rate, { now: this.#now });
+    const { address, tenant, key } = o.rates;
+    this.#limits = { ...of('address', limit(address)), ...of('tenant', limit(tenant)), ...of('key', limit(key)) };
+    this.#record = o.record;
+    this.#onRefused = o.onRefused;
+  }
+
+  /** `client`: undefined when it is not known; all such requests count together. @throws S3Error SlowDown */
+  async admitAddress(o: { readonly client: string | undefined; readonly requestId: string }): Promise<void> {
+    if (this.#limits.address === undefined) return;
+    await this.#admit('address', o.client === undefined ? '' : addressGroup(o.client), { requestId: o.requestId });
+  }
+
+  /** The key first: one key that asks too much must not use up what its tenant may. @throws S3Error SlowDown */
+  async admitCaller({ slot, ...known }: RatedCaller): Promise<void> {
+    await this.#admit('key', `${known.tenant}/${slot}`, known);
+    await this.#admit('tenant', known.tenant, known);
+  }
+
+  async #admit(kind: RateKind, key: string, refused: Refused): Promise<void> {
+    const waitMs = this.#limits[kind]?.take(key) ?? 0;
+    if (waitMs === 0) return;
+    this.#onRefused(kind);
+    if (this.#isNews(`${kind} ${key}`)) {
+      const detail = `more requests come from one ${kind} than SEALGATE_RATE_${kind.toUpperCase()} allows: they are refused`;
+      await this.#record({ kind: 'rate-limited', detail, ...refused });
+    }
+    const headers = { 'Retry-After': String(Math.max(1, Math.ceil(waitMs / 1000))) };
+    throw new S3Error('SlowDown', undefined, { headers });
+  }
+
+  /** Once in a while for each key: a flood of requests must not be one of events. */
+  #isNews(key: string): boolean {
+    const now = this.#now();
+    const told = this.#told.get(key);
+    if (told !== undefined && now - told < RATE_EVENT_MS) return false;
+    this.#told.set(key, now);
+    return true;
+  }
+}
+
+function of<Kind extends RateKind>(kind: Kind, limit: Gcra | undefined): { [K in Kind]?: Gcra } {
+  return limit === undefined ? {} : ({ [kind]: limit } as { [K in Kind]?: Gcra });
+}
