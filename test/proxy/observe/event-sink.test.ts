@@ -78,6 +78,7 @@ describe('a sink', () => {
       await put('dir/a key');
       expect(seen).toEqual([
         {
+          sourceIPAddress: '127.0.0.1',
           kind: 'access-allowed',
           detail: 'allowed',
           eventName: 'PutObject',
