@@ -18,32 +18,41 @@ export interface ListSource {
   readonly signal: AbortSignal;
 }
 
-/** Objects under `prefix`, in the backend's order. @throws S3Error, BackendUnavailable */
+/** Objects under `prefix`, in the backend's order, behind `startAfter`. @throws S3Error, BackendUnavailable */
 export async function* listObjects(
   o: ListSource,
-  { bucket, prefix }: { bucket: string; prefix: string },
+  { bucket, prefix, startAfter }: { bucket: string; prefix: string; startAfter?: string },
 ): AsyncGenerator<ListedObject> {
-  let token: string | undefined;
-  do {
-    const continued: QueryParameter[] = token === undefined ? [] : [['continuation-token', token]];
-    const query: QueryParameter[] = [['list-type', '2'], ['prefix', prefix], ...continued, LIST_ENCODING];
+  let from: QueryParameter[] = startAfter === undefined ? [] : [['start-after', startAfter]];
+  for (;;) {
+    const query: QueryParameter[] = [['list-type', '2'], ['prefix', prefix], ...from, LIST_ENCODING];
     const page = parseListV2(await fetchList(o, 'ListObjectsV2', { bucket, query }));
     yield* page.objects;
-    token = page.isTruncated ? page.nextToken : undefined;
-  } while (token !== undefined);
+    if (!page.isTruncated || page.nextToken === undefined) return;
+    from = [['continuation-token', page.nextToken]];
+  }
 }
 
-/** Versions and delete markers. @throws S3Error, BackendUnavailable */
-export async function* listVersions(o: ListSource, { bucket }: { bucket: string }): AsyncGenerator<ListedVersion> {
-  let markers: QueryParameter[] = [];
+/** Versions and delete markers under `prefix`, behind all those of `keyMarker`. @throws S3Error, BackendUnavailable */
+export async function* listVersions(
+  o: ListSource,
+  { bucket, prefix = '', keyMarker }: { bucket: string; prefix?: string; keyMarker?: string },
+): AsyncGenerator<ListedVersion> {
+  const named: QueryParameter[] = prefix === '' ? [] : [['prefix', prefix]];
+  let markers: QueryParameter[] = keyMarker === undefined ? [] : [['key-marker', keyMarker]];
   for (;;) {
-    const query: QueryParameter[] = [['versions', ''], ...markers, LIST_ENCODING];
+    const query: QueryParameter[] = [['versions', ''], ...named, ...markers, LIST_ENCODING];
     const page = parseListVersions(await fetchList(o, 'ListObjectVersions', { bucket, query }));
-    yield* page.versions;
+    // Some stores list all delete markers of a page behind all its versions.
+    yield* page.versions.toSorted(byKey);
     if (!page.isTruncated || page.nextKeyMarker === undefined) return;
     markers = [['key-marker', page.nextKeyMarker]];
     if (page.nextVersionIdMarker !== undefined) markers.push(['version-id-marker', page.nextVersionIdMarker]);
   }
+}
+
+function byKey(a: ListedVersion, b: ListedVersion): number {
+  return a.key === b.key ? 0 : Buffer.compare(Buffer.from(a.key), Buffer.from(b.key));
 }
 
 /** Every bucket that the backend's credentials see. @throws S3Error, BackendUnavailable */

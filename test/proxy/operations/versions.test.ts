@@ -176,19 +176,21 @@ describe('ListObjectVersions', () => {
   it('mixes versions and delete markers in the order in which the store has them', async () => {
     const { backend, bucket } = bench;
     const passed = backend.intercept;
+    let order: string[] = [];
     backend.intercept = async (request, next) => {
       if (!request.query?.some(([name]) => name === 'versions')) return next(request);
       const answer = await next(request);
       const text = Buffer.concat(await answer.body.toArray()).toString();
       const rows = [...text.matchAll(/<(Version|DeleteMarker)>.*?<\/\1>/gs)].map(([row]) => row);
+      order = rows.map((row) => `${row.startsWith('<Delete')} ${/<VersionId>([^<]*)/.exec(row)?.[1]}`).reverse();
       const mixed = text.replace(rows.join(''), '').replace('<IsTruncated>', `${rows.reverse().join('')}<IsTruncated>`);
       return { ...answer, headers: {}, body: Readable.from([Buffer.from(mixed)]) };
     };
     const reply = await bench.send({ method: 'GET', path: `/${bucket}`, query: 'versions=&prefix=p%2F' });
     backend.intercept = passed;
     const { versions } = parseListVersions(reply.body);
-    expect(versions[0]?.isDeleteMarker ? versions[0].key : '').toBe('p/a');
-    expect(versions.slice(1).map(({ key }) => key)).toEqual([...keys, ...keys].sort().reverse());
+    expect(order.filter((row) => row.startsWith('true')).length).toBe(1);
+    expect(versions.map(({ isDeleteMarker, versionId }) => `${isDeleteMarker} ${versionId}`)).toEqual(order);
   });
 
   it.each([

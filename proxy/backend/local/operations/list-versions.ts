@@ -1,7 +1,7 @@
 /** ListObjectVersions: versions and delete markers, keys in order, newest first. S3 API reference. */
 import { S3Error } from '../../../errors.ts';
 import { MAX_LIST_KEYS } from '../../../limits.ts';
-import type { XmlElement } from '../../../xml/render-xml.ts';
+import { type XmlElement, XmlSequence } from '../../../xml/render-xml.ts';
 import type { BackendResponse } from '../../backend.ts';
 import { startAfter, walk } from '../list-walk.ts';
 import { commonPrefixes, type ListParameters, lastName, listParameters, rowsOf } from '../listing.ts';
@@ -42,8 +42,9 @@ export async function listObjectVersions(store: Store, request: StoreRequest): P
     Delimiter: delimiter.length > 0 ? encode(delimiter) : undefined,
     EncodingType: list.encodingType,
     IsTruncated: page.truncated,
-    Version: rows.filter((row) => row.marker === 0).map((row) => describe(row, encode)),
-    DeleteMarker: rows.filter((row) => row.marker === 1).map((row) => describe(row, encode)),
+    Rows: new XmlSequence(
+      rows.map((row) => [row.marker === 1 ? 'DeleteMarker' : 'Version', describe(row, encode)] as const),
+    ),
     CommonPrefixes: commonPrefixes(page.entries, encode),
   });
 }

@@ -118,6 +118,16 @@ test('DeleteObjects makes markers and removes versions', async () => {
   expect(xml.children('Deleted')[1]?.value('DeleteMarkerVersionId')).toHaveLength(32);
 });
 
+test('a listing mixes versions and delete markers in the order of their keys, newest first', async () => {
+  const bucket = await bucketWith('mixed-rows', 'Enabled');
+  for (const key of ['a', 'b', 'c']) await store.put({ bucket, key, body: '1' });
+  for (const key of ['a', 'b']) await store.delete({ bucket, key });
+  await store.put({ bucket, key: 'a', body: '2' });
+  const { text } = await store.get({ bucket, query: { versions: '' } });
+  const rows = [...text.matchAll(/<(Version|DeleteMarker)><Key>(.)</g)].map(([, name, key]) => `${key} ${name}`);
+  expect(rows).toEqual(['a Version', 'a DeleteMarker', 'a Version', 'b DeleteMarker', 'b Version', 'c Version']);
+});
+
 async function allVersions(bucket: string, query: Record<string, string>, onPage?: (ids: string[]) => Promise<void>) {
   const seen: string[] = [];
   let marker: Record<string, string> = {};
