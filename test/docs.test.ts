@@ -18,6 +18,7 @@ import { errorTable, S3Error } from '../proxy/errors.ts';
 import type { S3Request } from '../proxy/http/request.ts';
 import { QUERY_ACTIONS } from '../proxy/iam/actions/table.ts';
 import { queryErrorTable } from '../proxy/iam/errors.ts';
+import * as jobLimits from '../proxy/job-limits.ts';
 import { SealKeys } from '../proxy/keyring/access-keys/seal-keys.ts';
 import * as limits from '../proxy/limits.ts';
 import { CONTENT_HEADERS } from '../proxy/object/client-attributes.ts';
@@ -163,6 +164,7 @@ test('docs/limits.md has every bound with its value, and no other', () => {
   const bounds = Object.entries({
     ...addressLimits,
     ...limits,
+    ...jobLimits,
     ...policyLimits,
     ...runningLimits,
     ...sessionLimits,

@@ -90,7 +90,18 @@ describe('imports', () => {
   });
 
   test('below the operations know no request: of commands and jobs there is none', () => {
-    const below = ['object', 'multipart', 'rotation', 'backend', 'offline', 'cli', 'keyring', 'concurrency'];
+    const below = [
+      'object',
+      'multipart',
+      'rotation',
+      'backend',
+      'offline',
+      'cli',
+      'keyring',
+      'concurrency',
+      'jobs',
+      'verify',
+    ];
     const imports = below.flatMap((directory) => sources(`proxy/${directory}`)).flatMap(importsOf);
     expect(imports.length).toBeGreaterThan(300);
     const wrong = imports.filter(({ to }) =>

@@ -23,6 +23,7 @@ import { runTenantCommand } from './tenant-command.ts';
 import { TENANT_DELETE_USAGE } from './tenant-delete.ts';
 import { RECOVER_USAGE } from './tenant-recover.ts';
 import { QUICKSTART_USAGE, SERVE_USAGE } from './usage.ts';
+import { VERIFY_USAGE, verifyCommand } from './verify.ts';
 
 type Run = (args: readonly string[], environment: NodeJS.ProcessEnv) => Promise<number>;
 
@@ -111,6 +112,12 @@ export const COMMANDS: readonly Command[] = [
     run: escrowCommand,
   },
   { words: ['gc'], summary: 'remove what abandoned uploads left', usage: GC_USAGE, run: gcCommand },
+  {
+    words: ['verify'],
+    summary: 'open every object of a bucket, and say which are damaged',
+    usage: VERIFY_USAGE,
+    run: verifyCommand,
+  },
   { words: ['decrypt'], summary: 'open objects without a server', usage: DECRYPT_USAGE, run: decryptCommand },
 ];
 
@@ -155,7 +162,8 @@ ${rows.join('\n')}
   help [COMMAND]     this text, or the options of a command; COMMAND --help does the same
   version            the versions of Sealgate and of Node.js; --version does the same
 
-Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
+Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong. A job (verify) has
+further ones: 3 something is damaged; 4 incomplete.
 Settings and their meaning: README.md, "Configuration".
 `;
 }

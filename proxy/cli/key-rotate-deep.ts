@@ -22,7 +22,7 @@ import { readCaller } from './key-caller.ts';
 import { DEEP_USAGE, type DeepCommand, parseDeepOptions } from './key-rotate-deep-options.ts';
 import { openKeyringCommand } from './keyring-command.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';
-import { RotationProgress } from './rotation-progress.ts';
+import { rotationProgress } from './rotation-progress.ts';
 
 const { out, err } = PROCESS_OUTPUT;
 
@@ -157,7 +157,7 @@ async function roleSecretsOf(
 async function drained(context: Context, opened: OpenedKeyring): Promise<DrainResult> {
   const { command, deps, storage, config, signal } = context;
   const capabilities = await probeStorage(storage, config);
-  const progress = new RotationProgress({ write: (text) => process.stderr.write(text), isTerminal: isatty(2) });
+  const progress = rotationProgress({ write: (text) => process.stderr.write(text), isTerminal: isatty(2) });
   const settledSeconds = command.serversRestarted ? 0 : KEYRING_TTL_SECONDS + command.longestRequestSeconds;
   const counting = new AbortController();
   void countRows(context, AbortSignal.any([signal, counting.signal])).then((total) => {

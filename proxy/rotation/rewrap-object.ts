@@ -14,6 +14,7 @@ import { discard, readBody } from '../backend/read-body.ts';
 import { failureText } from '../backend/trouble/explain-store-failure.ts';
 import { S3Error } from '../errors.ts';
 import { MIN_PART_BYTES, REWRAP_ATTEMPTS } from '../limits.ts';
+import { isArchived } from '../object/archived.ts';
 import type { StoreContext } from '../object/context.ts';
 import { copyInParts, type Move, type MoveSource, moveStored } from '../object/move-stored.ts';
 import { factsOf, failureOf } from '../object/object-request.ts';
@@ -119,12 +120,6 @@ export function chooseMove(context: StoreContext, { facts }: MoveSource, copyLim
   // An upload has two parts at least, of which the first has the smallest size.
   if (facts.size <= MIN_PART_BYTES) return can.conditionalPutIfMatch ? 'relay' : 'copy';
   return can.conditionalComplete ? 'parts' : 'copy';
-}
-
-function isArchived(headers: Readonly<Record<string, string>>): boolean {
-  const isCold = /^(GLACIER|DEEP_ARCHIVE)$/.test(headers['x-amz-storage-class'] ?? '');
-  const isRestored = headers['x-amz-restore']?.includes('ongoing-request="false"') === true;
-  return headers['x-amz-archive-status'] !== undefined || (isCold && !isRestored);
 }
 
 /** `undefined`: not about this object. */

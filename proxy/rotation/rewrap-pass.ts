@@ -4,12 +4,11 @@
  * copy adds is of the new epoch and is not listed again.
  */
 import { FormatError } from '../../crypto/errors.ts';
-import { BackendUnavailable } from '../backend/backend.ts';
 import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import { discard } from '../backend/read-body.ts';
 import { failureText } from '../backend/trouble/explain-store-failure.ts';
 import { eachBounded } from '../concurrency/map-bounded.ts';
-import { S3Error } from '../errors.ts';
+import { Outages } from '../jobs/patience.ts';
 import {
   MAX_STORED_PUT_BYTES,
   REWRAP_FAILURES_NAMED,
@@ -68,28 +67,21 @@ export async function rewrapPass(context: StoreContext, o: PassOptions): Promise
   const result: PassResult = { ...counts, noncurrent: 0, locked: 0, purged: 0, failed: 0, failures: [] };
   const { copyLimit = MAX_STORED_PUT_BYTES, partBytes = UPSTREAM_PART_BYTES } = o;
   const options: RewrapOptions = { acls: new ObjectAcls(), copyLimit, partBytes };
-  let outages = 0;
+  const outages = new Outages({ most: REWRAP_OUTAGES });
   const { stateBucket, named = [] } = o;
   const rows = storedRows({ backend: context.store.backend, signal: context.signal, stateBucket, named });
   await eachBounded(rows, REWRAPS_AT_ONCE, async (row) => {
     try {
       if (row.isLatest) await visitCurrent(context, row, { ...o, options, result });
       else await visitNoncurrent(context, row, { ...o, options, result });
-      outages = 0;
+      outages.clear();
     } catch (error) {
-      // One object that the store does not give is no reason to stop; a store that is out of order is.
-      outages += 1;
-      if (context.signal.aborted || !isOutage(error) || outages >= REWRAP_OUTAGES) throw error;
-      fail(result, row, failureText(error));
+      fail(result, row, failureText(outages.accept(error, context.signal)));
     }
     result.seen += 1;
     o.onProgress?.(result);
   });
   return result;
-}
-
-function isOutage(error: unknown): error is S3Error | BackendUnavailable {
-  return error instanceof BackendUnavailable || error instanceof S3Error;
 }
 
 async function visitCurrent(

@@ -7,6 +7,7 @@ import { readErrorResponse } from '../backend/errors.ts';
 import { parseListV2 } from '../backend/list.ts';
 import { readBody } from '../backend/read-body.ts';
 import { S3Error } from '../errors.ts';
+import { JOBS_PREFIX } from '../jobs/job-record.ts';
 import { REGISTERED_NAMES } from '../keyring/access-keys/registered-id.ts';
 import { ROLE_RECORDS } from '../keyring/access-keys/role-arn.ts';
 import { TENANT_NAMES } from '../keyring/admin/tenant-names.ts';
@@ -34,6 +35,7 @@ const RECORDS: readonly RegExp[] = [
   new RegExp(`^${USES_NAMES}[0-9a-f]{1,64}/\\d{1,4}$`),
   new RegExp(`^${ROLE_RECORDS}[A-Za-z0-9_.-]{1,64}$`),
   new RegExp(`^${BUCKET_RECORDS}[A-Za-z0-9._-]{3,255}\\.json$`),
+  new RegExp(`^${JOBS_PREFIX}[a-z]+(-[a-z]+)?-[0-9a-f]{16}(\\.json|/.+)$`),
   /^probe\/.+$/,
 ];
 const FOLDERS: readonly string[] = [
@@ -46,6 +48,7 @@ const FOLDERS: readonly string[] = [
   USES_NAMES,
   ROLE_RECORDS,
   BUCKET_RECORDS,
+  JOBS_PREFIX,
   'probe/',
 ];
 

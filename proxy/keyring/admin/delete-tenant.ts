@@ -6,6 +6,7 @@
 import type { Backend } from '../../backend/backend.ts';
 import { backendFailure, readErrorResponse } from '../../backend/errors.ts';
 import { discard } from '../../backend/read-body.ts';
+import { forgetJobs } from '../../jobs/forget-jobs.ts';
 import { recordLast, removeState } from '../../multipart/remove-state.ts';
 import type { UploadAddress } from '../../multipart/upload.ts';
 import { recordName, StoredRecord, UPLOADS_PREFIX } from '../../multipart/upload-record.ts';
@@ -27,7 +28,7 @@ export interface DeletedTenant {
 }
 
 /**
- * Removes keyring, escrow, registered ids, records of last use and uploads in progress. A keyring that does not verify is
+ * Removes keyring, escrow, registered ids, records of last use, jobs and uploads in progress. A keyring that does not verify is
  * removed too. Run again after a failure, it goes on: whose a registered id is, its record tells to who has the seal keys.
  * @throws UnknownTenant when nothing of the tenant was left, S3Error ServiceUnavailable
  */
@@ -49,6 +50,7 @@ export async function deleteTenant(
   const ids = await idsOf(deps, tenant, signal);
   await forgetIds(deps, ids, signal);
   await forgetRoles(deps, tenant, signal);
+  await forgetJobs(deps.state, tenant, signal);
   const uploads = await abortUploads(deps, backend, tenant, signal);
   const uses = await deleteUses(deps, tenant, signal);
   if (record === undefined && ids.length + uploads + uses === 0) throw new UnknownTenant(tenant);

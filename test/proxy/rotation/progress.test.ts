@@ -1,7 +1,7 @@
 // Protects: that a long rotation says how far it is, without flooding a log, and how long it will take once that is known.
 import { expect, test } from 'vitest';
 import { parseDeepOptions } from '../../../proxy/cli/key-rotate-deep-options.ts';
-import { RotationProgress } from '../../../proxy/cli/rotation-progress.ts';
+import { rotationProgress } from '../../../proxy/cli/rotation-progress.ts';
 import type { PassResult } from '../../../proxy/rotation/rewrap-pass.ts';
 
 const pass = (seen: number) => ({ seen, rewrapped: seen }) as PassResult;
@@ -9,7 +9,7 @@ const pass = (seen: number) => ({ seen, rewrapped: seen }) as PassResult;
 function shown(isTerminal: boolean, total: number | undefined): string {
   let text = '';
   let now = 0;
-  const progress = new RotationProgress({ write: (more) => (text += more), isTerminal, now: () => now });
+  const progress = rotationProgress({ write: (more) => (text += more), isTerminal, now: () => now });
   progress.total = total;
   progress.begin();
   for (let second = 1; second <= 25; second += 1) {
