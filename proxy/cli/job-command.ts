@@ -124,17 +124,27 @@ export async function runCommandJob<Row>(
   const job = await takeJob(deps, scope, { restart: o.restart, onWait: sayWait }, signal);
   if (job.isResumed) sayResumed(job);
   const progress = jobProgress(scope.kind);
-  progress.begin(Object.values(job.record.counts).reduce((sum, count) => sum + count, 0));
-  let last: JobProgress | undefined;
+  progress.begin(sumOf(job.record.counts));
+  const { counts, bytes } = job.record;
+  let last: JobProgress = { seen: sumOf(counts), bytes, counts };
+  // By the clock and not by objects that end: one object may take hours.
+  const ticking = setInterval(() => progress.show(last), TICK_MS);
+  const onProgress = (now: JobProgress) => {
+    last = now;
+  };
   try {
-    const onProgress = (now: JobProgress) => {
-      last = now;
-      progress.show(now);
-    };
     return await runJob(deps, job, { ...work, onProgress }, signal);
   } finally {
-    if (last !== undefined) progress.end(last);
+    clearInterval(ticking);
+    progress.end(last);
   }
+}
+
+/** Milliseconds between looks at whether something is to be shown. */
+const TICK_MS = 250;
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 function sayWait(until: Date): void {
@@ -143,8 +153,7 @@ function sayWait(until: Date): void {
 
 function sayResumed({ record }: HeldJob): void {
   const { counts, after } = record;
-  const done = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  err(`Going on with job ${record.id}: ${done} objects were done, up to ${JSON.stringify(after?.key ?? '')}.`);
+  err(`Going on with job ${record.id}: ${sumOf(counts)} objects were done, up to ${JSON.stringify(after?.key ?? '')}.`);
 }
 
 function jobProgress(kind: string): ProgressLine<JobProgress> {

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sealedPartBytes } from '../../../crypto/layout.ts';
 import type { Backend } from '../../../proxy/backend/backend.ts';
 import { openLocalBackend } from '../../../proxy/backend/local/local.ts';
 import { mapBounded } from '../../../proxy/concurrency/map-bounded.ts';
@@ -143,7 +144,7 @@ test('everything is whole, by header and by byte, in bounded memory; seven sampl
 test('killed twice in the middle, it goes on, and every object is in the report once', async () => {
   const whole = JSON.parse((await verify('--data', '--restart')).stdout);
   // Two checkpoints and more.
-  const rate = String(Math.ceil(whole.bytes / 26));
+  const rate = String(Math.ceil(whole.bytes / 40));
   for (let kill = 0; kill < 2; kill += 1) {
     const child = started('--data', '--rate', rate, ...(kill === 0 ? ['--restart'] : []));
     let text = '';
@@ -187,7 +188,7 @@ test('one bit flipped in each class of stored piece: all found, none falsely', a
   await alter('p/b', (body) =>
     flip(body, -24 - body.readUInt32BE(body.length - 8) - body.readUInt32BE(body.length - 4) - 1),
   );
-  await alter('p/c', (body) => flip(body, 5 * MiB + 2_000));
+  await alter('p/c', (body) => flip(body, sealedPartBytes(5 * MiB) + 60));
   const [one, two] = [await storedObject(backend, 'data', 'o/000200'), await storedObject(backend, 'data', 'o/000250')];
   await storeDirectly(backend, { bucket: 'data', key: 'o/000200', ...two, headers: {} });
   await storeDirectly(backend, { bucket: 'data', key: 'o/000250', ...one, headers: {} });
