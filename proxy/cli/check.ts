@@ -12,8 +12,8 @@ export const CHECK_USAGE = `Usage: sealgate check [--json]
 
 Says whether 'sealgate serve' would start with these settings, one line for each thing that was looked at: ok, warning or fault,
 and what to do about it. Reads all settings and files, asks the store with the configured credentials, compares clocks, looks
-at what the state bucket holds, and whether it keeps what is deleted, tries out what the store can do (objects below probe/ in the state bucket, removed again), and
-compares the seal keys with the keyrings. Safe beside running servers.
+at what the state bucket holds, and whether it keeps what is deleted, tries out what the store can do (objects below probe/ in
+the state bucket, removed again), and compares the seal keys with the keyrings. Safe beside running servers.
 
 --json  one line of JSON for each finding: level, subject, text, todo
 
