@@ -63,10 +63,7 @@ export function padBytesOf(late: LateAttributes): number {
   return late.padBytes ?? 0;
 }
 
-/**
- * Checks bytes of the pad, all or a stretch of them. Whoever reads them anyway does.
- * @throws FormatError PAD_REFUSED.
- */
+/** Checks bytes of the pad, all of them or a stretch. Every reader that reads them does so. @throws FormatError PAD_REFUSED. */
 export function checkPad(pad: Buffer): void {
   if (pad.some((byte) => byte !== 0)) throw new FormatError('PAD_REFUSED');
 }

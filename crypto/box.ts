@@ -16,7 +16,7 @@ export interface BoxPurpose {
   readonly dek: Dek;
   /** A registered label (FORMAT.md section 3.2); one per kind of record. */
   readonly label: string;
-  /** What the box is bound to: it opens only with the same fields. */
+  /** The fields that the box is bound to. It opens only with the same fields. */
   readonly context: readonly Buffer[];
 }
 

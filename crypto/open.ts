@@ -113,7 +113,7 @@ function sealedBytesOf(o: SegmentRange): number {
   return bytes;
 }
 
-/** What is given out of plaintext that comes piece by piece. */
+/** The part of the plaintext that is given out, while plaintext comes piece by piece. */
 class Window {
   #skip: number;
   #take: number;
@@ -133,7 +133,7 @@ class Window {
   }
 }
 
-/** Ends early with a source that does: the segments are then missing as well, which `regroup` finds. */
+/** Ends early when the source ends early. The segments are then missing as well, which `regroup` detects. */
 async function* withoutHeader(sealed: AsyncIterable<Buffer>, opener: PartOpener): AsyncGenerator<Buffer> {
   const header = Buffer.allocUnsafe(PART_HEADER_BYTES);
   let filled = 0;

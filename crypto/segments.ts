@@ -143,14 +143,17 @@ interface OpeningKey {
   readonly key: KeyObject;
 }
 
-/** What a run under a data key was last opened with: for an object, or ranges of a part, read again. Goes with the data key. */
+/**
+ * The key with which a run under a data key was last opened. It serves repeated reads of an object, or of ranges of a part, and
+ * lives as long as the data key.
+ */
 const lastOpeningKeys = new WeakMap<Dek, OpeningKey>();
 
 function openingKey(purpose: RunPurpose, salt: Buffer): KeyObject {
   const last = lastOpeningKeys.get(purpose.dek);
   if (last?.salt.equals(salt) && isSamePurpose(last.purpose, purpose)) return last.key;
   const key = runKey(purpose, salt);
-  // A copy: a salt may lie in memory that is given back.
+  // The salt is copied, because its memory may be given back.
   lastOpeningKeys.set(purpose.dek, { purpose, salt: Buffer.from(salt), key });
   return key;
 }

@@ -43,9 +43,9 @@ export function lookUpBytes(atLeast: number): number {
 }
 
 /**
- * Bytes of zeros that a body gets in front of its footer.
- * @param o.unpaddedBytes all of the body without them.
- * @param o.lookUp the length is not to tell the plaintext's.
+ * Bytes of zeros in front of the footer of a body.
+ * @param o.unpaddedBytes the whole body without the zeros
+ * @param o.lookUp true when the length must not reveal the length of the plaintext
  */
 export function padBytes(o: {
   readonly plainBytes: number;

@@ -16,7 +16,7 @@ export function canonicalHeaderValue(value: string): string {
   return NOT_CANONICAL.test(value) ? value.replace(SPACES, ' ').replace(OUTER_SPACE, '') : value;
 }
 
-/** A request's headers are read for its claim and again to verify it. */
+/** The headers of a request are read for its claim, and again to verify the claim. */
 const known = new WeakMap<readonly HeaderPair[], ReadonlyMap<string, string>>();
 
 /** Canonical values by lower-case name. */

@@ -9,7 +9,7 @@ import { SigV4Error, signatureMismatch } from './errors.ts';
 import { type SigningSecret, sameSignature, sign, signingKey } from './signing-key.ts';
 import type { CredentialScope } from './string-to-sign.ts';
 
-/** What a form says of its own authority; nothing of it is verified. */
+/** What a form claims about its signer. None of it is verified. */
 export interface PolicyClaim {
   readonly accessKeyId: string;
   readonly scope: CredentialScope;

@@ -5,7 +5,7 @@
  */
 import type { QueryPair } from './query.ts';
 
-/** What frames, routes or authenticates a request: only the request itself can say it. */
+/** Headers that frame, route or authenticate a request. Only the request itself can carry them. */
 const OF_THE_REQUEST: ReadonlySet<string> = new Set([
   ...[
     'host',

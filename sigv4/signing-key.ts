@@ -16,7 +16,7 @@ const cacheSecret = createSecretKey(randomBytes(32));
 /** In order of last use, oldest first. */
 const cache = new Map<string, KeyObject>();
 
-/** A signing secret that is not at hand, while the keys that were derived of it may be. */
+/** A signing secret that is loaded only on demand. The keys derived from it may be cached. */
 export interface KnownSecret {
   /** As `secretId` gives it. */
   readonly id: string;
@@ -65,7 +65,7 @@ function deriveSigningKey(signingSecret: Buffer, scope: CredentialScope): KeyObj
   return signing;
 }
 
-/** Stands for a secret in the caches of this process, and shows nothing of it. */
+/** Identifies a secret in the caches of this process, and reveals nothing of it. */
 export function secretId(secret: Buffer): string {
   return createHmac('sha256', cacheSecret).update(secret).digest('base64');
 }

@@ -1,4 +1,4 @@
-/** The store: where it is, how it is spoken to, and by which credentials. */
+/** The settings of the store: its address, its protocol and the credentials for it. */
 import { X509Certificate } from 'node:crypto';
 import type { ClientTls } from '../backend/s3/open-socket.ts';
 import { type CredentialsConfig, credentials } from './credentials-config.ts';
@@ -52,7 +52,7 @@ function outboundProxy(settings: Settings, endpoint: URL): URL | undefined {
   const name = 'SEALGATE_BACKEND_PROXY';
   const value = settings[name];
   if (value === undefined) return undefined;
-  // What is sent in the clear to one proxy could be read and altered by it.
+  // A proxy could read and change what is sent to it in clear text.
   if (endpoint.protocol !== 'https:') throw new ConfigError(name, 'is for an https:// backend');
   const proxy = URL.canParse(value) ? new URL(value) : undefined;
   const isBare = proxy?.pathname === '/' && proxy.search === '' && proxy.hash === '';
@@ -76,7 +76,10 @@ function clientTls(settings: Settings, endpoint: URL): ClientTls {
   return { ca: authorities(settings), ...clientPair(settings) };
 }
 
-/** One certificate or more, each of which is looked at: OpenSSL takes a file without any in silence, and then trusts nobody. */
+/**
+ * Reads one certificate or more, and checks each of them. OpenSSL accepts a file without any certificate silently, and then trusts
+ * nobody.
+ */
 function authorities(settings: Settings): string | undefined {
   const name = 'SEALGATE_BACKEND_CA';
   const path = settings[name];

@@ -26,30 +26,30 @@ export interface Config {
   readonly listen: ListenAddress;
   readonly opsListen: ListenAddress;
   readonly backend: BackendConfig;
-  /** Of the backend; clients are told it too. */
+  /** Region of the backend. Clients are told the same region. */
   readonly region: string;
   /** Whether the region was named: only then must signatures name it. */
   readonly regionIsSet: boolean;
   readonly state: { readonly bucket: string; readonly prefix: string };
   readonly sealKeys: SealKeys;
-  /** 32 bytes: tenants' root keys are sealed to it; undefined: no escrow. */
+  /** 32 bytes: the key to which the root keys of tenants are sealed. Undefined: no escrow. */
   readonly escrowPublicKey: Buffer | undefined;
   /** Whether tenants may change their own keys over IAM's API. */
   readonly selfService: boolean;
   /** OpenID Connect issuers whose tokens roles may trust. */
   readonly oidcIssuers: readonly Issuer[];
-  /** How exactly servers write down when each key was last used. */
+  /** How exactly servers record when each key was last used. */
   readonly lastUsed: 'off' | 'day';
   readonly workers: number;
-  /** Whether their number was given; else it follows from what the machine and the store can do. */
+  /** Whether the number of workers is set. Otherwise it follows from what the machine and the store can do. */
   readonly workersAreSet: boolean;
-  /** For what requests buffer, in each process; when absent, a share of the machine's. */
+  /** Memory for the buffers of requests, in each process. Absent: a share of the memory of the machine. */
   readonly memoryBytes?: number | undefined;
   readonly legacy: LegacyPolicy;
   /** Of buckets that have no record. */
   readonly etags: EtagMode;
   readonly bestEffortConditions: boolean;
-  /** What becomes of ACLs that open something to everybody. */
+  /** What happens to ACLs that open something to everybody. */
   readonly publicAcls: 'warn' | 'refuse';
   readonly hostnames: readonly string[];
   /** Whether every connection to the S3 listener begins with a PROXY header, version 2. */
@@ -76,7 +76,7 @@ export function parseConfig(settings: Settings): Config {
   return config as Config;
 }
 
-/** All that is wrong with the settings; the configuration when nothing is. */
+/** All problems of the settings, or the configuration when there is none. */
 export function readConfig(settings: Settings): {
   readonly config: Config | undefined;
   readonly problems: readonly ConfigError[];
@@ -88,7 +88,7 @@ export function readConfig(settings: Settings): {
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       if (!problems.some(({ message }) => message === error.message)) problems.push(error);
-      // Never seen: with a problem there is no configuration.
+      // Never used: with a problem there is no configuration.
       return undefined as T;
     }
   };

@@ -1,6 +1,6 @@
 /**
- * By which credentials the proxy works at the store: a key pair in settings or in files, or those of the AWS chain. Files are read
- * again when they change; the chain is asked again before what it gave ends.
+ * The credentials of the proxy for the store: a key pair in settings or in files, or the AWS credential chain. Files are read again
+ * when they change. The chain is asked again before its credentials expire.
  */
 import { readSecretFile } from './read-setting.ts';
 import { SAMPLE_SECRETS } from './sample-secrets.ts';

@@ -1,4 +1,4 @@
-/** What the S3 listener takes from those who connect to it. */
+/** Settings for what the S3 listener accepts from its clients. */
 import type { Rate } from '../access/rates/gcra.ts';
 import type { Rates } from '../access/rates/rate-limits.ts';
 import { MAX_RATE, MAX_RATE_BURST } from '../address-limits.ts';

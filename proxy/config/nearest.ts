@@ -1,4 +1,4 @@
-/** What somebody may have meant who mistyped a command, an option or the name of a setting. */
+/** Finds what a user may have meant with a mistyped command, option or name of a setting. */
 import { distance } from 'fastest-levenshtein';
 
 /** Changes of one character that still count as a typing error, as a share of the word's length; at least two. */

@@ -1,4 +1,4 @@
-/** One setting at a time, and the files that settings name. Whatever is wrong is told with the setting's name. */
+/** Reads one setting at a time, and the files that settings name. Every problem is reported with the name of the setting. */
 import { readFileSync } from 'node:fs';
 import { ConfigError, type Settings, type Variable } from './settings.ts';
 

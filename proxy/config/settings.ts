@@ -1,6 +1,6 @@
 /**
- * Where settings come from: environment variables, each of which may stand in an optional YAML file too; the environment wins. A
- * name that is none is refused, since it may be a mistyped one.
+ * Gathers the settings: from environment variables and from an optional YAML file. The environment wins. An unknown name is
+ * refused, because it may be a mistyped one.
  */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -108,8 +108,9 @@ export function gatherSettings(environment: NodeJS.ProcessEnv): {
 }
 
 /**
- * What Kubernetes puts into every pod beside a Service whose name begins with `sealgate`: addresses, which are nobody's settings
- * (Kubernetes documentation, "Service", environment variables). Such a Service must not stop other people's sidecars.
+ * Recognises the variables that Kubernetes puts into every pod in the namespace of a Service whose name begins with `sealgate`:
+ * addresses that are nobody's settings (Kubernetes documentation, "Service", environment variables). Such a Service must not stop
+ * the sidecars of others.
  */
 function isServiceLink(name: string, value: string): boolean {
   if ((VARIABLES as readonly string[]).includes(name)) return false;

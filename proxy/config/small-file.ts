@@ -1,4 +1,4 @@
-/** Small files that a command is given. Whatever they are, no more is read of them than such a file may have. */
+/** Reads small files that a command is given. Whatever the file is, no more is read than such a file may have. */
 import { createReadStream } from 'node:fs';
 
 type Failure = new (message: string) => Error;
@@ -12,7 +12,7 @@ export async function readSmallFile(
   return readSmallStream(content, { ...o, name: path });
 }
 
-/** The same of what a command is given otherwise, as standard input is. */
+/** The same for other input of a command, such as standard input. */
 export async function readSmallStream(
   stream: AsyncIterable<Buffer>,
   { maxBytes, Failure, name }: { readonly maxBytes: number; readonly Failure: Failure; readonly name: string },

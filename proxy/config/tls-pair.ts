@@ -1,4 +1,4 @@
-/** A certificate and its private key, tried out together: OpenSSL's own words name no setting. */
+/** Reads a certificate and its private key, and tries them out together: the messages of OpenSSL name no setting. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { ConfigError, type Variable } from './settings.ts';
 
@@ -7,7 +7,7 @@ export interface TlsPair {
   readonly key: Buffer;
   /** When the first certificate of the file ends. */
   readonly expires: Date;
-  /** Names that it is for, as the certificate lists them. */
+  /** The names for which the certificate is valid, as it lists them. */
   readonly names: string;
 }
 

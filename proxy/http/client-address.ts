@@ -26,7 +26,7 @@ export function clientAddress(
   return undefined;
 }
 
-/** Of the header alone: a signed URL may carry headers as query parameters, and would choose its own address. */
+/** Reads the header alone. A signed URL may carry headers as query parameters, and could choose its own address. */
 function forwardedFor(headers: RawHeaders): string {
   const values: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {

@@ -6,8 +6,9 @@ import type { S3Error } from '../errors.ts';
 import { plainAddress } from './addresses.ts';
 
 /**
- * `address`: the PROXY header is waited for. `handshake`: of TLS. `head`: a request's head is coming in, or the first one is waited for. `request`: at least one request is
- * under way. `idle`: between requests. `closing`: what was to be said is said; what still comes is ignored.
+ * `address`: the PROXY header is awaited. `handshake`: of TLS. `head`: the head of a request is arriving, or the first one is
+ * awaited. `request`: at least one request is under way. `idle`: between requests. `closing`: everything was said; what still
+ * arrives is ignored.
  */
 export type Phase = 'address' | 'handshake' | 'head' | 'request' | 'idle' | 'closing';
 

@@ -1,11 +1,12 @@
 /**
- * All client connections of a listener, from accept to close. Each phase of a connection has an end, whatever its client does:
- * a PROXY header has PROXY_HEADER_TIMEOUT_MS, a handshake and a head have HEAD_TIMEOUT_MS, a pause between requests has IDLE_TIMEOUT_MS, and a connection that was told
- * its last word is destroyed after UNREAD_BODY_LINGER_MS. Requests under way have limits of their own: least-rate.ts for what the
- * client sends and reads, the limits towards the backend for the rest. One timer looks after all of them.
+ * All client connections of a listener, from accept to close. Each phase of a connection has an end, whatever its client does: a
+ * PROXY header has PROXY_HEADER_TIMEOUT_MS, a handshake and a head have HEAD_TIMEOUT_MS, a pause between requests has
+ * IDLE_TIMEOUT_MS, and a connection that was told its last word is destroyed after UNREAD_BODY_LINGER_MS. Requests under way have
+ * limits of their own: least-rate.ts for what the client sends and reads, the limits towards the backend for the rest. One timer
+ * looks after all of them.
  *
- * The end of a refused connection comes in two steps. The reply and the end of the stream are sent, and what the client still
- * sends is read and ignored for a while: to destroy a socket with unread bytes resets it, and a reset may overtake the reply.
+ * The end of a refused connection comes in two steps. The reply and the end of the stream are sent, and what the client still sends
+ * is read and ignored for a while: to destroy a socket with unread bytes resets it, and a reset may overtake the reply.
  */
 import type { Socket } from 'node:net';
 import { PROXY_HEADER_TIMEOUT_MS } from '../address-limits.ts';

@@ -1,6 +1,6 @@
 /**
- * Notices that files were replaced: secrets and certificates that Kubernetes, cert-manager or an agent renews. By looking, since
- * what is renewed is mostly a symbolic link somewhere above the file, of which watchers of the file hear nothing.
+ * Notices that files were replaced: secrets and certificates that Kubernetes, cert-manager or an agent renews. It polls, because
+ * the renewed part is mostly a symbolic link somewhere above the file, and a watcher of the file does not see that.
  */
 import { stat } from 'node:fs/promises';
 

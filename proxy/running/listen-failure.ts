@@ -1,4 +1,4 @@
-/** An address that cannot be listened on, in words and by the name of its setting. */
+/** Explains why an address cannot be listened on, by the name of its setting. */
 import { ConfigError, type Variable } from '../config/settings.ts';
 import type { ListenAddress } from '../http/listen-address.ts';
 

@@ -43,7 +43,7 @@ const FILES: readonly Variable[] = [
   'SEALGATE_TLS_KEY',
 ];
 
-/** What takes new values. Nothing in it may fail for values that the settings allow. */
+/** The part of the server that takes new values. It must not fail for values that the settings allow. */
 export interface ReloadTarget {
   readonly sealKeys: SealKeys;
   readonly renewCertificate?: ((pair: TlsPair) => void) | undefined;

@@ -17,7 +17,7 @@ export interface SharedAddress {
   readonly address: ListenAddress;
   /** Whether each worker listens by itself. */
   readonly hasReusePort: boolean;
-  /** To be called once no worker listens any more. */
+  /** Call it when no worker listens any more. */
   release(): void;
 }
 
@@ -34,7 +34,7 @@ export function reserveAddress(address: ListenAddress): Promise<SharedAddress> {
   });
 }
 
-/** Bound, and not listened on: no connection comes to it. `undefined` where the operating system has no such option. */
+/** Binds the address without listening, so no connection comes to it. `undefined` where the operating system has no such option. */
 function reserve(address: ListenAddress): BoundSocket | undefined {
   try {
     return new BoundSocket({ ...address, reusePort: true });

@@ -13,8 +13,8 @@ export function stopSignal(): Promise<'SIGTERM' | 'SIGINT'> {
 }
 
 /**
- * Waits while those who send connections notice that this server is not ready any more. Somebody at a terminal (SIGINT), and
- * whoever sends a second signal, does not want to wait.
+ * Waits while load balancers notice that this server is no longer ready. A user at a terminal (SIGINT), and the sender of a second
+ * signal, do not want to wait.
  */
 export async function drainDelay(signal: 'SIGTERM' | 'SIGINT', ms: number): Promise<void> {
   if (signal === 'SIGINT' || ms === 0) return;

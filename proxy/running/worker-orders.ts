@@ -1,6 +1,7 @@
 /**
- * What the primary process tells its workers. Workers follow no signal of their own: supervisors and terminals send signals to all
- * processes of a group, and a worker that stopped at once would refuse connections while the server still says it is ready.
+ * The orders that the primary process gives its workers. Workers do not react to signals: supervisors and terminals send signals to
+ * all processes of a group, and a worker that stopped at once would refuse connections while the server still says that it is
+ * ready.
  */
 import cluster, { type Worker } from 'node:cluster';
 
@@ -12,7 +13,7 @@ interface OrderMessage {
   readonly order: Order;
 }
 
-/** Orders for workers that do not listen to them yet: a message that comes too early is lost. */
+/** Orders for workers that do not listen to them yet. A message that comes too early would be lost. */
 const early = new WeakMap<Worker, Order[]>();
 
 /** In the primary process, before the first worker is started. */

@@ -1,4 +1,6 @@
-/** The OpenID Connect issuers of the settings: whether the keys of each can be read now, and whose tokens could be anybody's. */
+/**
+ * Checks the OpenID Connect issuers of the settings: whether the keys of each can be read now, and whose tokens could be anybody's.
+ */
 import { type Issuer, sharedAudiences } from '../access/oidc/issuers.ts';
 import { KeySet } from '../access/oidc/key-set.ts';
 import { ok, type Tell, warning } from './finding.ts';

@@ -1,6 +1,6 @@
 /**
- * The configured seal keys against the keyrings of the state. With a wrong one every client would get InvalidAccessKeyId from a
- * server that calls itself ready.
+ * Checks the configured seal keys against the keyrings of the state. With a wrong one every client would get InvalidAccessKeyId
+ * from a server that calls itself ready.
  */
 import { mapBounded } from '../concurrency/map-bounded.ts';
 import type { SealKeys } from '../keyring/access-keys/seal-keys.ts';
@@ -17,7 +17,7 @@ import type { Storage } from '../runtime.ts';
 import { type Finding, fault, ok, type Tell, warning } from './finding.ts';
 import { findingOf } from './store-finding.ts';
 
-/** What was found of one keyring: it verifies, or which seal key it needs, or neither the one nor the other. */
+/** The finding about one keyring: it verifies, or it needs a certain seal key, or neither. */
 type Verdict = { readonly kind: 'ok' } | { readonly kind: 'missing' | 'tampered'; readonly kid: string };
 
 const SUBJECT = 'seal keys';

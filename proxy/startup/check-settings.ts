@@ -1,4 +1,4 @@
-/** Every setting and every file that a setting names, all of their problems at once. */
+/** Checks every setting and every file that a setting names, and reports all problems at once. */
 import { type Config, readConfig } from '../config/config.ts';
 import { ConfigError, gatherSettings, type Settings } from '../config/settings.ts';
 import type { TlsPair } from '../config/tls-pair.ts';

@@ -1,6 +1,6 @@
 /**
- * Whether the state bucket is Sealgate's own. It is withheld from clients whole, so one that holds other things would vanish for
- * those who use them.
+ * Checks that the state bucket belongs to Sealgate alone. The whole bucket is hidden from clients, so other objects in it would
+ * vanish for their users.
  */
 
 import { readErrorResponse } from '../backend/errors.ts';
@@ -100,7 +100,7 @@ async function foreignObjects(storage: Storage, prefix: string): Promise<readonl
   return foreign;
 }
 
-/** `prefix`: of our own deployment; undefined: of whichever. */
+/** `prefix`: that of this deployment; undefined: of any deployment. */
 function isRecord(key: string, prefix: string | undefined): boolean {
   if (prefix !== undefined) return RECORDS.some((record) => record.test(key.slice(prefix.length)));
   const starts = [...key.matchAll(/(?<=^|\/)/g)].map(({ index }) => key.slice(index));

@@ -1,4 +1,4 @@
-/** Whether the store answers with these credentials, what its clock says, and what it can do. */
+/** Checks whether the store accepts these credentials, what its clock says, and what it can do. */
 import type { Backend } from '../backend/backend.ts';
 import { type Capabilities, describeCapabilities, probeCapabilities } from '../backend/probe.ts';
 import { discard } from '../backend/read-body.ts';
@@ -30,7 +30,7 @@ export async function checkStore(
   }
 }
 
-/** Whatever else the answer says is for `hasBucket` to judge. */
+/** Whatever else the answer says, `hasBucket` judges. */
 async function readClock(backend: Backend, bucket: string, onTime: (storeTime: number) => void): Promise<void> {
   const response = await backend.send({ method: 'HEAD', bucket, signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
   discard(response);
@@ -68,7 +68,7 @@ export async function checkCapabilities(
   return judged(found, config, tell) ? found : undefined;
 }
 
-/** What cannot be served safely is a fault, by the name of the setting that asks for it. */
+/** A store that cannot be served safely is a fault, reported by the name of the setting that needs the capability. */
 function judged(found: Capabilities, config: Config, tell: Tell): boolean {
   if (!found.discardsCutBodies) {
     tell(

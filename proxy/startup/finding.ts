@@ -1,11 +1,11 @@
 /**
- * What was found out before a server starts, one line each: `sealgate check` prints the findings, `serve` logs the same words. A
- * fault is one that serve does not start with.
+ * What was found before a server starts, one line each. `sealgate check` prints the findings, and `serve` logs the same words. With
+ * a fault, `serve` does not start.
  */
 
 export interface Finding {
   readonly level: 'ok' | 'warning' | 'fault';
-  /** What was looked at: the name of a setting, or a word such as `store`. */
+  /** What was checked: the name of a setting, or a word such as `store`. */
   readonly subject: string;
   readonly text: string;
   /** What to do about it. */

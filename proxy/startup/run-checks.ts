@@ -1,4 +1,4 @@
-/** All checks in their order, each one only when those before it left something to check. What `check` and `serve` have in common. */
+/** Runs all checks in their order, each one only when those before it left something to check. `check` and `serve` share it. */
 import type { Capabilities } from '../backend/probe.ts';
 import type { Config } from '../config/config.ts';
 import type { Storage } from '../runtime.ts';

@@ -1,14 +1,14 @@
-/** A request against the rates: twice, as what it is known by becomes more. */
+/** Checks a request against the rates, twice: before and after its caller is known. */
 import type { S3Request } from '../../http/request.ts';
 import type { Pipeline } from '../../pipeline-parts.ts';
 import type { Caller } from '../authenticate.ts';
 
-/** Before its signature is looked at. @throws S3Error SlowDown */
+/** Checks the rate of the address, before the signature is checked. @throws S3Error SlowDown */
 export function admitAddress({ rates }: Pick<Pipeline, 'rates'>, { client, id: requestId }: S3Request): Promise<void> {
   return rates.admitAddress({ client, requestId });
 }
 
-/** Once it is known whose it is. @throws S3Error SlowDown */
+/** Checks the rates of tenant and key, once the caller is known. @throws S3Error SlowDown */
 export function admitCaller(
   { rates }: Pick<Pipeline, 'rates'>,
   { tenant, accessKey }: Caller,
