@@ -1,4 +1,5 @@
 /** What two replies to one request differ in: one entry for each place, in words that an allowed difference can match. */
+import type { TwinEtags } from './etags.ts';
 import type { TwinRequest } from './request.ts';
 import type { TwinReply } from './send.ts';
 
@@ -25,6 +26,8 @@ export interface Exchange {
   readonly proxy: TwinReply;
   /** ETags, unquoted, that earlier replies of the bare store named where the proxy named others. */
   readonly otherEtags: ReadonlySet<string>;
+  /** In opaque mode: which ETags of the proxy stand for which of the bare store. */
+  readonly etags?: TwinEtags;
 }
 
 /** Query parameters that make another operation of a request. */

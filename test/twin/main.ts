@@ -3,6 +3,7 @@
  * difference was found that no rule allows.
  *
  *   --backend moto|moto-strict|minio|embedded   one store alone (may be repeated); all but moto by default, which is slow
+ *   --etags md5|opaque                          of the proxy's buckets; md5 (default)
  *   --requests N                                stop after N requests on each store
  *   --seed S                                    order of the sequences; 0 (default) is the order of the files
  *   --only TEXT                                 sequences whose name contains it
@@ -10,6 +11,9 @@
  *   --survey                                    every sequence to its end; differences grouped by place, with counts
  */
 import { parseArgs } from 'node:util';
+import { isEtagMode } from '../../proxy/keyring/buckets/bucket-record.ts';
+import type { EtagMode } from '../../proxy/object/etags.ts';
+import { OPAQUE } from './allowed/opaque.ts';
 import { allowedTable } from './allowed/table.ts';
 import { ALLOWED } from './allowed.ts';
 import { CORPUS } from './corpus/all.ts';
@@ -29,6 +33,7 @@ const SEQUENCES_AT_ONCE = 4;
 
 interface Options {
   readonly stores: readonly StoreName[];
+  readonly etags: EtagMode;
   readonly requests: number;
   readonly seed: number;
   readonly only: string;
@@ -39,7 +44,7 @@ interface Options {
 
 const options = readOptions();
 if (options.list) {
-  console.log(`${allowedTable(ALLOWED)}\n\n${allowedTable(LAX)}`);
+  console.log(`${allowedTable(ALLOWED)}\n\n${allowedTable(OPAQUE)}\n\n${allowedTable(LAX)}`);
   process.exit(0);
 }
 const used = new Map<string, number>();
@@ -53,6 +58,7 @@ function readOptions(): Options {
   const { values } = parseArgs({
     options: {
       backend: { type: 'string', multiple: true },
+      etags: { type: 'string', default: 'md5' },
       requests: { type: 'string', default: '1000000' },
       seed: { type: 'string', default: '0' },
       only: { type: 'string', default: '' },
@@ -63,8 +69,10 @@ function readOptions(): Options {
   const named = values.backend ?? [];
   const stores = named.length === 0 ? USUAL : STORES.filter((store) => named.includes(store));
   if (stores.length < new Set(named).size) throw new Error(`--backend is one of ${STORES.join(', ')}`);
+  if (!isEtagMode(values.etags)) throw new Error('--etags is md5 or opaque');
   return {
     stores,
+    etags: values.etags,
     requests: Number(values.requests),
     seed: Number(values.seed),
     only: values.only,
@@ -75,7 +83,7 @@ function readOptions(): Options {
 }
 
 async function runStore(store: StoreName, o: Options): Promise<number> {
-  const twin = await openTwin({ store });
+  const twin = await openTwin({ store, etags: o.etags });
   if (twin === undefined) return 0;
   const began = Date.now();
   let count = 0;

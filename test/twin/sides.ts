@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Backend } from '../../proxy/backend/backend.ts';
 import { openS3Backend } from '../../proxy/backend/s3/s3.ts';
+import type { EtagMode } from '../../proxy/object/etags.ts';
 import { temporaryStore } from '../helpers/bench.ts';
 import type { ChildServer } from '../helpers/child-server.ts';
 import { startMinio } from '../helpers/minio.ts';
@@ -34,12 +35,13 @@ interface Instance {
 }
 
 /** `undefined`, with one printed line, when the store is not installed. */
-export async function openSides(store: StoreName): Promise<Sides | undefined> {
+export async function openSides(store: StoreName, o: { etags?: EtagMode } = {}): Promise<Sides | undefined> {
   const bare = await openInstance(store);
   if (bare === undefined) return undefined;
   const behind = await openInstance(store);
   if (behind === undefined) throw new Error(`${store} could be started once only`);
-  const config = { legacy: { kind: 'deny' as const }, logLevel: 'warn' as const };
+  const { etags = 'md5' } = o;
+  const config = { legacy: { kind: 'deny' as const }, logLevel: 'warn' as const, etags };
   const proxy = await startTestProxy({ backend: behind.backend, config });
   const credentials = await proxy.createTenant();
   return {

@@ -15,7 +15,7 @@ import { printSequence } from './print.ts';
 import type { TwinRequest } from './request.ts';
 import { sendWire } from './send.ts';
 import { minimal } from './shrink.ts';
-import { type Sequence, type Twin, twinOf } from './twin.ts';
+import { type Sequence, type Twin, type TwinOptions, twinOf } from './twin.ts';
 import { parseXmlTree, textAt } from './xml-tree.ts';
 
 const CREDENTIALS = { accessKeyId: 'any', secretAccessKey: 'any' };
@@ -83,10 +83,14 @@ beforeAll(async () => {
 let twins = 0;
 
 /** The store bare, and another one as `change` makes it look. */
-async function twinWith(change: (answer: Answer, request: IncomingMessage) => void): Promise<Twin> {
+async function twinWith(
+  change: (answer: Answer, request: IncomingMessage) => void,
+  o: Pick<TwinOptions, 'etags'> = {},
+): Promise<Twin> {
   twins += 1;
   const side = (endpoint: string) => ({ endpoint, credentials: CREDENTIALS });
   return twinOf({
+    ...o,
     store: 'embedded',
     allowed: GENERAL,
     buckets: `twin-${twins}`,
@@ -125,6 +129,51 @@ test('two stores that are alike show no difference, and what differs by nature i
   expect(alike.ledger.requests).toBe(exchanges.length);
   expect(alike.ledger.allowed.get('request ids')).toBeGreaterThan(exchanges.length);
   expect(alike.ledger.outcomes.get('GET object 200')).toBe(3);
+});
+
+describe('in opaque mode', () => {
+  const MD5 = /\b[0-9a-f]{32}\b/g;
+  /** Another ETag for each, with a dash. */
+  const opaque = (text: string) => text.replace(MD5, (etag) => `${[...etag].toReversed().join('')}-1`);
+  const shown = (answer: Answer) => {
+    if (answer.headers['etag'] !== undefined) answer.headers['etag'] = opaque(answer.headers['etag']);
+    answer.body = opaque(answer.body);
+  };
+  /** The MD5 that a condition names is known to the proxy's side by the ETag that it told. */
+  const conditional = get('b', { headers: [['if-match', '"0cc175b9c0f1b6a831c399e269772661"']] });
+  const steps = [put('a', 'a'), put('b', 'b'), head('a'), head('b'), get('a'), list];
+  const sequence = { name: 'ETags', steps };
+
+  test('ETags that stand for one another throughout are no difference', async () => {
+    expect((await (await twinWith(shown, { etags: 'opaque' })).run(sequence)).unexplained).toEqual([]);
+  });
+
+  test.each<[string, (answer: Answer, request: IncomingMessage) => void]>([
+    ['that looks like an MD5', (answer) => (answer.headers['etag'] = '"0123456789abcdef0123456789abcdef"')],
+    ['that stands for two', (answer) => (answer.headers['etag'] = '"one-1"')],
+    ['that is none', (answer) => delete answer.headers['etag']],
+  ])('an ETag %s is found', async (_, change) => {
+    const twin = await twinWith(
+      (answer, request) => (request.method === 'HEAD' ? change(answer, request) : shown(answer)),
+      { etags: 'opaque' },
+    );
+    const { unexplained } = await twin.run(sequence);
+    expect(unexplained.map(({ difference }) => difference.at)).toContain('header etag');
+  });
+
+  test('a condition goes to the proxy with the ETag that it told, and is compared', async () => {
+    const seen: string[] = [];
+    const twin = await twinWith(
+      (answer, request) => {
+        const named = request.headers['if-match'];
+        if (named !== undefined) seen.push(String(named));
+        shown(answer);
+      },
+      { etags: 'opaque' },
+    );
+    await twin.run({ name: 'condition', steps: [put('b', 'a'), conditional] });
+    expect(seen).toEqual([opaque('"0cc175b9c0f1b6a831c399e269772661"')]);
+  });
 });
 
 describe('a planted difference is found', () => {

@@ -17,9 +17,12 @@
  * one side takes, the sequence ends: from there on the sides hold different things. Requests of one step given as a list are in
  * flight at once on each side, and their replies are compared as a set (in the order of their outcomes).
  */
+import type { EtagMode } from '../../proxy/object/etags.ts';
+import { OPAQUE } from './allowed/opaque.ts';
 import { ALLOWED, type Allowed } from './allowed.ts';
 import { compareReplies, outcomeOf } from './compare.ts';
 import { type Difference, type Exchange, operationOf, type StoreName } from './difference.ts';
+import { TwinEtags } from './etags.ts';
 import { Ledger } from './ledger.ts';
 import { Names } from './names.ts';
 import { type Side, type TwinRequest, wireRequest } from './request.ts';
@@ -69,13 +72,15 @@ export interface Twin {
 export interface TwinOptions {
   readonly store: StoreName;
   readonly allowed?: readonly Allowed[];
+  /** Of the proxy's buckets; MD5s by default. */
+  readonly etags?: EtagMode;
   /** How names of buckets begin; `twin` by default. */
   readonly buckets?: string;
 }
 
 /** `undefined`, with one printed line, when the store is not installed. */
 export async function openTwin(o: TwinOptions): Promise<Twin | undefined> {
-  const sides = await openSides(o.store);
+  const sides = await openSides(o.store, o);
   if (sides === undefined) return undefined;
   return twinOf({ ...o, bare: sides.bare, proxy: sides.proxy, close: () => sides.close() });
 }
@@ -85,6 +90,7 @@ export function twinOf(o: TwinOptions & { bare: Side; proxy: Side; close(): Prom
   const { store, bare, proxy } = o;
   const ledger = new Ledger();
   const hosts = { bare: new URL(bare.endpoint).host, proxy: new URL(proxy.endpoint).host };
+  const rules = [...(o.etags === 'opaque' ? OPAQUE : []), ...(o.allowed ?? ALLOWED)];
   let runs = 0;
 
   async function run(
@@ -96,6 +102,7 @@ export function twinOf(o: TwinOptions & { bare: Side; proxy: Side; close(): Prom
     const values = { bare: new Map([['bucket', bucket]]), proxy: new Map([['bucket', bucket]]) };
     const names = new Names();
     const otherEtags = new Set<string>();
+    const etags = o.etags === 'opaque' ? new TwinEtags() : undefined;
     const exchanges: Exchange[] = [];
     const unexplained: Unexplained[] = [];
     let isApart = false;
@@ -104,20 +111,23 @@ export function twinOf(o: TwinOptions & { bare: Side; proxy: Side; close(): Prom
       const requests = 'method' in step ? [step] : step;
       const [fromBare, fromProxy] = await Promise.all([
         Promise.all(requests.map((request) => ask(request, bare, values.bare))),
-        Promise.all(requests.map((request) => ask(request, proxy, values.proxy))),
+        Promise.all(requests.map((request) => ask(etags?.translated(request) ?? request, proxy, values.proxy))),
       ]);
       if (requests.length > 1) for (const replies of [fromBare, fromProxy]) replies.sort(byOutcome);
       for (const [i, request] of requests.entries()) {
         const [one, other] = [fromBare[i], fromProxy[i]];
         if (one === undefined || other === undefined) throw new Error('a reply is missing');
         const sides = { bare: one, proxy: other };
-        const exchange: Exchange = { store, request, operation: operationOf(request), ...sides, otherEtags };
+        etags?.learn(request, one, other);
+        const bound = { otherEtags, ...(etags === undefined ? {} : { etags }) };
+        const exchange: Exchange = { store, request, operation: operationOf(request), ...sides, ...bound };
         exchanges.push(exchange);
         if (!quietly) ledger.compared(exchange);
         isApart ||= wroteApart(exchange);
         for (const difference of compareReplies(exchange, { names, hosts })) {
-          if (/etag$/i.test(difference.at)) otherEtags.add((difference.bare ?? '').replaceAll('"', ''));
-          const rule = (o.allowed ?? ALLOWED).find((allowed) => isAllowed(allowed, difference, exchange));
+          if (etags === undefined && /etag$/i.test(difference.at))
+            otherEtags.add((difference.bare ?? '').replaceAll('"', ''));
+          const rule = rules.find((allowed) => isAllowed(allowed, difference, exchange));
           if (rule === undefined) unexplained.push({ step: index - made.length, request, difference });
           else if (!quietly) ledger.allow(rule.name);
         }

@@ -3,12 +3,14 @@
  * when a difference was found that no rule allows, or when an operation was never reached with success and with an error.
  *
  *   --backend moto|moto-strict|minio|embedded   one store alone (may be repeated); moto-strict and minio when left out
+ *   --etags md5|opaque                          of the proxy's buckets; md5 when left out
  *   --requests N                                compared on each store; 20,000 when left out
  *   --seed S                                    of the first sequence; the next ones count up. 1 when left out
  *   --one                                       the sequence of this seed alone, printed
  *   --survey                                    differences grouped by place, with the seed of one example
  */
 import { parseArgs } from 'node:util';
+import { isEtagMode } from '../../../proxy/keyring/buckets/bucket-record.ts';
 import { ALLOWED } from '../allowed.ts';
 import type { StoreName } from '../difference.ts';
 import { printDifference, printPlace, printSequence } from '../print.ts';
@@ -24,12 +26,15 @@ const STORES: readonly StoreName[] = ['embedded', 'moto-strict', 'moto', 'minio'
 const { values } = parseArgs({
   options: {
     backend: { type: 'string', multiple: true, default: ['moto-strict', 'minio'] },
+    etags: { type: 'string', default: 'md5' },
     requests: { type: 'string', default: '20000' },
     seed: { type: 'string', default: '1' },
     one: { type: 'boolean', default: false },
     survey: { type: 'boolean', default: false },
   },
 });
+if (!isEtagMode(values.etags)) throw new Error('--etags is md5 or opaque');
+const { etags } = values;
 const stores = STORES.filter((store) => values.backend.includes(store));
 if (stores.length < new Set(values.backend).size) throw new Error(`--backend is one of ${STORES.join(', ')}`);
 
@@ -50,7 +55,7 @@ process.exitCode = failures.length === 0 ? 0 : 1;
 
 /** What went wrong on it, a line each. */
 async function runStore(store: StoreName): Promise<readonly string[]> {
-  const twin = await openTwin({ store, allowed: [...ALLOWED, ...LAX] });
+  const twin = await openTwin({ store, etags, allowed: [...ALLOWED, ...LAX] });
   if (twin === undefined) return [];
   const began = Date.now();
   const coverage = new Coverage(store);
