@@ -36,26 +36,29 @@ async function run(...args: readonly string[]): Promise<{ code: number; output: 
 interface Written {
   readonly results: readonly { target: string; load: string; operations: number; cpuSecondsPer1000?: number }[];
   readonly floors: readonly { sum: number; ratio: number }[];
-  readonly goals: readonly { name: string }[];
+  readonly goals: readonly { name: string; value: number; isMet: boolean }[];
 }
 
 test('measures every target, and writes what it found', async () => {
   const out = join(directory, 'out');
-  const loads = 'get-64m-1,put-4k,list-1000-cold-5ms';
-  const { code, output } = await run('--only', loads, '--rounds', '1', '--seconds', '0.3', '--base', '.', '--out', out);
+  const loads = 'get-64m-1,put-4k,put-1m-8,list-1000-cold-5ms';
+  const beside = ['--base', '.', '--opaque'];
+  const { code, output } = await run('--only', loads, '--rounds', '1', '--seconds', '0.3', ...beside, '--out', out);
   expect(output).toContain('list-1000-cold-5ms');
   expect(code).toBe(0);
   const written = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')) as Written;
-  for (const target of ['direct', 'node-http', 'sealgate', 'base']) {
+  for (const target of ['direct', 'node-http', 'sealgate', 'base', 'opaque']) {
     const found = written.results.filter((result) => result.target === target);
-    expect(found).toHaveLength(3);
+    expect(found).toHaveLength(4);
     for (const { operations, cpuSecondsPer1000 } of found) {
       expect(operations).toBeGreaterThan(0);
       expect(cpuSecondsPer1000).toBeGreaterThan(0);
     }
   }
   expect(written.floors).toHaveLength(1);
-  expect(written.goals.length).toBeGreaterThan(4);
+  expect(written.goals.length).toBeGreaterThan(6);
+  const requests = written.goals.find(({ name }) => /cold.*opaque ETags: backend requests$/.test(name));
+  expect(requests).toMatchObject({ value: 1, isMet: true });
   expect(readFileSync(join(out, 'results.md'), 'utf8')).toMatch(/\| (PASS|MISS) \|/);
   expect(readFileSync(join(out, 'results.svg'), 'utf8')).toContain('<rect');
 });

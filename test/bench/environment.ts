@@ -6,19 +6,20 @@ import { join } from 'node:path';
 import { ask } from './client/ask.ts';
 import type { Address } from './client/connection.ts';
 import type { CryptoFloor } from './floor-child.ts';
+import type { Load } from './loads/load.ts';
 import type { NamedEndpoint, Options } from './options.ts';
 import { type BackendUnderTest, startSink } from './targets/backend.ts';
 import { Children } from './targets/children.ts';
 import { startNginx } from './targets/nginx.ts';
 import { startPassThrough } from './targets/pass-through.ts';
-import { installSealgate, startSealgate } from './targets/sealgate.ts';
+import { type Installation, installSealgate, startSealgate } from './targets/sealgate.ts';
 import { PLAIN_BUCKET, type Target } from './targets/target.ts';
 import { type Certificate, runCertificate } from './tls.ts';
 
 export interface Environment {
   readonly backend: BackendUnderTest;
   /** By the transport that clients use. */
-  readonly targets: { readonly http: readonly Target[]; readonly tls: readonly Target[] };
+  readonly targets: Readonly<Record<Load['transport'], readonly Target[]>>;
   /** What was left out, and why. */
   readonly notes: readonly string[];
   measureCrypto(): Promise<CryptoFloor>;
@@ -38,14 +39,14 @@ export async function openEnvironment(
   const certificate = wanted.tls ? runCertificate(directory) : undefined;
   const backend = await openBackend(children, options, certificate);
   const started = await startTargets({ children, backend, directory, certificate, options, floor: wanted.floor });
-  for (const target of [...started.http, ...started.tls]) {
+  for (const target of Object.values(started.targets).flat()) {
     await ask(target.endpoint, { method: 'PUT' }, { statuses: [200, 409] });
   }
   if (wanted.tls && certificate === undefined) started.notes.push('TLS loads left out: there is no openssl here');
   const floor = children.fork(new URL('floor-child.ts', import.meta.url), []);
   return {
     backend,
-    targets: { http: started.http, tls: started.tls },
+    targets: started.targets,
     notes: started.notes,
     async measureCrypto() {
       floor.process.send({});
@@ -78,7 +79,7 @@ interface StartOptions {
   readonly floor: boolean;
 }
 
-async function startTargets(o: StartOptions): Promise<{ http: Target[]; tls: Target[]; notes: string[] }> {
+async function startTargets(o: StartOptions): Promise<Pick<Environment, 'targets'> & { notes: string[] }> {
   const { children, backend, directory, certificate: tls, options } = o;
   const notes: string[] = [];
   const http = [direct(backend, 'direct', addressOf(backend.url))];
@@ -97,16 +98,37 @@ async function startTargets(o: StartOptions): Promise<{ http: Target[]; tls: Tar
     const base = await installSealgate(backend, { name: 'base', directory: place, children, root: options.base });
     http.push(await startSealgate({ ...common, installation: base, name: 'base' }));
   }
+  if (options.opaque) {
+    const place = join(directory, 'opaque');
+    const opaque = await installSealgate(backend, { name: 'opaque', directory: place, children });
+    const settings = { ...options.settings, SEALGATE_ETAGS: 'opaque', SEALGATE_LEGACY: 'deny' };
+    http.push(await startSealgate({ ...common, installation: opaque, name: 'opaque', settings }));
+  }
   const others = options.targets.map(named);
   http.push(...others.filter(({ endpoint }) => !endpoint.address.tls));
   const secure = others.filter(({ endpoint }) => endpoint.address.tls);
-  if (tls === undefined) return { http, tls: secure, notes };
+  if (tls === undefined) return { targets: { http, tls: secure, 'tls-store': [] }, notes };
   const secureNginx = await startNginx({ name: 'nginx-tls', children, backend, directory, tls });
   if (secureNginx !== undefined) secure.unshift({ ...secureNginx, name: 'nginx' });
   if (backend.tlsUrl !== undefined)
     secure.unshift(direct(backend, 'direct', { ...addressOf(backend.tlsUrl), ca: tls.authorityPem }));
   secure.push({ ...(await startSealgate({ ...common, name: 'sealgate-tls', tls })), name: 'sealgate' });
-  return { http, tls: secure, notes };
+  return { targets: { http, tls: secure, 'tls-store': await overTlsToTheStore(o, installation, tls) }, notes };
+}
+
+/** The client's own TLS beside that of a Sealgate, which clients reach over plain HTTP. */
+async function overTlsToTheStore(
+  { children, backend, directory, options }: StartOptions,
+  installation: Installation,
+  tls: Certificate,
+): Promise<Target[]> {
+  if (backend.tlsUrl === undefined) return [];
+  const settings = { ...options.settings, SEALGATE_BACKEND: backend.tlsUrl, SEALGATE_BACKEND_CA: tls.authority };
+  const common = { children, installation, backend, directory, settings };
+  return [
+    direct(backend, 'direct', { ...addressOf(backend.tlsUrl), ca: tls.authorityPem }),
+    { ...(await startSealgate({ ...common, name: 'sealgate-tls-store' })), name: 'sealgate' },
+  ];
 }
 
 function never(): never {

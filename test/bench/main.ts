@@ -24,7 +24,7 @@ async function main(): Promise<number> {
   const minutes = options.quick ? MOST_QUICK_MINUTES : MOST_MINUTES;
   setTimeout(() => fail(`the run took more than ${minutes} minutes`), minutes * 60_000).unref();
   const environment = await openEnvironment(options, {
-    tls: loads.some(({ transport }) => transport === 'tls'),
+    tls: loads.some(({ transport }) => transport !== 'http'),
     floor: loads.some(({ floor }) => floor !== undefined),
   });
   for (const note of environment.notes) process.stdout.write(`${note}\n`);

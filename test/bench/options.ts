@@ -17,6 +17,7 @@ export const USAGE = `Usage: npm run bench -- [options]
   --backend URL[,credentials=FILE][,region=R]
                         a real S3 store instead of the built-in sink; or BENCH_BACKEND_ACCESS_KEY_ID and ..._SECRET_ACCESS_KEY
   --sink-port N         where the sink listens, for targets that must know it before
+  --opaque              a second Sealgate, with opaque ETags and SEALGATE_LEGACY=deny; in the tables: opaque
   --set NAME=VALUE      a SEALGATE_ setting of the proxy under test; repeat it for more
   --soak MINUTES        instead of measuring: all kinds of load at Sealgate at once, with its memory watched
   --profile DIR         write a processor profile of Sealgate there
@@ -43,6 +44,8 @@ export interface Options {
   readonly targets: readonly NamedEndpoint[];
   /** Absolute path of another checkout. */
   readonly base: string | undefined;
+  /** Whether a Sealgate with opaque ETags is measured too. */
+  readonly opaque: boolean;
   readonly backend: NamedEndpoint | undefined;
   readonly sinkPort: number | undefined;
   readonly settings: Readonly<Record<string, string>>;
@@ -74,6 +77,7 @@ export function parseOptions(args: readonly string[], environment: Environment):
     warmUpMs: quick ? QUICK_WARM_UP_MS : WARM_UP_MS,
     targets: (values.target ?? []).map((text) => namedEndpoint(text, environment)),
     base: values.base === undefined ? undefined : checkout(values.base),
+    opaque: values.opaque === true,
     backend: values.backend === undefined ? undefined : namedEndpoint(`backend=${values.backend}`, environment),
     sinkPort: values['sink-port'] === undefined ? undefined : bounded('--sink-port', values['sink-port'], 1, 65_535),
     settings: Object.fromEntries((values.set ?? []).map(setting)),
@@ -92,7 +96,16 @@ function parse(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       options: {
-        ...{ quick: flag, list: flag, only: text, rounds: text, seconds: text, target: texts, backend: text },
+        ...{
+          quick: flag,
+          opaque: flag,
+          list: flag,
+          only: text,
+          rounds: text,
+          seconds: text,
+          target: texts,
+          backend: text,
+        },
         ...{ base: text, 'sink-port': text, set: texts, profile: text, out: text, write: text, soak: text },
       },
     });

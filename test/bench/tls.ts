@@ -9,12 +9,14 @@ export interface Certificate {
   readonly key: string;
   /** PEM text. */
   readonly authorityPem: string;
+  /** The same as a file. */
+  readonly authority: string;
 }
 
 export function runCertificate(directory: string): Certificate | undefined {
   try {
     const { authority, certificate, key } = makeCertificate(directory);
-    return { certificate, key, authorityPem: readFileSync(authority, 'utf8') };
+    return { certificate, key, authorityPem: readFileSync(authority, 'utf8'), authority };
   } catch {
     return undefined;
   }

@@ -31,14 +31,18 @@ const PUT_FLOOR: Readonly<Record<BodyKind, readonly FloorPart[]>> = {
 
 interface LargeOptions {
   readonly streams: number;
-  readonly transport?: 'tls';
+  readonly transport?: 'tls' | 'tls-store';
 }
+
+const suffixOf = ({ transport }: LargeOptions) => (transport === undefined ? '' : `-${transport}`);
+const titleOf = ({ transport }: LargeOptions) =>
+  transport === undefined ? '' : transport === 'tls' ? ', TLS' : ', TLS to the store';
 
 export function putLarge(o: LargeOptions & { readonly kind: BodyKind }): Load {
   const suffix = o.kind === 'unsigned' ? '' : `-${o.kind}`;
   return {
-    name: `put-64m-${o.streams}${suffix}${o.transport === 'tls' ? '-tls' : ''}`,
-    title: `PUT 64 MiB, ${streams(o.streams)}, ${BODY_TITLES[o.kind]}${o.transport === 'tls' ? ', TLS' : ''}`,
+    name: `put-64m-${o.streams}${suffix}${suffixOf(o)}`,
+    title: `PUT 64 MiB, ${streams(o.streams)}, ${BODY_TITLES[o.kind]}${titleOf(o)}`,
     transport: o.transport ?? 'http',
     connections: o.streams,
     measure: 'throughput',
@@ -74,8 +78,8 @@ function putOperation(endpoint: Endpoint, count: number, kind: BodyKind): Operat
 
 export function getLarge(o: LargeOptions): Load {
   return {
-    name: `get-64m-${o.streams}${o.transport === 'tls' ? '-tls' : ''}`,
-    title: `GET 64 MiB, ${streams(o.streams)}${o.transport === 'tls' ? ', TLS' : ''}`,
+    name: `get-64m-${o.streams}${suffixOf(o)}`,
+    title: `GET 64 MiB, ${streams(o.streams)}${titleOf(o)}`,
     transport: o.transport ?? 'http',
     connections: o.streams,
     measure: 'throughput',

@@ -17,7 +17,8 @@ export type FloorPart = 'seal' | 'open' | 'md5' | 'sha256';
 export interface Load {
   readonly name: string;
   readonly title: string;
-  readonly transport: 'http' | 'tls';
+  /** Of clients; `tls-store`: plain HTTP from clients, and TLS to the backend. */
+  readonly transport: 'http' | 'tls' | 'tls-store';
   readonly connections: number;
   /** Bodies under way at once, when that is not the number of connections. */
   readonly streams?: number;

@@ -2,6 +2,7 @@
 import { getLarge, putLarge } from './large.ts';
 import { list } from './lists.ts';
 import type { Load } from './load.ts';
+import { mediumLoads } from './medium.ts';
 import { multipartUpload, rangedReads } from './multipart.ts';
 import { getSmall, getSmallOverTls, headSmall, putSmall } from './small.ts';
 
@@ -18,6 +19,7 @@ export const LOADS: readonly Load[] = [
   putLarge({ streams: 1, kind: 'unsigned-trailer' }),
   multipartUpload,
   rangedReads,
+  ...mediumLoads,
   putSmall,
   getSmall,
   headSmall,
@@ -30,6 +32,8 @@ export const LOADS: readonly Load[] = [
   putLarge({ streams: 1, kind: 'unsigned', transport: 'tls' }),
   getLarge({ streams: 1, transport: 'tls' }),
   getSmallOverTls,
+  putLarge({ streams: 1, kind: 'unsigned', transport: 'tls-store' }),
+  getLarge({ streams: 1, transport: 'tls-store' }),
 ];
 
 /** Those of a quick run. */

@@ -26,6 +26,12 @@ const LEAST_OF_NGINX: Readonly<Record<string, number>> = {
 };
 /** Times the direct listing. */
 const MOST_OF_DIRECT: Readonly<Record<string, number>> = { 'list-1000-warm': 1.3, 'list-1000-cold-5ms': 6 };
+/** The same with opaque ETags. */
+const OPAQUE_MOST_OF_DIRECT: Readonly<Record<string, number>> = { 'list-1000-cold': 1.5, 'list-1000-cold-5ms': 1.3 };
+/** Times the speed of a PUT with MD5 ETags: the goal is for a store that takes as much of the machine as MinIO. */
+const OPAQUE_LEAST_OF_MD5 = 2;
+/** Seconds of processor time a GiB for PUTs of 1 MiB, with MD5 ETags and with opaque ones. */
+const MOST_CPU_OF_1_MIB: Readonly<Record<string, number>> = { '': 5, ', opaque ETags': 3 };
 /** Milliseconds of processor time for each key of a cold listing. */
 const MOST_CPU_MS_PER_KEY = 0.4;
 /** Milliseconds: 99 of 100 requests within three medians and this. */
@@ -43,8 +49,15 @@ export function goalsOf(o: {
   const find = (load: string, target: string) =>
     o.results.find((result) => result.load === load && result.target === target);
   return [
-    ...o.floors.map(({ load, ratio }) => most(`${load.title}: CPU a GiB, of the floor`, MOST_OF_FLOOR, ratio)),
+    ...o.floors.map(({ load, program, ratio }) =>
+      most(
+        `${load.title}${program === 'opaque' ? ', opaque ETags' : ''}: CPU a GiB, of the floor`,
+        MOST_OF_FLOOR,
+        ratio,
+      ),
+    ),
     ...o.loads.flatMap((load) => goalsOfLoad(load, (target) => find(load.name, target))),
+    ...o.loads.flatMap((load) => opaqueGoals(load, (target) => find(load.name, target))),
     ...memoryGoal(o.loads, (load) => find(load, 'sealgate')),
   ];
 }
@@ -65,6 +78,31 @@ function goalsOfLoad(load: Load, find: (target: string) => Result | undefined): 
     goals.push(most(`${load.title}: p99 ms, at most 3 p50 + ${P99_SLACK_MS} ms`, 3 * own.p50 + P99_SLACK_MS, own.p99));
   if (load.cold !== undefined && load.rows !== undefined && own.cpuSecondsPer1000 !== undefined)
     goals.push(most(`${load.title}: CPU ms a key`, MOST_CPU_MS_PER_KEY, own.cpuSecondsPer1000 / load.rows));
+  return goals;
+}
+
+/** With opaque ETags: one request for a cold page, and no MD5 on uploads. */
+function opaqueGoals(load: Load, find: (target: string) => Result | undefined): Goal[] {
+  const [opaque, own, direct] = [find('opaque'), find('sealgate'), find('direct')];
+  if (opaque === undefined) return [];
+  const title = `${load.title}, opaque ETags`;
+  const goals: Goal[] = [];
+  const pages = Math.ceil((load.rows ?? 0) / 1000);
+  if (load.cold !== undefined && opaque.backendRequestsPerOperation !== undefined)
+    goals.push(most(`${title}: backend requests`, pages, opaque.backendRequestsPerOperation));
+  const times = OPAQUE_MOST_OF_DIRECT[load.name];
+  if (times !== undefined && direct !== undefined)
+    goals.push(most(`${title}: time, of direct`, times, opaque.p50 / direct.p50));
+  if (load.name === 'put-64m-8' && own !== undefined)
+    goals.push(least(`${title}: speed, of MD5 ETags`, OPAQUE_LEAST_OF_MD5, opaque.mibPerSecond / own.mibPerSecond));
+  for (const [program, result] of [
+    ['', own],
+    [', opaque ETags', opaque],
+  ] as const) {
+    const bound = MOST_CPU_OF_1_MIB[program];
+    if (load.name === 'put-1m-8' && result?.cpuSecondsPerGiB !== undefined && bound !== undefined)
+      goals.push(most(`${load.title}${program}: CPU s a GiB`, bound, result.cpuSecondsPerGiB));
+  }
   return goals;
 }
 

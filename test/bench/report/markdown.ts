@@ -37,8 +37,8 @@ export function goalsTable(goals: readonly Goal[]): string {
 export function floorTable(floors: readonly Floor[]): string {
   return table(
     ['CPU seconds a GiB', 'node:http', 'AES-256-GCM', 'MD5', 'SHA-256', 'floor', 'Sealgate', 'of the floor'],
-    floors.map(({ load, moving, parts, sum, sealgate, ratio: over }) => [
-      load.title,
+    floors.map(({ load, program, moving, parts, sum, sealgate, ratio: over }) => [
+      program === 'opaque' ? `${load.title}, opaque ETags` : load.title,
       figure(moving),
       figure(parts.seal ?? parts.open),
       figure(parts.md5),
