@@ -8,4 +8,5 @@ clientSuite({
   tools: await pythonWith('deltalake'),
   stages: LIBRARY_STAGES,
   checks: pythonChecks('deltalake_checks.py', { leastChecks: 4, scale: () => 1 }),
+  opaque: { except: [] },
 });

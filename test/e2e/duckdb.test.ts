@@ -9,4 +9,5 @@ clientSuite({
   tools: await pythonWith('duckdb_extension_httpfs'),
   stages: LIBRARY_STAGES,
   checks: pythonChecks('duckdb_checks.py', { leastChecks: 5, scale: () => 1 }),
+  opaque: { except: [] },
 });

@@ -8,4 +8,5 @@ clientSuite({
   tools: await pythonWith('pyarrow'),
   stages: LIBRARY_STAGES,
   checks: pythonChecks('arrow_checks.py', { leastChecks: 4, scale: () => 23 }),
+  opaque: { except: [] },
 });

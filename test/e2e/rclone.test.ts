@@ -74,7 +74,9 @@ const multipart =
     const bytes = 28 * MiB + 321;
     const sent = stage.file({ name: 'parts', bytes });
     const remote = `s:${stage.bucket}/parts-${provider}`;
-    const cut = ['--s3-upload-cutoff', '6M', '--s3-chunk-size', '6M'];
+    // rclone computes the MD5 of MD5s, and takes another ETag for a failure.
+    const etag = stage.isOpaque ? ['--s3-use-multipart-etag=false'] : [];
+    const cut = ['--s3-upload-cutoff', '6M', '--s3-chunk-size', '6M', ...etag];
     await ok(stage, provider, ['copyto', ...cut, sent.path, remote]);
     const listed = await ok(stage, provider, ['lsjson', '--hash', remote]);
     expect(JSON.parse(listed)).toMatchObject([{ Size: bytes, Hashes: { md5: sent.md5 } }]);
@@ -119,4 +121,5 @@ clientSuite({
     'parts, parallel download, copy (provider Other)': multipart('Other'),
     touch: metadata,
   },
+  opaque: { except: [] },
 });

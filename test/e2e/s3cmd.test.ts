@@ -102,4 +102,5 @@ clientSuite({
     'sync twice, up and down': syncing,
     'cp, mv, modify': copying,
   },
+  opaque: { except: [] },
 });

@@ -105,6 +105,11 @@ export class Stage {
     return this.#program;
   }
 
+  /** Whether the program shows the store's own ETags. */
+  get isOpaque(): boolean {
+    return this.settings['SEALGATE_ETAGS'] === 'opaque';
+  }
+
   get endpoint(): string {
     return this.#program.endpoint;
   }
