@@ -9,6 +9,7 @@ import { authorise } from './access/authorise.ts';
 import { admitAddress, admitCaller } from './access/rates/admit.ts';
 import { spendUse } from './access/spend-use.ts';
 import { BackendUnavailable } from './backend/backend.ts';
+import { explainStoreFailure } from './backend/trouble/explain-store-failure.ts';
 import { IncomingBody } from './body/incoming.ts';
 import { openBody, type VerifiedBody } from './body/verified-body.ts';
 import { answerPreflight, crossOriginHeaders } from './cors/cross-origin.ts';
@@ -307,6 +308,12 @@ function sendFailure(
 /** Bad input is already an S3Error. A backend that does not answer becomes 503. Anything else is a bug of ours. */
 function asS3Error(error: unknown): S3Error {
   if (error instanceof S3Error) return error;
-  if (error instanceof BackendUnavailable) return new S3Error('ServiceUnavailable', undefined, { cause: error });
+  if (error instanceof BackendUnavailable) {
+    const isFull = explainStoreFailure(error)?.kind === 'full';
+    return new S3Error('ServiceUnavailable', isFull ? NO_ROOM : undefined, { cause: error });
+  }
   return new S3Error('InternalError', undefined, { cause: error });
 }
+
+/** The log says more; a client can only wait, or delete something. */
+const NO_ROOM = 'The storage behind this endpoint has no room left. Reads and deletes go on.';

@@ -21,3 +21,5 @@ export const BUCKET_RECORDS_CACHED = 10_000;
 export const CREDENTIAL_FILES_MS = 1_000;
 /** Days for which the embedded store locks a version at most, as S3 does: 100 years of 365 days. */
 export const LOCAL_MAX_RETENTION_DAYS = 36_500;
+/** Bytes of the embedded store's disk that are kept for deletes: some hundred commits until the log can be used again. */
+export const LOCAL_RESERVE_BYTES = 4 * 2 ** 20;

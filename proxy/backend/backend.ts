@@ -5,7 +5,9 @@
  * transport belong to the implementation. A backend never sees plaintext, a tenant's key, or a client's own headers:
  * callers build each request from an allow-list.
  */
+
 import type { Readable } from 'node:stream';
+import type { Capabilities } from './capabilities.ts';
 
 export type BackendMethod = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
 
@@ -77,8 +79,8 @@ export interface Backend {
    */
   send(request: BackendRequest): Promise<BackendResponse>;
   close(): Promise<void>;
-  /** Of a store that is part of this program: parts of any size fit together. It need not be tried out, which takes 10 MiB. */
-  readonly takesUnequalParts?: true;
+  /** Of a store that is part of this program: it need not be tried out, which writes. A full store must start all the same. */
+  readonly capabilities?: Capabilities;
   /** Of a store that is reached by credentials: whether they end, and whether they are renewed. */
   readonly credentials?: { readonly status: CredentialStatus };
 }

@@ -3,7 +3,7 @@
  *
  * Exit codes: 0 done; 1 it could not be done; 2 the command line was wrong.
  */
-import { NO_CAPABILITIES } from '../backend/probe.ts';
+import { NO_CAPABILITIES } from '../backend/capabilities.ts';
 import type { Config } from '../config/config.ts';
 import { type KeyringDeps, openKeyring } from '../keyring/admin/change-keyring.ts';
 import {

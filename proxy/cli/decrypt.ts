@@ -2,8 +2,8 @@
 import { mkdir } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import type { Backend } from '../backend/backend.ts';
+import { NO_CAPABILITIES } from '../backend/capabilities.ts';
 import { openBackend } from '../backend/open-backend.ts';
-import { NO_CAPABILITIES } from '../backend/probe.ts';
 import { readSettings } from '../config/settings.ts';
 import { readSmallFile } from '../config/small-file.ts';
 import { parseStoreConfig, type StoreConfig } from '../config/store-config.ts';

@@ -1,6 +1,6 @@
 /** `sealgate serve`: one process, or SEALGATE_WORKERS of them sharing the address (running/shared-address.ts). */
 import cluster, { type Worker } from 'node:cluster';
-import { type Capabilities, describeCapabilities } from '../backend/probe.ts';
+import { type Capabilities, describeCapabilities } from '../backend/capabilities.ts';
 import { type Config, parseConfig } from '../config/config.ts';
 import { readSettings, type Settings } from '../config/settings.ts';
 import type { ListenAddress } from '../http/listen-address.ts';

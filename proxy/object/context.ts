@@ -4,7 +4,7 @@
  * and everything else that a client says arrives as a typed value.
  */
 import type { Backend } from '../backend/backend.ts';
-import type { Capabilities } from '../backend/probe.ts';
+import type { Capabilities } from '../backend/capabilities.ts';
 import { FairLimit } from '../concurrency/fair-limit.ts';
 import { SharedLookUps } from '../concurrency/shared-look-ups.ts';
 import type { LegacyPolicy } from '../config/config.ts';

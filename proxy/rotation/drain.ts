@@ -4,7 +4,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.ts';
-import type { Capabilities } from '../backend/probe.ts';
+import type { Capabilities } from '../backend/capabilities.ts';
 import type { KeyringDeps, OpenedKeyring } from '../keyring/admin/change-keyring.ts';
 import { openTenantOf } from '../keyring/open-tenant.ts';
 import { REWRAP_PASSES } from '../limits.ts';

@@ -1,6 +1,7 @@
 /** Checks whether the store accepts these credentials, what its clock says, and what it can do. */
 import type { Backend } from '../backend/backend.ts';
-import { type Capabilities, describeCapabilities, probeCapabilities } from '../backend/probe.ts';
+import { type Capabilities, describeCapabilities } from '../backend/capabilities.ts';
+import { probeCapabilities } from '../backend/probe.ts';
 import { discard } from '../backend/read-body.ts';
 import type { Config } from '../config/config.ts';
 import { CLOCK_WARNING_MS, PROBE_TIMEOUT_MS } from '../running-limits.ts';

@@ -1,5 +1,5 @@
 /** Runs all checks in their order, each one only when those before it left something to check. `check` and `serve` share it. */
-import type { Capabilities } from '../backend/probe.ts';
+import type { Capabilities } from '../backend/capabilities.ts';
 import type { Config } from '../config/config.ts';
 import type { Storage } from '../runtime.ts';
 import { checkDeletion } from './check-deletion.ts';

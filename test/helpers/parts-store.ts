@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Backend, BackendRequest, BackendResponse } from '../../proxy/backend/backend.ts';
-import type { Capabilities } from '../../proxy/backend/probe.ts';
+import type { Capabilities } from '../../proxy/backend/capabilities.ts';
 import { parseXml, renderXml, type XmlElement } from '../../proxy/xml/render-xml.ts';
 import { errorReply, queryValue } from './backend-reply.ts';
 

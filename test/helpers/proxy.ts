@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { Backend } from '../../proxy/backend/backend.ts';
-import type { Capabilities } from '../../proxy/backend/probe.ts';
+import type { Capabilities } from '../../proxy/backend/capabilities.ts';
 import type { Config } from '../../proxy/config/config.ts';
 import type { ConnectionLoad } from '../../proxy/http/connections.ts';
 import type { EdgeLimits } from '../../proxy/http/edge-limits.ts';

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { LOCAL_IO_BYTES } from '../../limits.ts';
 import { BackendUnavailable } from '../backend.ts';
 import { blobFolder, blobPath, partialPath } from './blob-path.ts';
+import { hasRoom } from './reserve.ts';
 
 export class BlobFiles {
   readonly #directory: string;
@@ -26,6 +27,9 @@ export class BlobFiles {
    */
   async write(chunks: AsyncIterable<Buffer>): Promise<string> {
     const file = randomBytes(16).toString('hex');
+    if (!(await disk(() => hasRoom(this.#directory)))) {
+      throw new BackendUnavailable('the disk of the local store has no room left', { transport: 'ENOSPC' });
+    }
     try {
       await disk(() => this.#mark(file));
       const handle = await disk(() => open(partialPath(this.#directory, file), 'wx', 0o600));

@@ -6,6 +6,7 @@
 import { mkdir, realpath } from 'node:fs/promises';
 import { S3Error } from '../../errors.ts';
 import { type Backend, type BackendRequest, type BackendResponse, BackendUnavailable } from '../backend.ts';
+import type { Capabilities } from '../capabilities.ts';
 import { BlobFiles } from './blobs.ts';
 import { answer } from './dispatch.ts';
 import { IndexReader } from './index-reader.ts';
@@ -38,9 +39,25 @@ export async function openLocalBackend(o: LocalBackendOptions): Promise<Backend>
   }
 }
 
+/** test/proxy/backend/local/capabilities.test.ts finds them out. */
+const CAPABILITIES: Capabilities = {
+  conditionalPut: true,
+  conditionalPutIfMatch: true,
+  conditionalDelete: true,
+  conditionalCopy: true,
+  conditionalCopySource: true,
+  conditionalComplete: true,
+  versioning: true,
+  equalParts: false,
+  replaceMetadata: true,
+  contentMd5: true,
+  discardsCutBodies: true,
+  listsMetadata: false,
+};
+
 class LocalBackend implements Backend {
   readonly description: string;
-  readonly takesUnequalParts = true;
+  readonly capabilities = CAPABILITIES;
   readonly #store: Store;
   readonly #underWay = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;

@@ -41,10 +41,6 @@ export class ProbeSession {
   readonly #names = new Set<string>();
   readonly #uploads = new Map<string, string>();
 
-  get takesUnequalParts(): boolean {
-    return this.#backend.takesUnequalParts === true;
-  }
-
   constructor(backend: Backend, o: { bucket: string; prefix: string; signal: AbortSignal }) {
     this.#backend = backend;
     this.#bucket = o.bucket;

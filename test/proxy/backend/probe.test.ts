@@ -1,7 +1,8 @@
 // Protects: each capability is found by what the store does, not by what it says; and the probe leaves nothing behind.
 import { describe, expect, test } from 'vitest';
 import { type Backend, BackendUnavailable } from '../../../proxy/backend/backend.ts';
-import { type Capabilities, describeCapabilities, probeCapabilities } from '../../../proxy/backend/probe.ts';
+import { type Capabilities, describeCapabilities } from '../../../proxy/backend/capabilities.ts';
+import { probeCapabilities } from '../../../proxy/backend/probe.ts';
 import { type Flaw, modelStore } from '../../helpers/model-store.ts';
 
 const options = { bucket: 'state', prefix: 'sealgate/', signal: new AbortController().signal };

@@ -5,7 +5,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { GetObjectCommand, GetObjectTaggingCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Capabilities } from '../../../proxy/backend/probe.ts';
+import type { Capabilities } from '../../../proxy/backend/capabilities.ts';
 import type { StoreContext } from '../../../proxy/object/context.ts';
 import { keptHeaders, ObjectAcls } from '../../../proxy/rotation/kept-headers.ts';
 import { chooseMove } from '../../../proxy/rotation/rewrap-object.ts';

@@ -1,22 +1,24 @@
-// Protects: a disk without room refuses writes, names ENOSPC, leaves nothing half written, and lets reads go on; a store that is
-// nearly full starts. The disk is a small tmpfs, where the machine lets one be mounted.
+// Protects: a disk without room refuses writes, names ENOSPC, leaves nothing half written, and lets reads and deletes go on, to the last
+// block; such a store opens; once there is room it takes writes again. The disk is a small tmpfs, where the machine lets one be mounted.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Backend } from '../../../../proxy/backend/backend.ts';
 import { openLocalBackend } from '../../../../proxy/backend/local/local.ts';
-import { probeCapabilities } from '../../../../proxy/backend/probe.ts';
 import { explainStoreFailure } from '../../../../proxy/backend/trouble/explain-store-failure.ts';
-import { openTestStore, pattern, send } from './harness.ts';
+import { LOCAL_RESERVE_BYTES } from '../../../../proxy/store-limits.ts';
+import { type Call, pattern, send } from './harness.ts';
+import { indexProblems, storeFiles } from './store-files.ts';
 
 const MiB = 2 ** 20;
-const directory = mkdtempSync(join(tmpdir(), 'sealgate-full-'));
+const disk = mkdtempSync(join(tmpdir(), 'sealgate-full-'));
 const isMounted = mount();
+if (!isMounted) console.log('this machine lets no tmpfs be mounted: tests of a full disk are left out');
 afterAll(() => {
-  if (isMounted) run('umount', directory);
-  rmSync(directory, { recursive: true });
+  if (isMounted) run('umount', disk);
+  rmSync(disk, { recursive: true });
 });
 
 function run(program: 'mount' | 'umount', ...options: readonly string[]): void {
@@ -25,58 +27,124 @@ function run(program: 'mount' | 'umount', ...options: readonly string[]): void {
 
 function mount(): boolean {
   try {
-    run('mount', '-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', directory);
+    run('mount', '-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', disk);
     return true;
   } catch {
     return false;
   }
 }
 
-const probe = (backend: Backend) =>
-  probeCapabilities(backend, { bucket: 'full', prefix: 'probe/', signal: AbortSignal.timeout(60_000) });
+describe.skipIf(!isMounted)('on a disk of 24 MiB', () => {
+  const directory = join(disk, 'store');
+  const reserve = join(directory, 'reserve');
+  const filler = join(disk, 'filler');
+  const bucket = 'full';
+  let backend: Backend;
 
-test('the probe of the embedded store moves a few KiB', async () => {
-  await using store = await openTestStore({ bucket: 'full' });
-  let moved = 0;
-  const counting: Backend = {
-    ...store.backend,
-    description: store.backend.description,
-    close: () => store.backend.close(),
-    send(request) {
-      moved += request.body?.length ?? 0;
-      return store.backend.send(request);
-    },
-  };
-  expect((await probe(counting)).equalParts).toBe(false);
-  expect(moved).toBeGreaterThan(0);
-  expect(moved).toBeLessThan(64 * 1024);
-});
+  beforeEach(async () => {
+    backend = await openLocalBackend({ directory });
+    expect((await send(backend, 'PUT', { bucket })).status).toBe(200);
+  });
+  afterEach(async () => {
+    await backend.close();
+    expect(indexProblems(directory)).toEqual([]);
+    const { blobs, indexed, pending } = storeFiles(directory);
+    expect([blobs.toSorted(), pending]).toEqual([[...indexed.keys()].toSorted(), []]);
+    for (const path of [directory, filler]) rmSync(path, { recursive: true, force: true });
+  });
 
-describe.skipIf(!isMounted)('on a disk of 6 MiB', () => {
-  const filler = join(directory, 'filler');
   const free = (): number => {
-    const { bavail, bsize } = statfsSync(directory);
+    const { bavail, bsize } = statfsSync(disk);
     return bavail * bsize;
   };
 
-  test('a write beyond it fails as a full store and leaves nothing; reads go on; it starts again with 2 MiB left', async () => {
-    const at = join(directory, 'store');
-    let backend = await openLocalBackend({ directory: at });
-    await send(backend, 'PUT', { bucket: 'full' });
-    await send(backend, 'PUT', { bucket: 'full', key: 'small', body: pattern(100_000) });
-    const before = free();
-    const failure = await send(backend, 'PUT', { bucket: 'full', key: 'big', body: pattern(8 * MiB) }).catch((e) => e);
-    expect(explainStoreFailure(failure)).toMatchObject({ kind: 'full', what: expect.stringContaining('ENOSPC') });
-    expect(free()).toBeGreaterThan(before - 64 * 1024);
-    expect((await send(backend, 'HEAD', { bucket: 'full', key: 'big' })).status).toBe(404);
+  /** Takes every block that is left. */
+  function fill(): void {
+    const file = openSync(filler, 'a');
+    try {
+      for (const block = Buffer.alloc(64 * 1024); ; ) writeSync(file, block);
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ENOSPC' });
+    } finally {
+      closeSync(file);
+    }
+    expect(free()).toBe(0);
+  }
 
-    writeFileSync(filler, Buffer.alloc(free() - 2 * MiB));
+  const put = (key: string, bytes: number): Promise<Call | unknown> =>
+    send(backend, 'PUT', { bucket, key, body: pattern(bytes) }).catch((error: unknown) => error);
+  const status = async (method: 'GET' | 'HEAD' | 'DELETE', key: string) =>
+    (await send(backend, method, { bucket, key })).status;
+
+  async function expectRefused(key: string, bytes: number): Promise<void> {
+    const failure = await put(key, bytes);
+    expect(explainStoreFailure(failure)).toMatchObject({ kind: 'full', what: expect.stringContaining('ENOSPC') });
+    expect(await status('HEAD', key)).toBe(404);
+  }
+
+  test('a body that does not fit is refused and leaves nothing; reads go on', async () => {
+    await put('kept', 100_000);
+    const before = free();
+    await expectRefused('big', 30 * MiB);
+    expect(free()).toBeGreaterThan(before - 64 * 1024);
+    expect((await send(backend, 'GET', { bucket, key: 'kept' })).bytes).toEqual(pattern(100_000));
+  });
+
+  test('without a single block: deletes go through and make room, and writes go on when there is enough', async () => {
+    await put('large', 6 * MiB);
+    for (let i = 0; i < 40; i++) await put(`small-${i}`, 1000);
+    fill();
+    await expectRefused('another', 200_000);
+    // Within the index, where a delete frees no block of the disk.
+    for (let i = 0; i < 40; i++) expect([i, await status('DELETE', `small-${i}`)]).toEqual([i, 204]);
+    await expectRefused('tiny', 1);
+    expect(await status('GET', 'large')).toBe(200);
+    expect(await status('DELETE', 'large')).toBe(204);
+    await expect.poll(free).toBeGreaterThan(MiB);
+    rmSync(filler);
+    expect(await put('tiny', 1)).toMatchObject({ status: 200 });
+    expect(statSync(reserve).size).toBe(LOCAL_RESERVE_BYTES);
+  });
+
+  test('it opens without a single block, and something can be deleted', async () => {
+    await put('large', MiB);
+    for (let i = 0; i < 40; i++) await put(`small-${i}`, 1000);
     await backend.close();
-    backend = await openLocalBackend({ directory: at });
-    expect((await probe(backend)).discardsCutBodies).toBe(true);
-    expect((await send(backend, 'GET', { bucket: 'full', key: 'small' })).bytes).toEqual(pattern(100_000));
-    expect((await send(backend, 'DELETE', { bucket: 'full', key: 'small' })).status).toBe(204);
-    expect((await send(backend, 'HEAD', { bucket: 'full', key: 'small' })).status).toBe(404);
-    await backend.close();
+    fill();
+    backend = await openLocalBackend({ directory });
+    expect(await status('GET', 'large')).toBe(200);
+    await expectRefused('tiny', 1);
+    for (let i = 0; i < 40; i++) expect([i, await status('DELETE', `small-${i}`)]).toEqual([i, 204]);
+    expect(await status('DELETE', 'large')).toBe(204);
+    expect(existsSync(reserve)).toBe(false);
+  });
+
+  test('what the reserve leaves free is not for writes, of whatever process', async () => {
+    await put('kept', 1000);
+    fill();
+    const other = await openLocalBackend({ directory });
+    try {
+      // As when another process has used it.
+      rmSync(reserve);
+      expect(free()).toBe(LOCAL_RESERVE_BYTES);
+      for (const key of ['tiny', 'large']) await expectRefused(key, key === 'tiny' ? 1 : MiB);
+      expect(await status('DELETE', 'kept')).toBe(204);
+    } finally {
+      await other.close();
+    }
+  });
+
+  test('parts and uploads are refused, and an upload can be given up', async () => {
+    const begun = await send(backend, 'POST', { bucket, key: 'parts', query: { uploads: '' } });
+    const uploadId = begun.xml.value('UploadId') ?? '';
+    const part = (partNumber: string, body: Buffer) =>
+      send(backend, 'PUT', { bucket, key: 'parts', query: { uploadId, partNumber }, body }).catch(
+        (error: unknown) => error,
+      );
+    expect(await part('1', pattern(5 * MiB))).toMatchObject({ status: 200 });
+    fill();
+    expect(explainStoreFailure(await part('2', pattern(100)))).toMatchObject({ kind: 'full' });
+    expect((await send(backend, 'DELETE', { bucket, key: 'parts', query: { uploadId } })).status).toBe(204);
+    await expect.poll(free).toBeGreaterThan(4 * MiB);
   });
 });

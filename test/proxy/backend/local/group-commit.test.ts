@@ -7,6 +7,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { commitGroup } from '../../../../proxy/backend/local/group-commit.ts';
 import type { PutObject } from '../../../../proxy/backend/local/mutations/objects.ts';
+import { Reserve } from '../../../../proxy/backend/local/reserve.ts';
 import { openIndexForWriting } from '../../../../proxy/backend/local/schema.ts';
 import { Transaction } from '../../../../proxy/backend/local/transaction.ts';
 import type { MutationMessage } from '../../../../proxy/backend/local/writer-protocol.ts';
@@ -44,10 +45,11 @@ const create: MutationMessage = {
   name: 'createBucket',
   argument: { name: 'b', location: '', created: 0, settings: {} },
 };
+const commit = (group: readonly MutationMessage[]) => commitGroup(db, tx, group, new Reserve(directory));
 const count = (table: string) => Number(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n']);
 
 test('one refused among many', () => {
-  const { outcomes, garbage } = commitGroup(db, tx, [
+  const { outcomes, garbage } = commit([
     create,
     put(1),
     put(2, { bucket: 'none' }),
@@ -65,14 +67,14 @@ test('one refused among many', () => {
 });
 
 test('one that breaks half-way is undone alone, its garbage with it', () => {
-  commitGroup(db, tx, [create, put(1)]);
+  commit([create, put(1)]);
   // It has stored its body and dropped the version it replaces when its own row is refused.
   db.exec(`CREATE TRIGGER breaks BEFORE INSERT ON versions WHEN new.etag = 'broken'
     BEGIN SELECT raise(ABORT, 'broken'); END`);
   const broken = put(2, { key: 'k1', body: { size: 1, md5: 'broken', file: 'file-2' } });
-  expect(commitGroup(db, tx, [broken])).toMatchObject({ outcomes: [{ id: 2 }], garbage: [] });
+  expect(commit([broken])).toMatchObject({ outcomes: [{ id: 2 }], garbage: [] });
   expect(db.prepare('SELECT etag FROM versions').all()).toEqual([{ etag: 'm' }]);
-  const { outcomes, garbage } = commitGroup(db, tx, [put(3), broken, put(4, { key: 'k1' })]);
+  const { outcomes, garbage } = commit([put(3), broken, put(4, { key: 'k1' })]);
   expect(outcomes.map((outcome) => 'failed' in outcome)).toEqual([false, true, false]);
   expect(garbage).toEqual(['file-1']);
   const files = db.prepare('SELECT file FROM bodies ORDER BY file').all();
@@ -80,37 +82,37 @@ test('one that breaks half-way is undone alone, its garbage with it', () => {
 });
 
 test('when the commit fails, every one of the group has failed', () => {
-  commitGroup(db, tx, [create]);
+  commit([create]);
   // A deferred constraint fails at the commit, after every mutation has run.
   db.exec(`PRAGMA foreign_keys = ON; CREATE TABLE parent (id INTEGER PRIMARY KEY);
     CREATE TABLE child (id INTEGER REFERENCES parent(id) DEFERRABLE INITIALLY DEFERRED);
     CREATE TRIGGER breaks AFTER INSERT ON versions BEGIN INSERT INTO child VALUES (1); END`);
-  const { outcomes, garbage } = commitGroup(db, tx, [put(1), put(2)]);
+  const { outcomes, garbage } = commit([put(1), put(2)]);
   expect(outcomes.map((outcome) => 'failed' in outcome)).toEqual([true, true]);
   expect([count('versions'), count('bodies'), garbage, db.isTransaction]).toEqual([0, 0, [], false]);
   db.exec('DROP TRIGGER breaks');
-  expect(commitGroup(db, tx, [put(3)]).outcomes).toMatchObject([{ id: 3, result: {} }]);
+  expect(commit([put(3)]).outcomes).toMatchObject([{ id: 3, result: {} }]);
 });
 
 test('a full disk fails the group and leaves the index usable', () => {
-  commitGroup(db, tx, [create]);
+  commit([create]);
   const pages = Number(db.prepare('PRAGMA page_count').get()?.['page_count']);
   db.exec(`PRAGMA max_page_count = ${pages}`);
   const large = put(1, { body: { size: 65_536, md5: 'm', data: new Uint8Array(65_536) } });
-  const { outcomes } = commitGroup(db, tx, [put(2), large]);
+  const { outcomes } = commit([put(2), large]);
   expect(outcomes.some((outcome) => 'failed' in outcome)).toBe(true);
   expect(db.isTransaction).toBe(false);
   db.exec('PRAGMA max_page_count = 1000000');
-  expect(commitGroup(db, tx, [put(3)]).outcomes).toMatchObject([{ id: 3, result: {} }]);
+  expect(commit([put(3)]).outcomes).toMatchObject([{ id: 3, result: {} }]);
   const stored = count('versions');
   expect(stored).toBe(outcomes.filter((outcome) => 'result' in outcome).length + 1);
 });
 
 test('an index without room: the outcome says so', () => {
-  commitGroup(db, tx, [create]);
+  commit([create]);
   const { page_count: pages } = db.prepare('PRAGMA page_count').get() as { page_count: number };
   db.exec(`PRAGMA max_page_count = ${pages}`);
   const big = { size: 60_000, md5: '0'.repeat(32), data: new Uint8Array(60_000) };
-  const [outcome] = commitGroup(db, tx, [put(2, { body: big })]).outcomes;
+  const [outcome] = commit([put(2, { body: big })]).outcomes;
   expect(outcome).toMatchObject({ id: 2, isFull: true });
 });
