@@ -5,7 +5,7 @@
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { isatty } from 'node:tty';
-import type { Capabilities } from '../backend/probe.ts';
+import type { Capabilities } from '../backend/capabilities.ts';
 import { failureText } from '../backend/trouble/explain-store-failure.ts';
 import type { Config } from '../config/config.ts';
 import { type HeldJob, type JobDeps, JobHeld, JobLost, pieceNames, takeJob } from '../jobs/held-job.ts';

@@ -1,5 +1,5 @@
 /** `sealgate verify`: whether every byte that is stored still opens. See docs/verify.md. */
-import { NO_CAPABILITIES } from '../backend/probe.ts';
+import { NO_CAPABILITIES } from '../backend/capabilities.ts';
 import { JOB_MAX_SAMPLES } from '../job-limits.ts';
 import type { JobEnd } from '../jobs/run-job.ts';
 import { type VerifyScope, verifyJob, verifyWork } from '../verify/verify-bucket.ts';
