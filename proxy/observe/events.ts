@@ -3,42 +3,45 @@
  * to security: refused signatures, tampered objects, keyring changes. All go through one sink, which may be awaited. Events
  * never carry secrets, signatures or whole access key ids (use the fingerprint).
  */
-export type SecurityEventKind =
-  | 'proxy-header-refused'
-  | 'rate-limited'
-  | 'signature-refused'
-  | 'access-allowed'
-  | 'access-denied'
-  | 'object-tampered'
-  | 'metadata-tampered'
-  | 'foreign-object'
-  | 'unencrypted-object'
-  | 'keyring-tampered'
-  | 'keyring-rollback'
-  | 'last-used-tampered'
-  | 'bucket-record-tampered'
-  | 'bucket-record-rollback'
-  | 'bucket-changed'
-  | 'role-created'
-  | 'role-changed'
-  | 'role-deleted'
-  | 'session-day-left'
-  | 'session-used-up'
-  | 'escrow-sealed'
-  | 'escrow-failed'
-  | 'escrow-removed'
-  | 'tenant-recovered'
-  | 'key-created'
-  | 'key-rotated'
-  | 'key-reissued'
-  | 'key-revoked'
-  | 'key-changed'
-  | 'keyring-resigned'
-  | 'epoch-begun'
-  | 'epoch-retired'
-  | 'tenant-deleted'
-  | 'tenant-created'
-  | 'tenant-renamed';
+export const SECURITY_EVENT_KINDS = [
+  'proxy-header-refused',
+  'rate-limited',
+  'signature-refused',
+  'access-allowed',
+  'access-denied',
+  'object-tampered',
+  'metadata-tampered',
+  'foreign-object',
+  'unencrypted-object',
+  'keyring-tampered',
+  'keyring-rollback',
+  'last-used-tampered',
+  'bucket-record-tampered',
+  'bucket-record-rollback',
+  'bucket-changed',
+  'role-created',
+  'role-changed',
+  'role-deleted',
+  'session-day-left',
+  'session-used-up',
+  'escrow-sealed',
+  'escrow-failed',
+  'escrow-removed',
+  'tenant-recovered',
+  'key-created',
+  'key-rotated',
+  'key-reissued',
+  'key-revoked',
+  'key-changed',
+  'keyring-resigned',
+  'epoch-begun',
+  'epoch-retired',
+  'tenant-deleted',
+  'tenant-created',
+  'tenant-renamed',
+] as const;
+
+export type SecurityEventKind = (typeof SECURITY_EVENT_KINDS)[number];
 
 export interface SecurityEvent {
   readonly kind: SecurityEventKind;

@@ -6,9 +6,10 @@ import cluster from 'node:cluster';
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { RateKind } from '../access/rates/rate-limits.ts';
 import type { CredentialStatus } from '../backend/backend.ts';
-import type { StoreTroubleKind } from '../backend/trouble/store-trouble.ts';
+import { type StoreTroubleKind, storeTroubleKinds } from '../backend/trouble/store-trouble.ts';
 import type { ConnectionLoad } from '../http/connections.ts';
 import { MemoryBudget } from '../memory/admission.ts';
+import { SECURITY_EVENT_KINDS } from './events.ts';
 
 export interface MetricsText {
   /** Prometheus text exposition. */
@@ -72,6 +73,9 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
     labelNames: ['limit'],
     registers: [registry],
   });
+  // A series that appears with its first event has no increase, and an alert on the first event would not fire.
+  for (const kind of SECURITY_EVENT_KINDS) if (kind !== 'access-allowed') events.inc({ kind }, 0);
+  for (const kind of storeTroubleKinds()) storeFailures.inc({ kind }, 0);
   showMemory(registry, memory ?? new MemoryBudget({ bytes: 0 }));
   let connections: ConnectionLoad = { open: 0, limit: 0, isFull: false, refused: 0 };
   showConnections(registry, () => connections);

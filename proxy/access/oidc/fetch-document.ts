@@ -2,7 +2,7 @@
  * Fetches a small document over HTTPS for the control plane: bounded in time and size, without redirects. The environment's
  * HTTPS_PROXY and NO_PROXY apply; requests to the store never come this way.
  */
-import { type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { DOCUMENT_FETCH_TIMEOUT_MS } from '../../session-limits.ts';
 
 /** The document could not be had. The message says why, without the document. */
@@ -14,14 +14,21 @@ export class DocumentUnavailable extends Error {
   }
 }
 
-let fromEnvironment: Dispatcher | undefined;
+/** The client and its sockets, loaded with the first document: undici is a third of the program, and most servers have no issuer. */
+let client: ReturnType<typeof loadClient> | undefined;
+
+async function loadClient() {
+  const { EnvHttpProxyAgent, request } = await import('undici');
+  return { request, fromEnvironment: new EnvHttpProxyAgent() };
+}
 
 /** @throws DocumentUnavailable */
 export async function fetchDocument(
   url: URL,
   o: { maxBytes: number; dispatcher?: Dispatcher | undefined },
 ): Promise<string> {
-  fromEnvironment ??= new EnvHttpProxyAgent();
+  client ??= loadClient();
+  const { request, fromEnvironment } = await client;
   try {
     const { statusCode, body } = await request(url, {
       dispatcher: o.dispatcher ?? fromEnvironment,

@@ -50,7 +50,7 @@ export function troubleText({ what, advice, answer }: StoreTrouble): string {
   return [what, advice, answer === '' ? '' : `The store's answer: ${answer}`].filter((text) => text !== '').join(' ');
 }
 
-/** For the documentation's test. */
+/** All kinds: each is a series of the metrics from the start on. */
 export function storeTroubleKinds(): readonly StoreTroubleKind[] {
   return Object.keys(MENDED_BY) as StoreTroubleKind[];
 }
