@@ -2,8 +2,9 @@ import { globSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 import { QuietReporter } from './test/helpers/quiet-reporter.ts';
 
-// Three suites: `fast` (npm test, under two minutes), `slow` (large bodies, soak, long property runs) and `e2e`
-// (real clients against a running proxy). A slow test is named *.slow.test.ts wherever it lives.
+// Four suites: `fast` (npm test, under two minutes), `slow` (large bodies, soak, long property runs), `e2e` (real clients against
+// a running proxy) and `deploy` (image, Pod, chart, package and pages, each run). A slow test is named *.slow.test.ts wherever it
+// lives.
 const shared = {
   testTimeout: 120_000,
   hookTimeout: 120_000,
@@ -16,7 +17,7 @@ const shared = {
 const report = process.env['TEST_REPORT_FILE'];
 const shown = process.env['TEST_TICKS'] === undefined ? new QuietReporter() : 'default';
 
-const FAST = globSync('test/**/*.test.ts', { exclude: ['test/**/*.slow.test.ts', 'test/e2e/**'] });
+const FAST = globSync('test/**/*.test.ts', { exclude: ['test/**/*.slow.test.ts', 'test/e2e/**', 'test/deploy/**'] });
 const MOCKING = FAST.filter((file) => readFileSync(file, 'utf8').includes('vi.mock('));
 
 export default defineConfig({
@@ -44,6 +45,17 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           exclude: ['test/**/*.slow.test.ts'],
           testTimeout: 300_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'deploy',
+          include: ['test/deploy/**/*.test.ts'],
+          globalSetup: 'test/deploy/support/setup.ts',
+          testTimeout: 600_000,
           hookTimeout: 120_000,
           fileParallelism: false,
         },

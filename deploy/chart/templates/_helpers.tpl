@@ -47,16 +47,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   value: {{ .values.store.pathStyle | quote }}
 {{- with .values.store.credentials }}
 {{- if .existingSecret }}
-- name: SEALGATE_BACKEND_ACCESS_KEY_ID
-  valueFrom:
-    secretKeyRef:
-      name: {{ .existingSecret }}
-      key: {{ .accessKeyIdKey }}
-- name: SEALGATE_BACKEND_SECRET_ACCESS_KEY
-  valueFrom:
-    secretKeyRef:
-      name: {{ .existingSecret }}
-      key: {{ .secretAccessKeyKey }}
+- name: SEALGATE_BACKEND_ACCESS_KEY_ID_FILE
+  value: /run/secrets/sealgate-store/{{ .accessKeyIdKey }}
+- name: SEALGATE_BACKEND_SECRET_ACCESS_KEY_FILE
+  value: /run/secrets/sealgate-store/{{ .secretAccessKeyKey }}
 {{- end }}
 {{- end }}
 {{- with .values.state }}
@@ -100,7 +94,8 @@ seccompProfile:
   type: RuntimeDefault
 {{- end -}}
 
-{{- define "sealgate.sealKeysVolume" -}}
+{{/* Secrets that gateway and sidecar have in common, as volumes and as mounts. Files, so that a new value counts without a restart. */}}
+{{- define "sealgate.volumes" -}}
 - name: sealgate-seal-keys
   secret:
     secretName: {{ required "sealKeys.existingSecret must be set: a Secret with the file of seal keys" .Values.sealKeys.existingSecret }}
@@ -108,4 +103,30 @@ seccompProfile:
       - key: {{ .Values.sealKeys.key }}
         path: {{ .Values.sealKeys.key }}
     defaultMode: 0440
+    optional: false
+{{- with .Values.store.credentials }}
+{{- if .existingSecret }}
+- name: sealgate-store
+  secret:
+    secretName: {{ .existingSecret }}
+    items:
+      - key: {{ .accessKeyIdKey }}
+        path: {{ .accessKeyIdKey }}
+      - key: {{ .secretAccessKeyKey }}
+        path: {{ .secretAccessKeyKey }}
+    defaultMode: 0440
+    optional: false
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "sealgate.volumeMounts" -}}
+- name: sealgate-seal-keys
+  mountPath: /run/secrets/sealgate
+  readOnly: true
+{{- if .Values.store.credentials.existingSecret }}
+- name: sealgate-store
+  mountPath: /run/secrets/sealgate-store
+  readOnly: true
+{{- end }}
 {{- end -}}

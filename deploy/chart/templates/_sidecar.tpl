@@ -1,5 +1,5 @@
 {{/*
-Sealgate as a sidecar of your own pods: a native sidecar container (an init container that goes on running), and the volume it
+Sealgate as a sidecar of your own pods: a native sidecar container (an init container that goes on running), and the volumes it
 needs. In your chart, with this one as a dependency whose gateway is not enabled:
 
   spec:
@@ -10,7 +10,7 @@ needs. In your chart, with this one as a dependency whose gateway is not enabled
     volumes:
       {{- include "sealgate.sidecarVolumes" (dict "Values" .Values.sealgate) | nindent 6 }}
 
-The application then speaks S3 to http://127.0.0.1:8080. Whoever can read the pod's Secrets has the seal key: docs/operations.md.
+The application then speaks S3 to http://127.0.0.1:8080. Whoever can read the pod's Secrets has the seal key: docs/kubernetes.md.
 */}}
 {{- define "sealgate.sidecar" -}}
 - name: sealgate
@@ -41,11 +41,9 @@ The application then speaks S3 to http://127.0.0.1:8080. Whoever can read the po
   securityContext:
     {{- include "sealgate.securityContext" . | nindent 4 }}
   volumeMounts:
-    - name: sealgate-seal-keys
-      mountPath: /run/secrets/sealgate
-      readOnly: true
+    {{- include "sealgate.volumeMounts" . | nindent 4 }}
 {{- end -}}
 
 {{- define "sealgate.sidecarVolumes" -}}
-{{ include "sealgate.sealKeysVolume" . }}
+{{ include "sealgate.volumes" . }}
 {{- end -}}

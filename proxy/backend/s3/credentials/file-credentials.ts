@@ -28,7 +28,10 @@ export class FileCredentials implements CredentialSource {
 
   constructor(o: { files: KeyFiles; onEvent?: OnCredentialEvent | undefined; now?: () => number }) {
     this.#files = o.files;
-    this.#paths = Object.values(o.files).flatMap((one) => (one !== undefined && 'path' in one ? [one.path] : []));
+    const { accessKeyId, secretAccessKey, sessionToken } = o.files;
+    this.#paths = [accessKeyId, secretAccessKey, sessionToken].flatMap((one) =>
+      one !== undefined && 'path' in one ? [one.path] : [],
+    );
     this.#onEvent = o.onEvent ?? (() => undefined);
     this.#now = o.now ?? Date.now;
   }
