@@ -45,9 +45,15 @@ export interface PieceSizes {
 
 /** A body whose memory may serve others afterwards. */
 export interface LentBody {
-  /** It is to come in pieces of these sizes, where it can. Each of them is valid only until the next one is asked for. */
+  /**
+   * Asks for the body in pieces of these sizes, where the backend can do so. Each piece is valid only until the next one is asked
+   * for.
+   */
   cutInto?(sizes: PieceSizes): void;
-  /** To be called of one that was cut, or asked for as lent, when it was read to its end and no piece is in use any more. */
+  /**
+   * Returns a borrowed buffer. Call it for a body that was cut into pieces or borrowed, when the body was read to its end and no
+   * piece is in use any more.
+   */
   giveBack?(): void;
 }
 
@@ -79,9 +85,9 @@ export interface Backend {
    */
   send(request: BackendRequest): Promise<BackendResponse>;
   close(): Promise<void>;
-  /** Of a store that is part of this program: it need not be tried out, which writes. A full store must start all the same. */
+  /** For a store that is part of this program: it need not be tried out, which writes. A full store must start all the same. */
   readonly capabilities?: Capabilities;
-  /** Of a store that is reached by credentials: whether they end, and whether they are renewed. */
+  /** For a store that needs credentials: whether they expire, and whether they are renewed. */
   readonly credentials?: { readonly status: CredentialStatus };
 }
 

@@ -11,7 +11,7 @@ import { isFitForClients, PASSED_ELEMENTS } from './error-text.ts';
 import { readBody } from './read-body.ts';
 import { type BackendErrorDocument, StoreRefusal, showable } from './trouble/store-refusal.ts';
 
-/** What was being done, for the message; the presence of `key` and `bucket` decides what a bare 404 means. */
+/** The operation that failed, for the message. Whether `key` and `bucket` are present decides what a bare 404 means. */
 export type FailureContext =
   | string
   | {
@@ -55,7 +55,7 @@ export function readErrorBody(response: Answered, body: Buffer): BackendErrorDoc
   }
 }
 
-/** What the head of an answer says of the store: where the bucket is, and what time it is there. */
+/** The facts about the store in the head of an answer: the region of the bucket, and the time. */
 export function headFacts({ headers }: Answered): Pick<BackendErrorDocument, 'region' | 'storeTime'> {
   const storeTime = Date.parse(headers['date'] ?? '');
   return {
@@ -64,7 +64,7 @@ export function headFacts({ headers }: Answered): Pick<BackendErrorDocument, 're
   };
 }
 
-/** Of a page in HTML or plain text, from something that is no S3. */
+/** The text of a page in HTML or plain text, from an endpoint that is not S3. */
 function textOf(page: string): string {
   return page
     .replace(/<(style|script)[\s>].*?<\/\1>/gis, ' ')
@@ -131,7 +131,7 @@ const SYNONYMS: ReadonlyMap<string, S3ErrorCode> = new Map([
   ['TooManyRequestsException', 'SlowDown'],
 ]);
 
-/** What a status alone means, when no code came with it. 404 depends on what was asked for. */
+/** The meaning of a status without a code. 404 depends on what was asked for. */
 const BY_STATUS: ReadonlyMap<number, S3ErrorCode> = new Map([
   [304, 'NotModified'],
   [405, 'MethodNotAllowed'],
@@ -194,7 +194,7 @@ export function backendFailure(answer: BackendErrorDocument, context: FailureCon
   return new S3Error(fallback, undefined, options);
 }
 
-/** What a status says of the proxy, whatever the code: it is not recognised, or sent to another region. */
+/** Whether the status concerns the proxy, whatever the code: its credentials are unknown, or it is sent to another region. */
 function isAboutProxy(status: number, code: string): boolean {
   return status === 401 || status === 301 || status === 307 || (status === 403 && !FORBIDDEN.has(code));
 }

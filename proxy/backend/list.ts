@@ -7,7 +7,7 @@ import type { XmlNode } from '../xml/render-xml.ts';
 import { parseAnswer } from './answer-xml.ts';
 import { BackendUnavailable, type QueryParameter } from './backend.ts';
 
-/** To be part of the query of every listing. */
+/** Belongs into the query of every listing. */
 export const LIST_ENCODING: QueryParameter = ['encoding-type', 'url'];
 
 interface ListedOwner {
@@ -83,7 +83,7 @@ export function parseListV1(xml: string | Buffer): ListPage {
   return parseList(xml);
 }
 
-/** To be part of the query of a listing by version 2 that is to show metadata. */
+/** Belongs into the query of a listing by version 2 that is to show metadata. */
 export const WITH_METADATA: QueryParameter = ['metadata', 'true'];
 
 /**

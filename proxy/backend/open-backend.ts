@@ -32,7 +32,7 @@ export async function openBackend(
   });
   return {
     ...backend,
-    // What is the same is left as it is: it may hold what was renewed, and sessions.
+    // Equal parts stay in place: they may hold renewed credentials and TLS sessions.
     useCredentials: (next) => {
       if (next.kind !== 's3') return;
       if (!isDeepStrictEqual(next.credentials, credentials)) {

@@ -18,7 +18,7 @@ interface LentReading {
   readonly maxBytes: number;
   /** Is told of each piece as it comes. */
   readonly onPiece?: ((piece: Buffer) => void) | undefined;
-  /** What comes beyond `maxBytes` is let go of, and no failure. */
+  /** Bytes beyond `maxBytes` are dropped without an error. */
   readonly dropsRest?: boolean;
 }
 
@@ -49,7 +49,7 @@ async function readPieces(response: BackendResponse, o: LentReading): Promise<re
   }
 }
 
-/** By events: for a short answer, iterating it would cost more than all the rest of reading it. */
+/** Uses events: for a short answer, iterating would cost more than the rest of reading it. */
 function collect(body: Readable, { maxBytes, onPiece, dropsRest }: LentReading): Promise<Buffer[]> {
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = [];
@@ -99,7 +99,7 @@ function inOne(pieces: readonly Buffer[]): Buffer {
   return areOne ? Buffer.from(first.buffer, first.byteOffset, end - first.byteOffset) : Buffer.concat(pieces);
 }
 
-/** Without the memory around it: a few bytes that are kept must not hold what a whole read went into. */
+/** Copies the bytes out of the memory around them: a few bytes that are kept must not hold the buffer of a whole read. */
 function alone(body: Buffer): Buffer {
   const around = body.buffer.byteLength;
   return around > Buffer.poolSize && around > 2 * body.length ? Buffer.from(body) : body;

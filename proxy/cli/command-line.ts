@@ -1,4 +1,4 @@
-/** What the commands about tenants and keys share: reading arguments, and telling an operator what went wrong. */
+/** Shared parts of the commands: reading arguments, and telling an operator what went wrong. */
 import { parseArgs } from 'node:util';
 import { MalformedPolicyDocument } from '../access/language/malformed.ts';
 import { explainStoreFailure, failureText } from '../backend/trouble/explain-store-failure.ts';
@@ -156,7 +156,10 @@ export async function runNamed<O extends Output>(
   });
 }
 
-/** Of a group of commands, before a store is opened for them: so a wrong command line is refused whatever the settings are. */
+/**
+ * For a group of commands: reads the command line before a store is opened, so that a wrong command line is refused whatever the
+ * settings are.
+ */
 export async function parsedFirst(
   args: readonly string[],
   shapes: Readonly<Record<string, Shape>>,
@@ -227,7 +230,7 @@ function reportFailure(error: unknown, o: Output & { command: string; usage: str
   return 1;
 }
 
-/** Of a 503 the reason behind it is what an operator needs. */
+/** For a 503, the operator needs the reason behind it. */
 function explain(error: Error): string {
   if (!(error instanceof S3Error) || error.status < 500) return error.message;
   if (explainStoreFailure(error) !== undefined) return failureText(error);

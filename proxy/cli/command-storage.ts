@@ -1,6 +1,6 @@
 /**
- * What a command works on: the same state as the servers, by the same settings. Without any setting it is the quickstart's
- * data in the current directory, if there are any.
+ * The storage of a command: the same state as that of the servers, by the same settings. Without any setting, the quickstart's data
+ * in the current directory, if there are any.
  */
 import { type Config, parseConfig } from '../config/config.ts';
 import { readSettings } from '../config/settings.ts';

@@ -36,7 +36,7 @@ export interface Command {
   readonly run: Run;
 }
 
-/** Of several that fit a command line, the first counts. */
+/** When several commands fit a command line, the first one counts. */
 export const COMMANDS: readonly Command[] = [
   {
     words: ['quickstart'],

@@ -57,7 +57,7 @@ export function describeKeyLines(key: KeyDetails): readonly string[] {
   ];
 }
 
-/** That there is no escrow is said: it is what an operator looks for. */
+/** The absence of an escrow is stated: an operator looks for it. */
 function describeOtherSlots({ otherSlots }: TenantDetails): readonly string[] {
   const none = otherSlots.some(({ type }) => type === 'escrow') ? [] : ['escrow      none'];
   const lines = otherSlots.flatMap(({ slot, type, created, epochs, serverManaged, details }) => [

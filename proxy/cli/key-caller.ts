@@ -1,4 +1,4 @@
-/** Whose key a command was given: the access key id is resolved as a server does, and the secret must be the one in it. */
+/** Finds whose key a command was given. The access key id is resolved as a server does it, and the secret must be the one in it. */
 import { timingSafeEqual } from 'node:crypto';
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import { resolveAccessKey } from '../keyring/access-keys/registered-ids.ts';

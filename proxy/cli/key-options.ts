@@ -1,4 +1,4 @@
-/** What every `sealgate key` command works with. */
+/** What every `sealgate key` command works with: the state, the seal keys and the events. */
 import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
 import type { HandingOutput } from './command-line.ts';
 

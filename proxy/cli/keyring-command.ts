@@ -1,4 +1,4 @@
-/** A command that changes keyrings: its settings, storage and events put together, and the storage closed after it. */
+/** Runs a command that changes keyrings: puts settings, storage and events together, and closes the storage afterwards. */
 import type { Config } from '../config/config.ts';
 import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
 import { processKdfRunner } from '../keyring/slots/kdf.ts';

@@ -1,4 +1,4 @@
-/** A policy that a command is given as a file: read, understood, and without white space as it is stored. */
+/** Reads a policy that a command is given as a file, checks it, and removes white space, as it is stored. */
 
 import { actionsUnknown } from '../access/language/action-element.ts';
 import { compilePolicy } from '../access/language/compile.ts';

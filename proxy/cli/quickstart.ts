@@ -26,7 +26,7 @@ const BUCKET = 'demo';
 const Credentials = z.object({ accessKeyId: z.string(), secretAccessKey: z.string(), bucket: z.string() });
 type Credentials = z.infer<typeof Credentials>;
 
-/** Whoever waits for this file finds an endpoint in it that answers. */
+/** A program that waits for this file finds an endpoint in it that answers. */
 const CREDENTIALS = join(DIRECTORY, 'credentials.json');
 /** The key of a tenant that was made by a run that does not listen yet. */
 const NEW_CREDENTIALS = join(DIRECTORY, 'credentials.new.json');
@@ -72,7 +72,10 @@ export async function quickstart(environment: NodeJS.ProcessEnv): Promise<number
   });
 }
 
-/** What is given counts; where it is silent, the quickstart's own data. Somebody at a terminal stops it, and need not wait. */
+/**
+ * Settings that are given count. For the others, the quickstart uses its own data. A user at a terminal stops it, and need not
+ * wait.
+ */
 function withDefaults(given: Settings): Settings {
   const { SEALGATE_SEAL_KEYS_FILE: sealKeysFile, ...own } = defaults();
   const sealKeys = given['SEALGATE_SEAL_KEYS'] === undefined ? { SEALGATE_SEAL_KEYS_FILE: sealKeysFile } : {};
@@ -135,7 +138,7 @@ async function readCredentials(): Promise<Credentials | undefined> {
   }
 }
 
-/** To be called when the endpoint answers. */
+/** Call it when the endpoint answers. */
 async function keepCredentials(current: Credentials & { readonly endpoint: string }): Promise<void> {
   const content = asJson(current);
   const isThere = existsSync(CREDENTIALS) && (await readFile(CREDENTIALS, 'utf8')) === content;

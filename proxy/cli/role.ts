@@ -98,7 +98,7 @@ async function create(args: readonly string[], o: RoleCommandOptions): Promise<n
   return handOut(await new RoleAdmin(o.deps).create(key, wishes, o.signal), values.json === true, o);
 }
 
-/** What goes into a workload's settings, and no more. */
+/** Prints what goes into the settings of a workload, and no more. */
 async function handOut({ role, arn }: MadeRole, json: boolean, o: RoleCommandOptions): Promise<number> {
   await o.handOver(json ? JSON.stringify({ role, arn }) : arn);
   return 0;
@@ -190,7 +190,7 @@ function tenantOf(given: string | undefined, o: RoleCommandOptions): Promise<str
 
 type TrustValues = { readonly [name in keyof typeof TRUST]?: string | string[] | boolean | undefined };
 
-/** What is not given stays as it is. @throws UsageError */
+/** Replaces the given parts of the trust. The others stay as they are. @throws UsageError */
 function trustOf(trust: RoleTrust, values: TrustValues): RoleTrust {
   const all = (name: keyof typeof TRUST) => values[name] as string[] | undefined;
   const subjects = all('subject') ?? trust.subjects;

@@ -30,7 +30,7 @@ export async function serve(environment: NodeJS.ProcessEnv): Promise<number> {
   if (config.workers > 1 && ready.capabilities.conditionalPutIfMatch) {
     return serveWithWorkers({ settings, config, read, log }, ready);
   }
-  // Without compare-and-swap one process is all that there may be; it has the memory of all of them.
+  // Without compare-and-swap only one process may serve. It gets the memory of all of them.
   const alone = () => ({ ...read(), SEALGATE_WORKERS: '1' });
   return serveReady({ settings: alone(), config: parseConfig(alone()), read: alone, log }, ready);
 }

@@ -73,7 +73,10 @@ async function run(args: readonly string[], o: DeleteOptions): Promise<number> {
   return 0;
 }
 
-/** Of a keyring that does not verify nothing is known, nor of one that is gone: a deletion that ended early is gone on with. */
+/**
+ * A keyring that does not verify says nothing reliable, and one that is gone says nothing. A deletion that ended early is
+ * continued.
+ */
 async function grantsOf(o: DeleteOptions, tenant: string): Promise<readonly Grant[] | undefined> {
   try {
     const { keyring } = await readKeyring(o.deps, tenant, o.signal);

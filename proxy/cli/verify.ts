@@ -105,7 +105,7 @@ async function verify(command: VerifyCommand, context: JobContext): Promise<numb
   return tellEnd(context, { ...command, exitCode: exitCodeOf(end), summary: summaryOf(command, end) }, end);
 }
 
-/** Nothing verified is no success: the bucket's name or the key may be the wrong one. */
+/** A run that verified nothing is no success: the name of the bucket or the key may be wrong. */
 function exitCodeOf({ record, outcome }: JobEnd): number {
   const count = (state: string) => record.counts[state] ?? 0;
   if (count('damaged') > 0) return DAMAGED;

@@ -1,7 +1,7 @@
 /**
- * A store that is started at the same time as Sealgate (a sidecar, a compose file) is waited for. One that answers is not,
- * whatever it says, nor is one that waiting cannot cure, such as a certificate of the wrong name: a wrong setting is to be told
- * at once.
+ * Waits for a store that is started at the same time as Sealgate (a sidecar, a compose file). It does not wait for a store that
+ * answers, whatever the answer, nor for a trouble that waiting cannot cure, such as a certificate of the wrong name: a wrong
+ * setting must be reported at once.
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';

@@ -51,7 +51,7 @@ export const completeMultipartUpload: Operation = {
       if (!(error instanceof S3Error) || error.code !== 'NoSuchUpload') throw error;
       const earlier = await completedBefore(call, address, fingerprint);
       if (earlier === undefined) return namingTheMissing(call.context, address, Promise.reject(error));
-      // Whoever completed it may not have come to that.
+      // The request that completed the upload may have ended before it came to that.
       await forget(call, address);
       return reply(call, address, earlier);
     }

@@ -127,7 +127,7 @@ function answer(call: Call, fields: ReadonlyMap<string, string>, posted: Posted)
   return { status: 201, headers: { ...headers, 'Content-Type': 'application/xml' }, body };
 }
 
-/** What is not the address of a page is as if it were not there. */
+/** Text that is not the address of a page is ignored. */
 function redirectTarget(text: string | undefined): URL | undefined {
   const url = text === undefined ? null : URL.parse(text);
   return url?.protocol === 'http:' || url?.protocol === 'https:' ? url : undefined;

@@ -81,13 +81,13 @@ async function* asGenerator(chunks: Plaintext): AsyncGenerator<Buffer> {
   yield* chunks;
 }
 
-/** A source that nobody has begun to read holds its connection: it is begun, and ended. */
+/** A source that nobody has begun to read holds its connection. It is begun, and ended. */
 async function release(chunks: AsyncGenerator<Buffer>): Promise<void> {
   try {
     await chunks.next();
     await chunks.return(undefined);
   } catch {
-    // What went wrong before is what counts.
+    // The earlier failure is the one that counts.
   }
 }
 

@@ -5,7 +5,7 @@
 import { S3Error } from '../../errors.ts';
 import { parseHttpDate } from '../../http/http-date.ts';
 
-/** What conditions are evaluated against. `modified` in milliseconds; `etag` hex without quotes. */
+/** The values that conditions are compared with. `modified` in milliseconds; `etag` hex without quotes. */
 export interface Validators {
   readonly etag: string;
   readonly modified: number;

@@ -27,7 +27,7 @@ const REFUSED = [
 /** Values of refused headers that ask for nothing more than what the store does anyway. */
 const ACCEPTED: ReadonlyMap<string, RegExp> = new Map([
   ['x-amz-bucket-object-lock-enabled', /^false$/i],
-  // It asks for checksums in the reply where there are some; the store has none.
+  // The header asks for checksums in the reply where there are some. The store has none.
   ['x-amz-checksum-mode', /^/],
   ['x-amz-server-side-encryption', /^AES256$/],
   ['x-amz-server-side-encryption-bucket-key-enabled', /^false$/i],
@@ -60,7 +60,7 @@ export function checkAcl(store: Store, { headers, bucket, makes }: Expectation):
 }
 
 /**
- * Whoever names another owner expects another bucket. S3: "Verifying bucket ownership with bucket owner condition".
+ * A client that names another owner expects another bucket. S3: "Verifying bucket ownership with bucket owner condition".
  * @throws S3Error AccessDenied; NoSuchBucket, which comes first where the bucket has to exist
  */
 export function checkExpectedOwner(store: Store, { headers, bucket, makes }: Expectation): void {

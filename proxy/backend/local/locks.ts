@@ -17,7 +17,7 @@ export interface Retention {
   readonly until: number;
 }
 
-/** Of one version. `hold` is absent where nobody has ever set one. */
+/** The lock of one version. `hold` is absent where nobody has ever set one. */
 export interface Lock {
   readonly retention?: Retention;
   readonly hold?: boolean;
@@ -53,7 +53,7 @@ export function renderLock(lock: Lock): string {
   return lock.retention === undefined && lock.hold === undefined ? '' : JSON.stringify(lock);
 }
 
-/** What the headers of a write ask for. @throws S3Error InvalidArgument */
+/** Reads the lock that the headers of a write ask for. @throws S3Error InvalidArgument */
 export function lockAsked(headers: Headers, now: number): Lock {
   const { [MODE]: mode, [UNTIL]: until, [HOLD]: hold } = headers;
   if ((mode === undefined) !== (until === undefined)) {
@@ -81,7 +81,10 @@ export function lockHeaders({ retention, hold }: Lock): Record<string, string> {
   };
 }
 
-/** Of a Retention document; `undefined` where the document is empty and takes a retention off. @throws S3Error MalformedXML, InvalidArgument */
+/**
+ * Reads a Retention document; `undefined` where the document is empty and removes the retention.
+ * @throws S3Error MalformedXML, InvalidArgument
+ */
 export function readRetention(root: XmlNode, now: number): Retention | undefined {
   const mode = root.value('Mode')?.trim();
   const until = root.value('RetainUntilDate')?.trim();
@@ -90,7 +93,7 @@ export function readRetention(root: XmlNode, now: number): Retention | undefined
   return { mode, until: retainUntil(until, now) };
 }
 
-/** Of the rule of an ObjectLockConfiguration document. @throws S3Error MalformedXML, InvalidArgument */
+/** Reads the rule of an ObjectLockConfiguration document. @throws S3Error MalformedXML, InvalidArgument */
 export function readDefaultRetention(rule: XmlNode): DefaultRetention {
   const retention = rule.child('DefaultRetention');
   const mode = retention?.value('Mode')?.trim();

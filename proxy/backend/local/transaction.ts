@@ -57,7 +57,7 @@ export class Transaction {
     if (this.one('SELECT 1 FROM pins WHERE file = ? LIMIT 1', file) === undefined) this.#garbage.push(file);
   }
 
-  /** A file that became garbage earlier and is pinned no longer. */
+  /** A file that became garbage earlier, and has no pin any more. */
   unpinned(file: string): void {
     this.#garbage.push(file);
   }

@@ -18,7 +18,7 @@ import {
   type ResponseHead,
 } from './response-head.ts';
 
-/** Whose request is under way. Calls come in this order; after `onClosed` none comes. */
+/** The owner of the request under way. Calls come in this order; after `onClosed` none comes. */
 export interface ConnectionUser {
   readonly method: string;
   onConnected(): void;
@@ -33,7 +33,7 @@ export interface ConnectionUser {
   onDrain(): void;
   /** Nothing was read or written for the time of `watch`. */
   onIdle(): void;
-  /** It was closed before the response was whole. */
+  /** The connection was closed before the response was whole. */
   onClosed(error: NodeJS.ErrnoException | undefined): void;
 }
 
@@ -96,7 +96,7 @@ export class Connection {
     return this.#isConnected;
   }
 
-  /** It failed, or may fail yet, for the TLS session that it was to resume: nothing of a request was sent. */
+  /** The connection failed, or may still fail, because of the TLS session that it was to resume. Nothing of a request was sent. */
   get isResuming(): boolean {
     return this.#hasSession && !this.#isConnected;
   }
@@ -179,7 +179,7 @@ export class Connection {
       const rest = at === 0 ? bytes : bytes.subarray(at);
       at += this.#framing === undefined ? this.#takeHead(rest) : this.#takeBody(this.#framing, rest);
       if (this.#framing?.isComplete !== true) continue;
-      // What follows belongs to no request: the next one must not take it for its answer.
+      // Further bytes belong to no request. The next request must not take them for its answer.
       this.#complete({ isAlone: at === bytes.length });
       return;
     }
@@ -254,7 +254,7 @@ export class Connection {
     this.#interimBytes = 0;
     this.#onWanted();
     user?.onComplete();
-    // With the rest of a request still unsent it is of no further use.
+    // With the rest of a request still unsent, the connection is of no further use.
     if (!isAlone || head?.keepsAlive !== true || !this.isUsable || this.unsentBytes > 0) this.destroy();
     else {
       this.socket.unref();

@@ -26,7 +26,7 @@ export class ContinueHabit {
     return true;
   }
 
-  /** It said 100 Continue, or gave its answer, within the time. */
+  /** The store said 100 Continue, or gave its answer, in time. */
   answered(): void {
     this.#misses = 0;
   }
@@ -37,13 +37,13 @@ export class ContinueHabit {
     this.#pause();
   }
 
-  /** It came, after the body was sent without it: a store that answers, if slowly. */
+  /** The 100 Continue came after the body was sent without it: the store answers, but slowly. */
   late(): void {
     this.#misses = Math.min(this.#misses, 1);
     this.#pause();
   }
 
-  /** It answered 417, which it will do again. */
+  /** The store answered 417, and will do so again. */
   refused(): void {
     this.#misses = Number.POSITIVE_INFINITY;
     this.#pause();

@@ -176,7 +176,7 @@ class Exchange implements ConnectionUser {
 
   onResponse({ status, headers }: ResponseHead, response: ResponseBody): void {
     const { body } = this.#options;
-    // It may fail while nobody reads it, or never be read.
+    // The response may fail while nobody reads it, or may never be read.
     response.on('error', ignore);
     if (body !== undefined && !body.complete) this.#refuseEarly(status);
     this.#response = response;
@@ -200,7 +200,7 @@ class Exchange implements ConnectionUser {
 
   onComplete(): void {
     this.#clear();
-    // What was not sent of the request never will be: the connection is closed instead.
+    // The unsent rest of the request will never be sent: the connection is closed instead.
     if (this.#options.body?.complete === false) this.#connection?.destroy();
   }
 
@@ -236,7 +236,7 @@ class Exchange implements ConnectionUser {
     const harmless = expectation === undefined ? body === undefined || body.repeatable : !this.#bodyStarted;
     const wasReused = (this.#connection?.uses ?? 0) > 1;
     const isSilent = this.#response === undefined && this.#connection?.hasHeard === false;
-    // A store that worked on it for long may have done it.
+    // A store that worked on the request for long may have carried it out.
     const isSoon = performance.now() - this.#begun < staleMs;
     // A handshake that resumed a session carried no request, whatever became of it.
     const isResuming = this.#connection?.isResuming === true;

@@ -8,7 +8,7 @@ import { ProxyTunnel } from './proxy-tunnel.ts';
 export interface ClientTls {
   /** The certificates to trust instead of the built-in ones. */
   readonly ca?: string | undefined;
-  /** What the proxy shows of itself, with those behind it, and its private key. */
+  /** The client certificate of the proxy, with those that signed it, and its private key. */
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
 }
@@ -52,7 +52,7 @@ export function openSocket(o: ConnectionOptions, onread: OnReadOpts): Socket {
   return readInto(socket, onread);
 }
 
-/** What `onread` does for a socket of the system, for one over a stream, which does not know it. */
+/** Does what `onread` does for a socket of the system. A socket over a stream does not know `onread`. */
 function readInto(socket: Socket, onread: OnReadOpts): Socket {
   return socket.on('data', (chunk: Buffer) => {
     let goesOn = true;

@@ -61,7 +61,7 @@ export class RequestBody {
     if (this.#stopped || this.#complete) return;
     this.#stopped = true;
     this.#wake?.();
-    // A generator that is in the middle of a step finishes it first: nobody waits for that.
+    // A generator in the middle of a step finishes that step first. Nobody waits for it.
     this.#iterator?.return?.().then(undefined, () => undefined);
   }
 

@@ -14,7 +14,7 @@ import {
 } from '../../limits.ts';
 import type { PieceSizes } from '../backend.ts';
 
-/** What reads go into, of all connections, unless a large body is under way. Whatever is kept of it is copied at once. */
+/** The memory into which all connections read, unless a large body is under way. Bytes that are kept are copied at once. */
 export const sharedMemory = Buffer.allocUnsafeSlow(BACKEND_SHARED_READ_BYTES);
 
 /** Bytes that may wait for the reader: more than one block never does, so that two are enough to cut into. */
@@ -39,7 +39,7 @@ export class ResponseBody extends Readable {
   #memory: Buffer | undefined;
   #filled = 0;
   #sizes: PieceSizes | undefined;
-  /** To be given back. Of a body that is cut two, filled in turn: the one before belongs to the reader. */
+  /** Blocks that must be given back. A body that is cut has two, filled in turn: the previous one belongs to the reader. */
   readonly #blocks: Buffer[] = [];
   /** The piece that is being filled, of a body that is cut. */
   #block: Buffer | undefined;
@@ -66,12 +66,12 @@ export class ResponseBody extends Readable {
   /** From the next read on, if the sizes are worth it. The piece that the reader has is overwritten when it asks for another. */
   cutInto(sizes: PieceSizes): void {
     const { first, others } = sizes;
-    // Of shorter pieces more than one waits for the reader, and two blocks are not enough.
+    // With shorter pieces, more than one waits for the reader, and two blocks are not enough.
     const isWorthIt = others >= READ_AHEAD_BYTES && Math.max(first, others) <= BACKEND_BLOCK_BYTES;
     if (this.#canBeCut && !this.#isGathered && isWorthIt) this.#sizes = sizes;
   }
 
-  /** Nothing of it while more is to come, which would go there. */
+  /** Gives back nothing while more bytes are expected, because they would go there. */
   giveBack(): void {
     if (!this.#isWhole || this.#block !== undefined) return;
     for (const block of this.#blocks) if (spares.length < BACKEND_SPARE_BLOCKS) spares.push(block);
@@ -132,7 +132,9 @@ export class ResponseBody extends Readable {
     return this.#emit(block);
   }
 
-  /** What came with the head: of a large body that is lent into the block, so that the rest follows there. */
+  /**
+   * The bytes that came with the head. For a large body they are copied into the borrowed block, so that the rest follows there.
+   */
   #copied(bytes: Buffer): Buffer {
     const isLarge = this.#isLarge || bytes.length >= BACKEND_LEAST_READ_BYTES;
     if (!this.#isGathered || !isLarge) return Buffer.from(bytes);

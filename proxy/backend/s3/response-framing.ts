@@ -12,7 +12,7 @@ export interface Framing {
   readonly isComplete: boolean;
   /** Bytes that are certain to follow: a hint for how much memory a read may use. */
   readonly expected: number;
-  /** Nothing but the body's bytes comes until its end. */
+  /** Only bytes of the body come until its end. */
   readonly isContiguous: boolean;
   /** The connection's end is the body's. */
   readonly endsWithConnection: boolean;
@@ -75,7 +75,7 @@ class UntilClosed implements Framing {
 /** Extensions are read past, and only as RFC 9112 has them, without the white space that it advises against (section 7.1.1). */
 const CHUNK_SIZE =
   /^([0-9a-f]{1,12})(?:;[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"[\t\x20\x21\x23-\x5b\x5d-\x7e]*"))?)*$/i;
-/** What a line may begin with; the rest of it is to come. */
+/** The beginnings that a line may have while its rest is still to come. */
 const BEGUN = {
   size: /^(?:[0-9a-f]{1,12}(?:;[\t\x20-\x7e]*)?)?\r?$/i,
   'after-data': /^\r?$/,
@@ -120,7 +120,7 @@ class Chunked implements Framing {
     this.#line += bytes.toString('latin1', at, stop);
     if (this.#line.length > MAX_BACKEND_HEAD_BYTES) throw new MalformedResponse('a line of its chunks is too long');
     if (end < 0) {
-      // Nothing that follows can mend it: it need not be waited for.
+      // Nothing that follows can make the line valid, so it is not waited for.
       if (!begun.test(this.#line)) throw malformedLine();
       return stop;
     }

@@ -20,7 +20,7 @@ import { RequestBody } from './request-body.ts';
 import { signRequest } from './sign.ts';
 import { requestTarget } from './target.ts';
 
-/** By a source of credentials, or by one key pair. */
+/** With a source of credentials, or with one key pair. */
 export type S3BackendOptions = S3Store & ({ readonly credentials: CredentialSource } | Credentials);
 
 export interface S3Store {
@@ -104,7 +104,7 @@ export function openS3Backend(o: S3BackendOptions): S3Backend {
     } catch (error) {
       const isRefused = error instanceof ExpectationRefused;
       if (!isRefused && (!(error instanceof StaleConnection) || own.isClosed)) throw error;
-      // What failed may have been a session that was resumed: it must not fail the second time, too.
+      // The failure may come from a resumed session. It must not fail the second time, too.
       own.forgetSessions();
       return await attempt(request, body, { fresh: true, asks: !isRefused });
     }

@@ -1,4 +1,7 @@
-/** What an answer of the store means for the operator. Sources: Amazon S3 API reference, "Error responses"; answers of MinIO, Ceph, Garage, R2. */
+/**
+ * Explains to the operator what an answer of the store means. Sources: Amazon S3 API reference, "Error responses"; answers of
+ * MinIO, Ceph, Garage, R2.
+ */
 import type { StoreRefusal } from './store-refusal.ts';
 import type { StoreTrouble, StoreTroubleKind } from './store-trouble.ts';
 

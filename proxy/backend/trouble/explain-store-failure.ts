@@ -20,8 +20,8 @@ export function explainStoreFailure(error: unknown): StoreTrouble | undefined {
 }
 
 /**
- * What an operator is told of a failure. In place of the default text of a code, which is for clients and tells nothing, stands
- * the store's trouble; another text is kept before it.
+ * The text about a failure for the operator. The default text of a code is for clients and says nothing here, so the explanation of
+ * the store's trouble takes its place. Any other text is kept in front of it.
  */
 export function failureText(error: S3Error | BackendUnavailable): string {
   const trouble = explainStoreFailure(error);

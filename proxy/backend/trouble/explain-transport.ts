@@ -1,4 +1,4 @@
-/** What it means for the operator that no answer came: names, addresses, ports, TLS. */
+/** Explains to the operator why no answer came: names, addresses, ports, TLS. */
 import type { BackendUnavailable } from '../backend.ts';
 import { showable } from './store-refusal.ts';
 import type { StoreTrouble, StoreTroubleKind } from './store-trouble.ts';
@@ -135,7 +135,7 @@ const TEXTS: { readonly [kind in StoreTroubleKind]?: Explain } = {
   }),
 };
 
-/** Of what looked for them. It names places and statuses. */
+/** The reason from the code that looked for the credentials. It names places and statuses. */
 function reasonOf(cause: unknown): string {
   const text = cause instanceof Error ? showable(cause.message).replace(/\.$/, '') : '';
   return text === '' ? '' : `: ${text}`;
@@ -153,7 +153,7 @@ function whereOf(cause: unknown): string {
     port?: unknown;
     errors?: unknown;
   };
-  // Of a name with several addresses, all of which failed.
+  // For a name with several addresses, all of which failed.
   if (Array.isArray(errors)) return [...new Set(errors.map(whereOf))].filter((text) => text !== '').join(', ');
   if (typeof hostname === 'string') return hostname;
   if (typeof address !== 'string') return '';

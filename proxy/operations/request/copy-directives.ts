@@ -1,4 +1,4 @@
-/** What the headers of a CopyObject ask for beside its source. S3 API reference, CopyObject. */
+/** The copy directives in the headers of a CopyObject. S3 API reference, CopyObject. */
 import { type ChecksumName, checksumName, UNKNOWN_ALGORITHM } from '../../body/checksums.ts';
 import { S3Error } from '../../errors.ts';
 import type { S3Request } from '../../http/request.ts';

@@ -1,4 +1,4 @@
-/** What the headers of a Complete promise of the whole object, against what was computed. */
+/** Compares what the headers of a Complete promise about the whole object with what was computed. */
 import { CHECKSUM_NAMES, checksumHeader } from '../../body/checksums.ts';
 import { S3Error } from '../../errors.ts';
 import type { S3Request } from '../../http/request.ts';

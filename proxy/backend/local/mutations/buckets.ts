@@ -58,7 +58,7 @@ export function setBucketTags(tx: Transaction, o: { readonly bucket: string; rea
   tx.run('UPDATE buckets SET tags = ? WHERE id = ?', o.tags, tx.bucket(o.bucket).id);
 }
 
-/** A configuration that is only ever given back; absent, it is taken away. @throws S3Error NoSuchBucket */
+/** Stores a configuration that is only ever returned. Without a document, removes it. @throws S3Error NoSuchBucket */
 export function setDocument(
   tx: Transaction,
   o: { readonly bucket: string; readonly name: string; readonly document?: string },

@@ -9,7 +9,7 @@ export function lockForNew(bucket: BucketRow, asked: Lock, now: number): string 
   return renderLock(lockOfNew(asked, settingsOf(bucket).objectLock?.retention, now));
 }
 
-/** Of an upload that begins: the default counts from when it ends. @throws S3Error as `lockForNew` */
+/** The lock of an upload that begins. The default retention counts from the end of the upload. @throws S3Error as `lockForNew` */
 export function lockForUpload(bucket: BucketRow, asked: Lock): string {
   if (renderLock(asked) !== '') requireObjectLock(bucket);
   return renderLock(asked);

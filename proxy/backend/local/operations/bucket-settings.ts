@@ -60,7 +60,7 @@ export async function deletePublicAccessBlock(store: Store, { bucket }: StoreReq
   return reply(204);
 }
 
-/** What is left out is off. @throws S3Error MalformedXML */
+/** Reads a switch. A switch that is left out is off. @throws S3Error MalformedXML */
 function readSwitch(text: string | undefined): boolean {
   const value = text?.trim().toLowerCase() ?? 'false';
   if (value !== 'true' && value !== 'false') throw new S3Error('MalformedXML');

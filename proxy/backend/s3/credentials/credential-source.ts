@@ -8,7 +8,10 @@ export interface Credentials {
 }
 
 export interface CredentialSource {
-  /** Those in force: at once when they are at hand. The same object for as long as they do not change. @throws BackendUnavailable */
+  /**
+   * The credentials in force: at once when they are at hand. The same object for as long as they do not change.
+   * @throws BackendUnavailable
+   */
   current(): Credentials | Promise<Credentials>;
   readonly status: CredentialStatus;
 }

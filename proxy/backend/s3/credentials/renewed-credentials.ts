@@ -63,7 +63,7 @@ export class RenewedCredentials implements CredentialSource {
       this.#renewal = this.#attempt().finally(() => {
         this.#renewal = undefined;
       });
-      // Whoever asked may be gone by the time it fails: the failure was told as an event.
+      // The caller may be gone when the renewal fails. The failure was reported as an event.
       this.#renewal.catch(() => undefined);
     }
     return this.#renewal;
