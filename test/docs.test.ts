@@ -6,7 +6,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments, parse as parseYaml } from 'yaml';
-import { type ActionRow, rowOf, SOURCE_ROW } from '../proxy/access/action-table.ts';
+import { type ActionRow, rowOf, SOURCE_ROW, TAGS_ROW } from '../proxy/access/action-table.ts';
 import { HEADER_TABLE } from '../proxy/access/header-actions.ts';
 import * as addressLimits from '../proxy/address-limits.ts';
 import { findOperation } from '../proxy/backend/local/dispatch.ts';
@@ -236,8 +236,14 @@ function permissionText({ name, selector }: Operation): string {
     ...(selector.copySource === true
       ? [`of the source ${actionsText(SOURCE_ROW).replace('; of a version', ', or')}`]
       : []),
+    ...(row.copiesTags === true ? [tagsText()] : []),
     ...(row.inDocument === undefined ? [] : [`of ${row.inDocument.of} ${code(row.inDocument.actions)}`]),
   ].join('; ');
+}
+
+function tagsText(): string {
+  const ofSource = actionsText(TAGS_ROW.source).replace('; of a version', ', or');
+  return `of a source with tags that are copied ${ofSource}, and of the copy ${actionsText(TAGS_ROW.copy)}`;
 }
 
 function actionsText({ actions, ofVersion }: Pick<ActionRow, 'actions' | 'ofVersion'>): string {

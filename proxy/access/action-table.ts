@@ -13,12 +13,23 @@ export interface ActionRow {
   readonly lists?: true;
   /** The actions are asked for each object that the body names, once the body is known. */
   readonly each?: true;
+  /** It takes the tags of its source along unless it is told otherwise (TAGS_ROW). */
+  readonly copiesTags?: true;
   /** Asked besides, once the document is known: the row says for what. */
   readonly inDocument?: { readonly actions: readonly Action[]; readonly of: string };
 }
 
 /** Of the object that x-amz-copy-source names, with every operation that takes the header. */
 export const SOURCE_ROW: ActionRow = { actions: ['s3:GetObject'], ofVersion: ['s3:GetObjectVersion'] };
+
+/**
+ * Asked besides where a copy takes tags along: of the source, and of the copy. A source without tags needs neither (S3 API
+ * reference, CopyObject, "Permissions").
+ */
+export const TAGS_ROW = {
+  source: { actions: ['s3:GetObjectTagging'], ofVersion: ['s3:GetObjectVersionTagging'] },
+  copy: { actions: ['s3:PutObjectTagging'] },
+} as const satisfies Record<string, ActionRow>;
 
 const needs = (...actions: [Action, ...Action[]]): ActionRow => ({ actions });
 const versioned = (action: Action, ofVersion: Action): ActionRow => ({ actions: [action], ofVersion: [ofVersion] });
@@ -44,7 +55,7 @@ export const ACTION_TABLE: Readonly<Record<string, ActionRow>> = {
     ofVersion: ['s3:GetObjectVersion', 's3:GetObjectVersionAttributes'],
   },
   DeleteObject: versioned('s3:DeleteObject', 's3:DeleteObjectVersion'),
-  CopyObject: needs('s3:PutObject'),
+  CopyObject: { ...needs('s3:PutObject'), copiesTags: true },
   RestoreObject: needs('s3:RestoreObject'),
 
   CreateMultipartUpload: needs('s3:PutObject'),

@@ -3,7 +3,7 @@
  * headers ask for, and reading the source of a copy. Objects that only the body names are asked for by the operation.
  */
 import { parseCopySource } from '../operations/request/copy-source.ts';
-import { type ActionRow, rowOf, SOURCE_ROW } from './action-table.ts';
+import { type ActionRow, rowOf, SOURCE_ROW, TAGS_ROW } from './action-table.ts';
 import { type Action, isReadOnly } from './actions.ts';
 import type { Demand } from './decide.ts';
 import { headerActions } from './header-actions.ts';
@@ -45,6 +45,17 @@ export function demandsOfEach(
   const { bucket, key, versionId } = object;
   const asked = { bucket, key, namesVersion: versionId !== undefined, header };
   return actionsOn(rowOf(operation), asked).map((action) => ({ action, resource }));
+}
+
+/** Of a copy that takes the tags of its source along, where the source has any. */
+export function demandsOfTags(
+  source: { readonly bucket: string; readonly key: string; readonly versionId?: string | undefined },
+  copy: { readonly bucket: string; readonly key: string },
+): readonly Demand[] {
+  const ofSource = actionsOf(TAGS_ROW.source, source.versionId !== undefined);
+  const of = (object: typeof copy, actions: readonly Action[]) =>
+    actions.map((action) => ({ action, resource: objectResource(object) }));
+  return [...of(source, ofSource), ...of(copy, TAGS_ROW.copy.actions)];
 }
 
 function actionsOn(row: ActionRow, asked: Asked): readonly Action[] {

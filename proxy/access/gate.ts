@@ -66,6 +66,13 @@ export class Gate {
     throw refusal(action);
   }
 
+  /** No decision: whether `require` would allow what only a part of all requests asks for. Whoever goes on with a no asks with `require`. */
+  wouldAllow(demands: readonly Demand[]): boolean {
+    return demands.every(
+      ({ action, resource }) => decide(this.#principal, action, resource, this.#context).effect === 'allow',
+    );
+  }
+
   /** No decision: what ListBuckets shows. */
   couldReach(bucket: string): boolean {
     return couldReach(this.#principal, bucket);

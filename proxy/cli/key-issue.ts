@@ -2,6 +2,7 @@
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import { type IssuedKey, type KeepKey, KeyAdmin, type NewKey } from '../keyring/admin/key-admin.ts';
 import { UnsuitableTerms } from '../keyring/admin/key-errors.ts';
+import { resolveKey } from '../keyring/admin/resolve-key.ts';
 import { type ApiKey, apiKeyFromText, MAX_RAW_BYTES, MAX_REGISTERED_RAW_BYTES } from '../keyring/slots/api-key.ts';
 import { DEFAULT_KDFS, isKdfName, type Kdf } from '../keyring/slots/kdf.ts';
 import { refuseWeakKey } from '../keyring/slots/strength.ts';
@@ -70,14 +71,16 @@ export async function rotateKey(args: readonly string[], o: KeyCommandOptions): 
   const { values } = parseCommand(args, ROTATE_KEY);
   const { slot, grace, registered } = values;
   const wishes = {
-    ...(slot !== undefined && { slot: slotArgument(slot) }),
     ...(grace !== undefined && { graceSeconds: durationOf(grace, '--grace') }),
     ...(registered !== undefined && { registered }),
     ...(values.kdf !== undefined && { kdf: kdfOf(values.kdf) }),
   };
-  const { replaced, replacedUntil } = await issue(values, o, (admin, caller, keep) =>
-    admin.rotate(caller, { ...wishes, keep }, o.signal),
-  );
+  if (slot !== undefined) keyArgument(slot);
+  const { replaced, replacedUntil } = await issue(values, o, async (admin, caller, keep) => {
+    const { tenant } = caller;
+    const named = slot === undefined ? {} : { slot: await resolveKey(o.deps, { tenant, key: slot }, o.signal) };
+    return admin.rotate(caller, { ...wishes, ...named, keep }, o.signal);
+  });
   if (values.json !== true) {
     o.err(replacedUntil === null ? `Key ${replaced} is gone.` : `Key ${replaced} works until ${replacedUntil}.`);
   }
@@ -131,9 +134,10 @@ function kdfOf(name: string): Kdf {
   return DEFAULT_KDFS[name];
 }
 
-export function slotArgument(slot: string): string {
-  if (/^[0-9a-f]{8}$/.test(slot)) return slot;
-  throw new UsageError('A key is named by the 8 hex digits that create and list print.');
+/** The name of a key as it was given: what it names, only the keyring knows. */
+export function keyArgument(key: string | undefined): string {
+  if (key !== undefined && key !== '') return key;
+  throw new UsageError('A key is named by its label, or by the 8 hex digits that create and list print.');
 }
 
 /** One line; the line end does not belong to it. @throws NoCallerSecret, WeakApiKey */

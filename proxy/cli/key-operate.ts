@@ -1,11 +1,12 @@
 /** `sealgate key list | revoke | update`: what the operator does alone. Usage: key.ts. */
 
 import { KeyAdmin, type KeyChange } from '../keyring/admin/key-admin.ts';
+import { resolveKey } from '../keyring/admin/resolve-key.ts';
 import { resolveTenant } from '../keyring/admin/tenant-names.ts';
 import { DEFAULT_KDFS, type Kdf, kdfSchema } from '../keyring/slots/kdf.ts';
 import { expiryOf, GRANT_OPTIONS, parseCommand, shape, tenantArgument, UsageError } from './command-line.ts';
 import { describeKeyLines } from './describe-tenant.ts';
-import { slotArgument } from './key-issue.ts';
+import { keyArgument } from './key-issue.ts';
 import type { KeyCommandOptions } from './key-options.ts';
 import { reachOf } from './key-reach.ts';
 
@@ -27,8 +28,9 @@ export const REVOKE_KEY = shape(['TENANT', 'KEY'], { force: flag, json: flag });
 
 export async function revokeKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
   const { values, positionals } = parseCommand(args, REVOKE_KEY);
-  const slot = slotArgument(positionals[1] ?? '');
+  const key = keyArgument(positionals[1]);
   const tenant = await tenantOf(positionals[0], o);
+  const slot = await resolveKey(o.deps, { tenant, key }, o.signal);
   await new KeyAdmin(o.deps).revoke({ tenant, slot, force: values.force === true }, o.signal);
   o.out(
     values.json === true
@@ -54,8 +56,9 @@ export const UPDATE_KEY = shape(['TENANT', 'KEY'], {
 
 export async function updateKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
   const { values, positionals } = parseCommand(args, UPDATE_KEY);
-  const slot = slotArgument(positionals[1] ?? '');
+  const key = keyArgument(positionals[1]);
   const tenant = await tenantOf(positionals[0], o);
+  const slot = await resolveKey(o.deps, { tenant, key }, o.signal);
   const { grants, policy } = await reachOf(values, o.stdin);
   const kdfUpgrade = kdfOf(values);
   const change: KeyChange = {

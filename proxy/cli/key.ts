@@ -31,6 +31,7 @@ export const KEY_USAGE = `Usage:
                        [--label L] [--kdf NAME [--kdf-memory KIB] [--kdf-passes N] [--kdf-iterations N]]
                        [--end-sessions] [--json]
 
+KEY     the 8 hex digits that create and list print, or the label, where no other key of the tenant has it
 CALLER  a key of the tenant: --credentials FILE, JSON with accessKeyId and secretAccessKey, - for standard input;
         else AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
 TERMS   --bucket NAME|'*' [--prefix P] [--read-only]   grants; the caller's unless given

@@ -5,11 +5,11 @@
  * Exit codes: 0 done; 1 it could not be done; 2 the command line was wrong.
  */
 import { checkSubjectPattern, InvalidSubject } from '../access/oidc/subject.ts';
-import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
-import { type MadeRole, RoleAdmin, type RoleChange } from '../keyring/admin/role-admin.ts';
+import { ChangeUncertain, type KeyringDeps } from '../keyring/admin/change-keyring.ts';
+import { resolveKey } from '../keyring/admin/resolve-key.ts';
+import { type KeepRole, RoleAdmin, type RoleChange } from '../keyring/admin/role-admin.ts';
 import { resolveTenant } from '../keyring/admin/tenant-names.ts';
-import { ROLE_NAME, type RoleSlot, type RoleTrust } from '../keyring/slots/role-slot.ts';
-import { isInForce } from '../keyring/slots/slot-terms.ts';
+import { ROLE_NAME, type RoleTrust } from '../keyring/slots/role-slot.ts';
 import { MAX_SESSION_USES } from '../session-limits.ts';
 import {
   expiryOf,
@@ -21,9 +21,9 @@ import {
   tenantArgument,
   UsageError,
 } from './command-line.ts';
-import { describeGrant } from './describe-tenant.ts';
+import { detailsOf, lineOf, linesOf } from './describe-role.ts';
 import { readCaller } from './key-caller.ts';
-import { slotArgument } from './key-issue.ts';
+import { keyArgument } from './key-issue.ts';
 import { readPolicyFile } from './policy-file.ts';
 
 export const ROLE_USAGE = `Usage:
@@ -45,11 +45,13 @@ TRUST   --condition CLAIM=VALUE   a claim that the token must have; several time
         --max-uses N              requests that one token of the issuer allows, 0 for no limit
         --outlive-token           sessions may go on past the end of their token
 TERMS   --policy FILE             what the role allows, in IAM's language; the caller's grants or policy unless given
-        --expires TIME|never      --assumable-by KEY|'*'   keys of the tenant that may take it on (AssumeRole); several times
+        --expires TIME|never      --assumable-by KEY|'*'   keys of the tenant, by id or label, that may take it on
+                          (AssumeRole); several times
 --managed  keep the role's secret in the state: a short ARN; whoever has the seal keys and the state opens the tenant
 
 create   prints the role's ARN, which goes into the workload's settings. Keep it with them: whoever has it, the seal keys
-         and the buckets opens the tenant, and it cannot be shown again
+         and the buckets opens the tenant, and it cannot be shown again. It is printed before the role counts; on failure it is
+         said to be void
 update   a change of trust takes a key of the tenant and ends the role's sessions; everything else the operator does alone
 reissue  another ARN, of the same secret, under the active seal key. --arn: the present one; a managed role needs none
 delete   the ARN and the sessions of the role stop within a minute
@@ -91,17 +93,35 @@ async function create(args: readonly string[], o: RoleCommandOptions): Promise<n
   }
   const empty = { audiences, conditions: [], issuer, maxUses: 0, outlivesToken: 'no', subjects, tags: [] } as const;
   const trust = trustOf({ ...empty, conditions: [], tags: [] }, values);
-  const terms = await termsOf(values, o);
   const { key } = await readCaller(o.deps, { file, environment: o.environment }, o.signal);
-  const { policy, ...others } = terms;
+  const { policy, ...others } = await termsOf(values, key.tenant, o);
   const wishes = { name, trust, managed, ...others, ...(typeof policy === 'string' ? { policy } : {}) };
-  return handOut(await new RoleAdmin(o.deps).create(key, wishes, o.signal), values.json === true, o);
+  const handed = handingOut(values.json === true, o);
+  try {
+    await new RoleAdmin(o.deps).create(key, { ...wishes, keep: handed.keep }, o.signal);
+  } catch (error) {
+    if (handed.isDone()) o.err(error instanceof ChangeUncertain ? whetherItCounts(key.tenant, name) : VOID);
+    throw error;
+  }
+  return 0;
 }
 
-/** Prints what goes into the settings of a workload, and no more. */
-async function handOut({ role, arn }: MadeRole, json: boolean, o: RoleCommandOptions): Promise<number> {
-  await o.handOver(json ? JSON.stringify({ role, arn }) : arn);
-  return 0;
+const VOID = 'What was printed is void: no role was made.';
+
+function whetherItCounts(tenant: string, name: string): string {
+  return `If 'sealgate role show ${tenant} ${name}' shows the role, it is in force: keep its ARN.`;
+}
+
+/** Prints what goes into a workload's settings, and no more. It has left the process before the keyring is changed. */
+function handingOut(json: boolean, o: RoleCommandOptions): { keep: KeepRole; isDone(): boolean } {
+  let isDone = false;
+  return {
+    async keep({ role, arn }) {
+      await o.handOver(json ? JSON.stringify({ role, arn }) : arn);
+      isDone = true;
+    },
+    isDone: () => isDone,
+  };
 }
 
 const LIST = shape(['TENANT'], { json: flag });
@@ -141,7 +161,7 @@ async function update(args: readonly string[], o: RoleCommandOptions): Promise<n
   const of = await named(positionals, o);
   const admin = new RoleAdmin(o.deps);
   const change: RoleChange = {
-    ...(await termsOf(values, o)),
+    ...(await termsOf(values, of.tenant, o)),
     ...(values.status !== undefined && { status: statusOf(values.status) }),
     ...(values['end-sessions'] === true && { endSessions: true }),
   };
@@ -168,7 +188,9 @@ const REISSUE = shape(['TENANT', 'NAME'], { arn: text, json: flag });
 async function reissue(args: readonly string[], o: RoleCommandOptions): Promise<number> {
   const { values, positionals } = parseCommand(args, REISSUE);
   const of = await named(positionals, o);
-  return handOut(await new RoleAdmin(o.deps).reissue({ ...of, arn: values.arn }, o.signal), values.json === true, o);
+  const { keep } = handingOut(values.json === true, o);
+  await new RoleAdmin(o.deps).reissue({ ...of, arn: values.arn, keep }, o.signal);
+  return 0;
 }
 
 async function remove(args: readonly string[], o: RoleCommandOptions): Promise<number> {
@@ -231,6 +253,7 @@ function usesOf(given: string): number {
 
 async function termsOf(
   values: { policy?: string | undefined; expires?: string | undefined; 'assumable-by'?: string[] | undefined },
+  tenant: string,
   o: RoleCommandOptions,
 ): Promise<Pick<RoleChange, 'policy' | 'expires' | 'assumableBy'>> {
   const { policy, expires, 'assumable-by': assumableBy } = values;
@@ -238,43 +261,19 @@ async function termsOf(
     ...(policy !== undefined && { policy: (await readPolicyFile(policy, o.stdin)).text }),
     ...(expires !== undefined && { expires: expires === 'never' ? null : expiryOf(expires, o.deps.now()) }),
     ...(assumableBy !== undefined && {
-      assumableBy: assumableBy.includes('*') ? ('*' as const) : assumableBy.map((slot) => slotArgument(slot)),
+      assumableBy: assumableBy.includes('*') ? ('*' as const) : await slotsNamed(assumableBy, tenant, o),
     }),
   };
+}
+
+async function slotsNamed(keys: readonly string[], tenant: string, o: RoleCommandOptions): Promise<string[]> {
+  const slots = keys.map((key) => resolveKey(o.deps, { tenant, key: keyArgument(key) }, o.signal));
+  return [...new Set(await Promise.all(slots))].sort();
 }
 
 function statusOf(given: string): 'active' | 'inactive' {
   if (given === 'active' || given === 'inactive') return given;
   throw new UsageError('--status is active or inactive.');
-}
-
-/** Nothing in it opens anything. */
-function detailsOf(slot: RoleSlot, now: Date) {
-  const { name: role, id, created, expires, grants, policy, assumableBy, idKid: sealKey, trust } = slot;
-  const status = slot.status === 'inactive' ? 'inactive' : isInForce(slot, now) ? 'active' : 'expired';
-  const serverManaged = slot.kept === 'state';
-  return { role, slot: id, status, serverManaged, created, expires, grants, policy, assumableBy, sealKey, trust };
-}
-
-function lineOf(slot: RoleSlot, now: Date): string {
-  const { role, status, serverManaged, trust } = detailsOf(slot, now);
-  return `${role}  ${status}${serverManaged ? '  server-managed' : ''}  ${trust.issuer}  ${trust.subjects.join(' ')}`;
-}
-
-function linesOf(slot: RoleSlot, now: Date): readonly string[] {
-  const { trust, grants, policy, expires, sealKey, assumableBy, created } = detailsOf(slot, now);
-  return [
-    `role        ${lineOf(slot, now)}`,
-    `  created   ${created}`,
-    `  expires   ${expires ?? 'never'}`,
-    `  seal key  ${sealKey}`,
-    `  audience  ${trust.audiences.join(' ')}`,
-    ...trust.conditions.map(({ claim, value }) => `  condition ${claim}=${value}`),
-    ...trust.tags.map(({ claim, name }) => `  tag       ${name}=${claim}`),
-    `  keys      ${assumableBy === '*' ? 'any key of the tenant' : assumableBy.join(' ') || 'none'}`,
-    ...grants.map((grant) => `  grant     ${describeGrant(grant)}`),
-    ...(policy === null ? [] : [`  policy    ${policy}`]),
-  ];
 }
 
 const COMMANDS = { create, list, show, update, reissue, delete: remove };

@@ -15,8 +15,8 @@ export const SEAL_KEY_USAGE = `Usage:
 status  what each seal key is still needed for: keyrings that it signed, keys in use whose access key id it made, roles whose
         ARN it made, records of keys' last use, records of buckets. Of a sealed access key id only the last that was made is
         known: older ones stop too when their seal key is dropped. Keys that are inactive or have expired are not counted
-resign  signs every keyring and every record of a bucket, and seals every record of a registered access key id and of a
-        key's last use, under the active seal key
+resign  signs every keyring and every record of a bucket, and seals every record of a registered access key id, of a
+        managed role and of a key's last use, under the active seal key
 
 Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
 `;
@@ -76,7 +76,8 @@ async function resign(args: readonly string[], o: SealKeyCommandOptions): Promis
   const { keyrings, records, ...rest } = await resignAll(o.deps, o.signal);
   if (values.json === true) o.out(JSON.stringify({ keyrings, records, ...rest }));
   else o.out(`signed ${keyrings} keyrings and sealed ${records} records under ${o.deps.sealKeys.active.kid}`);
-  return reportTampered(rest, o) ? 0 : 1;
+  for (const role of rest.tamperedRoles) o.err(`The record of role ${role} does not open: it was left alone.`);
+  return reportTampered(rest, o) && rest.tamperedRoles.length === 0 ? 0 : 1;
 }
 
 /** Whether there is nothing to report. */

@@ -26,6 +26,8 @@ export interface CopyRequest {
   readonly sourceConditions: ReadConditions | undefined;
   readonly target: ObjectAddress;
   readonly directives: CopyDirectives;
+  /** Of a copy that takes tags along: throws when the source has tags which the caller may not copy. Absent: the caller may. */
+  readonly requireTags?: ((context: StoreContext, source: StoredObject) => Promise<void>) | undefined;
 }
 
 /** What the new object has, for the reply. */

@@ -30,6 +30,7 @@ export async function copyOnce(context: StoreContext, o: CopyRequest & { refusal
   const source = await inspectSource(o.sourceContext, o.source);
   requireSourceConditions(o.sourceConditions, source);
   requireCopyable(o, source);
+  await o.requireTags?.(o.sourceContext, source);
   let state = '';
   const conditionsFor = async (kind: WriteKind) => {
     const conditions = await targetConditions(context, o, source, kind);

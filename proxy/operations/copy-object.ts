@@ -4,13 +4,16 @@
  * parts are the source's. S3 API reference, CopyObject.
  */
 
+import { demandsOfTags } from '../access/demands.ts';
 import type { Reply } from '../http/reply.ts';
 import { requireKeyLength } from '../http/request.ts';
 import { checksumElements } from '../object/checksum-elements.ts';
-import type { Copied } from '../object/copy-directives.ts';
+import type { Copied, CopyRequest } from '../object/copy-directives.ts';
 import { copyOnce, type Refusals } from '../object/copy-once.ts';
 import { retryWhenChanged } from '../object/retry-when-changed.ts';
-import { type Operation, objectOf } from '../operation.ts';
+import type { ObjectAddress } from '../object/stored-object.ts';
+import { tagsOf } from '../object/stored-tags.ts';
+import { type Call, type Operation, objectOf } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
 import { sourceConditions } from './request/conditions.ts';
 import { copyDirectives } from './request/copy-directives.ts';
@@ -37,17 +40,31 @@ export const copyObject: Operation = {
     const target = objectOf(call);
     requireKeyLength(target.key);
     const source = copySourceOf(call);
+    const directives = copyDirectives(call.request);
     const copy = {
       source,
       sourceContext: sourceContext(call),
       sourceConditions: sourceConditions(call.request),
       target,
-      directives: copyDirectives(call.request),
+      directives,
+      requireTags: directives.tagging === undefined ? requireTags(call, source) : undefined,
       refusals: { last: undefined } satisfies Refusals,
     };
     return reply(await retryWhenChanged(() => copyOnce(call.context, copy)));
   },
 };
+
+/**
+ * Whether the source has tags costs a request, which is made for callers alone that may not copy them.
+ * @throws S3Error AccessDenied for a source with tags
+ */
+function requireTags(call: Call, source: ObjectAddress): CopyRequest['requireTags'] {
+  const demands = demandsOfTags(source, objectOf(call));
+  if (call.gate.wouldAllow(demands)) return undefined;
+  return async (context, found) => {
+    if (Object.keys(await tagsOf(context, found)).length > 0) await call.gate.require(demands);
+  };
+}
 
 function reply(copied: Copied): Reply {
   const time = new Date(copied.lastModified ?? Date.now());

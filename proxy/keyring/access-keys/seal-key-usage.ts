@@ -7,8 +7,9 @@ import { mapBounded } from '../../concurrency/map-bounded.ts';
 import { LAST_USED_READS_AT_ONCE } from '../../limits.ts';
 import { type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
 import { KeyAdmin } from '../admin/key-admin.ts';
+import { RoleAdmin, WrongRoleArn } from '../admin/role-admin.ts';
 import { listBucketRecords, resignBucketRecord } from '../buckets/bucket-admin.ts';
-import { keySlots, typeOf } from '../slots/slot-types.ts';
+import { keySlots, slotsOfType, typeOf } from '../slots/slot-types.ts';
 import type { Keyring } from '../state/document.ts';
 import { KEYRING_NAMES, KeyringTampered, SealKeyMissing, tenantOfName, UnknownTenant } from '../state/records.ts';
 import { StateConflict, type StateRecord } from '../state/state.ts';
@@ -102,14 +103,18 @@ async function lastUseKids(deps: KeyringDeps, keyring: Keyring, signal: AbortSig
   return found.flatMap((record) => record?.kid ?? []);
 }
 
-/** Signs every keyring and every record of a bucket, and seals every record of a registered id and of a last use, under the active seal key. */
+/**
+ * Signs every keyring and every record of a bucket, and seals every record of a registered id, of a managed role and of a last use,
+ * under the active seal key. `tamperedRoles`: managed roles whose record does not open.
+ */
 export async function resignAll(
   deps: KeyringDeps,
   signal: AbortSignal,
-): Promise<{ keyrings: number; records: number } & Tampered> {
+): Promise<{ keyrings: number; records: number; tamperedRoles: readonly string[] } & Tampered> {
   const admin = new KeyAdmin(deps);
   const tampered: string[] = [];
   const tamperedBuckets: string[] = [];
+  const tamperedRoles: string[] = [];
   const done = { keyrings: 0, records: 0 };
   for await (const tenant of tenants(deps, signal)) {
     const keyring = await readOrNote(deps, tenant, { tampered, missing: () => tampered.push(tenant) }, signal);
@@ -117,6 +122,11 @@ export async function resignAll(
     if (await admin.resign(tenant, signal)) done.keyrings += 1;
     for (const id of keySlots(keyring).flatMap(({ registeredIds }) => registeredIds)) {
       if (await resealRecord(deps, id, signal)) done.records += 1;
+    }
+    for (const { name, kept, idKid } of slotsOfType(keyring, 'role')) {
+      if (kept !== 'state' || idKid === deps.sealKeys.active.kid) continue;
+      if (await resealRole(deps, { tenant, name }, signal)) done.records += 1;
+      else tamperedRoles.push(`${tenant}/${name}`);
     }
     for (const { id: slot } of keySlots(keyring)) {
       if (await resealLastUsed(deps, { tenant, slot }, signal)) done.records += 1;
@@ -126,7 +136,22 @@ export async function resignAll(
     if (listed.status !== 'ok') tamperedBuckets.push(listed.bucket);
     else if (await resignBucketRecord(deps, listed.record, signal)) done.records += 1;
   }
-  return { ...done, tampered, tamperedBuckets };
+  return { ...done, tampered, tamperedBuckets, tamperedRoles };
+}
+
+/** The ARN stays. False: the record does not open under any configured seal key. */
+async function resealRole(
+  deps: KeyringDeps,
+  of: { readonly tenant: string; readonly name: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    await new RoleAdmin(deps).reissue({ ...of, arn: undefined }, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof WrongRoleArn) return false;
+    throw error;
+  }
 }
 
 /** Seals the record of last use of a slot anew. A record under another seal key is lost when that key is dropped. */

@@ -15,6 +15,24 @@ export class UnknownKey extends KeyError {
   }
 }
 
+/** The tenant has no key with that label. */
+export class UnknownLabel extends KeyError {
+  readonly code = 'UNKNOWN_LABEL';
+  constructor(tenant: string, label: string) {
+    super(
+      `Tenant ${tenant} has no key with the label ${JSON.stringify(label)}: 'sealgate key list ${tenant}' shows the labels.`,
+    );
+  }
+}
+
+/** Several keys of the tenant have that label. */
+export class AmbiguousLabel extends KeyError {
+  readonly code = 'AMBIGUOUS_LABEL';
+  constructor(label: string, slots: readonly string[]) {
+    super(`Several keys have the label ${JSON.stringify(label)}: name one of ${slots.join(', ')}.`);
+  }
+}
+
 /** The keyring is full, and no key in it has expired. */
 export class TooManyKeys extends KeyError {
   readonly code = 'TOO_MANY_KEYS';

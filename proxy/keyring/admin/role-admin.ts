@@ -33,6 +33,7 @@ export interface NewRole {
   readonly assumableBy?: RoleTerms['assumableBy'];
   /** True: the secret is kept in the state and the ARN is short. Such a role is server-managed. */
   readonly managed: boolean;
+  readonly keep?: KeepRole;
 }
 
 export interface MadeRole {
@@ -42,6 +43,12 @@ export interface MadeRole {
   readonly tenant: string;
   readonly slot: string;
 }
+
+/**
+ * Told of a role's ARN before the keyring is changed: the secret in the ARN is kept nowhere else, so a lost reply, or a process that
+ * ends, must not take the ARN along. The change is given up when it throws.
+ */
+export type KeepRole = (made: MadeRole) => Promise<void>;
 
 /** The terms that the operator changes alone. `endSessions` ends the sessions of the role. */
 export type RoleChange = Partial<Pick<RoleTerms, 'status' | 'expires' | 'policy' | 'assumableBy'>> & {
@@ -96,7 +103,11 @@ export class RoleAdmin {
     const slot = await roleSlot.seal({ ...sealing, slotSecret: secret.slotSecret });
     withRole(opened.keyring, slot);
     if (o.managed) await this.#keep(secret, name, signal);
+    const arn = o.managed ? shortArn(name) : sealRoleArn(secret, { name, sealKey });
+    secret.slotSecret.fill(0);
+    const made = { role: name, arn, tenant, slot: id };
     try {
+      await o.keep?.(made);
       await changeKeyring(this.#deps, opened, (keyring) => withRole(keyring, slot), signal);
     } catch (error) {
       // A record without a slot opens nothing, but it blocks the name for others.
@@ -107,9 +118,7 @@ export class RoleAdmin {
     }
     const detail = `Role ${name}, slot ${id}${o.managed ? ', server-managed' : ''}, by slot ${opened.slot.id}`;
     await this.#deps.record({ kind: 'role-created', detail, tenant });
-    const arn = o.managed ? shortArn(name) : sealRoleArn(secret, { name, sealKey });
-    secret.slotSecret.fill(0);
-    return { role: name, arn, tenant, slot: id };
+    return made;
   }
 
   /** @throws UnknownTenant, KeyringTampered */
@@ -156,7 +165,10 @@ export class RoleAdmin {
    * The same secret sealed under the active seal key: another ARN, or the record of a managed role. `arn`: the role's present one,
    * which for a managed role is not needed. @throws WrongRoleArn, UnknownRole
    */
-  async reissue(o: { tenant: string; name: string; arn: string | undefined }, signal: AbortSignal): Promise<MadeRole> {
+  async reissue(
+    o: { tenant: string; name: string; arn: string | undefined; keep?: KeepRole },
+    signal: AbortSignal,
+  ): Promise<MadeRole> {
     const { tenant, name } = o;
     const slot = await this.show(o, signal);
     const secret = await this.secretOf(slot, { tenant, arn: o.arn }, signal);
@@ -164,12 +176,14 @@ export class RoleAdmin {
     const isManaged = slot.kept === 'state';
     if (isManaged)
       await this.#deps.state.replace(roleRecordName(name), sealRoleRecord(secret, { name, sealKey }), signal);
+    const arn = isManaged ? shortArn(name) : sealRoleArn(secret, { name, sealKey });
+    secret.slotSecret.fill(0);
+    const made = { role: name, arn, tenant, slot: slot.id };
+    await o.keep?.(made);
     const change = (keyring: Keyring) => withReplaced(keyring, { ...roleIn(keyring, name), idKid: sealKey.kid });
     await changeKeyring(this.#deps, tenant, change, signal);
     await this.#changed(tenant, `Role ${name}: under seal key ${sealKey.kid}`);
-    const arn = isManaged ? shortArn(name) : sealRoleArn(secret, { name, sealKey });
-    secret.slotSecret.fill(0);
-    return { role: name, arn, tenant, slot: slot.id };
+    return made;
   }
 
   /** By the operator alone. The ARN opens nothing afterwards. @throws UnknownRole */

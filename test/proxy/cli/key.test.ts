@@ -197,12 +197,12 @@ const WRONG: readonly (readonly [args: readonly string[], message: RegExp])[] = 
   [['import'], /--key-file/],
   [['import', '--key-file', '-', '--credentials', '-'], /Only one/],
   [['rotate', '--grace', 'long'], /--grace/],
-  [['rotate', '--slot', 'x'], /8 hex digits/],
+  [['rotate', '--slot', ''], /8 hex digits/],
   [['reissue', '--sealed', '--registered'], /Choose/],
   [['list'], /TENANT is missing/],
   [['list', 'X'], /24 hex digits/],
   [['revoke', ID], /KEY is missing/],
-  [['revoke', ID, 'zz'], /8 hex digits/],
+  [['revoke', ID, ''], /8 hex digits/],
   [['update', ID, 'abcdef01'], /Say what to change/],
   [['update', ID, 'abcdef01', '--status', 'off'], /--status/],
   [['update', ID, 'abcdef01', '--kdf', 'argon2id', '--kdf-memory', '1'], /19456/],
@@ -235,5 +235,56 @@ describe('wrong input', () => {
       expect(err[0]).not.toContain(STRONG);
     }
     expect(cases.length).toBe(5);
+  });
+});
+
+describe('a key that is named by its label', () => {
+  it('is updated, rotated and revoked as by its id', async () => {
+    const { run, tenant, key } = await setup();
+    const nightly = json(await run(['create', '--label', 'nightly job', '--json'])).slot;
+    expect(json(await run(['update', tenant, 'nightly job', '--status', 'inactive', '--json']))).toMatchObject({
+      slot: nightly,
+    });
+    expect(json(await run(['update', tenant, 'nightly job', '--status', 'active', '--json']))).toMatchObject({
+      slot: nightly,
+    });
+    const rotated = json(await run(['rotate', '--slot', 'nightly job', '--json']));
+    expect(rotated.replaced).toBe(nightly);
+    expect(json(await run(['revoke', tenant, 'nightly job', '--json']))).toEqual({
+      tenant,
+      slot: rotated.slot,
+      revoked: true,
+    });
+    expect((await run(['list', tenant, '--json'])).out.map((line) => JSON.parse(line).slot)).toEqual([key.slot]);
+  });
+
+  it('must be the only one with it, and an id is never a label', async () => {
+    const { run, tenant, key } = await setup();
+    const [a, b] = [
+      json(await run(['create', '--label', 'twin', '--json'])),
+      json(await run(['create', '--label', 'twin', '--json'])),
+    ];
+    const slots = [a.slot, b.slot].sort().join(', ');
+    for (const args of [
+      ['revoke', tenant, 'twin'],
+      ['update', tenant, 'twin', '--status', 'inactive'],
+      ['rotate', '--slot', 'twin'],
+    ]) {
+      const { code, err } = await run(args);
+      expect([code, err.join()]).toEqual([
+        1,
+        expect.stringContaining(`Several keys have the label "twin": name one of ${slots}.`),
+      ]);
+    }
+    expect(await run(['revoke', tenant, 'nobody'])).toMatchObject({
+      code: 1,
+      err: [expect.stringMatching(/no key with the label "nobody"/)],
+    });
+    await run(['create', '--label', key.slot]);
+    expect(await run(['update', tenant, key.slot, '--label', 'first again', '--json'])).toMatchObject({ code: 0 });
+    expect(await run(['revoke', tenant, ''])).toMatchObject({
+      code: 2,
+      err: [expect.stringMatching(/named by its label/), expect.anything()],
+    });
   });
 });

@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { sealKeyCommand } from '../../../proxy/cli/seal-key.ts';
 import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
+import { RoleAdmin } from '../../../proxy/keyring/admin/role-admin.ts';
+import { openRole } from '../../../proxy/keyring/sessions/issue-role-session.ts';
 import { lastUsedName, sealLastUsed } from '../../../proxy/keyring/uses/last-used.ts';
 import { newSealKeys } from '../../helpers/keyring-fixture.ts';
 import type { TenancyHarness } from '../../helpers/tenancy-harness.ts';
@@ -34,6 +36,7 @@ describe('seal-key', () => {
       records: 0,
       tampered: [],
       tamperedBuckets: [],
+      tamperedRoles: [],
     });
     const reissue = (environment: NodeJS.ProcessEnv, ...args: readonly string[]) =>
       run(['reissue', ...args], { environment, deps: both });
@@ -48,6 +51,47 @@ describe('seal-key', () => {
     harness.store(Buffer.from('{}'), tenant);
     expect(await seal(['status'])).toMatchObject({ code: 1, err: [expect.stringMatching(/does not verify/)] });
     expect((await seal(['nothing'])).code).toBe(2);
+  });
+
+  it('seals the records of managed roles anew, and leaves the ARNs of the others to their holders', async () => {
+    const { harness, deps, signal, tenant, key } = await setup();
+    const [one] = harness.sealKeys.all;
+    const [two] = newSealKeys('two').all;
+    if (one === undefined || two === undefined) throw new Error('There are two seal keys.');
+    const both = { ...deps, sealKeys: new SealKeys([two, one]) };
+    const seal = (args: readonly string[]) => into((output) => sealKeyCommand(args, { ...output, deps: both, signal }));
+    const trust = {
+      audiences: ['a'],
+      conditions: [],
+      issuer: 'https://issuer.example',
+      maxUses: 0,
+      outlivesToken: 'no' as const,
+      subjects: ['s'],
+      tags: [],
+    };
+    const caller = harness.unseal(key.accessKeyId);
+    const roles = new RoleAdmin(deps);
+    for (const [name, managed] of [
+      ['managed', true],
+      ['broken', true],
+      ['sealed', false],
+    ] as const) {
+      await roles.create(caller, { name, trust, managed }, signal);
+    }
+    harness.backend.overwrite('state', 'p/roles/broken', Buffer.from('nothing'));
+    const waiting = async () => JSON.parse((await seal(['status', '--json'])).out[1] ?? '').arns.toSorted();
+    expect(await waiting()).toEqual(['broken', 'managed', 'sealed'].map((name) => `${tenant}/${name}`));
+    const done = await seal(['resign']);
+    expect([done.code, done.out, done.err]).toEqual([
+      1,
+      ['signed 1 keyrings and sealed 1 records under two'],
+      [`The record of role ${tenant}/broken does not open: it was left alone.`],
+    ]);
+    expect(await waiting()).toEqual(['broken', 'sealed'].map((name) => `${tenant}/${name}`));
+    // The old seal key is dropped: the managed role still opens.
+    const alone = { ...deps, sealKeys: new SealKeys([two]) };
+    expect((await openRole(alone, { name: 'managed', sealed: undefined }, signal))?.tenant).toBe(tenant);
+    expect(await openRole(alone, { name: 'broken', sealed: undefined }, signal)).toBeUndefined();
   });
 
   it('counts records of last use by the seal key that signed them, and moves them', async () => {
@@ -79,6 +123,7 @@ describe('seal-key', () => {
       records: 1,
       tampered: [],
       tamperedBuckets: [],
+      tamperedRoles: [],
     });
     expect(await counts()).toEqual([
       ['two', 1, 0, 1],
