@@ -2,6 +2,7 @@
 
 import type { Policy } from './access/policy.ts';
 import type { RateLimits } from './access/rates/rate-limits.ts';
+import type { AuditLog } from './audit/audit-log.ts';
 import type { InBlocks } from './http/addresses.ts';
 import type { LeastRates } from './http/edge-limits.ts';
 import type { OwnKeys } from './iam/own-keys.ts';
@@ -39,6 +40,8 @@ export interface Pipeline {
   /** How often clients may ask. */
   readonly rates: RateLimits;
   readonly router: Router;
+  /** Told what each request came to; undefined where the audit is off. */
+  readonly audit: AuditLog | undefined;
   readonly log: Logger;
   /** Where traces are on. */
   readonly tracing: Tracing | undefined;

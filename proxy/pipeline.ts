@@ -8,8 +8,8 @@ import { authenticate, authenticateForm, type Caller } from './access/authentica
 import { authorise } from './access/authorise.ts';
 import { admitAddress, admitCaller } from './access/rates/admit.ts';
 import { spendUse } from './access/spend-use.ts';
-import { BackendUnavailable } from './backend/backend.ts';
-import { explainStoreFailure } from './backend/trouble/explain-store-failure.ts';
+import { AnswerAudit } from './audit/answered-request.ts';
+import { asS3Error } from './backend/as-s3-error.ts';
 import { IncomingBody } from './body/incoming.ts';
 import { openBody, type VerifiedBody } from './body/verified-body.ts';
 import { answerPreflight, crossOriginHeaders } from './cors/cross-origin.ts';
@@ -85,11 +85,14 @@ async function handle(
   const body = new IncomingBody(incoming, outgoing, o);
   watchTransfers(pipeline, { incoming, outgoing, body }, o.connection);
   const signal = abortedWhenGone(outgoing);
+  const audit = new AnswerAudit(pipeline.audit, { incoming, body, progress });
   let failure: unknown;
   try {
     if (o.refuse !== undefined) throw o.refuse;
     const { peer } = o.connection;
-    const reply = await answer(pipeline, { incoming, outgoing, body, progress, peer, signal });
+    const reply = await answer(pipeline, { incoming, outgoing, body, progress, peer, signal, audit });
+    const audited = audit.replied(reply);
+    if (audited !== undefined) await audited;
     const forPages = await crossOriginHeaders(pipeline.services.cors, progress.request);
     progress.form?.close();
     body.settle();
@@ -97,7 +100,8 @@ async function handle(
     await sendReply(outgoing, { ...reply, headers }, { requestId: progress.id, signal, scope });
     // The request now holds only the bytes of its reply that are not sent yet.
     progress.memory?.keep(REQUEST_MEMORY_BYTES + outgoing.writableLength);
-  } catch (error) {
+  } catch (thrown) {
+    const error = await audit.failed(thrown);
     failure = error;
     const forPages = await crossOriginHeaders(pipeline.services.cors, progress.request);
     progress.form?.close();
@@ -120,6 +124,7 @@ interface Exchange {
   /** The other end of the connection. */
   readonly peer: string | undefined;
   readonly signal: AbortSignal;
+  readonly audit: AnswerAudit;
 }
 
 /** Refuses a body that stalls, and cuts a reply that the client does not read. */
@@ -137,7 +142,7 @@ function watchTransfers(
 }
 
 async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
-  const { incoming, outgoing, body: incomingBody, progress, peer, signal } = exchange;
+  const { incoming, outgoing, body: incomingBody, progress, peer, signal, audit } = exchange;
   const { services, hostnames } = pipeline;
   const request = parseRequest(incoming, { id: progress.id, hostnames, client: progress.scope.client, peer });
   progress.request = request;
@@ -188,7 +193,7 @@ async function answer(pipeline: Pipeline, exchange: Exchange): Promise<Reply> {
   const { tenant } = caller;
   const context = storeContext(services.store, { tenant, signal, requestId, accountHeaders: accountHeaders(asked) });
   const work = operation.run({ request: asked, tenant, context, gate, services, bucket, key, body, form });
-  return operation.isSlow === true ? late(pipeline, progress, work) : work;
+  return operation.isSlow === true ? late(pipeline, progress, audit.work(work)) : work;
 }
 
 /** The signature that many requests may share, because anybody can hold it: of a presigned URL, or of a form. */
@@ -304,16 +309,3 @@ function sendFailure(
   const { id: requestId, scope } = progress;
   sendWhole(outgoing, { ...reply, headers: { ...reply.headers, ...o.headers } }, { requestId, scope });
 }
-
-/** Bad input is already an S3Error. A backend that does not answer becomes 503. Anything else is a bug of ours. */
-function asS3Error(error: unknown): S3Error {
-  if (error instanceof S3Error) return error;
-  if (error instanceof BackendUnavailable) {
-    const isFull = explainStoreFailure(error)?.kind === 'full';
-    return new S3Error('ServiceUnavailable', isFull ? NO_ROOM : undefined, { cause: error });
-  }
-  return new S3Error('InternalError', undefined, { cause: error });
-}
-
-/** The log says more; a client can only wait, or delete something. */
-const NO_ROOM = 'The storage behind this endpoint has no room left. Reads and deletes go on.';

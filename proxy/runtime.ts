@@ -4,6 +4,8 @@ import { trustedIssuers } from './access/oidc/trusted-issuers.ts';
 import { PublicAcls } from './access/public-acls.ts';
 import { RateLimits } from './access/rates/rate-limits.ts';
 import { serverPolicy } from './access/server-policy.ts';
+import type { AuditLog } from './audit/audit-log.ts';
+import type { RunningAudit } from './audit/open-audit.ts';
 import type { Backend } from './backend/backend.ts';
 import type { Capabilities } from './backend/capabilities.ts';
 import { openBackend } from './backend/open-backend.ts';
@@ -106,16 +108,19 @@ export async function startProxy(o: {
   reusePort?: boolean;
   /** Gets every event, also the events of allowed decisions. */
   audit?: RecordEvent;
+  /** The audit log, in the place of `audit`. */
+  auditLog?: RunningAudit | undefined;
   now?: () => Date;
   /** Those of limits.ts when absent. */
   limits?: EdgeLimits;
 }): Promise<RunningProxy> {
-  const { config, storage } = o;
+  const { config, storage, auditLog } = o;
   const memory = new MemoryBudget({ bytes: config.memoryBytes ?? defaultMemoryBytes(config.workers) });
   const metrics = createMetrics(memory);
   metrics.showCredentials(storage.backend.credentials);
+  if (auditLog !== undefined) metrics.showAudit(auditLog.status);
   const tracing = config.traces === 'otlp' ? await openTracing() : undefined;
-  const pipeline = createPipeline({ ...o, metrics, memory, tracing });
+  const pipeline = createPipeline({ ...o, auditLog: auditLog?.log, metrics, memory, tracing });
   pipeline.sessionUpkeep.start();
   const { listen, tls, proxyProtocol } = config;
   const { limits, log } = o;
@@ -140,6 +145,7 @@ export async function startProxy(o: {
       pipeline.sessionUpkeep.close();
       await server.close(config.drainTimeoutMs);
       await pipeline.uses?.close();
+      await auditLog?.close();
       // The collector of traces may be gone. That is no reason not to stop.
       await tracing?.close().catch((err: unknown) => o.log.warn({ err }, 'the last traces were not sent'));
       await storage.backend.close();
@@ -163,11 +169,12 @@ function createPipeline(o: {
   memory: MemoryBudget;
   tracing: Tracing | undefined;
   audit?: RecordEvent;
+  auditLog: AuditLog | undefined;
   now?: () => Date;
   limits?: EdgeLimits;
 }): Pipeline {
-  const { config, storage, metrics, memory, log } = o;
-  const record = eventSink({ log, metrics, audit: o.audit });
+  const { config, storage, metrics, memory, log, auditLog } = o;
+  const record = eventSink({ log, metrics, audit: auditLog ? (event) => auditLog.record(event) : o.audit });
   const now = o.now ?? (() => new Date());
   const { state } = storage;
   const { sealKeys } = config;
@@ -194,7 +201,7 @@ function createPipeline(o: {
   const { generations } = tenancy;
   const keyrings = { state, sealKeys, record, now, runner: processKdfRunner, generations, onChange };
   const server = serverPolicy({
-    stateBucket: config.state.bucket,
+    ownBuckets: [config.state.bucket, ...(config.audit.store === undefined ? [] : [config.audit.store.bucket])],
     selfService: config.selfService,
     conditionalWrites: o.capabilities.conditionalPutIfMatch,
     sessions: o.capabilities.conditionalPut,
@@ -251,6 +258,7 @@ function createPipeline(o: {
     server,
     rates: new RateLimits({ rates: config.rates, record, onRefused: (kind) => metrics.rateRefused(kind) }),
     router: createRouter(OPERATIONS),
+    audit: auditLog,
     log,
     tracing: o.tracing,
     writeLine: (line) => {

@@ -9,6 +9,7 @@ import { parseAllDocuments, parse as parseYaml } from 'yaml';
 import { type ActionRow, rowOf, SOURCE_ROW, TAGS_ROW } from '../proxy/access/action-table.ts';
 import { HEADER_TABLE } from '../proxy/access/header-actions.ts';
 import * as addressLimits from '../proxy/address-limits.ts';
+import * as auditLimits from '../proxy/audit-limits.ts';
 import { findOperation } from '../proxy/backend/local/dispatch.ts';
 import { storeTroubleKinds } from '../proxy/backend/trouble/store-trouble.ts';
 import { findCommand } from '../proxy/cli/commands.ts';
@@ -86,6 +87,8 @@ describe('settings', () => {
       SEALGATE_OIDC_ISSUERS: config.oidcIssuers.length === 0 ? 'none' : 'some',
       SEALGATE_SELF_SERVICE: config.selfService ? 'on' : 'off',
       SEALGATE_LAST_USED: config.lastUsed,
+      SEALGATE_AUDIT: config.audit.mode,
+      SEALGATE_AUDIT_RETENTION: `${config.audit.retentionDays}d`,
       SEALGATE_LEGACY: config.legacy.kind,
       SEALGATE_ETAGS: config.etags,
       SEALGATE_CONDITIONS: config.bestEffortConditions ? 'best-effort' : 'strict',
@@ -166,6 +169,7 @@ test('docs/limits.md has every bound with its value, and no other', () => {
     ...addressLimits,
     ...limits,
     ...jobLimits,
+    ...auditLimits,
     ...policyLimits,
     ...runningLimits,
     ...sessionLimits,
@@ -304,6 +308,11 @@ describe('SECURITY.md', () => {
   });
 });
 
+const NO_AUDIT = {
+  ...{ events: 0, refused: 0, unwrittenMs: 0, segments: 0, failures: 0, unwrittenBytes: 0 },
+  ...{ batches: 0, invalidBatches: 0, invalidSegments: 0, unbatchedMs: 0, size: 0 },
+};
+
 describe('docs/operations.md', () => {
   test('lists every kind of trouble with the store', () => {
     const cells = [...section('docs/operations.md', '## The store').matchAll(/^\| ((?:`[\w-]+`(?:, )?)+) \|/gm)];
@@ -312,7 +321,9 @@ describe('docs/operations.md', () => {
   });
 
   test('lists every metric of the program', async () => {
-    const exposition = await createMetrics().render();
+    const metrics = createMetrics();
+    metrics.showAudit(() => NO_AUDIT);
+    const exposition = await metrics.render();
     const names = [...exposition.matchAll(/^# TYPE (sealgate_\w+)/gm)].map(([, name]) => name);
     expect(names.length).toBeGreaterThan(2);
     expect(

@@ -12,7 +12,8 @@ export const NO_CONDITIONAL_WRITES = 'no-conditional-writes';
 export const NO_SESSIONS = 'no-sessions';
 
 export function serverPolicy(o: {
-  stateBucket: string;
+  /** Of this program alone: the state, and the audit where it has a bucket of its own. */
+  ownBuckets: readonly string[];
   /** Whether keys may be changed over IAM's API. */
   selfService: boolean;
   /** Without compare-and-swap two changes at once would lose one, and with it the key that was just handed out. */
@@ -22,7 +23,7 @@ export function serverPolicy(o: {
 }): Policy {
   return new Policy('server', [
     { sid: 'everything', effect: 'allow', actions: new Set(ACTIONS), resources: [EVERYTHING], conditions: [] },
-    deny('state-bucket', ACTIONS, new WholeBucketPattern(o.stateBucket)),
+    ...o.ownBuckets.map((bucket) => deny('state-bucket', ACTIONS, new WholeBucketPattern(bucket))),
     { ...deny('own-reach', ACTION_GROUPS.ownUserWrite, EVERYTHING), conditions: [BEYOND_OWN_REACH] },
     ...(o.selfService ? [] : [deny(SELF_SERVICE_OFF, ACTION_GROUPS.ownUserWrite, EVERYTHING)]),
     ...(o.conditionalWrites ? [] : [deny(NO_CONDITIONAL_WRITES, ACTION_GROUPS.ownUserWrite, EVERYTHING)]),

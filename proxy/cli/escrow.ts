@@ -73,9 +73,8 @@ async function remove(args: readonly string[], o: EscrowOptions): Promise<number
         removed = slotsOfType(keyring, 'escrow').length > 0;
         return removed ? withEscrowSlot(keyring, undefined) : undefined;
       },
-      signal,
+      { signal, event: { kind: 'escrow-removed', detail: 'By a key of the tenant', tenant } },
     );
-    if (removed) await deps.record({ kind: 'escrow-removed', detail: 'By a key of the tenant', tenant });
     o.out(removed ? `${tenant} has no escrow any more.` : `${tenant} had no escrow.`);
     if (removed) o.err('Older copies of the keyring still hold it: only a deep rotation makes them worthless.');
     return 0;

@@ -2,8 +2,9 @@
 import type { Config } from '../config/config.ts';
 import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
 import { processKdfRunner } from '../keyring/slots/kdf.ts';
-import { createLogger, securityEventsTo } from '../observe/log.ts';
+import { createLogger } from '../observe/log.ts';
 import type { Storage } from '../runtime.ts';
+import { audited } from './audited.ts';
 import { openCommandStorage } from './command-storage.ts';
 
 export async function openKeyringCommand<T>(
@@ -14,10 +15,12 @@ export async function openKeyringCommand<T>(
   try {
     // What the command did is its output; events go to the log only when one was asked for.
     const level = environment['SEALGATE_LOG_LEVEL'] === undefined ? 'error' : config.logLevel;
-    const record = securityEventsTo(createLogger({ level, destination: process.stderr }));
+    const log = createLogger({ level, destination: process.stderr });
     const { state } = storage;
-    const deps = { state, sealKeys: config.sealKeys, record, now: () => new Date(), runner: processKdfRunner };
-    return await work(deps, { storage, config });
+    const { sealKeys } = config;
+    return await audited({ storage, config, log }, (record) =>
+      work({ state, sealKeys, record, now: () => new Date(), runner: processKdfRunner }, { storage, config }),
+    );
   } finally {
     await storage.backend.close();
   }

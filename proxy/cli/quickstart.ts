@@ -18,6 +18,7 @@ import { processKdfRunner } from '../keyring/slots/kdf.ts';
 import { UnknownTenant } from '../keyring/state/records.ts';
 import { createLogger, securityEventsTo } from '../observe/log.ts';
 import { openStorage } from '../runtime.ts';
+import { audited } from './audited.ts';
 import { serveAlone } from './serve.ts';
 
 const DIRECTORY = 'sealgate-data';
@@ -101,14 +102,16 @@ async function ensureTenant(config: Config): Promise<{ credentials: Credentials;
     const signal = AbortSignal.timeout(30_000);
     await storage.state.ensureBucket(signal);
     await ensureBucket(storage.backend, { bucket: BUCKET, region: config.region, signal });
-    const record = securityEventsTo(createLogger({ level: 'error' }));
+    const log = createLogger({ level: 'error' });
     const { sealKeys, escrowPublicKey } = config;
-    const deps = { state: storage.state, sealKeys, record, now: () => new Date(), runner: processKdfRunner };
+    const [now, runner] = [() => new Date(), processKdfRunner];
+    const deps = { state: storage.state, sealKeys, record: securityEventsTo(log), now, runner };
     const kept = await readCredentials();
     if (kept !== undefined) return { credentials: kept, inForce: await opens(deps, kept, signal) };
-    const admin = new TenantAdmin({ ...deps, escrowPublicKey });
     const grants = [{ bucket: '*', prefix: '', access: 'read-write' as const }];
-    const { accessKeyId, secretAccessKey } = await admin.create({ grants, label: 'quickstart' });
+    const { accessKeyId, secretAccessKey } = await audited({ storage, config, log }, (record) =>
+      new TenantAdmin({ ...deps, record, escrowPublicKey }).create({ grants, label: 'quickstart' }),
+    );
     const credentials = { accessKeyId, secretAccessKey, bucket: BUCKET };
     await writeSecret(NEW_CREDENTIALS, asJson(credentials));
     return { credentials, inForce: true };

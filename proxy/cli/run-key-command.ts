@@ -1,4 +1,5 @@
 /** `sealgate key ...` and `sealgate seal-key ...`: the commands put together with the process they run in. */
+import { handOver } from '../audit/hand-over.ts';
 import { KEY_COMMAND_TIMEOUT_MS } from '../limits.ts';
 import { parsedFirst } from './command-line.ts';
 import { KEY_SHAPES, KEY_USAGE, keyCommand } from './key.ts';
@@ -28,6 +29,12 @@ export async function runRoleCommand(args: readonly string[], environment: NodeJ
 export async function runSealKeyCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
   const { signal } = new AbortController();
   return parsedFirst(args, SEAL_KEY_SHAPES, { ...PROCESS_OUTPUT, command: 'seal-key', usage: SEAL_KEY_USAGE }, () =>
-    openKeyringCommand(environment, (deps) => sealKeyCommand(args, { ...PROCESS_OUTPUT, deps, signal })),
+    openKeyringCommand(environment, (deps, { storage, config }) => {
+      const handOverAudit = (within: AbortSignal) => {
+        const { region, sealKeys, audit } = config;
+        return handOver({ ...storage, region, sealKeys, config: audit }, within);
+      };
+      return sealKeyCommand(args, { ...PROCESS_OUTPUT, deps, handOverAudit, signal });
+    }),
   );
 }

@@ -13,16 +13,20 @@ export const SEAL_KEY_USAGE = `Usage:
   sealgate seal-key resign [--json]
 
 status  what each seal key is still needed for: keyrings that it signed, keys in use whose access key id it made, roles whose
-        ARN it made, records of keys' last use, records of buckets. Of a sealed access key id only the last that was made is
-        known: older ones stop too when their seal key is dropped. Keys that are inactive or have expired are not counted
+        ARN it made, records of keys' last use, records of buckets, keys of the audit. Of a sealed access key id only the last
+        that was made is known: older ones stop too when their seal key is dropped. Keys that are inactive or have expired are
+        not counted
 resign  signs every keyring and every record of a bucket, and seals every record of a registered access key id, of a
-        managed role and of a key's last use, under the active seal key
+        managed role and of a key's last use, and every key of the audit, under the active seal key. That seal key signs the
+        checkpoints of the audit from then on
 
 Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
 `;
 
 export interface SealKeyCommandOptions extends Output {
   readonly deps: KeyringDeps;
+  /** Makes the active seal key the one that signs the audit's checkpoints, where there are any. */
+  readonly handOverAudit: (signal: AbortSignal) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -50,12 +54,13 @@ function describe({
   arns,
   lastUses,
   buckets,
+  auditKeys,
 }: SealKeyUsage): readonly string[] {
   if (!configured)
     return [
       `${kid}  NOT CONFIGURED  keyrings ${keyrings}, buckets ${buckets}, which nothing opens until it is configured again`,
     ];
-  const uses = keyrings + ids.length + arns.length + lastUses + buckets;
+  const uses = keyrings + ids.length + arns.length + lastUses + buckets + auditKeys;
   const role = active ? 'active' : uses === 0 ? 'can be dropped' : 'needed';
   const rest = active
     ? []
@@ -64,7 +69,7 @@ function describe({
         ...arns.map((name) => `  ARN of role ${name}: sealgate role reissue`),
       ];
   return [
-    `${kid}  ${role}  keyrings ${keyrings}  access key ids ${ids.length}  ARNs ${arns.length}  last uses ${lastUses}  buckets ${buckets}`,
+    `${kid}  ${role}  keyrings ${keyrings}  access key ids ${ids.length}  ARNs ${arns.length}  last uses ${lastUses}  buckets ${buckets}  audit keys ${auditKeys}`,
     ...rest,
   ];
 }
@@ -74,6 +79,7 @@ const RESIGN = shape([], { json: { type: 'boolean' } });
 async function resign(args: readonly string[], o: SealKeyCommandOptions): Promise<number> {
   const { values } = parseCommand(args, RESIGN);
   const { keyrings, records, ...rest } = await resignAll(o.deps, o.signal);
+  await o.handOverAudit(o.signal);
   if (values.json === true) o.out(JSON.stringify({ keyrings, records, ...rest }));
   else o.out(`signed ${keyrings} keyrings and sealed ${records} records under ${o.deps.sealKeys.active.kid}`);
   for (const role of rest.tamperedRoles) o.err(`The record of role ${role} does not open: it was left alone.`);

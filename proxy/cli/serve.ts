@@ -1,10 +1,13 @@
 /** `sealgate serve`: one process, or SEALGATE_WORKERS of them sharing the address (running/shared-address.ts). */
 import cluster, { type Worker } from 'node:cluster';
+import { openServerAudit, openWorkerAudit, type ServerAudit } from '../audit/open-audit.ts';
+import { blocksFromWorkers } from '../audit/worker-blocks.ts';
 import { type Capabilities, describeCapabilities } from '../backend/capabilities.ts';
 import { type Config, parseConfig } from '../config/config.ts';
 import { readSettings, type Settings } from '../config/settings.ts';
 import type { ListenAddress } from '../http/listen-address.ts';
 import { relayKeyringChanges } from '../keyring/worker-changes.ts';
+import { auditWriterMetrics } from '../observe/audit-metrics.ts';
 import { credentialEventsTo } from '../observe/credential-log.ts';
 import { anyWorkerFull } from '../observe/full-listener.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
@@ -61,6 +64,7 @@ interface Serving {
 interface Ready {
   readonly storage: Storage;
   readonly capabilities: Capabilities;
+  readonly audit: ServerAudit | undefined;
 }
 
 /** The store, once all is checked. @throws StartRefused with the first fault */
@@ -74,11 +78,37 @@ async function openChecked(config: Config, log: Logger): Promise<Ready> {
       startLog(log),
     );
     if (capabilities === undefined) throw new Error('a check failed without a finding');
-    return { storage, capabilities };
+    return { storage, capabilities, audit: await openAudit(config, storage, log) };
   } catch (error) {
     await storage.backend.close();
     throw error;
   }
+}
+
+/** Its first event says how the server was started. */
+async function openAudit(config: Config, storage: Storage, log: Logger): Promise<ServerAudit | undefined> {
+  const deps = { ...storage, region: config.region, sealKeys: config.sealKeys, log, now: () => new Date() };
+  const audit = await openServerAudit({ ...deps, config: config.audit });
+  if (audit === undefined) log.warn('SEALGATE_AUDIT=off: nobody can say later who did what');
+  await audit?.log.record({ kind: 'server-started', detail: startedAs(config) });
+  return audit;
+}
+
+/** Settings that decide what is allowed and what is kept; never a secret. */
+function startedAs(config: Config): string {
+  const { audit, legacy, selfService, lastUsed, workers, escrowPublicKey, sealKeys, oidcIssuers } = config;
+  const settings = {
+    audit: audit.mode,
+    legacy: legacy.kind,
+    selfService,
+    lastUsed,
+    workers,
+    escrow: escrowPublicKey?.toString('base64') ?? 'off',
+    sealKeys: sealKeys.all.map(({ kid }) => kid),
+    issuers: oidcIssuers.map(({ issuer }) => issuer),
+    state: `${config.state.bucket}/${config.state.prefix}`,
+  };
+  return JSON.stringify(settings);
 }
 
 /** Findings into the log; a fault ends the start. */
@@ -92,11 +122,11 @@ function startLog(log: Logger): Tell {
 
 async function serveReady(
   serving: Serving,
-  { storage, capabilities }: Ready,
+  { storage, capabilities, audit }: Ready,
   onReady?: (address: string) => Promise<void>,
 ): Promise<number> {
   const { config, log } = serving;
-  const proxy = await startProxy({ config, storage, capabilities, log, ops: true });
+  const proxy = await startProxy({ config, storage, capabilities, log, ops: true, auditLog: audit });
   const reload = new Reload({ ...serving, target: proxy.reloads });
   const reloading = startReloading(reload);
   announce(config, log, { backend: storage.backend.description, capabilities, ...proxy });
@@ -158,8 +188,9 @@ export function hostPort(address: { host: string; port: number }): string {
 }
 
 /** The primary looks at the store and answers the operator's port; the workers answer clients. */
-async function serveWithWorkers(serving: Serving, { storage, capabilities }: Ready): Promise<number> {
+async function serveWithWorkers(serving: Serving, { storage, capabilities, audit }: Ready): Promise<number> {
   const { config, log } = serving;
+  if (audit !== undefined) blocksFromWorkers(audit.write);
   relayKeyringChanges();
   const isFull = anyWorkerFull();
   prepareOrders();
@@ -175,6 +206,7 @@ async function serveWithWorkers(serving: Serving, { storage, capabilities }: Rea
   const workers = Array.from({ length: config.workers }, startWorker);
   const [address = config.listen] = await Promise.all(workers.map(servingAddress)).catch(async (error: unknown) => {
     await Promise.all(workers.map(stopped));
+    await audit?.close();
     await storage.backend.close();
     shared.release();
     throw error;
@@ -184,7 +216,12 @@ async function serveWithWorkers(serving: Serving, { storage, capabilities }: Rea
     log.error({ worker: worker.id, code }, 'a worker ended; starting another');
     setTimeout(() => (stopping ? undefined : startWorker()), WORKER_RESTART_MS);
   });
-  const ops = await startOps({ config, storage, metrics: workersMetrics(), isFull });
+  const ops = await startOps({
+    config,
+    storage,
+    metrics: workersMetrics(audit && auditWriterMetrics(audit.status)),
+    isFull,
+  });
   // Workers check the same values again: each of them takes all or nothing.
   const target = { sealKeys: config.sealKeys, useCredentials: storage.useCredentials };
   const reloading = startReloading(new Reload({ ...serving, target }), () => orderWorkers('reload'));
@@ -198,6 +235,7 @@ async function serveWithWorkers(serving: Serving, { storage, capabilities }: Rea
   stopping = true;
   log.info('stopping: finishing the requests under way');
   await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => stopped(worker)));
+  await audit?.close();
   shared.release();
   await storage.backend.close();
   await ops.close();
@@ -252,7 +290,9 @@ async function serveAsWorker(serving: Serving): Promise<number> {
   const orders = receiveOrders();
   try {
     const storage = await openStorage(config, { onCredentials: credentialEventsTo(log) });
-    const proxy = await startProxy({ config, storage, capabilities, log, ops: false, reusePort: own !== undefined });
+    const auditLog = openWorkerAudit({ ...config, config: config.audit, now: () => new Date(), log });
+    const reusePort = own !== undefined;
+    const proxy = await startProxy({ config, storage, capabilities, log, ops: false, reusePort, auditLog });
     process.send?.({ kind: 'serving', address: proxy.address } satisfies ServingMessage);
     const reload = new Reload({ ...serving, target: proxy.reloads });
     for (let order = await orders.next(); order !== 'stop'; order = await orders.next()) {

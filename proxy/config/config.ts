@@ -10,6 +10,7 @@ import { parseEscrowPublicKey } from '../keyring/slots/escrow-key.ts';
 import { defaultWorkers, memoryShare } from '../memory/memory-setting.ts';
 import { ETAG_MODES, type EtagMode } from '../object/etags.ts';
 import { DRAIN_DELAY_MS, DRAIN_TIMEOUT_MS, MAX_DRAIN_MS, MAX_WORKERS } from '../running-limits.ts';
+import { type AuditConfig, audit } from './audit-config.ts';
 import { type BackendConfig, backend } from './backend-config.ts';
 import { rates, trustedProxies } from './edge-config.ts';
 import { oneOf, readSecretFile, required } from './read-setting.ts';
@@ -40,6 +41,7 @@ export interface Config {
   readonly oidcIssuers: readonly Issuer[];
   /** How exactly servers record when each key was last used. */
   readonly lastUsed: 'off' | 'day';
+  readonly audit: AuditConfig;
   readonly workers: number;
   /** Whether the number of workers is set. Otherwise it follows from what the machine and the store can do. */
   readonly workersAreSet: boolean;
@@ -105,6 +107,7 @@ export function readConfig(settings: Settings): {
     selfService: read((s) => oneOf(s, 'SEALGATE_SELF_SERVICE', ['on', 'off'])) === 'on',
     oidcIssuers: read(oidcIssuers),
     lastUsed: read((s) => oneOf(s, 'SEALGATE_LAST_USED', ['off', 'day'])),
+    audit: read(audit),
     workers: read(workers),
     workersAreSet: (settings['SEALGATE_WORKERS'] ?? 'auto') !== 'auto',
     memoryBytes: read(memoryBytes),

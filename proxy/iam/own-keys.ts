@@ -3,6 +3,7 @@
  * Every change is decided on the keyring that is then written, the slot of the caller included: a key that was revoked a moment ago
  * manages nothing.
  */
+
 import { createHash } from 'node:crypto';
 import type { Gate } from '../access/gate.ts';
 import { keyCovers } from '../access/reach.ts';
@@ -19,6 +20,7 @@ import { isInForce, isUsable, livesAsLong, newSlotTerms } from '../keyring/slots
 import { type KeySlot, keySlotOf, keySlots, slotsOfType } from '../keyring/slots/slot-types.ts';
 import type { Keyring } from '../keyring/state/document.ts';
 import { type LastUse, readLastUse } from '../keyring/uses/last-used.ts';
+import type { SecurityEvent } from '../observe/events.ts';
 import { QueryError } from './errors.ts';
 
 export interface CreatedKey {
@@ -72,10 +74,10 @@ export class OwnKeys {
         refuseTakenOrFull(keyring, id);
         return withSlot(keyring, made, now);
       };
-      await changeKeyring(deps, opened, change, signal);
+      const event = eventOf('key-created', caller, `Slot ${id}, made by slot ${maker}`);
+      await changeKeyring(deps, opened, change, { signal, event });
       return made;
     });
-    await this.#record('key-created', caller, `Slot ${id} was made by slot ${maker}`);
     const { accessKeyId } = prepared;
     return { slot: id, created: slot.created, accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
   }
@@ -97,26 +99,22 @@ export class OwnKeys {
 
   /** @throws QueryError NoSuchEntity, AccessDenied, DeleteConflict when no key would be left in use */
   async setStatus(o: KeyChange & { status: KeySlot['status'] }): Promise<void> {
-    await this.#change(o, 'iam:UpdateAccessKey', (keyring, slot) => {
+    const event = eventOf('key-changed', o.caller, `Slot ${o.slot} is ${o.status}, by slot ${o.caller.slot}`);
+    await this.#change(o, { action: 'iam:UpdateAccessKey', event }, (keyring, slot) => {
       if (slot.status === o.status) return undefined;
       if (o.status === 'inactive') refuseLastInUse(keyring, slot, this.#deps.now());
       return withTerms(keyring, slot.id, { status: o.status });
     });
-    await this.#record('key-changed', o.caller, `Slot ${o.slot} is ${o.status}, by slot ${o.caller.slot}`);
   }
 
   /** @throws QueryError NoSuchEntity, AccessDenied, DeleteConflict when no key would be left in use */
   async remove(o: KeyChange): Promise<void> {
-    await this.#change(o, 'iam:DeleteAccessKey', (keyring, slot) => {
+    const event = eventOf('key-revoked', o.caller, `Slot ${o.slot}, removed by slot ${o.caller.slot}`);
+    await this.#change(o, { action: 'iam:DeleteAccessKey', event }, (keyring, slot) => {
       const now = this.#deps.now();
       if (isInForce(slot, now)) refuseLastInUse(keyring, slot, now);
       return withoutSlot(keyring, slot.id, now);
     });
-    await this.#record('key-revoked', o.caller, `Slot ${o.slot} was removed by slot ${o.caller.slot}`);
-  }
-
-  async #record(kind: 'key-created' | 'key-changed' | 'key-revoked', caller: AccessKey, detail: string): Promise<void> {
-    await this.#deps.record({ kind, detail, tenant: caller.tenant, accessKey: caller.fingerprint });
   }
 
   /**
@@ -125,7 +123,7 @@ export class OwnKeys {
    */
   async #change(
     o: KeyChange,
-    action: 'iam:UpdateAccessKey' | 'iam:DeleteAccessKey',
+    { action, event }: { action: 'iam:UpdateAccessKey' | 'iam:DeleteAccessKey'; event: SecurityEvent },
     change: (keyring: Keyring, slot: KeySlot) => Keyring | undefined,
   ): Promise<void> {
     const { tenant } = o.caller;
@@ -142,8 +140,16 @@ export class OwnKeys {
       if (!covers(keyring, slot)) throw new QueryError('ConcurrentModification');
       return change(keyring, slot);
     };
-    await changeKeyring(this.#deps, tenant, apply, o.signal);
+    await changeKeyring(this.#deps, tenant, apply, { signal: o.signal, event });
   }
+}
+
+function eventOf(
+  kind: 'key-created' | 'key-changed' | 'key-revoked',
+  { tenant, fingerprint: accessKey }: AccessKey,
+  detail: string,
+): SecurityEvent {
+  return { kind, detail, tenant, accessKey };
 }
 
 /** First bytes of a hash of the signature. Ids are compared within one keyring of at most a few dozen slots. */

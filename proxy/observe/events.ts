@@ -22,6 +22,7 @@ export const SECURITY_EVENT_KINDS = [
   'role-created',
   'role-changed',
   'role-deleted',
+  'session-issued',
   'session-day-left',
   'session-used-up',
   'escrow-sealed',
@@ -39,6 +40,12 @@ export const SECURITY_EVENT_KINDS = [
   'tenant-deleted',
   'tenant-created',
   'tenant-renamed',
+  'server-started',
+  'change-failed',
+  'audit-pruned',
+  'audit-batch-invalid',
+  'audit-segment-invalid',
+  'audit-rolled-back',
 ] as const;
 
 export type SecurityEventKind = (typeof SECURITY_EVENT_KINDS)[number];

@@ -9,6 +9,7 @@ import type { CredentialStatus } from '../backend/backend.ts';
 import { type StoreTroubleKind, storeTroubleKinds } from '../backend/trouble/store-trouble.ts';
 import type { ConnectionLoad } from '../http/connections.ts';
 import { MemoryBudget } from '../memory/admission.ts';
+import { type AuditStatus, showAuditedEvents, showAuditWriter } from './audit-metrics.ts';
 import { SECURITY_EVENT_KINDS } from './events.ts';
 
 export interface MetricsText {
@@ -28,12 +29,15 @@ export interface Metrics extends MetricsText {
   rateRefused(limit: RateKind): void;
   /** The proxy's own credentials at the store, as they are whenever the metrics are read. */
   showCredentials(credentials: { readonly status: CredentialStatus } | undefined): void;
+  /** The audit, as it is whenever the metrics are read. A worker shows the events alone. */
+  showAudit(status: () => Pick<AuditStatus, 'events' | 'refused' | 'unwrittenMs'> | AuditStatus): void;
 }
 
-/** The metrics of all workers of this primary process, added up. */
-export function workersMetrics(): MetricsText {
+/** The metrics of all workers of this primary process, added up, and those of the process itself. */
+export function workersMetrics(own?: Registry): MetricsText {
   const registry = new AggregatorRegistry();
-  return { render: () => registry.clusterMetrics(), contentType: registry.contentType };
+  const render = async () => `${await registry.clusterMetrics()}${own === undefined ? '' : await own.metrics()}`;
+  return { render, contentType: registry.contentType };
 }
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -95,6 +99,11 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
     storeFailure: (kind) => storeFailures.inc({ kind }),
     showCredentials(shown) {
       credentials = shown;
+    },
+    showAudit(status) {
+      showAuditedEvents(registry, status);
+      const first = status();
+      if ('segments' in first) showAuditWriter(registry, status as () => AuditStatus);
     },
     render: () => registry.metrics(),
     contentType: registry.contentType,

@@ -4,7 +4,14 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Backend, BackendRequest, BackendResponse } from '../backend/backend.ts';
+import type { DecisionEvent, SecurityEvent } from './events.ts';
 import type { RequestTrace } from './tracing.ts';
+
+/** An event that the audit keeps until it is known what the request came to. */
+export interface HeldEvent {
+  readonly event: SecurityEvent | DecisionEvent;
+  readonly time: string;
+}
 
 export interface RequestScope {
   /** Milliseconds from each request to the store until the head of its answer, added up: more than passed where some ran at once. */
@@ -18,11 +25,13 @@ export interface RequestScope {
   readonly client: string | undefined;
   /** Where traces are on. */
   readonly trace: RequestTrace | undefined;
+  /** For the audit; undefined once it was told what the request came to. */
+  held: HeldEvent[] | undefined;
 }
 
 export function newScope(o: { client?: string | undefined; trace?: RequestTrace | undefined } = {}): RequestScope {
   const { client, trace } = o;
-  return { backendMs: 0, backendRequests: 0, bytesOut: 0, firstByteAt: undefined, client, trace };
+  return { backendMs: 0, backendRequests: 0, bytesOut: 0, firstByteAt: undefined, client, trace, held: [] };
 }
 
 const scopes = new AsyncLocalStorage<RequestScope>();
@@ -34,6 +43,11 @@ export function inScope<T>(scope: RequestScope, work: () => T): T {
 /** Where the request comes from for which this runs. */
 export function clientInScope(): string | undefined {
   return scopes.getStore()?.client;
+}
+
+/** The scope of the request that is worked for; undefined where there is none. */
+export function currentScope(): RequestScope | undefined {
+  return scopes.getStore();
 }
 
 /** The same backend. Its time is counted for the request that asks it. */

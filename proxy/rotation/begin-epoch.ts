@@ -91,6 +91,9 @@ async function write(deps: KeyringDeps, opened: OpenedKeyring, o: Step, signal: 
   const { plan, epoch, roots, fresh } = o;
   const replaced = fresh === undefined ? [] : [opened.slot];
   const gone = [...plan.dropped, ...replaced];
+  const { tenant } = opened.keyring;
+  const detail = `Epoch ${epoch}; ${plan.dropped.length} slots dropped`;
+  const event = { kind: 'epoch-begun', detail, tenant } as const;
   const stored = await changeKeyring(
     deps,
     { ...opened, roots },
@@ -110,10 +113,8 @@ async function write(deps: KeyringDeps, opened: OpenedKeyring, o: Step, signal: 
       if (fresh !== undefined) next = withSlot(next, fresh, deps.now());
       return withEpoch(next, { created: timestamp(deps.now()), epoch, state: 'current' });
     },
-    signal,
+    { signal, event },
   );
-  const { tenant } = opened.keyring;
-  await deps.record({ kind: 'epoch-begun', detail: `Epoch ${epoch}; ${plan.dropped.length} slots dropped`, tenant });
   const slot = keySlotOf(stored.keyring, (fresh ?? opened.slot).id);
   if (slot === undefined) throw new Error('the slot that began an epoch is not in its keyring');
   return { opened: { ...stored, slot, roots }, epoch, dropped: plan.dropped.map(({ id }) => id), issued: o.issued };

@@ -19,6 +19,8 @@ export async function retireEpochs(
 ): Promise<readonly number[]> {
   const epoch = currentEpoch(opened.keyring);
   const draining = opened.keyring.epochs.filter(({ state }) => state === 'draining').map((older) => older.epoch);
+  const { tenant } = opened.keyring;
+  const detail = `Epochs ${draining.join(', ')}; epoch ${epoch} is the only one`;
   const roots = new Map([...opened.roots].filter(([number]) => number === epoch));
   await changeKeyring(
     deps,
@@ -27,14 +29,8 @@ export async function retireEpochs(
       if (currentEpoch(keyring) !== epoch) throw new KeyringConflict(keyring.tenant);
       return withoutOlder(keyring, epoch);
     },
-    signal,
+    { signal, event: { kind: 'epoch-retired', detail, tenant } },
   );
-  const { tenant } = opened.keyring;
-  await deps.record({
-    kind: 'epoch-retired',
-    detail: `Epochs ${draining.join(', ')}; epoch ${epoch} is the only one`,
-    tenant,
-  });
   return draining;
 }
 

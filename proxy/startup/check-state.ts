@@ -3,6 +3,9 @@
  * vanish for their users.
  */
 
+import { AUDIT_KEY_NAMES } from '../audit/audit-keys.ts';
+import { BATCH_NAMES } from '../audit/format/batch.ts';
+import { SEGMENT_NAMES } from '../audit/format/segment.ts';
 import { readErrorResponse } from '../backend/errors.ts';
 import { parseListV2 } from '../backend/list.ts';
 import { readBody } from '../backend/read-body.ts';
@@ -24,6 +27,12 @@ import type { Storage } from '../runtime.ts';
 import { fault, ok, type Tell } from './finding.ts';
 import { findingOf } from './store-finding.ts';
 
+/** Keys, segments and batches of the audit. */
+const AUDIT_RECORDS: readonly RegExp[] = [
+  new RegExp(`^${AUDIT_KEY_NAMES}[0-9a-f]{8}$`),
+  new RegExp(`^${SEGMENT_NAMES}\\d{8}T\\d{4}Z/[0-9a-f]{16}-\\d{10}-[0-9a-f]{64}$`),
+  new RegExp(`^${BATCH_NAMES}\\d{10}$`),
+];
 /** What a record's key looks like below the prefix of its deployment. */
 const RECORDS: readonly RegExp[] = [
   new RegExp(`^${KEYRING_NAMES}[0-9a-f]{24}\\.json$`),
@@ -36,6 +45,7 @@ const RECORDS: readonly RegExp[] = [
   new RegExp(`^${ROLE_RECORDS}[A-Za-z0-9_.-]{1,64}$`),
   new RegExp(`^${BUCKET_RECORDS}[A-Za-z0-9._-]{3,255}\\.json$`),
   new RegExp(`^${JOBS_PREFIX}[a-z]+(-[a-z]+)?-[0-9a-f]{16}(\\.json|/.+)$`),
+  ...AUDIT_RECORDS,
   /^probe\/.+$/,
 ];
 const FOLDERS: readonly string[] = [
@@ -49,6 +59,7 @@ const FOLDERS: readonly string[] = [
   ROLE_RECORDS,
   BUCKET_RECORDS,
   JOBS_PREFIX,
+  'audit/',
   'probe/',
 ];
 

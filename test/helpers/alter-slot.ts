@@ -3,6 +3,7 @@ import { changeKeyring } from '../../proxy/keyring/admin/change-keyring.ts';
 import { withTerms } from '../../proxy/keyring/admin/edit-slots.ts';
 import { processKdfRunner } from '../../proxy/keyring/slots/kdf.ts';
 import type { OperatorTerms } from '../../proxy/keyring/slots/slot-terms.ts';
+import type { Keyring } from '../../proxy/keyring/state/document.ts';
 import type { TestProxy } from './proxy.ts';
 
 export async function alterSlot(
@@ -13,5 +14,6 @@ export async function alterSlot(
 ): Promise<void> {
   const { state, sealKeys } = proxy;
   const deps = { state, sealKeys, record: () => {}, now: () => new Date(), runner: processKdfRunner };
-  await changeKeyring(deps, tenant, (keyring) => withTerms(keyring, slot, terms), AbortSignal.timeout(60_000));
+  const change = (keyring: Keyring) => withTerms(keyring, slot, terms);
+  await changeKeyring(deps, tenant, change, { signal: AbortSignal.timeout(60_000), event: 'announced' });
 }

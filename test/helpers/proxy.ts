@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import type { RunningAudit } from '../../proxy/audit/open-audit.ts';
 import type { Backend } from '../../proxy/backend/backend.ts';
 import type { Capabilities } from '../../proxy/backend/capabilities.ts';
 import type { Config } from '../../proxy/config/config.ts';
@@ -58,6 +59,8 @@ export interface TestProxyOptions {
   readonly limits?: EdgeLimits;
   /** Takes every event, in place of `decisions`. */
   readonly audit?: RecordEvent;
+  /** An audit log as `serve` has it. The proxy closes it. */
+  readonly auditLog?: RunningAudit;
 }
 
 export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
@@ -74,6 +77,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     selfService: true,
     oidcIssuers: [],
     lastUsed: 'off',
+    audit: { mode: 'off', store: undefined, retentionDays: 90, webhook: undefined },
     workers: 1,
     workersAreSet: true,
     legacy: { kind: 'allow' },
@@ -109,7 +113,8 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
   const limits = o.limits === undefined ? {} : { limits: o.limits };
   const decisions: DecisionEvent[] = [];
   const audit = (event: SecurityEvent | DecisionEvent) => void ('decision' in event && decisions.push(event));
-  const parts = { config, storage, capabilities, log: logger, audit: o.audit ?? audit, ...now, ...limits };
+  const ofAudit = o.auditLog === undefined ? {} : { auditLog: o.auditLog };
+  const parts = { ...ofAudit, config, storage, capabilities, log: logger, audit: o.audit ?? audit, ...now, ...limits };
   const proxy = await startProxy({ ...parts, ops: false });
   const scheme = config.tls === undefined ? 'http' : 'https';
   const endpoint = `${scheme}://127.0.0.1:${proxy.address.port}`;

@@ -128,7 +128,7 @@ export class StateBackend implements Backend {
 
   #list(objects: Map<string, Version[]>, { query = [] }: BackendRequest): BackendResponse {
     const value = (wanted: string) => query.find(([name]) => name === wanted)?.[1];
-    const after = value('continuation-token') ?? '';
+    const after = value('continuation-token') ?? value('start-after') ?? '';
     const keys = [...objects.keys()].filter((key) => key.startsWith(value('prefix') ?? '') && key > after).sort();
     const encode = (key: string) => encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/');
     if (value('versions') !== undefined) {
@@ -138,7 +138,7 @@ export class StateBackend implements Backend {
       });
       return reply(200, renderXml('ListVersionsResult', { EncodingType: 'url', Version: rows }));
     }
-    const page = keys.slice(0, this.pageSize);
+    const page = keys.slice(0, Math.min(this.pageSize, Number(value('max-keys') ?? this.pageSize)));
     const isTruncated = keys.length > page.length;
     const rows = page.map((key) => ({ Key: encode(key) }));
     const token = isTruncated ? page.at(-1) : undefined;

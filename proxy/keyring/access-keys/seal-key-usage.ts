@@ -3,6 +3,7 @@
  * dropped (docs/keys.md, rotating the seal key). Access key ids cannot be moved: their holders must get new ones.
  */
 
+import { auditKeyKids, resealAuditKeys } from '../../audit/audit-keys.ts';
 import { mapBounded } from '../../concurrency/map-bounded.ts';
 import { LAST_USED_READS_AT_ONCE } from '../../limits.ts';
 import { type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
@@ -31,6 +32,8 @@ export interface SealKeyUsage {
   readonly lastUses: number;
   /** Records of buckets that it signed. Requests to these buckets are refused when it is dropped. */
   readonly buckets: number;
+  /** Audit keys that it seals. What was written under them is unreadable when it is dropped. */
+  readonly auditKeys: number;
 }
 
 /** What does not verify, and was left alone. */
@@ -46,7 +49,8 @@ export async function sealKeyUsage(
   signal: AbortSignal,
 ): Promise<{ usage: readonly SealKeyUsage[] } & Tampered> {
   const { active, all } = deps.sealKeys;
-  const none = () => ({ keyrings: 0, ids: new Set<string>(), arns: new Set<string>(), lastUses: 0, buckets: 0 });
+  const counts = { keyrings: 0, lastUses: 0, buckets: 0, auditKeys: 0 };
+  const none = () => ({ ...counts, ids: new Set<string>(), arns: new Set<string>() });
   const found = new Map(all.map(({ kid }) => [kid, none()]));
   const entry = (kid: string) => {
     const known = found.get(kid) ?? none();
@@ -83,6 +87,7 @@ export async function sealKeyUsage(
     if (kid === undefined) tamperedBuckets.push(listed.bucket);
     else entry(kid).buckets += 1;
   }
+  for (const kid of await auditKeyKids(deps, signal)) entry(kid).auditKeys += 1;
   const usage = [...found].map(([kid, { ids, arns, ...counts }]) => ({
     kid,
     active: kid === active.kid,
@@ -136,6 +141,7 @@ export async function resignAll(
     if (listed.status !== 'ok') tamperedBuckets.push(listed.bucket);
     else if (await resignBucketRecord(deps, listed.record, signal)) done.records += 1;
   }
+  done.records += await resealAuditKeys(deps, signal);
   return { ...done, tampered, tamperedBuckets, tamperedRoles };
 }
 

@@ -17,6 +17,8 @@ const SESSION_LABEL = 'sealgate/1/session';
 const ROLE_ARN_LABEL = 'sealgate/1/role-arn';
 const ROLE_RECORD_LABEL = 'sealgate/1/role-record';
 const BUCKET_RECORD_LABEL = 'sealgate/1/bucket-record';
+const AUDIT_KEY_LABEL = 'sealgate/1/audit-key';
+const AUDIT_SIGNER_LABEL = 'sealgate/1/audit-signer';
 const NO_SALT = Buffer.alloc(0);
 
 /** 32 random bytes hold about 30 different values, and 16 or fewer less than once in 10^13. */
@@ -80,6 +82,16 @@ export class SealKey {
   /** AES-256-GCM key of the session tokens of one day. `daySecret`: 32 bytes, which only that day's record holds. */
   sessionKey(daySecret: Buffer): KeyObject {
     return toKeyObject(deriveKey(this.#secret, { label: SESSION_LABEL, salt: daySecret }));
+  }
+
+  /** AES-256-GCM key of one record of an audit key. `salt`: the record's own, fresh. The caller wipes it. */
+  auditKeyKey(salt: Buffer): Buffer {
+    return deriveKey(this.#secret, { label: AUDIT_KEY_LABEL, salt });
+  }
+
+  /** Seed of the Ed25519 key that signs checkpoints of the audit, 32 bytes. The caller wipes it. */
+  auditSigningSeed(): Buffer {
+    return deriveKey(this.#secret, { label: AUDIT_SIGNER_LABEL, salt: NO_SALT });
   }
 }
 

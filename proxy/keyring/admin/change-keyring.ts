@@ -7,7 +7,7 @@
  */
 import { S3Error } from '../../errors.ts';
 import { KEPT_REMOVED_SLOTS, KEYRING_CHANGE_ATTEMPTS, KEYRING_LOOK_AFTER_MS } from '../../limits.ts';
-import type { RecordEvent } from '../../observe/events.ts';
+import type { RecordEvent, SecurityEvent } from '../../observe/events.ts';
 import type { AccessKey } from '../access-keys/access-key-id.ts';
 import type { SealKeys } from '../access-keys/seal-keys.ts';
 import type { KdfRunner } from '../slots/kdf.ts';
@@ -21,6 +21,7 @@ import { hasRootMac, rootMac, rootMacInput } from '../state/macs.ts';
 import { KeyringTampered, keyringName, tenantOfName, UnknownTenant, verifyKeyring } from '../state/records.ts';
 import { signKeyring } from '../state/sign-keyring.ts';
 import { StateConflict, type StateRecord, type StateStore } from '../state/state.ts';
+import { announced, noteFailure } from './announce.ts';
 import { forgetRemoved } from './forget-removed.ts';
 
 export interface KeyringDeps {
@@ -110,6 +111,9 @@ export async function openKeyring(deps: KeyringDeps, key: AccessKey, signal: Abo
   return { ...stored, slot, roots: opened.roots };
 }
 
+/** What a change is told as, before it is made; `announced` by the caller where more than the keyring changes. */
+export type ChangeEvent = SecurityEvent | 'announced';
+
 /**
  * Writes `change` of a tenant's keyring: of one opened before, whose roots then make the root MAC (add the root key of a new
  * epoch to them), or of the tenant named, by the operator alone. `change` is given the keyring as it stands now and returns
@@ -124,19 +128,47 @@ export async function changeKeyring(
   deps: KeyringDeps,
   target: OpenedKeyring | string,
   change: (keyring: Keyring) => Keyring | undefined | Promise<Keyring | undefined>,
-  signal: AbortSignal,
+  { signal, event }: { signal: AbortSignal; event: ChangeEvent },
 ): Promise<StoredKeyring> {
   const opened = typeof target === 'string' ? undefined : target;
   const tenant = typeof target === 'string' ? target : target.keyring.tenant;
-  let stored: StoredKeyring = opened ?? (await readKeyring(deps, tenant, signal));
+  const stored: StoredKeyring = opened ?? (await readKeyring(deps, tenant, signal));
+  const first = await change(stored.keyring);
+  if (first === undefined) return stored;
+  const overtaken = async () => {
+    if (event !== 'announced') await noteFailure(deps.record, event, 'another was first');
+  };
+  const carryOut = () => write(deps, { opened, tenant, stored, first, change, overtaken }, signal);
+  return event === 'announced' ? carryOut() : announced(deps.record, event, carryOut);
+}
+
+/** `first`: what the change makes of `stored`. */
+async function write(
+  deps: KeyringDeps,
+  o: {
+    opened: OpenedKeyring | undefined;
+    tenant: string;
+    stored: StoredKeyring;
+    first: Keyring;
+    change: (keyring: Keyring) => Keyring | undefined | Promise<Keyring | undefined>;
+    /** Somebody else has made the same change. */
+    overtaken: () => Promise<void>;
+  },
+  signal: AbortSignal,
+): Promise<StoredKeyring> {
+  const { opened, tenant } = o;
+  let stored = o.stored;
   for (let attempt = 0; attempt < KEYRING_CHANGE_ATTEMPTS; attempt += 1) {
-    const next = await change(stored.keyring);
-    if (next === undefined) return stored;
+    const next = attempt === 0 ? o.first : await o.change(stored.keyring);
+    if (next === undefined) {
+      await o.overtaken();
+      return stored;
+    }
     const body =
       opened === undefined
         ? byOperator(deps, stored.keyring, next)
         : withRoots(deps, stored.keyring, next, opened.roots);
-    const etag = await write(deps, { tenant, body, ifMatch: stored.etag }, signal);
+    const etag = await put(deps, { tenant, body, ifMatch: stored.etag }, signal);
     if (etag !== undefined) {
       const keyring = verifyKeyring(body, { tenant, sealKeys: deps.sealKeys });
       deps.generations?.accept(tenant, keyring.generation, body);
@@ -182,7 +214,7 @@ function sign(deps: KeyringDeps, keyring: Keyring, generation: number): Buffer {
  * Writes the keyring. `undefined`: somebody else wrote first. A request that was sent twice conflicts with itself, and a request
  * whose answer was lost may have been carried out; the stored keyring tells which.
  */
-async function write(
+async function put(
   deps: KeyringDeps,
   o: { tenant: string; body: Buffer; ifMatch: string },
   signal: AbortSignal,

@@ -16,7 +16,9 @@ import { isTenantId } from '../ids.ts';
 import { keySlots } from '../slots/slot-types.ts';
 import { type Keyring, KeyringMalformed, parseKeyring } from '../state/document.ts';
 import { keyringName, tenantOfName, UnknownTenant } from '../state/records.ts';
+import type { StateRecord } from '../state/state.ts';
 import { LAST_USED_NAMES } from '../uses/last-used.ts';
+import { announced } from './announce.ts';
 import type { KeyringDeps } from './change-keyring.ts';
 import { forgetIds } from './issue-key.ts';
 import { releaseName } from './tenant-names.ts';
@@ -41,9 +43,21 @@ export async function deleteTenant(
   const name = keyringName(tenant);
   const record = tenantOfName(name) === undefined ? undefined : await deps.state.get(name, signal);
   const keyring = record && parse(record.body, tenant);
+  const keys = keyring === undefined ? 0 : keySlots(keyring).length;
+  const event = { kind: 'tenant-deleted', detail: `${keys} keys`, tenant } as const;
+  return announced(deps.record, event, () => remove(deps, backend, { tenant, record, keyring, keys }, signal));
+}
+
+async function remove(
+  deps: KeyringDeps,
+  backend: Backend,
+  o: { tenant: string; record: StateRecord | undefined; keyring: Keyring | undefined; keys: number },
+  signal: AbortSignal,
+): Promise<DeletedTenant> {
+  const { tenant, record, keyring, keys } = o;
   // The keyring goes first: from here on nothing opens, whatever fails afterwards.
   if (record !== undefined) {
-    await deps.state.shred(name, signal);
+    await deps.state.shred(keyringName(tenant), signal);
     deps.onChange?.(tenant, Number.MAX_SAFE_INTEGER);
   }
   if (keyring !== undefined) await releaseName(deps, keyring.name, tenant, signal);
@@ -54,8 +68,6 @@ export async function deleteTenant(
   const uploads = await abortUploads(deps, backend, tenant, signal);
   const uses = await deleteUses(deps, tenant, signal);
   if (record === undefined && ids.length + uploads + uses === 0) throw new UnknownTenant(tenant);
-  const keys = keyring === undefined ? 0 : keySlots(keyring).length;
-  await deps.record({ kind: 'tenant-deleted', detail: `${keys} keys, ${uploads} uploads in progress`, tenant });
   return { keys, uploads };
 }
 

@@ -4,6 +4,7 @@
  * keyring, so it is safe beside running servers and beside other changes.
  */
 import { MAX_REGISTERED_IDS } from '../../limits.ts';
+import type { SecurityEvent } from '../../observe/events.ts';
 import type { AccessKey } from '../access-keys/access-key-id.ts';
 import { checkGrants, type Grant } from '../grants.ts';
 import { type ApiKey, generateApiKey, secretAccessKeyOf } from '../slots/api-key.ts';
@@ -11,7 +12,7 @@ import { apiKeySlot } from '../slots/api-key-slot.ts';
 import { DEFAULT_KDFS, isStronger, type Kdf } from '../slots/kdf.ts';
 import { MAX_SESSION_SERIAL, newSlotTerms, type OperatorTerms } from '../slots/slot-terms.ts';
 import type { KeySlot } from '../slots/slot-types.ts';
-import { checkTerms } from '../state/document.ts';
+import { checkTerms, type Keyring } from '../state/document.ts';
 import { timestamp } from '../state/fields.ts';
 import { changeKeyring, type KeyringDeps, type OpenedKeyring, openKeyring, readKeyring } from './change-keyring.ts';
 import { describeKeys, type KeyDetails } from './describe-key.ts';
@@ -79,11 +80,10 @@ export class KeyAdmin {
    */
   async create(caller: AccessKey, o: NewKey, signal: AbortSignal): Promise<IssuedKey> {
     const opened = await openKeyring(this.#deps, caller, signal);
-    const issued = await this.#add(opened, { ...o, ...reachOf(o, opened.slot) }, signal, (keyring, slot) =>
+    const told = (slot: string) => eventOf('key-created', opened.keyring, `Slot ${slot}, by slot ${opened.slot.id}`);
+    return this.#add(opened, { ...o, ...reachOf(o, opened.slot), told }, signal, (keyring, slot) =>
       withSlot(keyring, slot, this.#deps.now()),
     );
-    await this.#record('key-created', issued.tenant, `Slot ${issued.slot}, by slot ${opened.slot.id}`);
-    return issued;
   }
 
   /**
@@ -110,9 +110,11 @@ export class KeyAdmin {
       ...(kdf && { kdf }),
       ...(keep && { keep: (issued: IssuedKey) => keep({ ...issued, ...replaced }) }),
     };
+    const ends = until === null ? '' : `, and works until ${until}`;
+    const told = (slot: string) => eventOf('key-rotated', opened.keyring, `Slot ${old.id} replaced by ${slot}${ends}`);
     const issued = await this.#add(
       opened,
-      { grants, policy, label, expires, registered, ...wishes },
+      { grants, policy, label, expires, registered, ...wishes, told },
       signal,
       (keyring, slot) => {
         sameSlot(keyring, old);
@@ -120,8 +122,6 @@ export class KeyAdmin {
         return withSlot(withoutSlot(keyring, old.id, now), slot, now);
       },
     );
-    const detail = `Slot ${old.id} replaced by ${issued.slot}${until === null ? '' : `, and works until ${until}`}`;
-    await this.#record('key-rotated', issued.tenant, detail);
     return { ...issued, ...replaced };
   }
 
@@ -142,6 +142,8 @@ export class KeyAdmin {
     const kept = kind === 'registered' && o.dropOld !== true ? slot.registeredIds : [];
     const registeredIds = [...kept, ...id.terms.registeredIds].sort();
     const issued = { tenant, slot: slot.id, accessKeyId: id.accessKeyId };
+    const detail = `Slot ${slot.id}, a ${kind} access key id under seal key ${id.terms.idKid}`;
+    const event = eventOf('key-reissued', keyring, detail);
     await withId(id, async () => {
       if (registeredIds.length > MAX_REGISTERED_IDS) throw new TooManyIds(slot.id);
       await o.keep?.(issued);
@@ -149,14 +151,9 @@ export class KeyAdmin {
         this.#deps,
         tenant,
         (current) => withTerms(current, sameSlot(current, slot).id, { ...id.terms, registeredIds }),
-        signal,
+        { signal, event },
       );
     });
-    await this.#record(
-      'key-reissued',
-      tenant,
-      `Slot ${slot.id}, a ${kind} access key id under seal key ${id.terms.idKid}`,
-    );
     return issued;
   }
 
@@ -171,9 +168,8 @@ export class KeyAdmin {
         if (o.force !== true && !hasOtherInForce(keyring, slot.id, now)) throw new LastKey(o.tenant, slot.id);
         return withoutSlot(keyring, slot.id, now);
       },
-      signal,
+      { signal, event: eventOf('key-revoked', o, `Slot ${o.slot}`) },
     );
-    await this.#record('key-revoked', o.tenant, `Slot ${o.slot}`);
   }
 
   /** The tenant's keys, ascending by slot. @throws UnknownTenant, KeyringTampered, S3Error ServiceUnavailable */
@@ -185,6 +181,7 @@ export class KeyAdmin {
   /** By the operator alone. @throws UnknownTenant, UnknownKey, UnsuitableTerms, InvalidGrant, KeyringMalformed */
   async update(o: { tenant: string; slot: string; change: KeyChange }, signal: AbortSignal): Promise<void> {
     const { grants, policy } = o.change;
+    const detail = `Slot ${o.slot}: ${Object.keys(o.change).sort().join(', ')}`;
     if (grants !== undefined && typeof policy !== 'string') checkGrants(grants, this.#deps.state.bucket);
     await changeKeyring(
       this.#deps,
@@ -200,9 +197,8 @@ export class KeyAdmin {
         const { endSessions, ...terms } = o.change;
         return withTerms(keyring, slot.id, endSessions === true ? { ...terms, ...withoutSessions(slot) } : terms);
       },
-      signal,
+      { signal, event: eventOf('key-changed', o, detail) },
     );
-    await this.#record('key-changed', o.tenant, `Slot ${o.slot}: ${Object.keys(o.change).sort().join(', ')}`);
   }
 
   /** Signs a keyring under the active seal key. @returns false when it was already */
@@ -210,15 +206,16 @@ export class KeyAdmin {
     const { kid } = this.#deps.sealKeys.active;
     const before = await readKeyring(this.#deps, tenant, signal);
     if (before.keyring.operatorKid === kid) return false;
-    await changeKeyring(this.#deps, tenant, (keyring) => (keyring.operatorKid === kid ? undefined : keyring), signal);
-    await this.#record('keyring-resigned', tenant, `Under seal key ${kid}, before ${before.keyring.operatorKid}`);
+    const detail = `Under seal key ${kid}, before ${before.keyring.operatorKid}`;
+    const change = (keyring: Keyring) => (keyring.operatorKid === kid ? undefined : keyring);
+    await changeKeyring(this.#deps, tenant, change, { signal, event: eventOf('keyring-resigned', { tenant }, detail) });
     return true;
   }
 
   /** Seals a new slot for the opened roots, makes its id, and changes the keyring. */
   async #add(
     opened: OpenedKeyring,
-    o: Omit<NewKey, 'policy'> & Reach,
+    o: Omit<NewKey, 'policy'> & Reach & { readonly told: (slot: string) => SecurityEvent },
     signal: AbortSignal,
     change: (keyring: OpenedKeyring['keyring'], slot: KeySlot) => OpenedKeyring['keyring'],
   ): Promise<IssuedKey> {
@@ -248,18 +245,19 @@ export class KeyAdmin {
       // A change that cannot be made is refused before a key is handed out for it.
       change(keyring, slot);
       await o.keep?.(issued);
-      await changeKeyring(deps, opened, (current) => change(current, slot), signal);
+      const event = o.told(slotId);
+      await changeKeyring(deps, opened, (current) => change(current, slot), { signal, event });
       return issued;
     });
   }
+}
 
-  async #record(
-    kind: 'key-created' | 'key-rotated' | 'key-reissued' | 'key-revoked' | 'key-changed' | 'keyring-resigned',
-    tenant: string,
-    detail: string,
-  ): Promise<void> {
-    await this.#deps.record({ kind, detail, tenant });
-  }
+function eventOf(
+  kind: 'key-created' | 'key-rotated' | 'key-reissued' | 'key-revoked' | 'key-changed' | 'keyring-resigned',
+  { tenant }: { readonly tenant: string },
+  detail: string,
+): SecurityEvent {
+  return { kind, detail, tenant };
 }
 
 type Reach = Readonly<Pick<OperatorTerms, 'policy'>> & { readonly grants: readonly Grant[] };

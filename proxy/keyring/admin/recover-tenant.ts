@@ -51,8 +51,8 @@ export async function recoverTenant(deps: KeyringDeps, o: Recovery, signal: Abor
   // A keyring that is full is refused before a key is handed out for it.
   add(stored.keyring);
   await o.keep?.(issued);
-  await changeKeyring(deps, { ...stored, slot, roots }, add, signal);
-  await deps.record({ kind: 'tenant-recovered', detail: `Slot ${id} was made with the escrow key`, tenant });
+  const event = { kind: 'tenant-recovered', detail: `Slot ${id}, made with the escrow key`, tenant } as const;
+  await changeKeyring(deps, { ...stored, slot, roots }, add, { signal, event });
   return issued;
 }
 

@@ -2,7 +2,9 @@
  * The life of the roles of a tenant (docs/access.md): made, shown, changed, given a new ARN, deleted. Making a role, and changing
  * whom it trusts, takes one of the tenant's keys. The operator does the rest alone.
  */
+
 import { randomBytes } from 'node:crypto';
+import type { SecurityEvent } from '../../observe/events.ts';
 import type { AccessKey } from '../access-keys/access-key-id.ts';
 import {
   openRoleArn,
@@ -20,6 +22,7 @@ import { MAX_SESSION_SERIAL } from '../slots/slot-terms.ts';
 import { roleSlotOf, slotsOfType } from '../slots/slot-types.ts';
 import type { Keyring } from '../state/document.ts';
 import { StateConflict } from '../state/state.ts';
+import { announced } from './announce.ts';
 import { ChangeUncertain, changeKeyring, type KeyringDeps, openKeyring, readKeyring } from './change-keyring.ts';
 import { byId, unusedSlotId, withoutSlot, withReplaced } from './edit-slots.ts';
 import { KeyError } from './key-errors.ts';
@@ -106,9 +109,11 @@ export class RoleAdmin {
     const arn = o.managed ? shortArn(name) : sealRoleArn(secret, { name, sealKey });
     secret.slotSecret.fill(0);
     const made = { role: name, arn, tenant, slot: id };
+    const detail = `Role ${name}, slot ${id}${o.managed ? ', server-managed' : ''}, by slot ${opened.slot.id}`;
+    const event = { kind: 'role-created', detail, tenant } as const;
     try {
       await o.keep?.(made);
-      await changeKeyring(this.#deps, opened, (keyring) => withRole(keyring, slot), signal);
+      await changeKeyring(this.#deps, opened, (keyring) => withRole(keyring, slot), { signal, event });
     } catch (error) {
       // A record without a slot opens nothing, but it blocks the name for others.
       if (o.managed && !(error instanceof ChangeUncertain)) {
@@ -116,8 +121,6 @@ export class RoleAdmin {
       }
       throw error;
     }
-    const detail = `Role ${name}, slot ${id}${o.managed ? ', server-managed' : ''}, by slot ${opened.slot.id}`;
-    await this.#deps.record({ kind: 'role-created', detail, tenant });
     return made;
   }
 
@@ -139,8 +142,8 @@ export class RoleAdmin {
       const next = { ...slot, ...terms, ...(typeof terms.policy === 'string' ? { grants: [] } : {}) };
       return withReplaced(keyring, endSessions === true ? raised(next) : next);
     };
-    await changeKeyring(this.#deps, o.tenant, change, signal);
-    await this.#changed(o.tenant, `Role ${o.name}: ${Object.keys(o.change).sort().join(', ')}`);
+    const event = changed(o.tenant, `Role ${o.name}: ${Object.keys(o.change).sort().join(', ')}`);
+    await changeKeyring(this.#deps, o.tenant, change, { signal, event });
   }
 
   /**
@@ -157,8 +160,8 @@ export class RoleAdmin {
       const slot = roleIn(keyring, o.name);
       return withReplaced(keyring, raised({ ...slot, trust: o.change(slot.trust) }));
     };
-    await changeKeyring(this.#deps, opened, change, signal);
-    await this.#changed(opened.keyring.tenant, `Role ${o.name}: trust`);
+    const event = changed(opened.keyring.tenant, `Role ${o.name}: trust`);
+    await changeKeyring(this.#deps, opened, change, { signal, event });
   }
 
   /**
@@ -174,15 +177,16 @@ export class RoleAdmin {
     const secret = await this.secretOf(slot, { tenant, arn: o.arn }, signal);
     const sealKey = this.#deps.sealKeys.active;
     const isManaged = slot.kept === 'state';
-    if (isManaged)
-      await this.#deps.state.replace(roleRecordName(name), sealRoleRecord(secret, { name, sealKey }), signal);
+    const record = isManaged ? sealRoleRecord(secret, { name, sealKey }) : undefined;
     const arn = isManaged ? shortArn(name) : sealRoleArn(secret, { name, sealKey });
     secret.slotSecret.fill(0);
     const made = { role: name, arn, tenant, slot: slot.id };
-    await o.keep?.(made);
     const change = (keyring: Keyring) => withReplaced(keyring, { ...roleIn(keyring, name), idKid: sealKey.kid });
-    await changeKeyring(this.#deps, tenant, change, signal);
-    await this.#changed(tenant, `Role ${name}: under seal key ${sealKey.kid}`);
+    await announced(this.#deps.record, changed(tenant, `Role ${name}: under seal key ${sealKey.kid}`), async () => {
+      if (record !== undefined) await this.#deps.state.replace(roleRecordName(name), record, signal);
+      await o.keep?.(made);
+      await changeKeyring(this.#deps, tenant, change, { signal, event: 'announced' });
+    });
     return made;
   }
 
@@ -191,9 +195,9 @@ export class RoleAdmin {
     const { kept } = await this.show(o, signal);
     const now = this.#deps.now();
     const change = (keyring: Keyring) => withoutSlot(keyring, roleIn(keyring, o.name).id, now);
-    await changeKeyring(this.#deps, o.tenant, change, signal);
+    const event = { kind: 'role-deleted', detail: `Role ${o.name}`, tenant: o.tenant } as const;
+    await changeKeyring(this.#deps, o.tenant, change, { signal, event });
     if (kept === 'state') await this.#deps.state.shred(roleRecordName(o.name), signal);
-    await this.#deps.record({ kind: 'role-deleted', detail: `Role ${o.name}`, tenant: o.tenant });
   }
 
   /** The secret of a role, from its ARN or its record. The caller wipes it. @throws WrongRoleArn */
@@ -223,10 +227,10 @@ export class RoleAdmin {
       throw new RoleExists(name, 'a managed one, perhaps of another tenant');
     }
   }
+}
 
-  async #changed(tenant: string, detail: string): Promise<void> {
-    await this.#deps.record({ kind: 'role-changed', detail, tenant });
-  }
+function changed(tenant: string, detail: string): SecurityEvent {
+  return { kind: 'role-changed', detail, tenant };
 }
 
 function openStored(body: Buffer | undefined, name: string, sealKeys: KeyringDeps['sealKeys']): RoleSecret | undefined {

@@ -23,6 +23,7 @@ import {
   verifyKeyring,
 } from '../state/records.ts';
 import { StateConflict, type StateStore } from '../state/state.ts';
+import { announced } from './announce.ts';
 import { type KeyringDeps, readKeyring } from './change-keyring.ts';
 import { describeKeys, describeOtherSlots, type KeyDetails, type OtherSlotDetails } from './describe-key.ts';
 import { prepareId, withId } from './issue-key.ts';
@@ -133,9 +134,10 @@ export class TenantAdmin {
     await withId(id, async () => {
       const body = await newKeyring(made, signal);
       await this.#checkOpens(id.accessKeyId, body, signal);
-      await this.#putNew(keyringName(tenant), body, signal);
+      const detail = `Slot ${slot}, ${kdf.name}, a ${kind} access key id`;
+      const event = { kind: 'tenant-created', detail, tenant } as const;
+      await announced(record, event, () => this.#putNew(keyringName(tenant), body, signal));
     });
-    await record({ kind: 'tenant-created', detail: `Slot ${slot}, ${kdf.name}, a ${kind} access key id`, tenant });
     return { tenant, accessKeyId: id.accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
   }
 

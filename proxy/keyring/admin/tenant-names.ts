@@ -69,13 +69,9 @@ export async function renameTenant(
   if (before.name === name) return;
   if (name !== '') await claimName(deps, name, tenant, signal);
   const rename = (keyring: Keyring) => (keyring.name === name ? undefined : { ...keyring, name });
-  await changeKeyring(deps, tenant, rename, signal);
+  const detail = `From ${JSON.stringify(before.name)} to ${JSON.stringify(name)}`;
+  await changeKeyring(deps, tenant, rename, { signal, event: { kind: 'tenant-renamed', detail, tenant } });
   await releaseName(deps, before.name, tenant, signal);
-  await deps.record({
-    kind: 'tenant-renamed',
-    detail: `From ${JSON.stringify(before.name)} to ${JSON.stringify(name)}`,
-    tenant,
-  });
 }
 
 async function hasName(deps: KeyringDeps, tenant: string, name: string, signal: AbortSignal): Promise<boolean> {

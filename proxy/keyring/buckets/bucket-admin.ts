@@ -1,7 +1,9 @@
 /** Reading and changing the records of buckets, for the command line: always afresh, and by compare-and-swap. */
+
 import type { EtagMode } from '../../object/etags.ts';
 import type { RecordEvent } from '../../observe/events.ts';
 import type { SealKeys } from '../access-keys/seal-keys.ts';
+import { announced } from '../admin/announce.ts';
 import { timestamp } from '../state/fields.ts';
 import { StateConflict, type StateRecord, type StateStore } from '../state/state.ts';
 import {
@@ -57,8 +59,9 @@ export async function setBucketRecord(
   const generation = before === 'damaged' ? Math.floor(now.getTime() / 1000) : (before?.generation ?? 0) + 1;
   const record = { bucket, etags: o.etags, generation, updated: timestamp(now) };
   const earlier = before === 'damaged' ? 'a record that did not verify' : (before?.etags ?? 'no record');
-  await deps.record({ kind: 'bucket-changed', bucket, detail: `ETags: ${o.etags}, before ${earlier}` });
-  await write(deps, bucket, signBucketRecord(record, deps.sealKeys.active), stored, signal);
+  const event = { kind: 'bucket-changed', bucket, detail: `ETags: ${o.etags}, before ${earlier}` } as const;
+  const body = signBucketRecord(record, deps.sealKeys.active);
+  await announced(deps.record, event, () => write(deps, bucket, body, stored, signal));
   return { ...record, kid: deps.sealKeys.active.kid };
 }
 

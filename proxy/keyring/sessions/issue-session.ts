@@ -4,13 +4,14 @@
  */
 import { randomBytes } from 'node:crypto';
 import { S3Error } from '../../errors.ts';
-import type { AccessKey } from '../access-keys/access-key-id.ts';
+import { type AccessKey, fingerprintOf } from '../access-keys/access-key-id.ts';
 import { type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
 import { slotSecretOf } from '../slots/api-key-slot.ts';
 import type { RoleSlot } from '../slots/role-slot.ts';
 import { isInForce, isUsable } from '../slots/slot-terms.ts';
 import { type KeySlot, keySlotOf, openSessionSlot, roleSlotOf } from '../slots/slot-types.ts';
 import type { Keyring } from '../state/document.ts';
+import { timestamp } from '../state/fields.ts';
 import { KeyringTampered, UnknownTenant } from '../state/records.ts';
 import type { SessionDays } from './day-records.ts';
 import type { SessionDetails } from './details.ts';
@@ -94,6 +95,12 @@ export class SessionIssuer {
       details,
     };
     const credentials = issueSession(session, await this.#days.current(at, signal));
+    await this.#deps.record({
+      kind: 'session-issued',
+      detail: `By slot ${slot.id}${role === undefined ? '' : `, of role ${role.name}`}, until ${timestamp(new Date(1000 * endsAt))}`,
+      tenant,
+      accessKey: fingerprintOf(credentials.accessKeyId),
+    });
     return { ...credentials, ends: new Date(1000 * endsAt), packedPercent: packedPercent(details) };
   }
 

@@ -65,20 +65,17 @@ export class EscrowUpkeep {
     const root = roots.get(currentEpoch(stored.keyring));
     // Changed since it was opened, by a rotation or a revocation: the next sign-in has what it takes.
     if (slot === undefined || root === undefined || !hasRootMac(stored.keyring, root)) return;
-    let sealed = false;
+    const detail = `The root keys in use, sealed to escrow key ${this.#publicKey.toString('base64')}`;
     await changeKeyring(
       this.#deps,
       { ...stored, slot, roots },
       async (keyring) => {
-        sealed = !isEscrowedTo(keyring, this.#publicKey);
-        return sealed
+        return !isEscrowedTo(keyring, this.#publicKey)
           ? withEscrowSlot(keyring, await escrowOf(keyring, this.#publicKey, roots, this.#deps.now()))
           : undefined;
       },
-      signal,
+      { signal, event: { kind: 'escrow-sealed', detail, tenant } },
     );
-    const detail = `The root keys in use were sealed to escrow key ${this.#publicKey.toString('base64')}`;
-    if (sealed) await this.#deps.record({ kind: 'escrow-sealed', detail, tenant });
   }
 }
 

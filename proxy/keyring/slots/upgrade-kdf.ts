@@ -39,6 +39,6 @@ async function upgrade(deps: KeyringDeps, { key }: SignIn, signal: AbortSignal):
     sameSlot(keyring, old);
     return withReplaced(keyring, slot);
   };
-  await changeKeyring(deps, opened, replace, signal);
-  await deps.record({ kind: 'key-changed', detail: `Slot ${slot.id}: derived by ${kdf.name} from now on`, tenant });
+  const event = { kind: 'key-changed', detail: `Slot ${slot.id}: derived by ${kdf.name}`, tenant } as const;
+  await changeKeyring(deps, opened, replace, { signal, event });
 }

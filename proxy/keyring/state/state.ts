@@ -131,13 +131,19 @@ export class StateStore {
     for (const { versionId } of versions) await this.#deleteVersion(key, versionId, signal);
   }
 
-  /** Names that start with `prefix`, in the backend's order. */
-  async *list(prefix: string, signal: AbortSignal): AsyncIterable<string> {
+  /** Names that start with `prefix`, in the backend's order: of those behind `after` when it is given, and `rows` at a time. */
+  async *list(
+    prefix: string,
+    signal: AbortSignal,
+    { after, rows }: { readonly after?: string; readonly rows?: number } = {},
+  ): AsyncIterable<string> {
     let token: string | undefined;
     do {
       const page = await this.#listPage('ListBucketResult', signal, [
         ['list-type', '2'],
         ['prefix', this.#key(prefix)],
+        ...(after === undefined ? [] : ([['start-after', this.#key(after)]] as const)),
+        ...(rows === undefined ? [] : ([['max-keys', String(rows)]] as const)),
         ...(token === undefined ? [] : ([['continuation-token', token]] as const)),
       ]);
       for (const entry of page.children('Contents')) yield keyOf(entry, page).slice(this.#prefix.length);
@@ -145,26 +151,35 @@ export class StateStore {
     } while (token !== undefined);
   }
 
+  /**
+   * Names that start with `prefix`, once for each version and each delete marker. @throws S3Error ServiceUnavailable; also when the
+   * backend lists no versions
+   */
+  async *listVersions(prefix: string, signal: AbortSignal): AsyncIterable<string> {
+    let marker: NonNullable<Send['query']> = [];
+    for (;;) {
+      const page = await this.#listPage('ListVersionsResult', signal, [
+        ['versions', ''],
+        ['prefix', this.#key(prefix)],
+        ...marker,
+      ]);
+      for (const entry of [...page.children('Version'), ...page.children('DeleteMarker')]) {
+        yield keyOf(entry, page).slice(this.#prefix.length);
+      }
+      if (page.value('IsTruncated') !== 'true') return;
+      marker = [
+        ['key-marker', decodedKey(page.value('NextKeyMarker') ?? '', page)],
+        ['version-id-marker', page.value('NextVersionIdMarker') ?? ''],
+      ];
+    }
+  }
+
   /** Names that have any version, also an older one or a delete marker. Where the backend lists no versions: as `list`. */
   async listEver(prefix: string, signal: AbortSignal): Promise<ReadonlySet<string>> {
     const names = new Set<string>();
-    let marker: NonNullable<Send['query']> = [];
     try {
-      for (;;) {
-        const page = await this.#listPage('ListVersionsResult', signal, [
-          ['versions', ''],
-          ['prefix', this.#key(prefix)],
-          ...marker,
-        ]);
-        for (const entry of [...page.children('Version'), ...page.children('DeleteMarker')]) {
-          names.add(keyOf(entry, page).slice(this.#prefix.length));
-        }
-        if (page.value('IsTruncated') !== 'true') return names;
-        marker = [
-          ['key-marker', decodedKey(page.value('NextKeyMarker') ?? '', page)],
-          ['version-id-marker', page.value('NextVersionIdMarker') ?? ''],
-        ];
-      }
+      for await (const name of this.listVersions(prefix, signal)) names.add(name);
+      return names;
     } catch (error) {
       if (!(error instanceof S3Error) || names.size > 0) throw error;
     }

@@ -23,7 +23,7 @@ import type { Grant } from '../../../proxy/keyring/grants.ts';
 
 const STATE = 'state-bucket';
 const TENANT = '0123456789abcdef01234567';
-const server = serverPolicy({ stateBucket: STATE, selfService: true, conditionalWrites: true, sessions: true });
+const server = serverPolicy({ ownBuckets: [STATE], selfService: true, conditionalWrites: true, sessions: true });
 const grant = (o: Partial<Grant> = {}): Grant => ({ bucket: 'bbb', prefix: '', access: 'read-write', ...o });
 
 function ask(grants: readonly Grant[], action: Action, resource: Resource, values: ContextValues = {}): Decision {

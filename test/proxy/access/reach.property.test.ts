@@ -98,7 +98,7 @@ test.each([
 });
 
 test('a bucket is shown exactly where something in it could be reached', () => {
-  const server = serverPolicy({ stateBucket: 'bbb', selfService: true, conditionalWrites: true, sessions: true });
+  const server = serverPolicy({ ownBuckets: ['bbb'], selfService: true, conditionalWrites: true, sessions: true });
   fc.assert(
     fc.property(grants, (own) => {
       const reached = [...reach(own)];

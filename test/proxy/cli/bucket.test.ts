@@ -115,7 +115,8 @@ describe('sealgate bucket', () => {
     const [two] = SealKeys.parse(SealKeys.generate()).all;
     if (one === undefined || two === undefined) throw new Error('There are two seal keys.');
     const deps = depsOf(new SealKeys([two, one]));
-    const seal = (args: readonly string[]) => into((output) => sealKeyCommand(args, { ...output, deps, signal }));
+    const seal = (args: readonly string[]) =>
+      into((output) => sealKeyCommand(args, { ...output, deps, handOverAudit: async () => {}, signal }));
     const status = async () => (await seal(['status', '--json'])).out.map((line) => JSON.parse(line));
     expect((await status()).map(({ kid, buckets }) => [kid, buckets])).toEqual([
       [two.kid, 0],

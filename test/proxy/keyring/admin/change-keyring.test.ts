@@ -47,6 +47,8 @@ const without = (slot: string) => (keyring: Keyring) => {
   return withoutSlot(keyring, slot, new Date(CREATED));
 };
 
+const EVENT = { kind: 'key-changed', detail: 'by a test' } as const;
+
 describe('read', () => {
   it('knows no tenant that is not there, and believes nothing that S did not sign', async () => {
     const { harness, fixture, deps, tenant } = await setup();
@@ -60,11 +62,11 @@ describe('read', () => {
   it('in a process that saw a newer one, takes no older keyring as the base of a change', async () => {
     const { harness, fixture, deps, tenant, first } = await setup();
     const remembering = { ...deps, generations: new Generations() };
-    await changeKeyring(remembering, tenant, relabelled(first.slot, 'a'), signal);
+    await changeKeyring(remembering, tenant, relabelled(first.slot, 'a'), { signal, event: EVENT });
     harness.store(fixture.keyring);
-    await expect(changeKeyring(remembering, tenant, relabelled(first.slot, 'b'), signal)).rejects.toThrow(
-      KeyringTampered,
-    );
+    await expect(
+      changeKeyring(remembering, tenant, relabelled(first.slot, 'b'), { signal, event: EVENT }),
+    ).rejects.toThrow(KeyringTampered);
     expect(harness.backend.stored('state', `p/keyrings/${tenant}.json`)).toEqual(fixture.body);
   });
 });
@@ -85,11 +87,14 @@ describe('open', () => {
     const terms = (change: Partial<OperatorTerms>) => (keyring: Keyring) => withTerms(keyring, first.slot, change);
     const refused = async () =>
       expect(openKeyring(deps, first.key, signal)).rejects.toMatchObject({ code: 'InvalidAccessKeyId' });
-    await changeKeyring(deps, tenant, terms({ status: 'inactive' }), signal);
+    await changeKeyring(deps, tenant, terms({ status: 'inactive' }), { signal, event: EVENT });
     await refused();
-    await changeKeyring(deps, tenant, terms({ status: 'active', expires: '2026-01-01T00:00:00Z' }), signal);
+    await changeKeyring(deps, tenant, terms({ status: 'active', expires: '2026-01-01T00:00:00Z' }), {
+      signal,
+      event: EVENT,
+    });
     await refused();
-    await changeKeyring(deps, tenant, without(first.slot), signal);
+    await changeKeyring(deps, tenant, without(first.slot), { signal, event: EVENT });
     await refused();
     harness.backend.remove('state', `p/keyrings/${tenant}.json`);
     await refused();
@@ -108,8 +113,8 @@ describe('open', () => {
 describe('change by the operator', () => {
   it('counts the generation, tells of the change, and every slot still opens', async () => {
     const { harness, deps, changes, first, second, tenant } = await setup();
-    await changeKeyring(deps, tenant, relabelled(first.slot, 'laptop'), signal);
-    const { keyring } = await changeKeyring(deps, tenant, without(second.slot), signal);
+    await changeKeyring(deps, tenant, relabelled(first.slot, 'laptop'), { signal, event: EVENT });
+    const { keyring } = await changeKeyring(deps, tenant, without(second.slot), { signal, event: EVENT });
     expect([keyring.generation, keyring.updated]).toEqual([3, '2026-06-01T00:00:00Z']);
     expect(changes).toEqual([
       [tenant, 2],
@@ -121,7 +126,7 @@ describe('change by the operator', () => {
 
   it('writes nothing when there is nothing to do', async () => {
     const { harness, deps, changes, tenant } = await setup();
-    await changeKeyring(deps, tenant, () => undefined, signal);
+    await changeKeyring(deps, tenant, () => undefined, { signal, event: EVENT });
     expect(harness.backend.requests.filter(({ method }) => method === 'PUT')).toEqual([]);
     expect(changes).toEqual([]);
   });
@@ -135,7 +140,7 @@ describe('change by the operator', () => {
       (keyring) => ({ ...keyring, epochs: [{ created: CREATED, epoch: 2, state: 'current' as const }] }),
     ];
     for (const change of forbidden)
-      await expect(changeKeyring(deps, tenant, change, signal)).rejects.toThrow(TypeError);
+      await expect(changeKeyring(deps, tenant, change, { signal, event: EVENT })).rejects.toThrow(TypeError);
   });
 
   it('of several at once loses none', async () => {
@@ -146,7 +151,7 @@ describe('change by the operator', () => {
     };
     // In the worst case the last one has to wait for all others.
     const names = Array.from({ length: KEYRING_CHANGE_ATTEMPTS - 1 }, (_, index) => `bucket-${index}`);
-    await Promise.all(names.map((name) => changeKeyring(deps, tenant, add(name), signal)));
+    await Promise.all(names.map((name) => changeKeyring(deps, tenant, add(name), { signal, event: EVENT })));
     const { keyring } = await readKeyring(deps, tenant, signal);
     const grants = slotOf(keyring, first.slot).grants.map(({ bucket }) => bucket);
     expect(grants.toSorted()).toEqual(['data', ...names].sort());
@@ -157,7 +162,9 @@ describe('change by the operator', () => {
   it('gives up when it never comes through', async () => {
     const { harness, deps, tenant, first } = await setup();
     harness.backend.intercept = ({ method }) => (method === 'PUT' ? failure(412, 'PreconditionFailed') : undefined);
-    await expect(changeKeyring(deps, tenant, relabelled(first.slot, 'a'), signal)).rejects.toThrow(KeyringConflict);
+    await expect(changeKeyring(deps, tenant, relabelled(first.slot, 'a'), { signal, event: EVENT })).rejects.toThrow(
+      KeyringConflict,
+    );
     expect(harness.backend.requests.filter(({ method }) => method === 'PUT')).toHaveLength(KEYRING_CHANGE_ATTEMPTS);
   });
 
@@ -168,13 +175,14 @@ describe('change by the operator', () => {
       harness.backend.overwrite('state', request.key, request.body);
       return failure(412, 'PreconditionFailed');
     };
-    const { keyring } = await changeKeyring(deps, tenant, relabelled(first.slot, 'a'), signal);
+    const { keyring } = await changeKeyring(deps, tenant, relabelled(first.slot, 'a'), { signal, event: EVENT });
     expect([keyring.generation, changes]).toEqual([2, [[tenant, 2]]]);
   });
 
   it('leaves no older version of the keyring where the bucket is versioned', async () => {
     const { harness, deps, tenant, first } = await setup({ versioned: true });
-    for (const label of ['a', 'b', 'c']) await changeKeyring(deps, tenant, relabelled(first.slot, label), signal);
+    for (const label of ['a', 'b', 'c'])
+      await changeKeyring(deps, tenant, relabelled(first.slot, label), { signal, event: EVENT });
     expect(harness.backend.versions('state', `p/keyrings/${tenant}.json`)).toBe(1);
   });
 });
@@ -198,7 +206,7 @@ describe('change with the root keys', () => {
       ...keyring,
       slots: [...keyring.slots, slot].sort((a, b) => (a.id < b.id ? -1 : 1)),
     });
-    const { keyring } = await changeKeyring(deps, opened, add, signal);
+    const { keyring } = await changeKeyring(deps, opened, add, { signal, event: EVENT });
     expect(keyring.slots).toHaveLength(2);
     const newest = removed.toSorted((a, b) => (a.removed < b.removed ? 1 : -1)).slice(0, KEPT_REMOVED_SLOTS);
     expect(new Set(keyring.removed.map(({ id }) => id))).toEqual(new Set(newest.map(({ id }) => id)));
@@ -209,13 +217,15 @@ describe('change with the root keys', () => {
   it('is applied again after a change of something else, and conflicts when its own slot went away', async () => {
     const { harness, deps, tenant, first, second } = await setup();
     const opened = await openKeyring(deps, first.key, signal);
-    await changeKeyring(deps, tenant, relabelled(second.slot, 'theirs'), signal);
-    const { keyring } = await changeKeyring(deps, opened, relabelled(first.slot, 'mine'), signal);
+    await changeKeyring(deps, tenant, relabelled(second.slot, 'theirs'), { signal, event: EVENT });
+    const { keyring } = await changeKeyring(deps, opened, relabelled(first.slot, 'mine'), { signal, event: EVENT });
     const labels = Object.fromEntries(keySlots(keyring).map(({ id, label }) => [id, label]));
     expect(labels).toEqual({ [first.slot]: 'mine', [second.slot]: 'theirs' });
 
-    await changeKeyring(deps, tenant, without(first.slot), signal);
-    await expect(changeKeyring(deps, opened, relabelled(second.slot, 'x'), signal)).rejects.toThrow(KeyringConflict);
+    await changeKeyring(deps, tenant, without(first.slot), { signal, event: EVENT });
+    await expect(changeKeyring(deps, opened, relabelled(second.slot, 'x'), { signal, event: EVENT })).rejects.toThrow(
+      KeyringConflict,
+    );
     expect(await harness.outcome(second.accessKeyId)).toBe('opened');
   });
 
@@ -225,7 +235,9 @@ describe('change with the root keys', () => {
     const added = await makeSlot({ tenant, roots: fixture.roots, plan: {} });
     const slots = [...fixture.keyring.slots, added].sort((a, b) => (a.id < b.id ? -1 : 1));
     harness.store(resign({ ...fixture.keyring, slots, generation: 2 }, harness.sealKeys));
-    await expect(changeKeyring(deps, opened, relabelled(first.slot, 'x'), signal)).rejects.toThrow(KeyringTampered);
-    expect(harness.events.map((event) => event.kind)).toEqual(['keyring-tampered']);
+    await expect(changeKeyring(deps, opened, relabelled(first.slot, 'x'), { signal, event: EVENT })).rejects.toThrow(
+      KeyringTampered,
+    );
+    expect(harness.events.map((event) => event.kind)).toEqual(['key-changed', 'keyring-tampered', 'change-failed']);
   });
 });

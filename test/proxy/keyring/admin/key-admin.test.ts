@@ -240,7 +240,7 @@ describe('rotate', () => {
     });
     harness.backend.intercept = () => undefined;
     expect([await outcome(key.accessKeyId), records()]).toEqual([root, 0]);
-    expect(harness.events).toEqual([]);
+    expect(harness.events.map(({ kind }) => kind)).toEqual(['key-rotated', 'change-failed']);
   });
 });
 
@@ -464,6 +464,8 @@ describe('a stronger KDF', () => {
     const [slot] = (await keyring()).slots;
     expect(slot).toMatchObject({ id: caller.slot, kdf: stronger, kdfUpgrade: null });
     expect(await outcome(key.accessKeyId)).toBe(root);
-    expect(harness.events.filter(({ kind }) => kind === 'key-changed').length).toBe(2);
+    // The first is the operator's; of the two upgrades the second finds it done.
+    const of = (wanted: string) => harness.events.filter(({ kind }) => kind === wanted).length;
+    expect(of('key-changed') - of('change-failed')).toBe(2);
   });
 });

@@ -156,11 +156,16 @@ test('S alone cannot take it away: neither by a change nor by leaving it out', a
     (before: Keyring) => withEscrowSlot(before, undefined),
   ]) {
     expect(without(fixture.keyring).removed).toEqual([]);
-    await expect(changeKeyring(harness.deps, tenant, without, signal)).rejects.toThrow(TypeError);
+    await expect(changeKeyring(harness.deps, tenant, without, { signal, event: 'announced' })).rejects.toThrow(
+      TypeError,
+    );
   }
   expect(await keyring()).toEqual(fixture.keyring);
   const opened = await openKeyring(harness.deps, caller(), signal);
-  await changeKeyring(harness.deps, opened, (before) => withEscrowSlot(before, undefined), signal);
+  await changeKeyring(harness.deps, opened, (before) => withEscrowSlot(before, undefined), {
+    signal,
+    event: 'announced',
+  });
   expect(await escrows()).toEqual([]);
   await expect(recovers()).rejects.toThrow(/no escrow/);
 });
@@ -211,7 +216,10 @@ describe('a deep rotation', () => {
       const own = await escrowSlot.seal({ ...sealed, id: ID, publicKey: key.publicKey });
       const other = await escrowSlot.seal({ ...sealed, id: '00000001', publicKey: generateEscrowKey().publicKey });
       const made = make(own, other);
-      await changeKeyring(harness.deps, opened, (before) => withEscrowSlot(before, made), signal);
+      await changeKeyring(harness.deps, opened, (before) => withEscrowSlot(before, made), {
+        signal,
+        event: 'announced',
+      });
       await beginEpoch(harness.deps, opened, o, signal);
       const wraps = [{ epoch: 1 }, { epoch: 2 }];
       const expected = made === undefined ? [] : [{ id: made.id, publicKey: made.publicKey, wraps }];
