@@ -26,7 +26,7 @@ Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the c
 export interface SealKeyCommandOptions extends Output {
   readonly deps: KeyringDeps;
   /** Makes the active seal key the one that signs the audit's checkpoints, where there are any. */
-  readonly handOverAudit: (signal: AbortSignal) => Promise<void>;
+  readonly handOverAudit?: (signal: AbortSignal) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -79,7 +79,7 @@ const RESIGN = shape([], { json: { type: 'boolean' } });
 async function resign(args: readonly string[], o: SealKeyCommandOptions): Promise<number> {
   const { values } = parseCommand(args, RESIGN);
   const { keyrings, records, ...rest } = await resignAll(o.deps, o.signal);
-  await o.handOverAudit(o.signal);
+  await o.handOverAudit?.(o.signal);
   if (values.json === true) o.out(JSON.stringify({ keyrings, records, ...rest }));
   else o.out(`signed ${keyrings} keyrings and sealed ${records} records under ${o.deps.sealKeys.active.kid}`);
   for (const role of rest.tamperedRoles) o.err(`The record of role ${role} does not open: it was left alone.`);
