@@ -44,7 +44,7 @@ export async function copyLegacy(
     const checksums = result().checksums.map((checksum) => ({ ...checksum, type: 'FULL_OBJECT' as const }));
     const { headers } = response;
     const storedEtag = headers['etag'];
-    return { source, headers, lastModified: undefined, storedEtag, etag: etag(), checksums, partCount: 0 };
+    return { source, headers, lastModified: undefined, storedEtag, etag: await etag(), checksums, partCount: 0 };
   } finally {
     stored.destroy();
   }

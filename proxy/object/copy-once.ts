@@ -10,7 +10,6 @@ import { etagMode, type StoreContext } from './context.ts';
 import { type ConditionsFor, type Copied, type CopyRequest, changesSomething } from './copy-directives.ts';
 import { copyLegacy } from './copy-legacy.ts';
 import { requireSourceConditions } from './copy-source.ts';
-import { sealedEtag } from './etags.ts';
 import { inspectObject } from './inspect-object.ts';
 import { namingTheMissing } from './missing.ts';
 import { CONDITION_KIND, chooseMove, moveStored } from './move-stored.ts';
@@ -19,6 +18,7 @@ import { reseal } from './reseal.ts';
 import { type ObjectAddress, type SealedObject, type StoredObject, VersionChanged } from './stored-object.ts';
 import { taggingHeaders } from './stored-tags.ts';
 import { isAtomic, namingCondition, translateConditions, type WriteKind } from './write-conditions.ts';
+import { writtenEtag } from './written-etag.ts';
 
 /** The state in which the backend last refused: a second refusal in the same state is the client's answer. */
 export interface Refusals {
@@ -131,7 +131,7 @@ async function copySealed(
     resealed,
     headers: { ...directives.storage, ...tagging, ...conditions },
   });
-  const etag = sealedEtag(mode, { late, stored: moved.storedEtag });
+  const etag = await writtenEtag(context, target, { mode, late, stored: moved.storedEtag });
   return { ...moved, source, etag, checksums: late.checksums, partCount: late.partCount };
 }
 

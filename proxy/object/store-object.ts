@@ -17,9 +17,9 @@ import { collectBody, type VerifiedBody } from '../body/verified-body.ts';
 import { BATCH_BYTES, MAX_STORED_PUT_BYTES, SMALL_BODY_BYTES } from '../limits.ts';
 import type { ClientAttributes } from './client-attributes.ts';
 import { etagMode, type StoreContext } from './context.ts';
-import { sealedEtag } from './etags.ts';
 import { storeInParts } from './store-in-parts.ts';
 import { fitsMetadata, toBackendHeaders } from './stored-metadata.ts';
+import { writtenEtag } from './written-etag.ts';
 
 export interface StoreRequest {
   readonly bucket: string;
@@ -37,8 +37,8 @@ export interface Stored {
   readonly response: BackendResponse;
   /** What the body turned out to be. Only after a 200: a backend may refuse before it has read the body. */
   readonly result: () => BodyResult;
-  /** The new object's, as clients are told it, unquoted. Only after a 200. @throws BackendUnavailable when the answer has none */
-  readonly etag: () => string;
+  /** The new object's, as clients are told it, unquoted. Only after a 200. @throws as `writtenEtag` */
+  readonly etag: () => Promise<string>;
 }
 
 /** Whether a body of that size can be sent to the store a second time. */
@@ -53,7 +53,8 @@ export async function storeObject(context: StoreContext, o: StoreRequest): Promi
   if (mode === 'md5') o.body.computeMd5();
   const store = isResendable(o.body.plainBytes) ? storeSmall : storeLarge;
   const { response, result } = await store(context, o, dataKey);
-  const etag = () => sealedEtag(mode, { late: lateAttributes(result()), stored: response.headers['etag'] });
+  const etag = () =>
+    writtenEtag(context, o, { mode, late: lateAttributes(result()), stored: response.headers['etag'] });
   return { response, result, etag };
 }
 

@@ -17,11 +17,11 @@ import { plaintextBody } from '../body/plaintext-body.ts';
 import { BATCH_BYTES, SMALL_BODY_BYTES, UNKNOWN_LENGTH_PART_BYTES } from '../limits.ts';
 import type { ClientAttributes } from './client-attributes.ts';
 import { etagMode, type StoreContext } from './context.ts';
-import { sealedEtag } from './etags.ts';
 import { failureOf } from './object-request.ts';
 import { currentRoot, lateAttributes, storeObject } from './store-object.ts';
 import { toBackendHeaders } from './stored-metadata.ts';
 import { sendUpstreamPart, type UpstreamUpload, uploadUpstream } from './upstream-upload.ts';
+import { writtenEtag } from './written-etag.ts';
 
 export interface UnknownLength {
   readonly bucket: string;
@@ -64,7 +64,8 @@ export async function storeUnknownLength(context: StoreContext, o: UnknownLength
     },
   );
   if (result === undefined) throw new Error('an upload was completed before its end');
-  const etag = sealedEtag(mode, { late: lateAttributes(result), stored: stored.document.value('ETag') });
+  const sources = { mode, late: lateAttributes(result), stored: stored.document.value('ETag') };
+  const etag = await writtenEtag(context, o, sources);
   return { headers: stored.headers, result, etag };
 }
 
@@ -75,7 +76,7 @@ async function storeWhole(context: StoreContext, o: UnknownLength, plaintext: Bu
   const { response, result, etag } = await storeObject(context, { bucket, key, attributes, headers, body: checked });
   if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', bucket, key });
   discard(response);
-  return { headers: response.headers, result: result(), etag: etag() };
+  return { headers: response.headers, result: result(), etag: await etag() };
 }
 
 async function* once(buffer: Buffer): AsyncGenerator<Buffer> {

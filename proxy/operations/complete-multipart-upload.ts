@@ -15,10 +15,10 @@ import { recordLast, removeState } from '../multipart/remove-state.ts';
 import type { UploadAddress, UploadRecord } from '../multipart/upload.ts';
 import { requireUpload, uploadIdOf } from '../multipart/upload-record.ts';
 import { etagMode } from '../object/context.ts';
-import { sealedEtag } from '../object/etags.ts';
 import { inspectObject } from '../object/inspect-object.ts';
 import { namingTheMissing } from '../object/missing.ts';
 import { lateFailure, translateConditions, underCondition } from '../object/write-conditions.ts';
+import { writtenEtag } from '../object/written-etag.ts';
 import { bodyOf, type Call, type Operation } from '../operation.ts';
 import { renderXml, xmlText } from '../xml/render-xml.ts';
 import { writeConditions } from './request/conditions.ts';
@@ -108,7 +108,7 @@ async function completeOnce(
   );
   await forget(call, record, view.stateNames);
   return {
-    etag: sealedEtag(mode, { late, stored: etag }),
+    etag: await writtenEtag(call.context, { bucket, key }, { mode, late, stored: etag }),
     checksums: checksum === undefined ? [] : [checksum],
     headers,
   };

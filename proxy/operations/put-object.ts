@@ -52,7 +52,7 @@ export const putObject: Operation = {
     return {
       status: 200,
       headers: {
-        ETag: `"${stored.etag()}"`,
+        ETag: `"${await stored.etag()}"`,
         ...checksumHeaders(checksums),
         ...Object.fromEntries(STORED_HEADERS.map((name) => [name, response.headers[name]])),
       },
