@@ -21,6 +21,8 @@ export interface Capabilities {
   readonly replaceMetadata: boolean;
   /** Content-MD5 is compared with the body. */
   readonly contentMd5: boolean;
+  /** x-amz-checksum-crc32c is compared with the body. */
+  readonly crc32c: boolean;
   /** A body cut short of its Content-Length is not stored. Without that no streamed upload is safe. */
   readonly discardsCutBodies: boolean;
   /** Listings show metadata when they are asked to. */
@@ -39,6 +41,7 @@ export const NO_CAPABILITIES: Capabilities = {
   equalParts: false,
   replaceMetadata: false,
   contentMd5: false,
+  crc32c: false,
   discardsCutBodies: false,
   listsMetadata: false,
 };
@@ -54,6 +57,7 @@ const LABELS: { readonly [name in keyof Capabilities]: string } = {
   equalParts: 'equal parts wanted',
   replaceMetadata: 'metadata replaced in place',
   contentMd5: 'Content-MD5 checked',
+  crc32c: 'CRC32C checked',
   discardsCutBodies: 'cut bodies discarded',
   listsMetadata: 'metadata in listings',
 };

@@ -21,6 +21,7 @@ const STEPS: { readonly [name in keyof Capabilities]: (session: ProbeSession) =>
   equalParts: wantsEqualParts,
   replaceMetadata: integrity.replacesMetadataInPlace,
   contentMd5: integrity.verifiesContentMd5,
+  crc32c: integrity.verifiesCrc32c,
   discardsCutBodies: integrity.discardsCutBodies,
   listsMetadata,
 };

@@ -4,7 +4,6 @@
  * smallest part size, and all objects on backends that cannot pin a copy to the version that was read: on these, a replaced
  * source would be stored under a header that does not fit.
  */
-import { createHash } from 'node:crypto';
 import type { BackendBody } from '../backend/backend.ts';
 import { discard, readBody } from '../backend/read-body.ts';
 import { readResult } from '../backend/result.ts';
@@ -14,6 +13,7 @@ import type { WriteConditions } from './conditions.ts';
 import type { StoreContext } from './context.ts';
 import { renderCopySource } from './copy-source.ts';
 import { failureOf } from './object-request.ts';
+import { putDigest } from './put-digest.ts';
 import { fetchStretch } from './read-object.ts';
 import type { Resealed } from './reseal.ts';
 import { storeInParts } from './store-in-parts.ts';
@@ -155,7 +155,7 @@ async function* joined(stored: AsyncIterable<Buffer>, tail: Buffer): AsyncGenera
 
 async function put(context: StoreContext, o: MoveRequest, body: BackendBody): Promise<Moved> {
   const { bucket, key } = o.target;
-  const digest = Buffer.isBuffer(body) ? { 'content-md5': createHash('md5').update(body).digest('base64') } : {};
+  const digest = Buffer.isBuffer(body) ? putDigest(context, body) : {};
   const headers = { ...o.headers, ...digest };
   const response =
     !Buffer.isBuffer(body) && body.length > MAX_STORED_PUT_BYTES

@@ -1,9 +1,9 @@
 /**
- * Plaintext into a stored object. A small body is buffered: all its attributes are known, so one request with a Content-MD5
+ * Plaintext into a stored object. A small body is buffered: all its attributes are known, so one request with a digest
  * stores it. A larger one streams in constant memory; its last sealed bytes are held back until the body has been verified,
  * and the late attributes follow in a footer whose length is fixed beforehand, so that Content-Length is exact.
  */
-import { createHash, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { EarlyAttributes, LateAttributes } from '../../crypto/attributes.ts';
 import { type DataKey, newDataKey } from '../../crypto/data-key.ts';
 import { footerBytes, sealFooter, sealFooterPieces } from '../../crypto/footer.ts';
@@ -17,6 +17,7 @@ import { collectBody, type VerifiedBody } from '../body/verified-body.ts';
 import { BATCH_BYTES, MAX_STORED_PUT_BYTES, SMALL_BODY_BYTES } from '../limits.ts';
 import type { ClientAttributes } from './client-attributes.ts';
 import { etagMode, type StoreContext } from './context.ts';
+import { putDigest } from './put-digest.ts';
 import { storeInParts } from './store-in-parts.ts';
 import { fitsMetadata, toBackendHeaders } from './stored-metadata.ts';
 import { writtenEtag } from './written-etag.ts';
@@ -62,7 +63,7 @@ async function storeSmall(context: StoreContext, o: StoreRequest, dataKey: DataK
   const plaintext = await collectBody(o.body, { maxBytes: SMALL_BODY_BYTES, tooLarge: 'EntityTooLarge' });
   const result = o.body.result();
   const sealed = sealSmall(context, o, dataKey, { plaintext, late: lateAttributes(result) });
-  const digest = { 'content-md5': createHash('md5').update(sealed.stored).digest('base64') };
+  const digest = putDigest(context, sealed.stored);
   const response = await put(context, o, sealed.header, sealed.stored, digest);
   if (response.status !== 412 || o.again === undefined) return { response, result: () => result };
   discard(response);

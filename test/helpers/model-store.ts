@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { crc32c } from '@node-rs/crc32';
 import type { Backend, BackendRequest, BackendResponse } from '../../proxy/backend/backend.ts';
 import { parseXml, renderErrorXml, renderXml, type XmlElement } from '../../proxy/xml/render-xml.ts';
 import { userMetadata } from './user-metadata.ts';
@@ -27,6 +28,8 @@ export type Flaw =
   | 'complete-if-match'
   | 'stores-cut-bodies'
   | 'ignores-content-md5'
+  | 'ignores-crc32c'
+  | 'refuses-crc32c'
   | 'equal-parts'
   | 'no-versioning'
   | 'keeps-metadata'
@@ -75,6 +78,11 @@ class Model {
     if (cut !== undefined && !this.#flaws.has('stores-cut-bodies')) throw cut;
     const md5 = request.headers?.['content-md5'];
     if (md5 !== undefined && md5 !== digest(body).toString('base64') && !this.#flaws.has('ignores-content-md5')) {
+      return failure(400, 'BadDigest');
+    }
+    const crc = request.headers?.['x-amz-checksum-crc32c'];
+    if (crc !== undefined && this.#flaws.has('refuses-crc32c')) return failure(501, 'NotImplemented');
+    if (crc !== undefined && crc !== crc32cText(body) && !this.#flaws.has('ignores-crc32c')) {
       return failure(400, 'BadDigest');
     }
     const object = stored(body, kept(request));
@@ -261,4 +269,10 @@ function failure(status: number, code: string): Reply {
 
 function xml(root: string, content: XmlElement): Reply {
   return { status: 200, headers: { 'content-type': 'application/xml' }, body: renderXml(root, content) };
+}
+
+function crc32cText(body: Buffer): string {
+  const value = Buffer.alloc(4);
+  value.writeUInt32BE(crc32c(body));
+  return value.toString('base64');
 }

@@ -34,6 +34,7 @@ export const PARTS_STORE_CAPABILITIES: Capabilities = {
   equalParts: false,
   replaceMetadata: true,
   contentMd5: false,
+  crc32c: false,
   discardsCutBodies: true,
   listsMetadata: false,
 };

@@ -51,6 +51,7 @@ const CAPABILITIES: Capabilities = {
   equalParts: false,
   replaceMetadata: true,
   contentMd5: true,
+  crc32c: false,
   discardsCutBodies: true,
   listsMetadata: false,
 };

@@ -2,6 +2,7 @@
  * Does the store refuse what arrived damaged or cut, and can it change an object's metadata in place? The proxy cuts an
  * upload whose verification fails, and relies on nothing being stored then.
  */
+import { crc32c } from '@node-rs/crc32';
 import { md5Base64, type ProbeSession } from './session.ts';
 
 /** A body that ends short of its Content-Length is not stored, and does not replace what was there. */
@@ -28,6 +29,26 @@ export async function verifiesContentMd5(session: ProbeSession): Promise<boolean
   const headers = { 'content-md5': md5Base64('another body') };
   const { status } = await session.send({ method: 'PUT', name, headers, body: Buffer.from('a body') });
   return status >= 400 && (await session.content(name)) === undefined;
+}
+
+/** x-amz-checksum-crc32c is compared with the body, and one that is right is taken. */
+export async function verifiesCrc32c(session: ProbeSession): Promise<boolean> {
+  const name = 'crc32c';
+  const body = Buffer.from('a body');
+  const put = (digested: Buffer) => {
+    const headers = { 'x-amz-checksum-crc32c': crc32cBase64(digested) };
+    return session.send({ method: 'PUT', name, headers, body });
+  };
+  const wrong = await put(Buffer.from('another body'));
+  if (wrong.status < 400 || (await session.content(name)) !== undefined) return false;
+  const right = await put(body);
+  return right.status === 200 && (await session.content(name)) === body.toString();
+}
+
+function crc32cBase64(body: Buffer): string {
+  const value = Buffer.alloc(4);
+  value.writeUInt32BE(crc32c(body));
+  return value.toString('base64');
 }
 
 /** A copy of an object onto itself with x-amz-metadata-directive: REPLACE. */

@@ -18,6 +18,7 @@ const ALL: Capabilities = {
   equalParts: false,
   replaceMetadata: true,
   contentMd5: true,
+  crc32c: true,
   discardsCutBodies: true,
   listsMetadata: true,
 };
@@ -38,6 +39,8 @@ describe('a store with one flaw lacks one capability', () => {
     ['equal-parts', { equalParts: true }],
     ['keeps-metadata', { replaceMetadata: false }],
     ['ignores-content-md5', { contentMd5: false }],
+    ['ignores-crc32c', { crc32c: false }],
+    ['refuses-crc32c', { crc32c: false }],
     ['stores-cut-bodies', { discardsCutBodies: false }],
     ['lists-no-metadata', { listsMetadata: false }],
     ['lists-short-metadata', { listsMetadata: false }],
