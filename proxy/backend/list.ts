@@ -6,6 +6,7 @@
 import type { XmlNode } from '../xml/render-xml.ts';
 import { parseAnswer } from './answer-xml.ts';
 import { BackendUnavailable, type QueryParameter } from './backend.ts';
+import { type PlainRowText, plainRowsOf } from './list-rows.ts';
 
 /** Belongs into the query of every listing. */
 export const LIST_ENCODING: QueryParameter = ['encoding-type', 'url'];
@@ -104,9 +105,13 @@ export function parseDescribed(xml: Buffer, names: readonly [string, ...string[]
 }
 
 function parseList(xml: string | Buffer): ListPage {
-  const root = parseAnswer(textOf(xml), 'ListBucketResult');
+  const text = textOf(xml);
+  const plain = plainRowsOf(text);
+  const root = parseAnswer(plain?.rest ?? text, 'ListBucketResult');
   const decode = decoderOf(root);
-  const objects = root.children('Contents').map((row) => objectOf(row, decode));
+  const objects =
+    plain?.rows.map((row) => plainObjectOf(row, decode)) ??
+    root.children('Contents').map((row) => objectOf(row, decode));
   const commonPrefixes = prefixesOf(root, decode);
   const isTruncated = root.value('IsTruncated')?.trim() === 'true';
   const marker = root.value('NextMarker');
@@ -164,6 +169,7 @@ export function parseListBuckets(xml: string | Buffer): BucketsPage {
  * is returned as it is: the store did not encode it, whatever it said.
  */
 export function decodeListedName(text: string): string {
+  if (!/[%+]/.test(text)) return text;
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {
@@ -186,6 +192,22 @@ function objectOf(row: XmlNode, decode: Decode): ListedObject {
     storageClass: nonEmpty(row.value('StorageClass')),
     owner: ownerOf(row),
     restoring: restoringOf(row),
+  };
+}
+
+/** The same of a row that was read without a tree. */
+function plainObjectOf(row: PlainRowText, decode: Decode): ListedObject {
+  const lastModified = new Date(row.lastModified.trim());
+  if (Number.isNaN(lastModified.getTime()))
+    throw new BackendUnavailable('its listing has a row whose LastModified is no date');
+  return {
+    key: decode(row.key),
+    size: Number(row.size),
+    etag: `"${row.etag}"`,
+    lastModified,
+    storageClass: nonEmpty(row.storageClass),
+    owner: row.ownerId === undefined ? undefined : { id: row.ownerId, displayName: nonEmpty(row.ownerName) },
+    restoring: undefined,
   };
 }
 

@@ -21,8 +21,13 @@ export const MD5_ETAGS: EtagModes = { of: () => 'md5' };
 
 /** The opaque form, unquoted. `stored`: the store's ETag, quoted or not. An ETag without `-` gets `-1`, as S3 gives to one part. */
 export function opaqueEtag(stored: string): string {
-  const etag = unquote(stored);
+  const etag = unquoted(stored);
   return etag.includes('-') ? etag : `${etag}-1`;
+}
+
+/** As `unquote`, at once where the ETag is as stores write it: listings have thousands. */
+function unquoted(stored: string): string {
+  return stored.startsWith('"') && stored.endsWith('"') && stored.length > 1 ? stored.slice(1, -1) : unquote(stored);
 }
 
 /** What an ETag is made of: what was computed of the plaintext, and the store's own ETag. */

@@ -14,7 +14,7 @@ import type { LegacyPolicy } from '../config/config.ts';
 import { S3Error } from '../errors.ts';
 import { LIST_LOOKUPS_AT_ONCE } from '../limits.ts';
 import type { SecurityEventKind } from '../observe/events.ts';
-import type { XmlElement } from '../xml/render-xml.ts';
+import { escapeXml, WrittenXml, type XmlElement } from '../xml/render-xml.ts';
 import { type ListedAttributes, type VersionIdentity, versionName } from './attributes-cache.ts';
 import { unquote } from './conditions.ts';
 import type { ObjectStore, StoreContext } from './context.ts';
@@ -22,12 +22,15 @@ import { type DescribedRows, describedRows, understandRow } from './described-ro
 import { type EtagMode, opaqueEtag, sealedEtag } from './etags.ts';
 import { inspectObject } from './inspect-object.ts';
 import { encodeListed } from './list-encoding.ts';
+import { timeWriter } from './list-time.ts';
 import { unkeptHeaders } from './opened-headers.ts';
 import { nothingRecent } from './recent-objects.ts';
 import { ForeignObject } from './stored-object.ts';
 
 /** The stored bytes of a sealed empty object: anything shorter is legacy. */
 const MIN_SEALED_BYTES = sealedPartBytes(0);
+
+const NO_CHECKSUMS: ListedAttributes['checksums'] = [];
 
 export interface PlainRow extends ListedObject, ListedAttributes {
   /** Quoted. */
@@ -43,13 +46,19 @@ export interface ListedPage {
   readonly prefix: string;
 }
 
+export interface PlainPage<Row> {
+  readonly rows: readonly (Row & PlainRow)[];
+  /** Every row was known for good: so is the page. */
+  readonly isKnown: boolean;
+}
+
 /** In the order given. `query`: of the page that they are, where that can be asked for with metadata. */
 export async function plainRows<Row extends ListedObject>(
   context: StoreContext,
   page: ListedPage,
   rows: readonly Row[],
   query?: readonly QueryParameter[],
-): Promise<(Row & PlainRow)[]> {
+): Promise<PlainPage<Row>> {
   const { bucket } = page;
   const plain: (Row & PlainRow)[] = new Array(rows.length);
   // Most rows of most listings are known: they cost no promise.
@@ -59,7 +68,7 @@ export async function plainRows<Row extends ListedObject>(
     if (known === undefined) unknown.push(index);
     else plain[index] = plainRow(page, row, known);
   });
-  if (unknown.length === 0) return plain;
+  if (unknown.length === 0) return { rows: plain, isKnown: true };
   const quiet = forLookUps(context);
   const lane = context.store.lookUps.lane();
   const described = await describedRows(quiet, { bucket, query, unknown: unknown.map((index) => rows[index] as Row) });
@@ -67,12 +76,7 @@ export async function plainRows<Row extends ListedObject>(
     const row = rows[index] as Row;
     plain[index] = plainRow(page, row, await lookUpOnce(quiet, { lane, described }, bucket, row));
   });
-  return plain;
-}
-
-/** Whether every row is known for good. The page of such rows is known for good, too. */
-export function areKnown(context: StoreContext, page: ListedPage, rows: readonly ListedRow[]): boolean {
-  return rows.every((row) => knownOf(context, page, row) !== undefined);
+  return { rows: plain, isKnown: false };
 }
 
 type ListedRow = ListedObject & { readonly versionId?: string };
@@ -82,8 +86,8 @@ function plainRow<Row extends ListedObject>(page: ListedPage, row: Row, known: L
   const { size, etag, checksums } = known;
   if (page.etags === 'md5') return { ...row, size, etag: `"${etag}"`, checksums };
   // A legacy object keeps its ETag: it is the store's own in the other mode too.
-  const isStored = etag === unquote(row.etag);
-  return { ...row, size, etag: `"${isStored ? etag : opaqueEtag(row.etag)}"`, checksums: [] };
+  const isStored = row.etag.length === etag.length + 2 && unquote(row.etag) === etag;
+  return { ...row, size, etag: `"${isStored ? etag : opaqueEtag(row.etag)}"`, checksums: NO_CHECKSUMS };
 }
 
 function knownOf(context: StoreContext, page: ListedPage, row: ListedRow): ListedAttributes | undefined {
@@ -203,6 +207,35 @@ function forLookUps(context: StoreContext): StoreContext {
     record: (event) => (OF_READERS.has(event.kind) ? undefined : record(event)),
   };
   return { ...context, store };
+}
+
+/** `<Contents>` of all rows, as `contentsElement` has them: written at once, since a page has a thousand. */
+export function contentsOf(rows: readonly PlainRow[], o: { encode: boolean; owner: boolean }): WrittenXml {
+  const timeOf = timeWriter();
+  let text = '';
+  for (const row of rows) {
+    const kinds = row.checksums.map(({ algorithm }) => `<ChecksumAlgorithm>${algorithm}</ChecksumAlgorithm>`).join('');
+    const [checksum] = row.checksums;
+    const type = checksum === undefined ? '' : `<ChecksumType>${checksum.type}</ChecksumType>`;
+    const key = escapeXml(encodeListed(row.key, o));
+    text += `<Contents><Key>${key}</Key><LastModified>${timeOf(row.lastModified)}</LastModified>`;
+    text += `<ETag>${quotedText(row.etag)}</ETag>${kinds}${type}<Size>${row.size}</Size>${o.owner ? ownerText(row) : ''}`;
+    text += `<StorageClass>${escapeXml(row.storageClass ?? 'STANDARD')}</StorageClass></Contents>`;
+  }
+  return new WrittenXml(text);
+}
+
+/** Quotes are what every ETag has to be escaped for. */
+function quotedText(etag: string): string {
+  return etag.startsWith('"') && etag.endsWith('"') && etag.length > 1
+    ? `&quot;${escapeXml(etag.slice(1, -1))}&quot;`
+    : escapeXml(etag);
+}
+
+function ownerText({ owner }: PlainRow): string {
+  const id = owner?.id ?? '';
+  const name = owner?.displayName ?? id;
+  return `<Owner><ID>${escapeXml(id)}</ID><DisplayName>${escapeXml(name)}</DisplayName></Owner>`;
 }
 
 export function contentsElement(row: PlainRow, o: { encode: boolean; owner: boolean }): XmlElement {

@@ -38,7 +38,7 @@ export const listObjectVersions: Operation = {
       headers: call.context.accountHeaders,
     });
     const page = parseListVersions(document);
-    const rows = await plainRows(call.context, { bucket, prefix, etags }, page.versions);
+    const { rows } = await plainRows(call.context, { bucket, prefix, etags }, page.versions);
     const nextKey = page.isTruncated ? page.nextKeyMarker : undefined;
     return xmlReply(
       renderXml('ListVersionsResult', {

@@ -10,7 +10,7 @@ import { MAX_LIST_KEYS } from '../limits.ts';
 import { etagMode } from '../object/context.ts';
 import { encodeListed } from '../object/list-encoding.ts';
 import { pageId } from '../object/listed-pages.ts';
-import { areKnown, contentsElement, plainRows } from '../object/listing.ts';
+import { contentsOf, plainRows } from '../object/listing.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
 import { encodedParameter, forwarded, pageSize, wantsEncoding } from './request/list-parameters.ts';
@@ -54,8 +54,7 @@ export const listObjectsV2: Operation = {
     );
     if (Buffer.isBuffer(found)) return xmlReply(found);
     const { id, page } = found;
-    const isKnown = areKnown(call.context, { bucket, prefix, etags }, page.objects);
-    const rows = await plainRows(call.context, { bucket, prefix, etags }, page.objects, query);
+    const { rows, isKnown } = await plainRows(call.context, { bucket, prefix, etags }, page.objects, query);
     const owner = request.query.get('fetch-owner') === 'true';
     const reply = Buffer.from(
       renderXml('ListBucketResult', {
@@ -69,7 +68,7 @@ export const listObjectsV2: Operation = {
         Delimiter: encodedParameter(request, 'delimiter', encode),
         EncodingType: encode ? 'url' : undefined,
         IsTruncated: page.isTruncated,
-        Contents: rows.map((row) => contentsElement(row, { encode, owner })),
+        Contents: contentsOf(rows, { encode, owner }),
         CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encodeListed(prefix, { encode }) })),
       }),
     );

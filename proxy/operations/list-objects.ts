@@ -7,7 +7,7 @@ import type { S3Request } from '../http/request.ts';
 import { MAX_LIST_KEYS } from '../limits.ts';
 import { etagMode } from '../object/context.ts';
 import { encodeListed } from '../object/list-encoding.ts';
-import { contentsElement, plainRows } from '../object/listing.ts';
+import { contentsOf, plainRows } from '../object/listing.ts';
 import { bucketOf, type Operation } from '../operation.ts';
 import { renderXml } from '../xml/render-xml.ts';
 import { encodedParameter, forwarded, pageSize, wantsEncoding } from './request/list-parameters.ts';
@@ -34,7 +34,12 @@ export const listObjects: Operation = {
       headers: call.context.accountHeaders,
     });
     const page = parseListV1(document);
-    const rows = await plainRows(call.context, { bucket, prefix, etags }, page.objects, byVersion2(request, maxKeys));
+    const { rows } = await plainRows(
+      call.context,
+      { bucket, prefix, etags },
+      page.objects,
+      byVersion2(request, maxKeys),
+    );
     const delimiter = encodedParameter(request, 'delimiter', encode);
     // S3 names the next marker only with a delimiter; without one clients take the last key.
     const nextMarker = page.isTruncated && delimiter !== undefined ? page.nextMarker : undefined;
@@ -48,7 +53,7 @@ export const listObjects: Operation = {
         Delimiter: delimiter,
         EncodingType: encode ? 'url' : undefined,
         IsTruncated: page.isTruncated,
-        Contents: rows.map((row) => contentsElement(row, { encode, owner: true })),
+        Contents: contentsOf(rows, { encode, owner: true }),
         CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encodeListed(prefix, { encode }) })),
       }),
     );

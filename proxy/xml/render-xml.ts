@@ -11,8 +11,19 @@ export type { XmlNode } from './read-xml.ts';
 export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 export const XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
 
-/** Children in order; `undefined` is left out; an array repeats the element; a sequence stands for its own elements. */
-export type XmlValue = string | number | boolean | XmlElement | XmlSequence | readonly XmlValue[] | undefined;
+/**
+ * Children in order; `undefined` is left out; an array repeats the element; a sequence stands for its own elements, and what is
+ * written already for itself.
+ */
+export type XmlValue =
+  | string
+  | number
+  | boolean
+  | XmlElement
+  | XmlSequence
+  | WrittenXml
+  | readonly XmlValue[]
+  | undefined;
 export type XmlElement = { readonly [name: string]: XmlValue };
 
 /** Elements of different names in one order, where S3 mixes them. The name under which it is given is not written. */
@@ -21,6 +32,15 @@ export class XmlSequence {
 
   constructor(items: readonly (readonly [name: string, value: XmlValue])[]) {
     this.items = items;
+  }
+}
+
+/** Elements that are text already. The name under which they are given is not written. */
+export class WrittenXml {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
   }
 }
 
@@ -48,6 +68,7 @@ function renderElement(name: string, value: XmlValue): string {
   if (value === undefined) return '';
   if (Array.isArray(value)) return value.map((item) => renderElement(name, item)).join('');
   if (value instanceof XmlSequence) return value.items.map(([own, item]) => renderElement(own, item)).join('');
+  if (value instanceof WrittenXml) return value.text;
   if (typeof value !== 'object') return `<${name}>${escapeXml(String(value))}</${name}>`;
   return `<${name}>${renderChildren(value as XmlElement)}</${name}>`;
 }
@@ -58,6 +79,7 @@ const NAMED: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>'
 
 /** Text as S3 writes it: control characters become numeric references, as S3 does for keys outside XML 1.0's set. */
 export function escapeXml(text: string): string {
+  if (text.search(NEEDS_ESCAPE) < 0) return text;
   return text.replace(NEEDS_ESCAPE, (c) => NAMED[c] ?? `&#x${c.charCodeAt(0).toString(16)};`);
 }
 
