@@ -1,4 +1,4 @@
-// Protects: deep rotations on real stores: one that ignores most conditions, and one that has versions and locks. Objects stay
+// Protects: deep rotations on real stores: one that ignores most conditions, and two that have versions and locks. Objects stay
 // what they were, tags and locks included, and a version under a lock is named as what keeps the old root key.
 
 import { randomBytes } from 'node:crypto';
@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openS3Backend } from '../../../proxy/backend/s3/s3.ts';
-import type { Bench } from '../../helpers/bench.ts';
+import { type Bench, type OpenedBackend, temporaryStore } from '../../helpers/bench.ts';
 import { MiB } from '../../helpers/bytes.ts';
 import type { ChildServer } from '../../helpers/child-server.ts';
 import { startMinio } from '../../helpers/minio.ts';
@@ -19,29 +19,39 @@ import { startMoto } from '../../helpers/moto.ts';
 import { uniqueBucket } from '../../helpers/proxy.ts';
 import { openRotationBench, type Rotation } from './harness.ts';
 
-const STORES: readonly (readonly [string, () => Promise<ChildServer | undefined>])[] = [
-  ['moto', startMoto],
-  ['MinIO', startMinio],
+async function overHttp(starting: Promise<ChildServer | undefined>): Promise<OpenedBackend | undefined> {
+  const server = await starting;
+  if (server === undefined) return undefined;
+  const { endpoint, accessKeyId, secretAccessKey } = server;
+  const backend = openS3Backend({ endpoint, accessKeyId, secretAccessKey, region: 'us-east-1', pathStyle: true });
+  return {
+    backend,
+    async close() {
+      await backend.close();
+      await server.stop();
+    },
+  };
+}
+
+const STORES: readonly (readonly [string, () => Promise<OpenedBackend | undefined>])[] = [
+  ['the embedded store', temporaryStore],
+  ['moto', () => overHttp(startMoto())],
+  ['MinIO', () => overHttp(startMinio())],
 ];
 
-for (const [name, start] of STORES) {
-  const server = await start();
+for (const [name, open] of STORES) {
+  const store = await open();
   describe(`on ${name}`, () => {
-    if (server === undefined) {
+    if (store === undefined) {
       it('is not installed', () => undefined);
       return;
     }
     let bench: Bench;
     let rotation: Rotation;
     beforeAll(async () => {
-      const { endpoint, accessKeyId, secretAccessKey } = server;
-      const backend = openS3Backend({ endpoint, accessKeyId, secretAccessKey, region: 'us-east-1', pathStyle: true });
-      ({ bench, rotation } = await openRotationBench({ store: { backend, close: () => backend.close() } }));
+      ({ bench, rotation } = await openRotationBench({ store }));
     });
-    afterAll(async () => {
-      await bench.close();
-      await server.stop();
-    });
+    afterAll(() => bench.close());
 
     it('re-wraps objects of every kind, and retires the old epoch', async () => {
       const bodies = new Map<string, Buffer>([
