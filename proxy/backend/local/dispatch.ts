@@ -8,6 +8,7 @@ import { SUBRESOURCES } from '../../subresources.ts';
 import type { BackendResponse } from '../backend.ts';
 import { checkAcl, checkExpectedOwner, refuseHeaders } from './honoured-headers.ts';
 import { LOCK_HEADERS } from './locks.ts';
+import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from './operations/acls.ts';
 import {
   deleteBucketCors,
   deleteBucketEncryption,
@@ -35,7 +36,7 @@ import {
   completeMultipartUpload,
   createMultipartUpload,
 } from './operations/multipart-uploads.ts';
-import { always, getBucketAcl, getObjectAcl, notConfigured, nothingToDelete } from './operations/never-set.ts';
+import { always, notConfigured, nothingToDelete } from './operations/never-set.ts';
 import {
   getObjectLegalHold,
   getObjectRetention,
@@ -76,6 +77,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'GET bucket versions': listObjectVersions,
   'GET bucket accelerate': always('AccelerateConfiguration'),
   'GET bucket acl': getBucketAcl,
+  'PUT bucket acl': putBucketAcl,
   'GET bucket cors': getBucketCors,
   'PUT bucket cors': putBucketCors,
   'DELETE bucket cors': deleteBucketCors,
@@ -107,6 +109,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'PUT object copy': copyObject,
   'DELETE object': deleteObject,
   'GET object acl': getObjectAcl,
+  'PUT object acl': putObjectAcl,
   'GET object legal-hold': getObjectLegalHold,
   'PUT object legal-hold': putObjectLegalHold,
   'GET object retention': getObjectRetention,

@@ -82,6 +82,35 @@ test('what a public access block leaves out is off, and it turns public ACLs awa
   expect((await acl('private')).status).toBe(200);
 });
 
+test('an ACL that leaves everything to the owner is taken, and any other is refused', async () => {
+  const named = 'with-acls';
+  await store.put({ bucket: named });
+  await store.put({ bucket: named, key: 'k', body: 'x' });
+  const own = (await store.get({ bucket: named, query: { acl: '' } })).text;
+  const to = (grantee: string) => own.replace(/<Grantee [^>]*>.*<\/Grantee>/, `<Grantee>${grantee}</Grantee>`);
+  const everybody = to('<URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>');
+  for (const target of [{ bucket: named }, { bucket: named, key: 'k' }]) {
+    const set = async (body: string, acl?: string) => {
+      const headers = acl === undefined ? {} : { 'x-amz-acl': acl };
+      const { status, code } = await store.put({ ...target, query: { acl: '' }, body, headers });
+      return code === '' ? status : code;
+    };
+    expect(await set('', 'private')).toBe(200);
+    expect(await set(own)).toBe(200);
+    expect(await set('')).toBe('MissingSecurityHeader');
+    expect(await set('<AccessControlPolicy></AccessControlPolicy>')).toBe('MalformedACLError');
+    expect(await set(to('<ID>another</ID>'))).toBe('AccessControlListNotSupported');
+    expect(await set(everybody)).toBe('AccessControlListNotSupported');
+    expect(await set('', 'public-read')).toBe('AccessControlListNotSupported');
+    await store.put({ bucket: named, query: { publicAccessBlock: '' }, body: block(ALL_BLOCKED.join('')) });
+    expect(await set(everybody)).toBe('AccessDenied');
+    expect(await set('', 'public-read')).toBe('AccessDenied');
+    await store.delete({ bucket: named, query: { publicAccessBlock: '' } });
+    expect((await store.get({ ...target, query: { acl: '' } })).text).toBe(own);
+  }
+  expect((await store.put({ bucket: named, key: 'absent', query: { acl: '' }, body: own })).code).toBe('NoSuchKey');
+});
+
 test('a bucket that is made again has nothing of the one before', async () => {
   const named = 'made-again';
   for (const time of [1, 2]) {

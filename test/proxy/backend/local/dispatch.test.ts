@@ -15,17 +15,18 @@ afterAll(() => store[Symbol.asyncDispose]());
 
 const SERVED = ['delete', 'list-type', 'location', 'tagging', 'uploadId', 'uploads', 'versioning', 'versions'];
 /** What is served of further sub-resources: by which methods, on the level of buckets. */
-const READ = ['accelerate', 'acl', 'logging', 'notification', 'policyStatus', 'requestPayment'];
+const READ = ['accelerate', 'logging', 'notification', 'policyStatus', 'requestPayment'];
 const CLEARED = ['lifecycle', 'policy', 'website'];
 const CONFIGURED = ['cors', 'encryption', 'ownershipControls', 'publicAccessBlock'];
 const ON_BUCKETS: ReadonlyMap<string, readonly BackendMethod[]> = new Map<string, readonly BackendMethod[]>([
   ...READ.map((name) => [name, ['GET']] as const),
   ...CLEARED.map((name) => [name, ['GET', 'DELETE']] as const),
   ...CONFIGURED.map((name) => [name, ['GET', 'PUT', 'DELETE']] as const),
+  ['acl', ['GET', 'PUT']],
   ['object-lock', ['GET', 'PUT']],
 ]);
 const ON_OBJECTS: ReadonlyMap<string, readonly BackendMethod[]> = new Map<string, readonly BackendMethod[]>([
-  ['acl', ['GET']],
+  ['acl', ['GET', 'PUT']],
   ['legal-hold', ['GET', 'PUT']],
   ['retention', ['GET', 'PUT']],
 ]);
