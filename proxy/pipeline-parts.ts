@@ -12,6 +12,7 @@ import type { SessionUpkeep } from './keyring/sessions/session-upkeep.ts';
 import type { UseCounts } from './keyring/sessions/use-counts.ts';
 import type { Tenancy } from './keyring/tenancy.ts';
 import type { UseNotes } from './keyring/uses/note-uses.ts';
+import type { KmsSecrets } from './kms/kms-secrets.ts';
 import type { MemoryBudget } from './memory/admission.ts';
 import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
@@ -23,6 +24,8 @@ import type { Router } from './route.ts';
 export interface Pipeline {
   readonly services: Services;
   readonly tenancy: Tenancy;
+  /** The key services that slots may need. */
+  readonly kms: KmsSecrets;
   /** Records when keys were last used. Undefined where last use is not recorded. */
   readonly uses: UseNotes | undefined;
   /** What callers may do with the keys of their own tenant. */

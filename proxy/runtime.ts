@@ -33,6 +33,7 @@ import { type SignIn, Tenancy } from './keyring/tenancy.ts';
 import type { TenantSlot } from './keyring/uses/last-used.ts';
 import { UseNotes } from './keyring/uses/note-uses.ts';
 import { onWorkersChange, tellWorkers } from './keyring/worker-changes.ts';
+import type { KmsProvider } from './kms/provider.ts';
 import { LISTED_PAGES_BYTES, LONGEST_WRITE_SECONDS, MAX_CONNECTIONS } from './limits.ts';
 import { MemoryBudget } from './memory/admission.ts';
 import { defaultMemoryBytes } from './memory/memory-setting.ts';
@@ -48,6 +49,7 @@ import { createMetrics, type Metrics, type MetricsText } from './observe/metrics
 import { NotReady, opsApp, startOpsServer } from './observe/ops-server.ts';
 import { requestLinesTo } from './observe/request-line.ts';
 import { counted } from './observe/request-scope.ts';
+import { openServerKms } from './observe/server-kms.ts';
 import { openTracing, type Tracing } from './observe/tracing.ts';
 import { OPERATIONS } from './operations/table.ts';
 import type { Pipeline } from './pipeline-parts.ts';
@@ -97,23 +99,31 @@ export interface RunningProxy {
   readonly reloads: ReloadTarget;
 }
 
-export async function startProxy(o: {
+/** What a proxy is put together from. */
+interface ProxyParts {
   config: Config;
   storage: Storage;
   capabilities: Capabilities;
   log: Logger;
-  /** Whether this process answers the operator's port: the primary of several workers does it for them. */
-  ops: boolean;
-  /** Further processes listen on the same address, each with a queue of its own (running/shared-address.ts). */
-  reusePort?: boolean;
   /** Gets every event, also the events of allowed decisions. */
   audit?: RecordEvent;
-  /** The audit log, in the place of `audit`. */
-  auditLog?: RunningAudit | undefined;
   now?: () => Date;
+  /** Those of the configuration when absent. */
+  kmsProviders?: readonly KmsProvider[] | undefined;
   /** Those of limits.ts when absent. */
   limits?: EdgeLimits;
-}): Promise<RunningProxy> {
+}
+
+export async function startProxy(
+  o: ProxyParts & {
+    /** Whether this process answers the operator's port: the primary of several workers does it for them. */
+    ops: boolean;
+    /** Further processes listen on the same address, each with a queue of its own (running/shared-address.ts). */
+    reusePort?: boolean;
+    /** The audit log, in the place of `audit`. */
+    auditLog?: RunningAudit | undefined;
+  },
+): Promise<RunningProxy> {
   const { config, storage, auditLog } = o;
   const memory = new MemoryBudget({ bytes: config.memoryBytes ?? defaultMemoryBytes(config.workers) });
   const metrics = createMetrics(memory);
@@ -146,6 +156,7 @@ export async function startProxy(o: {
       await server.close(config.drainTimeoutMs);
       await pipeline.uses?.close();
       await auditLog?.close();
+      await pipeline.kms.close();
       // The collector of traces may be gone. That is no reason not to stop.
       await tracing?.close().catch((err: unknown) => o.log.warn({ err }, 'the last traces were not sent'));
       await storage.backend.close();
@@ -160,19 +171,9 @@ export async function startProxy(o: {
   };
 }
 
-function createPipeline(o: {
-  config: Config;
-  storage: Storage;
-  capabilities: Capabilities;
-  log: Logger;
-  metrics: Metrics;
-  memory: MemoryBudget;
-  tracing: Tracing | undefined;
-  audit?: RecordEvent;
-  auditLog: AuditLog | undefined;
-  now?: () => Date;
-  limits?: EdgeLimits;
-}): Pipeline {
+type Made = { metrics: Metrics; memory: MemoryBudget; tracing: Tracing | undefined };
+
+function createPipeline(o: ProxyParts & Made & { auditLog: AuditLog | undefined }): Pipeline {
   const { config, storage, metrics, memory, log, auditLog } = o;
   const record = eventSink({ log, metrics, audit: auditLog ? (event) => auditLog.record(event) : o.audit });
   const now = o.now ?? (() => new Date());
@@ -191,7 +192,8 @@ function createPipeline(o: {
   const onUse = (of: TenantSlot) => uses?.note(of);
   const useCounts = new UseCounts({ state, now });
   const sessionDays = new SessionDays({ state, sealKeys, now });
-  const tenancy = new Tenancy({ state, sealKeys, sessionDays, record, now, onSignIn, onUse });
+  const kms = openServerKms(config.kms, { now, metrics, record, providers: o.kmsProviders });
+  const tenancy = new Tenancy({ state, sealKeys, sessionDays, record, now, onSignIn, onUse, kms });
   const note = (tenant: string, generation: number) => tenancy.noteGeneration(tenant, generation);
   const onChange = (tenant: string, generation: number) => {
     note(tenant, generation);
@@ -199,7 +201,7 @@ function createPipeline(o: {
   };
   onWorkersChange(note);
   const { generations } = tenancy;
-  const keyrings = { state, sealKeys, record, now, runner: processKdfRunner, generations, onChange };
+  const keyrings = { state, sealKeys, record, now, runner: processKdfRunner, kms, generations, onChange };
   const server = serverPolicy({
     ownBuckets: [config.state.bucket, ...(config.audit.store === undefined ? [] : [config.audit.store.bucket])],
     selfService: config.selfService,
@@ -244,6 +246,7 @@ function createPipeline(o: {
       }),
     },
     tenancy,
+    kms,
     uses,
     ownKeys: new OwnKeys(keyrings),
     sessions,

@@ -21,6 +21,7 @@ import { QUERY_ACTIONS } from '../proxy/iam/actions/table.ts';
 import { queryErrorTable } from '../proxy/iam/errors.ts';
 import * as jobLimits from '../proxy/job-limits.ts';
 import { SealKeys } from '../proxy/keyring/access-keys/seal-keys.ts';
+import * as kmsLimits from '../proxy/kms-limits.ts';
 import * as limits from '../proxy/limits.ts';
 import { CONTENT_HEADERS } from '../proxy/object/client-attributes.ts';
 import { SECURITY_EVENT_KINDS } from '../proxy/observe/events.ts';
@@ -84,6 +85,9 @@ describe('settings', () => {
       SEALGATE_OPS_LISTEN: `${config.opsListen.host}:${config.opsListen.port}`,
       SEALGATE_BACKEND_REGION: config.region,
       SEALGATE_WORKERS: config.workersAreSet ? String(config.workers) : 'auto',
+      SEALGATE_KMS: config.kms.providers.length === 0 ? 'none' : 'some',
+      SEALGATE_KMS_CACHE: `${config.kms.cacheMs / 1000}s`,
+      SEALGATE_KMS_GRACE: `${config.kms.graceMs / 1000}s`,
       SEALGATE_OIDC_ISSUERS: config.oidcIssuers.length === 0 ? 'none' : 'some',
       SEALGATE_SELF_SERVICE: config.selfService ? 'on' : 'off',
       SEALGATE_LAST_USED: config.lastUsed,
@@ -168,6 +172,7 @@ test('docs/limits.md has every bound with its value, and no other', () => {
   const bounds = Object.entries({
     ...addressLimits,
     ...limits,
+    ...kmsLimits,
     ...jobLimits,
     ...auditLimits,
     ...policyLimits,

@@ -2,6 +2,7 @@
 import type { Config } from '../config/config.ts';
 import { openStorage } from '../runtime.ts';
 import { checkIssuers } from '../startup/check-issuers.ts';
+import { checkKms } from '../startup/check-kms.ts';
 import { checkSettings } from '../startup/check-settings.ts';
 import { type Finding, inWords, type Tell } from '../startup/finding.ts';
 import { checkStorage } from '../startup/run-checks.ts';
@@ -44,6 +45,7 @@ async function findings(environment: NodeJS.ProcessEnv, tell: Tell): Promise<voi
   const config = checkSettings({ environment, now: new Date() }, tell);
   if (config === undefined) return;
   await checkIssuers(config.oidcIssuers, tell);
+  await checkKms(config.kms, tell);
   await storageFindings(config, tell);
 }
 

@@ -11,11 +11,12 @@ import { GC_USAGE, gcCommand } from './gc.ts';
 import { KEY_USAGE } from './key.ts';
 import { keyRotateDeepCommand } from './key-rotate-deep.ts';
 import { DEEP_USAGE } from './key-rotate-deep-options.ts';
+import { KMS_USAGE } from './kms.ts';
 import { POLICY_USAGE, policyCommand } from './policy.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';
 import { quickstart } from './quickstart.ts';
 import { ROLE_USAGE } from './role.ts';
-import { runKeyCommand, runRoleCommand, runSealKeyCommand } from './run-key-command.ts';
+import { runKeyCommand, runKmsCommand, runRoleCommand, runSealKeyCommand } from './run-key-command.ts';
 import { SEAL_KEY_USAGE } from './seal-key.ts';
 import { serve } from './serve.ts';
 import { TENANT_USAGE } from './tenant.ts';
@@ -77,7 +78,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     words: ['key'],
-    summary: 'create, import, rotate, reissue, list, revoke, update keys of a tenant',
+    summary: 'create, import, attach-kms, rotate, reissue, list, revoke, update keys of a tenant',
     usage: KEY_USAGE,
     run: runKeyCommand,
   },
@@ -86,6 +87,12 @@ export const COMMANDS: readonly Command[] = [
     summary: 'set, show, list: which ETags the objects of a bucket show',
     usage: BUCKET_USAGE,
     run: runBucketCommand,
+  },
+  {
+    words: ['kms'],
+    summary: 'status, rewrap, add, remove, require: what tenants have to do with a key service',
+    usage: KMS_USAGE,
+    run: runKmsCommand,
   },
   {
     words: ['policy'],

@@ -4,11 +4,13 @@ import type { Writable } from 'node:stream';
 import type { Backend } from '../backend/backend.ts';
 import { NO_CAPABILITIES } from '../backend/capabilities.ts';
 import { openBackend } from '../backend/open-backend.ts';
+import { kms as kmsConfig } from '../config/kms-config.ts';
 import { readSettings } from '../config/settings.ts';
 import { readSmallFile } from '../config/small-file.ts';
 import { parseStoreConfig, type StoreConfig } from '../config/store-config.ts';
 import { KeyError } from '../keyring/admin/key-errors.ts';
 import { StateStore } from '../keyring/state/state.ts';
+import { openKms } from '../kms/open-kms.ts';
 import { MAX_HEADERS_FILE_BYTES } from '../limits.ts';
 import { objectStore, type StoreContext, storeContext } from '../object/context.ts';
 import { retryWhenChanged } from '../object/retry-when-changed.ts';
@@ -129,7 +131,12 @@ async function openTenant(
   }
   const { accessKeyId, secretAccessKey } = await readCallerSecret(command.credentials, environment, o.io.stdin);
   const body = await findKeyring({ ...source, accessKeyId }, signal);
-  return openOffline({ body, secretAccessKey, sealKeys }, signal);
+  const kms = openKms(kmsConfig(readSettings(environment)));
+  try {
+    return await openOffline({ body, secretAccessKey, sealKeys, kms }, signal);
+  } finally {
+    await kms.close();
+  }
 }
 
 async function single(

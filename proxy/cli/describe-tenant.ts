@@ -33,6 +33,7 @@ export function describeTenantLines(details: TenantDetails): readonly string[] {
     `updated     ${details.updated}`,
     `generation  ${details.generation}`,
     `seal key    ${details.sealKey}`,
+    ...(details.requiresKms ? ['kms         required for every way in'] : []),
     ...details.epochs.map(({ epoch, state, created }) => `epoch       ${epoch}  ${state}  created ${created}`),
     ...describeOtherSlots(details),
     ...details.keys.flatMap(describeKeyLines),
@@ -41,7 +42,7 @@ export function describeTenantLines(details: TenantDetails): readonly string[] {
 }
 
 export function describeKeyLines(key: KeyDetails): readonly string[] {
-  const { slot, status, label, created, expires, kdf, kdfUpgrade, grants, policy, serverManaged, idSealKey } = key;
+  const { slot, status, label, created, expires, kdf, kdfUpgrade, grants, policy, serverManaged, idSealKey, kms } = key;
   const note = label === '' ? '' : `  ${JSON.stringify(label)}`;
   const ids = serverManaged ? `registered (${key.registeredIds})` : 'sealed';
   return [
@@ -52,6 +53,7 @@ export function describeKeyLines(key: KeyDetails): readonly string[] {
     `  id        ${ids}, under seal key ${idSealKey}`,
     `  kdf       ${describeKdf(kdf)}`,
     ...(kdfUpgrade === null ? [] : [`  kdf next  ${describeKdf(kdfUpgrade)}`]),
+    ...(kms === null ? [] : [`  kms       ${describeKms(kms)}`]),
     ...grants.map((grant) => `  grant     ${describeGrant(grant)}`),
     ...(policy === null ? [] : [`  policy    ${policy}`]),
   ];
@@ -67,6 +69,10 @@ function describeOtherSlots({ otherSlots }: TenantDetails): readonly string[] {
     ...Object.entries(details).map(([name, value]) => `  ${name.padEnd(9)} ${value}`),
   ]);
   return [...none, ...lines];
+}
+
+export function describeKms({ provider, key, version, wrapped }: NonNullable<KeyDetails['kms']>): string {
+  return `${provider} ${key}${version === '' ? '' : ` version ${version}`}, wrapped ${wrapped}`;
 }
 
 function describeKdf(kdf: Kdf): string {

@@ -1,7 +1,9 @@
 /** `sealgate key create | import | rotate | reissue`: what takes one of the tenant's own keys. Usage: key.ts. */
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
+import { kmsOf } from '../keyring/admin/change-keyring.ts';
 import { type IssuedKey, type KeepKey, KeyAdmin, type NewKey } from '../keyring/admin/key-admin.ts';
 import { UnsuitableTerms } from '../keyring/admin/key-errors.ts';
+import { kmsKeyName } from '../keyring/admin/kms-key-name.ts';
 import { resolveKey } from '../keyring/admin/resolve-key.ts';
 import { type ApiKey, apiKeyFromText, MAX_RAW_BYTES, MAX_REGISTERED_RAW_BYTES } from '../keyring/slots/api-key.ts';
 import { DEFAULT_KDFS, isKdfName, type Kdf } from '../keyring/slots/kdf.ts';
@@ -23,6 +25,7 @@ const TERM_OPTIONS = {
   expires: text,
   registered: flag,
   kdf: text,
+  kms: text,
 } as const;
 
 interface TermValues {
@@ -34,6 +37,7 @@ interface TermValues {
   readonly expires?: string | undefined;
   readonly registered?: boolean | undefined;
   readonly kdf?: string | undefined;
+  readonly kms?: string | undefined;
 }
 
 export const CREATE_KEY = shape([], { ...SINK_OPTIONS, ...TERM_OPTIONS });
@@ -126,6 +130,7 @@ async function newKeyOf(values: TermValues, o: KeyCommandOptions): Promise<NewKe
     ...(values.expires !== undefined && { expires: expiryOf(values.expires, now) }),
     ...(values.registered !== undefined && { registered: values.registered }),
     ...(values.kdf !== undefined && { kdf: kdfOf(values.kdf) }),
+    ...(values.kms !== undefined && { kms: kmsKeyName(kmsOf(o.deps), values.kms) }),
   };
 }
 

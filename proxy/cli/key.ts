@@ -1,11 +1,12 @@
 /**
- * `sealgate key create | import | rotate | reissue | list | revoke | update`: a tenant's API keys from the command line
+ * `sealgate key create | import | attach-kms | rotate | reissue | list | revoke | update`: a tenant's API keys from the command line
  * (docs/keys.md). Works on the same state as the servers and is safe beside running ones. API keys come from files, the
  * environment or standard input, never from arguments.
  *
  * Exit codes: 0 done; 1 it could not be done; 2 the command line was wrong.
  */
 import { runNamed, type Shape } from './command-line.ts';
+import { ATTACH_KMS, attachKms } from './key-attach-kms.ts';
 import {
   CREATE_KEY,
   createKey,
@@ -22,6 +23,7 @@ import type { KeyCommandOptions } from './key-options.ts';
 export const KEY_USAGE = `Usage:
   sealgate key create  [CALLER] [TERMS] [RESULT]                  another key for the caller's tenant
   sealgate key import  [CALLER] --key-file FILE [TERMS] [RESULT]  a key that exists already; - for standard input
+  sealgate key attach-kms [CALLER] --kms NAME/KEY [--json]
   sealgate key rotate  [CALLER] [--slot KEY] [--grace TIME] [--registered] [--kdf NAME] [RESULT]
   sealgate key rotate  --deep ...                                 see sealgate key rotate --deep --help
   sealgate key reissue [CALLER] [--registered|--sealed] [--drop-old] [RESULT]
@@ -40,10 +42,14 @@ TERMS   --bucket NAME|'*' [--prefix P] [--read-only]   grants; the caller's unle
         --expires TIME  such as 2027-01-31T00:00:00Z or 30d
         --registered    an access key id of 20 characters; its key is then kept, sealed, in the state: server-managed
         --kdf NAME      hkdf-sha256 for a generated key, argon2id for an imported one, unless given
+        --kms NAME/KEY  a key of a KMS of SEALGATE_KMS that must agree whenever the new key is used; the caller's own
+                        unless given
 RESULT  --out FILE      writes the key there, for its owner only, instead of printing it; --overwrite replaces a file
         --json          one line of JSON
         Printed or written, it is so before it counts. On failure what was printed is said to be void
 
+attach-kms  the caller's key works only together with a key of a KMS from now on. Its access key id stays; its temporary
+         credentials end. Rotate deeply afterwards: a copy of the keyring from before opens without the KMS
 rotate   a new key with the terms of the old one, which stops at once, or after --grace (such as 24h) at the latest.
          No object is touched
 reissue  the same key under a new access key id, made under the active seal key
@@ -57,6 +63,7 @@ Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the c
 const COMMANDS: Readonly<Record<string, (args: readonly string[], o: KeyCommandOptions) => Promise<number>>> = {
   create: createKey,
   import: importKey,
+  'attach-kms': attachKms,
   rotate: rotateKey,
   reissue: reissueKey,
   list: listKeys,
@@ -67,6 +74,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[], o: KeyCommandO
 export const KEY_SHAPES: Readonly<Record<string, Shape>> = {
   create: CREATE_KEY,
   import: IMPORT_KEY,
+  'attach-kms': ATTACH_KMS,
   rotate: ROTATE_KEY,
   reissue: REISSUE_KEY,
   list: LIST_KEY,

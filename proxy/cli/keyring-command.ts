@@ -2,6 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
 import { processKdfRunner } from '../keyring/slots/kdf.ts';
+import { openKms } from '../kms/open-kms.ts';
 import { createLogger } from '../observe/log.ts';
 import type { Storage } from '../runtime.ts';
 import { audited } from './audited.ts';
@@ -12,6 +13,7 @@ export async function openKeyringCommand<T>(
   work: (deps: KeyringDeps, o: { storage: Storage; config: Config }) => Promise<T>,
 ): Promise<T> {
   const { storage, config } = await openCommandStorage(environment);
+  const kms = openKms(config.kms);
   try {
     // What the command did is its output; events go to the log only when one was asked for.
     const level = environment['SEALGATE_LOG_LEVEL'] === undefined ? 'error' : config.logLevel;
@@ -19,9 +21,10 @@ export async function openKeyringCommand<T>(
     const { state } = storage;
     const { sealKeys } = config;
     return await audited({ storage, config, log }, (record) =>
-      work({ state, sealKeys, record, now: () => new Date(), runner: processKdfRunner }, { storage, config }),
+      work({ state, sealKeys, record, now: () => new Date(), runner: processKdfRunner, kms }, { storage, config }),
     );
   } finally {
+    await kms.close();
     await storage.backend.close();
   }
 }

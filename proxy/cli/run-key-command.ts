@@ -1,9 +1,10 @@
-/** `sealgate key ...` and `sealgate seal-key ...`: the commands put together with the process they run in. */
+/** `sealgate key ...`, `sealgate kms ...`, `sealgate role ...` and `sealgate seal-key ...`: the commands put together with the process they run in. */
 import { handOver } from '../audit/hand-over.ts';
 import { KEY_COMMAND_TIMEOUT_MS } from '../limits.ts';
 import { parsedFirst } from './command-line.ts';
 import { KEY_SHAPES, KEY_USAGE, keyCommand } from './key.ts';
 import { openKeyringCommand } from './keyring-command.ts';
+import { KMS_SHAPES, KMS_USAGE, kmsCommand, withTenant } from './kms.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';
 import { ROLE_SHAPES, ROLE_USAGE, roleCommand } from './role.ts';
 import { SEAL_KEY_SHAPES, SEAL_KEY_USAGE, sealKeyCommand } from './seal-key.ts';
@@ -13,6 +14,15 @@ export async function runKeyCommand(args: readonly string[], environment: NodeJS
   return parsedFirst(args, KEY_SHAPES, { ...PROCESS_OUTPUT, command: 'key', usage: KEY_USAGE }, () =>
     openKeyringCommand(environment, (deps) =>
       keyCommand(args, { ...PROCESS_OUTPUT, deps, environment, stdin: process.stdin, signal }),
+    ),
+  );
+}
+
+export async function runKmsCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  const { signal } = new AbortController();
+  return parsedFirst(withTenant(args), KMS_SHAPES, { ...PROCESS_OUTPUT, command: 'kms', usage: KMS_USAGE }, () =>
+    openKeyringCommand(environment, (deps) =>
+      kmsCommand(args, { ...PROCESS_OUTPUT, deps, environment, stdin: process.stdin, signal }),
     ),
   );
 }

@@ -19,6 +19,7 @@ import { drainDelay, stopSignal } from '../running/stop-signal.ts';
 import { orderWorker, orderWorkers, prepareOrders, receiveOrders } from '../running/worker-orders.ts';
 import { FILES_CHECK_MS, WORKER_RESTART_MS } from '../running-limits.ts';
 import { openStorage, type Storage, startOps, startProxy } from '../runtime.ts';
+import { checkKms } from '../startup/check-kms.ts';
 import { inWords, StartRefused, type Tell } from '../startup/finding.ts';
 import { checkStorage } from '../startup/run-checks.ts';
 import { waitForStore } from './wait-for-store.ts';
@@ -71,6 +72,7 @@ interface Ready {
 async function openChecked(config: Config, log: Logger): Promise<Ready> {
   const storage = await openStorage(config, { onCredentials: credentialEventsTo(log) });
   try {
+    await checkKms(config.kms, startLog(log));
     await waitForStore(storage, log);
     const capabilities = await checkStorage(
       storage,

@@ -23,7 +23,8 @@ import { RECOVER } from './tenant-recover.ts';
 
 export const TENANT_USAGE = `Usage:
   sealgate tenant create --bucket NAME|'*' [--bucket NAME ...] [--prefix P] [--read-only] [--name NAME] [--label L]
-                         [--kdf ${Object.keys(DEFAULT_KDFS).join('|')}] [--registered] [--json]
+                         [--kdf ${Object.keys(DEFAULT_KDFS).join('|')}] [--registered]
+                         [--kms NAME/KEY [--require-kms]] [--json]
   sealgate tenant list [--json]
   sealgate tenant show TENANT [--json]
   sealgate tenant rename TENANT NAME|- [--json]
@@ -38,6 +39,8 @@ create  makes a tenant and its first API key, and prints the key once
         --label      a note, up to 64 characters
         --kdf        hkdf-sha256 unless said otherwise: generated keys need no slow function
         --registered an access key id of 20 characters; the key is then kept, sealed, in the state: server-managed
+        --kms        a key of a KMS of SEALGATE_KMS that must agree whenever the key is used
+        --require-kms every further way in must need a KMS too: no escrow and no roles
 list    one line per tenant
 rename  another name, or none: -
 show    a tenant's keys, grants and root-key epochs; never a secret
@@ -61,6 +64,8 @@ const CREATE = shape([], {
   name: { type: 'string' },
   kdf: { type: 'string' },
   registered: { type: 'boolean' },
+  kms: { type: 'string' },
+  'require-kms': { type: 'boolean' },
   json: { type: 'boolean' },
 });
 
@@ -72,7 +77,11 @@ async function create(args: readonly string[], { admin, out, err }: TenantComman
   if (!isKdfName(kdf)) throw new UsageError(`--kdf is one of ${Object.keys(DEFAULT_KDFS).join(', ')}.`);
   const registered = values.registered === true;
   const name = values.name === undefined ? '' : nameArgument(values.name);
-  const created = await admin.create({ grants, label: values.label ?? '', name, kdf, registered });
+  const requireKms = values['require-kms'] === true;
+  if (requireKms && values.kms === undefined) throw new UsageError('--require-kms needs --kms.');
+  const kms = values.kms === undefined ? undefined : admin.kmsKey(values.kms);
+  const wishes = { grants, label: values.label ?? '', name, kdf, registered, kms, requireKms };
+  const created = await admin.create(wishes);
   if (values.json === true) {
     const { tenant, accessKeyId, secretAccessKey } = created;
     out(JSON.stringify({ tenant, accessKeyId, secretAccessKey }));

@@ -13,6 +13,7 @@ import { DRAIN_DELAY_MS, DRAIN_TIMEOUT_MS, MAX_DRAIN_MS, MAX_WORKERS } from '../
 import { type AuditConfig, audit } from './audit-config.ts';
 import { type BackendConfig, backend } from './backend-config.ts';
 import { rates, trustedProxies } from './edge-config.ts';
+import { type KmsConfig, kms } from './kms-config.ts';
 import { oneOf, readSecretFile, required } from './read-setting.ts';
 import { ConfigError, type Settings, type Variable } from './settings.ts';
 import { readTlsPair, type TlsPair } from './tls-pair.ts';
@@ -39,6 +40,8 @@ export interface Config {
   readonly selfService: boolean;
   /** OpenID Connect issuers whose tokens roles may trust. */
   readonly oidcIssuers: readonly Issuer[];
+  /** Key services that slots of keyrings may need. */
+  readonly kms: KmsConfig;
   /** How exactly servers record when each key was last used. */
   readonly lastUsed: 'off' | 'day';
   readonly audit: AuditConfig;
@@ -106,6 +109,7 @@ export function readConfig(settings: Settings): {
     escrowPublicKey: read(escrowPublicKey),
     selfService: read((s) => oneOf(s, 'SEALGATE_SELF_SERVICE', ['on', 'off'])) === 'on',
     oidcIssuers: read(oidcIssuers),
+    kms: read(kms),
     lastUsed: read((s) => oneOf(s, 'SEALGATE_LAST_USED', ['off', 'day'])),
     audit: read(audit),
     workers: read(workers),

@@ -46,6 +46,9 @@ const VARIABLES = [
   'SEALGATE_ESCROW_PUBLIC_KEY',
   'SEALGATE_SELF_SERVICE',
   'SEALGATE_OIDC_ISSUERS',
+  'SEALGATE_KMS',
+  'SEALGATE_KMS_CACHE',
+  'SEALGATE_KMS_GRACE',
   'SEALGATE_LAST_USED',
   'SEALGATE_AUDIT',
   'SEALGATE_AUDIT_BUCKET',
@@ -74,9 +77,12 @@ const VARIABLES = [
   'SEALGATE_DRAIN_TIMEOUT',
 ] as const;
 
-/** Single values; the list of issuers is written as a list. */
+/** Single values; the list of issuers is written as a list, and the key services as a map. */
 const fileSchema = z
-  .object({ SEALGATE_OIDC_ISSUERS: z.union([z.string(), z.array(z.unknown())]).optional() })
+  .object({
+    SEALGATE_OIDC_ISSUERS: z.union([z.string(), z.array(z.unknown())]).optional(),
+    SEALGATE_KMS: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
+  })
   .catchall(z.union([z.string(), z.number(), z.boolean()]));
 
 export type Variable = (typeof VARIABLES)[number];

@@ -9,15 +9,15 @@ import type { Gate } from '../access/gate.ts';
 import { keyCovers } from '../access/reach.ts';
 import { keyResource } from '../access/resource.ts';
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
-import { changeKeyring, type KeyringDeps, openKeyring, readKeyring } from '../keyring/admin/change-keyring.ts';
+import { changeKeyring, type KeyringDeps, kmsOf, openKeyring, readKeyring } from '../keyring/admin/change-keyring.ts';
 import { withoutSlot, withSlot, withTerms } from '../keyring/admin/edit-slots.ts';
 import { prepareId, withId } from '../keyring/admin/issue-key.ts';
 import { SLOT_BYTES } from '../keyring/ids.ts';
 import { generateApiKey, secretAccessKeyOf } from '../keyring/slots/api-key.ts';
-import { apiKeySlot } from '../keyring/slots/api-key-slot.ts';
 import { DEFAULT_KDFS } from '../keyring/slots/kdf.ts';
+import { inheritedFactor, sealKeySlot } from '../keyring/slots/seal-key-slot.ts';
 import { isInForce, isUsable, livesAsLong, newSlotTerms } from '../keyring/slots/slot-terms.ts';
-import { type KeySlot, keySlotOf, keySlots, slotsOfType } from '../keyring/slots/slot-types.ts';
+import { type KeySlot, keySlotOf, keySlots, slotsOfType, typeOf } from '../keyring/slots/slot-types.ts';
 import type { Keyring } from '../keyring/state/document.ts';
 import { type LastUse, readLastUse } from '../keyring/uses/last-used.ts';
 import type { SecurityEvent } from '../observe/events.ts';
@@ -58,20 +58,19 @@ export class OwnKeys {
     const { tenant } = opened.keyring;
     const { expires, grants, policy, id: maker } = opened.slot;
     const [id, apiKey, now] = [slotOfSignature(o.signature), generateApiKey(), deps.now()];
-    refuseTakenOrFull(opened.keyring, id);
+    refuseTakenOrFull(opened.keyring, opened.slot, id);
     // Clients that accept no long ids keep getting short ones.
     const prepared = await prepareId(deps, { kind: opened.slot.accessKeyId, tenant, slot: id, apiKey }, signal);
     const label = `made by key ${maker}`;
     const terms = { ...newSlotTerms({ id, now, grants, policy, idKid: '', label, expires }), ...prepared.terms };
     const kdf = DEFAULT_KDFS['hkdf-sha256'];
     const slot = await withId(prepared, async () => {
-      const made = await apiKeySlot.seal(
-        { tenant, terms, apiKey, kdf, roots: opened.roots, runner: deps.runner },
-        signal,
-      );
+      const factor = inheritedFactor(opened.slot, kmsOf(deps));
+      const { roots } = opened;
+      const made = await sealKeySlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner, factor }, signal);
       const change = (keyring: Keyring) => {
         if (!keyCovers(callersSlot(keyring, caller, now), made)) throw new QueryError('ConcurrentModification');
-        refuseTakenOrFull(keyring, id);
+        refuseTakenOrFull(keyring, made, id);
         return withSlot(keyring, made, now);
       };
       const event = eventOf('key-created', caller, `Slot ${id}, made by slot ${maker}`);
@@ -170,9 +169,10 @@ function slotNamed(keyring: Keyring, id: string): KeySlot {
   return slot;
 }
 
-function refuseTakenOrFull(keyring: Keyring, id: string): void {
+/** `like`: a slot of the type that the new one has. */
+function refuseTakenOrFull(keyring: Keyring, like: KeySlot, id: string): void {
   if ([...keyring.slots, ...keyring.removed].some((slot) => slot.id === id)) throw new QueryError('Throttling');
-  if (slotsOfType(keyring, apiKeySlot.type).length >= apiKeySlot.most) throw new QueryError('LimitExceeded');
+  if (slotsOfType(keyring, like.type).length >= typeOf(like).most) throw new QueryError('LimitExceeded');
 }
 
 /** One key in use must remain, and it must live as long. Otherwise the data would be lost on the day the others expire. */

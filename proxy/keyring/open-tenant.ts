@@ -48,3 +48,15 @@ export function openTenantOf(o: {
     root: (epoch) => roots.get(epoch),
   };
 }
+
+/** `reopen` runs once for a request, however many objects it meets. */
+export function reopenable(tenant: OpenTenant, reopen: NonNullable<OpenTenant['reopen']>): OpenTenant {
+  let again: Promise<OpenTenant> | undefined;
+  return {
+    ...tenant,
+    reopen: (signal) => {
+      again ??= reopen(signal);
+      return again;
+    },
+  };
+}

@@ -10,6 +10,7 @@ import { setTimeout } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { SharedCalls, type SharedRun } from '../concurrency/shared-calls.ts';
 import { S3Error } from '../errors.ts';
+import type { KmsSecrets } from '../kms/kms-secrets.ts';
 import { KEYRING_CACHE_ENTRIES, KEYRING_TTL_SECONDS, SEALED_IDS_CACHED, UNKNOWN_SLOT_RECHECK_MS } from '../limits.ts';
 import type { RecordEvent } from '../observe/events.ts';
 import { type AccessKey, unsealAccessKeyId } from './access-keys/access-key-id.ts';
@@ -17,7 +18,7 @@ import { isRegisteredId } from './access-keys/registered-id.ts';
 import { RegisteredIds } from './access-keys/registered-ids.ts';
 import type { SealKeys } from './access-keys/seal-keys.ts';
 import { type CredentialSlot, credentialSlot } from './credential-slot.ts';
-import { type OpenTenant, openTenantOf } from './open-tenant.ts';
+import { type OpenTenant, openTenantOf, reopenable } from './open-tenant.ts';
 import type { SessionDays } from './sessions/day-records.ts';
 import type { Credential, SessionCredential } from './sessions/session-credential.ts';
 import { refuseEnded, SessionTokens } from './sessions/session-tokens.ts';
@@ -38,8 +39,14 @@ interface CheckedKeyring {
   /** Milliseconds, from before the request that confirmed it. */
   checkedAt: number;
   /** By slot and keyed hash of the API key; a changed keyring starts with none. */
-  readonly opened: Map<string, RootKeys>;
+  readonly opened: Map<string, OpenedRoots>;
   readonly opening: SharedCalls<RootKeys>;
+}
+
+interface OpenedRoots {
+  readonly roots: RootKeys;
+  /** Milliseconds: a KMS had a part in it, and is to be asked again then. Without one, they are the keyring's as long as it stands. */
+  readonly until: number;
 }
 
 /** A keyring that was just opened, its slot secret derived. */
@@ -58,6 +65,7 @@ export class Tenancy {
   readonly #now: () => Date;
   readonly #ttlMs: number;
   readonly #runner: KdfRunner;
+  readonly #kms: KmsSecrets | undefined;
   readonly #onSignIn: (signIn: SignIn) => void;
   readonly #onUse: (of: TenantSlot) => void;
   readonly #keyrings: LRUCache<string, CheckedKeyring>;
@@ -79,6 +87,8 @@ export class Tenancy {
     ttlSeconds?: number;
     cacheEntries?: number;
     runner?: KdfRunner;
+    /** The key services that slots may need. */
+    kms?: KmsSecrets | undefined;
     /** Told when a key opened a keyring, once for each keyring and process. Must not throw; nobody waits for it. */
     onSignIn?: (signIn: SignIn) => void;
     /** Told each time a tenant was opened by one of its keys. Must return at once, and not throw. */
@@ -90,6 +100,7 @@ export class Tenancy {
     this.#now = o.now ?? (() => new Date());
     this.#ttlMs = 1000 * (o.ttlSeconds ?? KEYRING_TTL_SECONDS);
     this.#runner = o.runner ?? processKdfRunner;
+    this.#kms = o.kms;
     this.#onSignIn = o.onSignIn ?? (() => undefined);
     this.#onUse = o.onUse ?? (() => undefined);
     this.#sessions = o.sessionDays && new SessionTokens({ days: o.sessionDays, now: this.#now });
@@ -121,7 +132,7 @@ export class Tenancy {
    * Opens the tenant after the signature was verified.
    * @throws S3Error InvalidAccessKeyId: no such tenant or slot, inactive, expired, or not the slot's key; for a session InvalidToken
    * in its place, and ExpiredToken; AccessDenied: the keyring was tampered with or rolled back; ServiceUnavailable or SlowDown:
-   * state unreachable, too many derivations.
+   * state unreachable, a KMS that must agree unreachable or refusing, too many derivations.
    */
   async open(key: Credential, signal: AbortSignal): Promise<OpenTenant> {
     if (key.kind !== 'session') return this.#open(key, signal);
@@ -214,7 +225,13 @@ export class Tenancy {
       if (!run.isCurrent()) return this.#loads.run(tenant, run.signal, (again) => this.#load(key, undefined, again));
       throw await this.#refuse('keyring-rollback', `Generation ${keyring.generation} is not the newest one seen.`, key);
     }
-    const checked = { keyring, etag: found.etag, checkedAt, opened: new Map(), opening: new SharedCalls<RootKeys>() };
+    const checked = {
+      keyring,
+      etag: found.etag,
+      checkedAt,
+      opened: new Map<string, OpenedRoots>(),
+      opening: new SharedCalls<RootKeys>(),
+    };
     if (run.isCurrent()) this.#keyrings.set(tenant, checked);
     return checked;
   }
@@ -236,15 +253,19 @@ export class Tenancy {
   ): Promise<RootKeys> {
     const cacheKey = `${slot.id}:${key.secretId}`;
     const opened = checked.opened.get(cacheKey);
-    if (opened !== undefined) return opened;
+    if (opened !== undefined && this.#now().getTime() < opened.until) return opened.roots;
     return checked.opening.run(cacheKey, signal, async (run) => {
-      const roots = await this.#openSlot(checked.keyring, slot, key, run.signal);
-      checked.opened.set(cacheKey, roots);
-      return roots;
+      const isFirst = opened === undefined;
+      const fresh = await this.#openSlot({ keyring: checked.keyring, slot, key, isFirst }, run.signal);
+      checked.opened.set(cacheKey, fresh);
+      return fresh.roots;
     });
   }
 
-  async #openSlot(keyring: Keyring, slot: SessionSlot, key: Credential, signal: AbortSignal): Promise<RootKeys> {
+  async #openSlot(
+    { keyring, slot, key, isFirst }: { keyring: Keyring; slot: SessionSlot; key: Credential; isFirst: boolean },
+    signal: AbortSignal,
+  ): Promise<OpenedRoots> {
     const { tenant, fingerprint: accessKey } = key;
     const opened = await this.#unwrap(slot, key, signal);
     if ('roots' in opened) {
@@ -252,8 +273,9 @@ export class Tenancy {
       if (root === undefined || !hasRootMac(keyring, root)) {
         throw await this.#refuse('keyring-tampered', "The keyring's root MAC does not match.", key);
       }
-      if (key.kind !== 'session' && isKeySlot(slot)) this.#onSignIn({ key, keyring, slot, roots: opened.roots });
-      return opened.roots;
+      const { roots, until = Number.POSITIVE_INFINITY } = opened;
+      if (isFirst && key.kind !== 'session' && isKeySlot(slot)) this.#onSignIn({ key, keyring, slot, roots });
+      return { roots, until };
     }
     if (opened.failure === 'damaged') throw await this.#refuse('keyring-tampered', 'A root key does not unwrap.', key);
     // A session's slot was sealed anew since: by a deep rotation, or under another KDF.
@@ -268,12 +290,12 @@ export class Tenancy {
     const { tenant } = key;
     if (key.kind !== 'session') {
       return isKeySlot(slot)
-        ? openKeySlot({ tenant, slot, secret: key.secret, runner: this.#runner }, signal)
+        ? openKeySlot({ tenant, slot, secret: key.secret, runner: this.#runner, kms: this.#kms }, signal)
         : { failure: 'wrong-key' };
     }
     const slotSecret = key.callerSecret;
     try {
-      return openSessionSlot({ tenant, slot, slotSecret });
+      return await openSessionSlot({ tenant, slot, slotSecret, kms: this.#kms }, signal);
     } finally {
       slotSecret.fill(0);
     }
@@ -283,16 +305,4 @@ export class Tenancy {
     await this.#record({ kind, detail, tenant: key.tenant, accessKey: key.fingerprint });
     return new S3Error('AccessDenied');
   }
-}
-
-/** `reopen` runs once for a request, however many objects it meets. */
-function reopenable(tenant: OpenTenant, reopen: NonNullable<OpenTenant['reopen']>): OpenTenant {
-  let again: Promise<OpenTenant> | undefined;
-  return {
-    ...tenant,
-    reopen: (signal) => {
-      again ??= reopen(signal);
-      return again;
-    },
-  };
 }

@@ -6,6 +6,7 @@ import { isDeniedByStore } from '../backend/errors.ts';
 import { explainStoreFailure } from '../backend/trouble/explain-store-failure.ts';
 import { needsOperator, type StoreTrouble } from '../backend/trouble/store-trouble.ts';
 import type { S3Error } from '../errors.ts';
+import { KmsFailure } from '../kms/provider.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -20,6 +21,8 @@ export function logFailure(
   if (trouble !== undefined) metrics.storeFailure(trouble.kind);
   const entry = { requestId, store: trouble, err: isDenied ? answered.cause : failure };
   if (isDenied) log.warn(entry, 'the backend denied the request');
+  else if (failure instanceof Error && failure.cause instanceof KmsFailure)
+    log.error(entry, 'a key service did not agree');
   else if (isStanding(trouble)) log.error(entry, 'the proxy cannot work with the store');
   else if (answered.code === 'InternalError') log.error(entry, 'the request failed');
   else log.warn(entry, 'the backend could not serve the request');

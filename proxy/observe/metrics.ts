@@ -8,6 +8,8 @@ import type { RateKind } from '../access/rates/rate-limits.ts';
 import type { CredentialStatus } from '../backend/backend.ts';
 import { type StoreTroubleKind, storeTroubleKinds } from '../backend/trouble/store-trouble.ts';
 import type { ConnectionLoad } from '../http/connections.ts';
+import type { KmsCall } from '../kms/kms-secrets.ts';
+import { KMS_FAILURE_KINDS } from '../kms/provider.ts';
 import { MemoryBudget } from '../memory/admission.ts';
 import { type AuditStatus, showAuditedEvents, showAuditWriter } from './audit-metrics.ts';
 import { SECURITY_EVENT_KINDS } from './events.ts';
@@ -27,6 +29,12 @@ export interface Metrics extends MetricsText {
   storeFailure(kind: StoreTroubleKind): void;
   /** A request that was refused because its address, tenant or key asks too often. */
   rateRefused(limit: RateKind): void;
+  /** The key services that may be called. */
+  showKmsProviders(names: readonly string[]): void;
+  /** A call to a KMS. */
+  kmsCall(call: KmsCall): void;
+  /** A wrap of a KMS that was made at that time, milliseconds, is in use. */
+  kmsWrap(wrapped: number): void;
   /** The proxy's own credentials at the store, as they are whenever the metrics are read. */
   showCredentials(credentials: { readonly status: CredentialStatus } | undefined): void;
   /** The audit, as it is whenever the metrics are read. A worker shows the events alone. */
@@ -80,6 +88,7 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
   // A series that appears with its first event has no increase, and an alert on the first event would not fire.
   for (const kind of SECURITY_EVENT_KINDS) if (kind !== 'access-allowed') events.inc({ kind }, 0);
   for (const kind of storeTroubleKinds()) storeFailures.inc({ kind }, 0);
+  const kms = kmsMetrics(registry);
   showMemory(registry, memory ?? new MemoryBudget({ bytes: 0 }));
   let connections: ConnectionLoad = { open: 0, limit: 0, isFull: false, refused: 0 };
   showConnections(registry, () => connections);
@@ -97,6 +106,7 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
     },
     rateRefused: (limit) => ratesRefused.inc({ limit }),
     storeFailure: (kind) => storeFailures.inc({ kind }),
+    ...kms,
     showCredentials(shown) {
       credentials = shown;
     },
@@ -107,6 +117,48 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
     },
     render: () => registry.metrics(),
     contentType: registry.contentType,
+  };
+}
+
+function kmsMetrics(registry: Registry): Pick<Metrics, 'showKmsProviders' | 'kmsCall' | 'kmsWrap'> {
+  const registers = [registry];
+  const calls = new Counter({
+    name: 'sealgate_kms_requests_total',
+    help: 'Calls to a key service, attempts counted one by one, by provider, operation and result.',
+    labelNames: ['provider', 'operation', 'result'],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'sealgate_kms_request_duration_seconds',
+    help: 'Seconds that a call to a key service took.',
+    labelNames: ['provider'],
+    buckets: SECONDS,
+    registers,
+  });
+  let oldest: number | undefined;
+  new Gauge({
+    name: 'sealgate_kms_oldest_wrap_age_seconds',
+    help: 'Age of the oldest wrap of a key service that this server opened since its start; 0 for none.',
+    aggregator: 'max',
+    registers,
+    collect() {
+      this.set(oldest === undefined ? 0 : Math.max(0, (Date.now() - oldest) / 1000));
+    },
+  });
+  return {
+    showKmsProviders(names) {
+      // As above: the first failure must be an increase.
+      for (const provider of names) {
+        for (const result of ['ok', ...KMS_FAILURE_KINDS]) calls.inc({ provider, operation: 'unwrap', result }, 0);
+      }
+    },
+    kmsCall(call) {
+      calls.inc({ provider: call.provider, operation: call.operation, result: call.result });
+      seconds.observe({ provider: call.provider }, call.seconds);
+    },
+    kmsWrap(wrapped) {
+      oldest = Math.min(wrapped, oldest ?? wrapped);
+    },
   };
 }
 

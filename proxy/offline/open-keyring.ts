@@ -4,6 +4,7 @@
  * status and grants bind servers, not whoever holds the keyring and the API key.
  */
 
+import { S3Error } from '../errors.ts';
 import type { SealKeys } from '../keyring/access-keys/seal-keys.ts';
 import type { OpenTenant } from '../keyring/open-tenant.ts';
 import { openTenantOf } from '../keyring/open-tenant.ts';
@@ -15,6 +16,7 @@ import { keySlots, openKeySlot } from '../keyring/slots/slot-types.ts';
 import { currentEpoch, type Keyring, KeyringMalformed, parseKeyring } from '../keyring/state/document.ts';
 import { hasRootMac } from '../keyring/state/macs.ts';
 import { KeyringTampered, verifyKeyring } from '../keyring/state/records.ts';
+import type { KmsSecrets } from '../kms/kms-secrets.ts';
 
 /** The keyring does not open with this API key. */
 export class KeyringUnopened extends Error {
@@ -37,14 +39,19 @@ export interface OfflineTenant {
  * @throws KeyringUnopened: not a keyring, altered, or of another key
  */
 export async function openOffline(
-  o: { body: Buffer; secretAccessKey: string; sealKeys: SealKeys | undefined },
+  o: { body: Buffer; secretAccessKey: string; sealKeys: SealKeys | undefined; kms: KmsSecrets },
   signal: AbortSignal,
 ): Promise<OfflineTenant> {
   const keyring = checkedKeyring(o);
   const secret = kdfInput(apiKeyFromText(o.secretAccessKey, { maxRawBytes: MAX_REGISTERED_RAW_BYTES }));
   const slots = keySlots(keyring);
   for (const slot of slots) {
-    const opened = await openKeySlot({ tenant: keyring.tenant, slot, secret, runner: processKdfRunner }, signal);
+    const opened = await openKeySlot(
+      { tenant: keyring.tenant, slot, secret, runner: processKdfRunner, kms: o.kms },
+      signal,
+    ).catch((cause: unknown) => {
+      throw cause instanceof S3Error ? new KeyringUnopened(whyNot(cause), { cause }) : cause;
+    });
     if ('roots' in opened) {
       const root = opened.roots.get(currentEpoch(keyring));
       if (root === undefined || !hasRootMac(keyring, root)) {
@@ -56,6 +63,11 @@ export async function openOffline(
     if (opened.failure === 'damaged') throw new KeyringUnopened('The keyring was altered: a root key does not unwrap.');
   }
   throw new KeyringUnopened(`The API key opens none of the ${slots.length} keys of the keyring.`);
+}
+
+/** A slot that needs a KMS, which did not agree. */
+function whyNot({ message, cause }: S3Error): string {
+  return cause instanceof Error ? `${message} (${cause.message})` : message;
 }
 
 /**

@@ -8,14 +8,15 @@ import {
   changeKeyring,
   KeyringConflict,
   type KeyringDeps,
+  kmsOf,
   type OpenedKeyring,
 } from '../keyring/admin/change-keyring.ts';
 import { sameSlot, unusedSlotId, withoutSlot, withReplaced, withSlot } from '../keyring/admin/edit-slots.ts';
 import { prepareId, withId } from '../keyring/admin/issue-key.ts';
 import type { IssuedKey, KeepKey } from '../keyring/admin/key-admin.ts';
 import { generateApiKey, secretAccessKeyOf } from '../keyring/slots/api-key.ts';
-import { apiKeySlot } from '../keyring/slots/api-key-slot.ts';
 import { DEFAULT_KDFS } from '../keyring/slots/kdf.ts';
+import { inheritedFactor, sealKeySlot } from '../keyring/slots/seal-key-slot.ts';
 import type { AtHand, RootKeys } from '../keyring/slots/slot-type.ts';
 import { type KeySlot, keySlotOf } from '../keyring/slots/slot-types.ts';
 import { currentEpoch, type Epoch, type Keyring } from '../keyring/state/document.ts';
@@ -70,7 +71,8 @@ export async function beginEpoch(
   return withId(id, async () => {
     const terms = { ...opened.slot, kdfUpgrade: null, ...id.terms, id: slotId, created: timestamp(deps.now()) };
     const kdf = DEFAULT_KDFS['hkdf-sha256'];
-    const fresh = await apiKeySlot.seal({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
+    const factor = inheritedFactor(opened.slot, kmsOf(deps));
+    const fresh = await sealKeySlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner, factor }, signal);
     const issued = { tenant, slot: slotId, accessKeyId: id.accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
     await o.keep(issued);
     return write(deps, opened, { ...step, issued, fresh }, signal);
@@ -105,7 +107,7 @@ async function write(deps: KeyringDeps, opened: OpenedKeyring, o: Step, signal: 
       for (const slot of agreed) sameSlot(keyring, slot);
       let next: Keyring = keyring;
       for (const { id } of gone) next = withoutSlot(next, id, deps.now());
-      const sealing = { tenant: keyring.tenant, roots, runner: deps.runner, now: deps.now() };
+      const sealing = { tenant: keyring.tenant, roots, runner: deps.runner, kms: kmsOf(deps), now: deps.now() };
       for (const { slot, reseal } of planSlots(keyring, o.atHand).kept) {
         if (gone.some(({ id }) => id === slot.id)) continue;
         next = withReplaced(next, await reseal(sealing, signal));

@@ -35,7 +35,9 @@ export interface ChildOptions {
  * server says so while it is still starting.
  * @throws Error when it exits or stays silent.
  */
-export async function startChild(o: ChildOptions): Promise<{ stop(): Promise<void> } | undefined> {
+export async function startChild(
+  o: ChildOptions,
+): Promise<{ stop(): Promise<void>; signal(signal: NodeJS.Signals): void } | undefined> {
   const child = spawn(o.command, o.args, { env: { ...process.env, ...o.env }, stdio: 'ignore', detached: true });
   const spawned = await Promise.race([
     once(child, 'spawn').then(() => true),
@@ -56,7 +58,7 @@ export async function startChild(o: ChildOptions): Promise<{ stop(): Promise<voi
     await stop();
     throw error;
   }
-  return { stop };
+  return { stop, signal: (signal) => void child.kill(signal) };
 }
 
 /** The program and what it started: launchers such as pyenv's leave a child behind otherwise. */

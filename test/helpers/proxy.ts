@@ -14,6 +14,7 @@ import { SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
 import { TenantAdmin } from '../../proxy/keyring/admin/tenant-admin.ts';
 import type { Grant } from '../../proxy/keyring/grants.ts';
 import { StateStore } from '../../proxy/keyring/state/state.ts';
+import type { KmsProvider } from '../../proxy/kms/provider.ts';
 import type { DecisionEvent, RecordEvent, SecurityEvent } from '../../proxy/observe/events.ts';
 import { createLogger } from '../../proxy/observe/log.ts';
 import { counted } from '../../proxy/observe/request-scope.ts';
@@ -57,6 +58,8 @@ export interface TestProxyOptions {
   readonly sealKeys?: SealKeys;
   readonly now?: () => Date;
   readonly limits?: EdgeLimits;
+  /** In place of those of the configuration. */
+  readonly kmsProviders?: readonly KmsProvider[];
   /** Takes every event, in place of `decisions`. */
   readonly audit?: RecordEvent;
   /** An audit log as `serve` has it. The proxy closes it. */
@@ -76,6 +79,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     escrowPublicKey: undefined,
     selfService: true,
     oidcIssuers: [],
+    kms: { providers: [], cacheMs: 300_000, graceMs: 0 },
     lastUsed: 'off',
     audit: { mode: 'off', store: undefined, retentionDays: 90, webhook: undefined },
     workers: 1,
@@ -114,7 +118,9 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
   const decisions: DecisionEvent[] = [];
   const audit = (event: SecurityEvent | DecisionEvent) => void ('decision' in event && decisions.push(event));
   const ofAudit = o.auditLog === undefined ? {} : { auditLog: o.auditLog };
-  const parts = { ...ofAudit, config, storage, capabilities, log: logger, audit: o.audit ?? audit, ...now, ...limits };
+  const { kmsProviders } = o;
+  const shared = { config, kmsProviders, storage, capabilities, log: logger };
+  const parts = { ...ofAudit, ...shared, audit: o.audit ?? audit, ...now, ...limits };
   const proxy = await startProxy({ ...parts, ops: false });
   const scheme = config.tls === undefined ? 'http' : 'https';
   const endpoint = `${scheme}://127.0.0.1:${proxy.address.port}`;

@@ -25,7 +25,7 @@ import decode  # noqa: E402
 
 LABELS = (
     "akid commit dek-wrap escrow keyring-mac keyring-operator part part-table registered-check registered-id role-arn "
-    "role-record root-wrap session session-day session-secret slot-commit slot-secret upload-receipt upload-record attrs"
+    "role-record root-wrap session session-day session-secret slot-commit slot-secret slot-secret-kms upload-receipt upload-record attrs"
 ).split()
 FAILURES = (decode.FormatError, decode.KeyringError, KeyError, TypeError, ValueError, IndexError)
 
@@ -81,7 +81,7 @@ class Attacker:
         everything = row["texts"] + [read(path).decode("latin-1") for path in row["files"]]
         everything += [name + "\n" + data.decode("latin-1") for name, data in self.copies]
         everything += [json.dumps(one["metadata"]) for one in self.objects]
-        self.ids, self.kids, self.secrets, self.api_keys = set(), {"", "s"}, set(), set()
+        self.ids, self.kids, self.secrets, self.api_keys, self.callers = set(), {"", "s"}, set(), set(), set()
         for text in everything:
             self.look(text)
         for text in row["texts"]:
@@ -153,7 +153,9 @@ class Attacker:
         for name, data in self.copies:
             if name.startswith("sessions/"):
                 try:
-                    self.secrets.add(decode.open_session({kid: seal_key}, {name: data}, token)["callerSecret"])
+                    caller = decode.open_session({kid: seal_key}, {name: data}, token)["callerSecret"]
+                    self.secrets.add(caller)
+                    self.callers.add(caller)
                 except FAILURES:
                     continue
 
@@ -179,6 +181,9 @@ class Attacker:
         found = []
         for keyring in self.keyrings:
             tenant = bytes.fromhex(keyring["tenant"])
+            for slot in keyring["slots"]:
+                if "kms" in slot:
+                    found += [(tenant, epoch, root) for epoch, root in self.with_kms(keyring, slot)]
             for slot in decode.key_slots(keyring):
                 derived = [one for key in self.untried("slot", keyring, slot, self.api_keys) if (one := self.slot(keyring, slot, key))]
                 for secret in derived + self.untried("roots", keyring, slot, self.secrets):
@@ -190,6 +195,28 @@ class Attacker:
                 for secret in self.untried("escrow", keyring, keyring, self.secrets):
                     found += [(tenant, epoch, root) for epoch, root in self.attempt(decode.open_escrow, keyring, secret)]
         return found
+
+    def with_kms(self, keyring, slot):
+        """Every secret as what the KMS gives out, with every API key's half and every half that a token carried."""
+        tenant, found = bytes.fromhex(keyring["tenant"]), []
+        if slot["type"] == "kms":
+            halves = {}
+        else:
+            halves = {self.attempted(decode.slot_secret, tenant, slot, key) for key in self.api_keys} | self.callers
+        for added in self.untried(("kms", len(halves)), keyring, slot, self.secrets):
+            for secret in [decode.with_kms(tenant, slot, half, added) for half in halves if half] or [added]:
+                self.tried += 1
+                # The commitment tells before anything is unwrapped.
+                salt, names = decode.decode64(slot["salt"], 32), (tenant, bytes.fromhex(slot["id"]))
+                if decode.derive(secret, salt, "sealgate/1/slot-commit", *names) == decode.decode64(slot["commitment"], 32):
+                    found += self.attempt(decode.open_roots, keyring, slot, secret)
+        return found
+
+    def attempted(self, function, *arguments):
+        try:
+            return function(*arguments)
+        except FAILURES:
+            return None
 
     def untried(self, place, holder, part, secrets):
         """What was not tried in this place before."""

@@ -16,11 +16,17 @@ import { SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
 import type { KeyringDeps } from '../../proxy/keyring/admin/change-keyring.ts';
 import { KeyAdmin } from '../../proxy/keyring/admin/key-admin.ts';
 import { RoleAdmin } from '../../proxy/keyring/admin/role-admin.ts';
+import { TenantAdmin } from '../../proxy/keyring/admin/tenant-admin.ts';
 import { generateEscrowKey } from '../../proxy/keyring/slots/escrow-key.ts';
 import { processKdfRunner } from '../../proxy/keyring/slots/kdf.ts';
 import type { RoleTrust } from '../../proxy/keyring/slots/role-slot.ts';
+import { kmsSlots } from '../../proxy/keyring/slots/slot-types.ts';
+import { parseKeyring } from '../../proxy/keyring/state/document.ts';
+import { keyringName } from '../../proxy/keyring/state/records.ts';
+import { KmsSecrets } from '../../proxy/kms/kms-secrets.ts';
 import { type Bench, openBench, temporaryStore } from '../helpers/bench.ts';
-import { startTestProxy, type TestProxy, type TestTenant } from '../helpers/proxy.ts';
+import { FakeKms } from '../helpers/fake-kms.ts';
+import { FULL_ACCESS, startTestProxy, type TestProxy, type TestTenant } from '../helpers/proxy.ts';
 import { sendSigned } from '../helpers/raw-client.ts';
 import { sessionOf } from '../helpers/sessions.ts';
 import { storedKeys, storedObject } from '../helpers/stored.ts';
@@ -89,6 +95,7 @@ describe.skipIf(!hasPython)('what it takes to open what is stored', () => {
   const digests = new Map<string, string>();
   const sealKeyText = SealKeys.generate();
   const escrow = generateEscrowKey();
+  const kms = new FakeKms();
   let scratch: string;
   let store: Awaited<ReturnType<typeof temporaryStore>>;
   let bench: Bench;
@@ -101,7 +108,12 @@ describe.skipIf(!hasPython)('what it takes to open what is stored', () => {
     scratch = await mkdtemp(join(tmpdir(), 'sealgate-attacker-'));
     store = await temporaryStore();
     const sealKeys = SealKeys.parse(sealKeyText);
-    bench = await openBench({ store: { ...store, close: async () => {} }, sealKeys, config: { logLevel: 'trace' } });
+    bench = await openBench({
+      store: { ...store, close: async () => {} },
+      sealKeys,
+      config: { logLevel: 'trace' },
+      kmsProviders: [kms],
+    });
     rows = await makeRows();
     const manifest = Object.entries(rows).map(([name, { snapshots, texts, noState }]) => ({
       name,
@@ -181,7 +193,15 @@ describe.skipIf(!hasPython)('what it takes to open what is stored', () => {
   async function makeRows(): Promise<Readonly<Record<string, Row>>> {
     const { proxy } = bench;
     const { state, sealKeys } = proxy;
-    const deps: KeyringDeps = { state, sealKeys, record: () => {}, now: () => new Date(), runner: processKdfRunner };
+    const secrets = new KmsSecrets({ providers: [kms] });
+    const deps: KeyringDeps = {
+      state,
+      sealKeys,
+      record: () => {},
+      now: () => new Date(),
+      runner: processKdfRunner,
+      kms: secrets,
+    };
     const keys = new KeyAdmin(deps);
     const opened = ({ accessKeyId }: TestTenant) => unsealAccessKeyId(accessKeyId, sealKeys);
     const own = async (tenant: TestTenant, issued: Promise<{ accessKeyId: string; secretAccessKey?: string }>) => {
@@ -243,7 +263,16 @@ describe.skipIf(!hasPython)('what it takes to open what is stored', () => {
     const { arn } = await newRole('role-small', false);
     await newRole('managed-role-small', true);
 
+    const withKms = await new TenantAdmin(deps).create({
+      grants: FULL_ACCESS,
+      kms: { provider: kms.name, key: kms.key },
+    });
+    await put(withKms, 'kms-small');
+    const { sessionToken: kmsSession } = await sessionOf(proxy.endpoint, withKms);
+    const kmsSecret = await secretOfKms(withKms, secrets);
+
     const now = await snapshot(undefined, { disk: true });
+    const kmsNow = await snapshot((id) => id.startsWith('kms'));
     const sessionNow = await snapshot((id) => id.startsWith('session') || id.startsWith('role'));
     for await (const name of state.list('sessions/', signal())) await state.shred(name, signal());
     const afterTheDay = await snapshot((id) => id.startsWith('session') || id.startsWith('role'), { disk: true });
@@ -315,7 +344,31 @@ describe.skipIf(!hasPython)('what it takes to open what is stored', () => {
         opens: [],
         noState: true,
       },
+      'both buckets, S and the access key id of a key that needs a KMS': {
+        snapshots: [kmsNow],
+        texts: [sealKeyText, withKms.accessKeyId],
+        opens: [],
+      },
+      'both buckets, S and a session token of such a key, while the record of its day is there': {
+        snapshots: [kmsNow],
+        texts: [sealKeyText, kmsSession],
+        opens: [],
+      },
+      'both buckets, S, the access key id of such a key, and the right to use the key of the KMS': {
+        snapshots: [kmsNow],
+        texts: [sealKeyText, withKms.accessKeyId, kmsSecret],
+        opens: ids('kms'),
+      },
     };
+  }
+
+  /** What the KMS gives out to whoever may use the key. */
+  async function secretOfKms({ tenant }: TestTenant, secrets: KmsSecrets): Promise<string> {
+    const { body } = (await bench.proxy.state.get(keyringName(tenant), signal())) ?? {};
+    const [slot] = kmsSlots(parseKeyring(body ?? Buffer.alloc(0)));
+    if (slot === undefined) throw new Error('The tenant has no slot with a KMS.');
+    const { secret } = await secrets.open(slot.kms, { purpose: slot.type, tenant, slot: slot.id }, signal());
+    return secret.toString('base64');
   }
 
   /** The same names in the store, other ids here: what was there at another time. */

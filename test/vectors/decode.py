@@ -2,7 +2,7 @@
 """An independent reader of Sealgate's object format, written from crypto/FORMAT.md. It shares no code with the program.
 
     decode.py vectors DIR                     opens every vector of the object format in DIR
-    decode.py keyrings DIR                    opens DIR/opens.json and DIR/escrow.json, refuses DIR/refused.json
+    decode.py keyrings DIR                    opens and refuses the vectors of keyrings in DIR
     decode.py object --body FILE --metadata FILE.json --bucket B --key K
                      (--root-hex HEX [--epoch N] | --keyring FILE --api-key-file FILE) [--out FILE]
 
@@ -589,6 +589,22 @@ SLOT_TYPES = {
         "signs": True,
         "operator removes": True,
     },
+    "api-key+kms": {
+        "record": "commitment created id kdf salt type",
+        "terms": "accessKeyId expires grants idKid kdfUpgrade kms label policy registeredIds sessionSerial status",
+        "wrap": "epoch salt wrapped",
+        "most": 64,
+        "signs": True,
+        "operator removes": True,
+    },
+    "kms": {
+        "record": "commitment created id salt type",
+        "terms": "kms label",
+        "wrap": "epoch salt wrapped",
+        "most": 4,
+        "signs": False,
+        "operator removes": True,
+    },
     "role": {
         "record": "commitment created id kept name salt trust type",
         "terms": "assumableBy expires grants idKid label policy sessionSerial status",
@@ -621,6 +637,12 @@ def check_slots(keyring):
         expect(set(slot) == set((kind["record"] + " wraps " + kind["terms"]).split()), "malformed")
         expect([wrap["epoch"] for wrap in slot["wraps"]] == live, "malformed")
         expect(all(set(wrap) == set(kind["wrap"].split()) for wrap in slot["wraps"]), "malformed")
+        if "kms" in slot:
+            expect(set(slot["kms"]) == set("blob key provider version wrapped".split()), "malformed")
+            expect(1 <= len(decode64(slot["kms"]["blob"])) <= 2048, "malformed")
+            expect(bool(re.fullmatch(r"[a-z][a-z0-9-]{0,15}:[a-z0-9-]{1,32}", slot["kms"]["provider"])), "malformed")
+    if "requireKms" in keyring:
+        expect(keyring["requireKms"] == "yes" and all("kms" in slot for slot in keyring["slots"]), "malformed")
     for name, kind in SLOT_TYPES.items():
         expect(sum(slot["type"] == name for slot in keyring["slots"]) <= kind["most"], "malformed")
     for slot in keyring["removed"]:
@@ -651,7 +673,7 @@ def parse_keyring(data):
         raise KeyringError("malformed") from None
     expect(isinstance(keyring, dict) and keyring.get("format") == "sealgate-keyring/1", "malformed")
     members = "created epochs format generation name operatorKid operatorMac removed rootMac slots tenant updated"
-    expect(set(keyring) == set(members.split()), "malformed")
+    expect(set(keyring) - {"requireKms"} == set(members.split()), "malformed")
     check_name(keyring["name"])
     check_slots(keyring)
     return keyring
@@ -681,10 +703,20 @@ def slot_secret(tenant, slot, secret):
     ).derive(secret)
 
 
-def opened_slot(keyring, slot, secret):
-    """The slot secret when `secret` opens the slot, else None."""
+def with_kms(tenant, slot, callers, added):
+    """The slot secret of type api-key+kms, from A and from what the KMS gives out."""
+    label = "sealgate/1/slot-secret-kms"
+    return derive(frame(callers, added), decode64(slot["salt"], 32), label, tenant, bytes.fromhex(slot["id"]))
+
+
+def opened_slot(keyring, slot, secret, added=None):
+    """The slot secret when `secret`, and `added` by the KMS where the slot needs one, open the slot; else None."""
     tenant, slot_id = bytes.fromhex(keyring["tenant"]), bytes.fromhex(slot["id"])
     derived = slot_secret(tenant, slot, secret)
+    if slot["type"] == "api-key+kms":
+        if added is None:
+            return None
+        derived = with_kms(tenant, slot, derived, added)
     commitment = derive(derived, decode64(slot["salt"], 32), "sealgate/1/slot-commit", tenant, slot_id)
     return derived if hmac.compare_digest(commitment, decode64(slot["commitment"], 32)) else None
 
@@ -719,7 +751,7 @@ def check_root_mac(keyring, roots):
 
     slots = [{"digest": digest(one), "id": one["id"], "type": one["type"]} for one in keyring["slots"]]
     slots += [{name: one[name] for name in ("digest", "id", "type")} for one in keyring["removed"]]
-    covered = {name: keyring[name] for name in ("epochs", "format")}
+    covered = {name: keyring[name] for name in ("epochs", "format", "requireKms") if name in keyring}
     covered["slots"] = sorted(slots, key=lambda one: one["id"])
     key = derive(roots[current["epoch"]], b"", "sealgate/1/keyring-mac", tenant)
     expect(hmac.compare_digest(mac(key, canonical_json(covered)), decode64(keyring["rootMac"], 32)), "root-mac")
@@ -800,7 +832,8 @@ def open_keyring_vector(vector):
     expect(slot is not None and slot["status"] == "active", "slot")
     takes = slot["registeredIds"] if slot["accessKeyId"] == "registered" else [access_key_id]
     expect((slot["accessKeyId"] == "registered") == ("record" in vector) and access_key_id in takes, "slot")
-    derived = opened_slot(keyring, slot, secret)
+    added = bytes.fromhex(vector["kmsSecret"]) if "kmsSecret" in vector else None
+    derived = opened_slot(keyring, slot, secret, added)
     expect(derived is not None, "commitment")
     roots = open_roots(keyring, slot, derived)
     return {
@@ -810,6 +843,21 @@ def open_keyring_vector(vector):
         "slotSecret": derived.hex(),
         "roots": {str(epoch): root.hex() for epoch, root in roots.items()},
     }
+
+
+def open_kms_vector(vector):
+    """A slot of type kms: what the KMS gives out is the slot secret."""
+    if "accessKeyId" in vector:
+        opened = open_keyring_vector(vector)
+        return {name: opened[name] for name in ("slot", "slotSecret", "roots")}
+    keyring = parse_keyring(vector["keyring"].encode())
+    check_operator_mac(keyring, {one["kid"]: bytes.fromhex(one["key"]) for one in vector["sealKeys"]})
+    slot = next(one for one in keyring["slots"] if one["type"] == "kms")
+    derived, tenant = bytes.fromhex(vector["kmsSecret"]), bytes.fromhex(keyring["tenant"])
+    commitment = derive(derived, decode64(slot["salt"], 32), "sealgate/1/slot-commit", tenant, bytes.fromhex(slot["id"]))
+    expect(hmac.compare_digest(commitment, decode64(slot["commitment"], 32)), "commitment")
+    roots = open_roots(keyring, slot, derived)
+    return {"slot": slot["id"], "slotSecret": derived.hex(), "roots": {str(epoch): root.hex() for epoch, root in roots.items()}}
 
 
 # Commands
@@ -890,6 +938,17 @@ def command_keyrings(directory):
         count += 1
         try:
             found = open_session_vector(vector)
+        except KeyringError as error:
+            found = error.step
+        if found != vector["result"]:
+            failures += 1
+            print(f"{vector['name']}: {found}, expected {vector['result']}")
+    with open(os.path.join(directory, "kms.json"), encoding="utf-8") as file:
+        vectors = json.load(file)
+    for vector in vectors:
+        count += 1
+        try:
+            found = open_kms_vector(vector)
         except KeyringError as error:
             found = error.step
         if found != vector["result"]:

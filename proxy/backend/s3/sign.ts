@@ -1,5 +1,5 @@
 /**
- * Signs a request with the proxy's own credentials: SigV4, header authentication. Bodies are signed as
+ * Signs a request with the proxy's own credentials: SigV4, header authentication. Bodies for the store are signed as
  * UNSIGNED-PAYLOAD over http and https alike: a body is ciphertext that carries its own authentication, and hashing it
  * first would need it whole. The target and the names of the headers are canonical as they come (target.ts), so that signing
  * costs one hash and one HMAC. Source: Amazon S3 API reference, "Authenticating Requests: Using the Authorization Header".
@@ -22,6 +22,8 @@ export interface SignableRequest {
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
   readonly hasBody: boolean;
+  /** SHA-256 of the body in hex, for services that take no unsigned one. */
+  readonly payload?: string;
 }
 
 /** Changed or added on the way by proxies, or repeated with another value: not signed. */
@@ -37,10 +39,10 @@ const UNSIGNED_HEADERS: ReadonlySet<string> = new Set([
 /** The headers to send: those given, plus host, x-amz-date, x-amz-content-sha256 and authorization. */
 export function signRequest(
   request: SignableRequest,
-  o: { credentials: Credentials; region: string; now?: Date },
+  o: { credentials: Credentials; region: string; service?: string; now?: Date },
 ): Record<string, string> {
   const { credentials } = o;
-  const payload = request.hasBody ? UNSIGNED_PAYLOAD : EMPTY_SHA256;
+  const payload = request.payload ?? (request.hasBody ? UNSIGNED_PAYLOAD : EMPTY_SHA256);
   const date = basicDate(o.now ?? new Date());
   const headers: Record<string, string> = {
     ...request.headers,
@@ -49,7 +51,7 @@ export function signRequest(
     'x-amz-date': date,
   };
   if (credentials.sessionToken !== undefined) headers['x-amz-security-token'] = credentials.sessionToken;
-  const scope = { date: date.slice(0, 8), region: o.region, service: SERVICE };
+  const scope = { date: date.slice(0, 8), region: o.region, service: o.service ?? SERVICE };
   const { signedHeaders, lines } = signedLines(headers);
   const cut = request.path.indexOf('?');
   const path = cut < 0 ? `${request.path}\n` : `${request.path.slice(0, cut)}\n${request.path.slice(cut + 1)}`;
@@ -78,7 +80,8 @@ const keys = new WeakMap<Credentials, { readonly scope: CredentialScope; readonl
 
 function keyFor(credentials: Credentials, scope: CredentialScope): KeyObject {
   const kept = keys.get(credentials);
-  if (kept?.scope.date === scope.date && kept.scope.region === scope.region) return kept.key;
+  const isSame = kept?.scope.date === scope.date && kept.scope.region === scope.region;
+  if (isSame && kept.scope.service === scope.service) return kept.key;
   const key = signingKey({ signingSecret: Buffer.from(`AWS4${credentials.secretAccessKey}`), scope });
   keys.set(credentials, { scope, key });
   return key;

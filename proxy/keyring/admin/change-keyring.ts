@@ -6,14 +6,16 @@
  * as it stands. With the root keys at hand the root MAC is made anew.
  */
 import { S3Error } from '../../errors.ts';
+import { type KmsSecrets, NO_KMS } from '../../kms/kms-secrets.ts';
 import { KEPT_REMOVED_SLOTS, KEYRING_CHANGE_ATTEMPTS, KEYRING_LOOK_AFTER_MS } from '../../limits.ts';
 import type { RecordEvent, SecurityEvent } from '../../observe/events.ts';
 import type { AccessKey } from '../access-keys/access-key-id.ts';
 import type { SealKeys } from '../access-keys/seal-keys.ts';
 import type { KdfRunner } from '../slots/kdf.ts';
+import { type KmsSlot, kmsSlot } from '../slots/kms-slot.ts';
 import { isUsable } from '../slots/slot-terms.ts';
 import type { RootKeys } from '../slots/slot-type.ts';
-import { type KeySlot, keySlotOf, openKeySlot } from '../slots/slot-types.ts';
+import { type KeySlot, keySlotOf, openKeySlot, type Slot, slotsOfType } from '../slots/slot-types.ts';
 import { currentEpoch, type Keyring, type RemovedSlot } from '../state/document.ts';
 import { timestamp } from '../state/fields.ts';
 import type { Generations } from '../state/generations.ts';
@@ -23,6 +25,7 @@ import { signKeyring } from '../state/sign-keyring.ts';
 import { StateConflict, type StateRecord, type StateStore } from '../state/state.ts';
 import { announced, noteFailure } from './announce.ts';
 import { forgetRemoved } from './forget-removed.ts';
+import { NoKmsSlot } from './key-errors.ts';
 
 export interface KeyringDeps {
   readonly state: StateStore;
@@ -30,6 +33,8 @@ export interface KeyringDeps {
   readonly record: RecordEvent;
   readonly now: () => Date;
   readonly runner: KdfRunner;
+  /** The key services that slots may need; absent where none is configured. */
+  readonly kms?: KmsSecrets;
   /**
    * The generations that a serving process remembers, so that an older keyring that was put back cannot be the base of a change.
    */
@@ -38,16 +43,19 @@ export interface KeyringDeps {
   readonly onChange?: (tenant: string, generation: number) => void;
 }
 
+export function kmsOf({ kms }: Pick<KeyringDeps, 'kms'>): KmsSecrets {
+  return kms ?? NO_KMS;
+}
+
 /** A keyring as it stands in the state, its operator MAC verified. */
 export interface StoredKeyring {
   readonly keyring: Keyring;
   readonly etag: string;
 }
 
-/** The same, opened by one of its API keys: every root key in use, and the root MAC verified. */
-export interface OpenedKeyring extends StoredKeyring {
-  /** The slot that opened it. */
-  readonly slot: KeySlot;
+/** The same, opened: every root key in use, and the root MAC verified. `S`: the kind of slot that opened it. */
+export interface OpenedKeyring<S extends Slot = KeySlot> extends StoredKeyring {
+  readonly slot: S;
   readonly roots: RootKeys;
 }
 
@@ -102,7 +110,7 @@ export async function openKeyring(deps: KeyringDeps, key: AccessKey, signal: Abo
   });
   const slot = keySlotOf(stored.keyring, key.slot);
   if (slot === undefined || !isUsable(slot, key, deps.now())) throw new S3Error('InvalidAccessKeyId');
-  const opened = await openKeySlot({ tenant, slot, secret: key.secret, runner: deps.runner }, signal);
+  const opened = await openKeySlot({ tenant, slot, secret: key.secret, runner: deps.runner, kms: deps.kms }, signal);
   if (!('roots' in opened)) {
     if (opened.failure === 'wrong-key') throw new S3Error('InvalidAccessKeyId');
     throw await tampered(deps, tenant, 'A root key does not unwrap.');
@@ -113,6 +121,26 @@ export async function openKeyring(deps: KeyringDeps, key: AccessKey, signal: Abo
 
 /** What a change is told as, before it is made; `announced` by the caller where more than the keyring changes. */
 export type ChangeEvent = SecurityEvent | 'announced';
+
+/**
+ * Opens a tenant's keyring by a key of a KMS alone, for work that runs unattended.
+ * @throws UnknownTenant; NoKmsSlot: the tenant has no such way in; KeyringTampered; S3Error ServiceUnavailable
+ */
+export async function openKeyringByKms(
+  deps: KeyringDeps,
+  tenant: string,
+  signal: AbortSignal,
+): Promise<OpenedKeyring<KmsSlot>> {
+  const stored = await readKeyring(deps, tenant, signal);
+  const slots = slotsOfType(stored.keyring, 'kms');
+  const configured = new Set(kmsOf(deps).providers.map(({ name }) => name));
+  const slot = slots.find(({ kms }) => configured.has(kms.provider)) ?? slots[0];
+  if (slot === undefined) throw new NoKmsSlot(tenant);
+  const opened = await kmsSlot.open({ tenant, slot, kms: deps.kms }, signal);
+  if (!('roots' in opened)) throw await tampered(deps, tenant, 'The secret of a slot of type kms does not open it.');
+  await checkRootMac(deps, stored.keyring, opened.roots);
+  return { ...stored, slot, roots: opened.roots };
+}
 
 /**
  * Writes `change` of a tenant's keyring: of one opened before, whose roots then make the root MAC (add the root key of a new
@@ -126,7 +154,7 @@ export type ChangeEvent = SecurityEvent | 'announced';
  */
 export async function changeKeyring(
   deps: KeyringDeps,
-  target: OpenedKeyring | string,
+  target: OpenedKeyring<Slot> | string,
   change: (keyring: Keyring) => Keyring | undefined | Promise<Keyring | undefined>,
   { signal, event }: { signal: AbortSignal; event: ChangeEvent },
 ): Promise<StoredKeyring> {
@@ -146,7 +174,7 @@ export async function changeKeyring(
 async function write(
   deps: KeyringDeps,
   o: {
-    opened: OpenedKeyring | undefined;
+    opened: OpenedKeyring<Slot> | undefined;
     tenant: string;
     stored: StoredKeyring;
     first: Keyring;
@@ -244,7 +272,7 @@ async function lookAfter(deps: KeyringDeps, tenant: string, cause: unknown): Pro
  * After a conflict: the key that opened it still does, and the epochs in use are the same. Where one began or was retired, what
  * was sealed for them does not fit; and the root key that a second deep rotation made for the same number is another one.
  */
-async function checkStillOpened(deps: KeyringDeps, fresh: Keyring, opened: OpenedKeyring): Promise<void> {
+async function checkStillOpened(deps: KeyringDeps, fresh: Keyring, opened: OpenedKeyring<Slot>): Promise<void> {
   const { tenant } = fresh;
   if (fresh.slots.every((slot) => slot.id !== opened.slot.id)) throw new KeyringConflict(tenant);
   if (epochsInUse(fresh) !== epochsInUse(opened.keyring)) throw new KeyringConflict(tenant);

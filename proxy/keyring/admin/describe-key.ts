@@ -1,5 +1,6 @@
 /** Slots as they are shown: what the operator decided, and nothing that opens a tenant. */
 
+import type { KmsWrap } from '../../kms/kms-secrets.ts';
 import type { Grant } from '../grants.ts';
 import { isInForce } from '../slots/slot-terms.ts';
 import { isKeySlot, type KeySlot, keySlots, typeOf } from '../slots/slot-types.ts';
@@ -22,6 +23,8 @@ export interface KeyDetails {
   readonly accessKeyId: KeySlot['accessKeyId'];
   /** Registered access key ids in use; the ids themselves are not shown. */
   readonly registeredIds: number;
+  /** The key of a KMS that must agree; null for a key that opens without one. */
+  readonly kms: Pick<KmsWrap, 'provider' | 'key' | 'version' | 'wrapped'> | null;
   /** True when state and seal keys together open the key, because its access key id is a registered one. */
   readonly serverManaged: boolean;
   /** Id of the seal key that its access key id was last made under. */
@@ -56,11 +59,16 @@ function describeKey(slot: KeySlot, now: Date, lastUse: LastUse): KeyDetails {
     kdfUpgrade,
     accessKeyId,
     registeredIds: registeredIds.length,
+    kms: slot.type === 'api-key+kms' ? withoutBlob(slot.kms) : null,
     serverManaged: typeOf(slot).serverManaged(slot),
     idSealKey: idKid,
     grants,
     policy,
   };
+}
+
+function withoutBlob({ provider, key, version, wrapped }: KmsWrap): KeyDetails['kms'] {
+  return { provider, key, version, wrapped };
 }
 
 /** A slot that no access key id names: a way into the tenant beside its keys. */

@@ -16,7 +16,7 @@ import type { Keyring } from '../state/document.ts';
 import { timestamp } from '../state/fields.ts';
 import { slotDigest } from '../state/macs.ts';
 import { KeyringConflict } from './change-keyring.ts';
-import { TooManyKeys, UnknownKey } from './key-errors.ts';
+import { KmsRequired, TooManyKeys, UnknownKey } from './key-errors.ts';
 
 /** Finds the slot of a key. @throws UnknownKey, also for a slot that is not a key */
 export function slotOf(keyring: Keyring, id: string): KeySlot {
@@ -39,11 +39,12 @@ export function sameSlot<S extends Slot>(keyring: Keyring, before: S): S {
 
 /**
  * Adds the slot of a key. Where there is no room, the slot of the key that expired first is removed.
- * @throws TooManyKeys when none has expired
+ * @throws TooManyKeys when none has expired; KmsRequired
  */
 export function withSlot(keyring: Keyring, slot: KeySlot, now: Date): Keyring {
+  requireAllowed(keyring, slot);
   const hasRoom = slotsOfType(keyring, slot.type).length < typeOf(slot).most;
-  const room = hasRoom ? keyring : withoutOldest(keyring, now);
+  const room = hasRoom ? keyring : withoutOldest(keyring, slot.type, now);
   return { ...room, slots: byId([...room.slots, slot]) };
 }
 
@@ -68,6 +69,11 @@ export function withTerms(keyring: Keyring, id: string, terms: Partial<OperatorT
   return withReplaced(keyring, { ...old, ...terms });
 }
 
+/** @throws KmsRequired for a slot that the keyring may not have */
+export function requireAllowed({ requireKms, tenant }: Keyring, slot: Slot): void {
+  if (requireKms !== undefined && !typeOf(slot).needsKms) throw new KmsRequired(tenant);
+}
+
 /** Replaces the slot that has the same id. */
 export function withReplaced(keyring: Keyring, slot: Slot): Keyring {
   return { ...keyring, slots: keyring.slots.map((one) => (one.id === slot.id ? slot : one)) };
@@ -75,6 +81,7 @@ export function withReplaced(keyring: Keyring, slot: Slot): Keyring {
 
 /** Replaces the escrow slot by `slot`, or removes it when there is no `slot`. This needs the root key. */
 export function withEscrowSlot(keyring: Keyring, slot: EscrowSlot | undefined): Keyring {
+  if (slot !== undefined) requireAllowed(keyring, slot);
   const others = keyring.slots.filter(({ type }) => type !== 'escrow');
   return { ...keyring, slots: byId(slot === undefined ? others : [...others, slot]) };
 }
@@ -84,8 +91,9 @@ export function hasOtherInForce(keyring: Keyring, id: string, now: Date): boolea
   return keySlots(keyring).some((slot) => slot.id !== id && isInForce(slot, now));
 }
 
-function withoutOldest(keyring: Keyring, now: Date): Keyring {
-  const expired = keySlots(keyring).filter(({ expires }) => expires !== null && Date.parse(expires) <= now.getTime());
+function withoutOldest(keyring: Keyring, type: KeySlot['type'], now: Date): Keyring {
+  const ofType = keySlots(keyring).filter((slot) => slot.type === type);
+  const expired = ofType.filter(({ expires }) => expires !== null && Date.parse(expires) <= now.getTime());
   const [oldest] = expired.sort((a, b) => ((a.expires ?? '') < (b.expires ?? '') ? -1 : 1));
   if (oldest === undefined) throw new TooManyKeys(keyring.tenant);
   return withoutSlot(keyring, oldest.id, now);

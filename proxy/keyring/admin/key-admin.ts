@@ -3,18 +3,26 @@
  * into the tenant takes one of the tenant's own keys. The operator does the rest alone. Each change is one compare-and-swap of the
  * keyring, so it is safe beside running servers and beside other changes.
  */
+import type { KmsKeyName } from '../../kms/kms-secrets.ts';
 import { MAX_REGISTERED_IDS } from '../../limits.ts';
 import type { SecurityEvent } from '../../observe/events.ts';
 import type { AccessKey } from '../access-keys/access-key-id.ts';
 import { checkGrants, type Grant } from '../grants.ts';
 import { type ApiKey, generateApiKey, secretAccessKeyOf } from '../slots/api-key.ts';
-import { apiKeySlot } from '../slots/api-key-slot.ts';
 import { DEFAULT_KDFS, isStronger, type Kdf } from '../slots/kdf.ts';
+import { inheritedFactor, sealKeySlot } from '../slots/seal-key-slot.ts';
 import { MAX_SESSION_SERIAL, newSlotTerms, type OperatorTerms } from '../slots/slot-terms.ts';
 import type { KeySlot } from '../slots/slot-types.ts';
 import { checkTerms, type Keyring } from '../state/document.ts';
 import { timestamp } from '../state/fields.ts';
-import { changeKeyring, type KeyringDeps, type OpenedKeyring, openKeyring, readKeyring } from './change-keyring.ts';
+import {
+  changeKeyring,
+  type KeyringDeps,
+  kmsOf,
+  type OpenedKeyring,
+  openKeyring,
+  readKeyring,
+} from './change-keyring.ts';
 import { describeKeys, type KeyDetails } from './describe-key.ts';
 import { hasOtherInForce, sameSlot, slotOf, unusedSlotId, withoutSlot, withSlot, withTerms } from './edit-slots.ts';
 import { prepareId, withId } from './issue-key.ts';
@@ -44,6 +52,8 @@ export interface NewKey {
   readonly apiKey?: ApiKey;
   /** hkdf-sha256 for a generated key, argon2id for another, unless given. */
   readonly kdf?: Kdf;
+  /** A key of a KMS that must agree whenever the new key is used; that of the caller's key unless given. */
+  readonly kms?: KmsKeyName | undefined;
   readonly keep?: KeepKey;
 }
 
@@ -239,7 +249,8 @@ export class KeyAdmin {
         ...newSlotTerms({ id: slotId, now: deps.now(), grants, policy, label, expires, idKid: '' }),
         ...id.terms,
       };
-      const slot = await apiKeySlot.seal({ tenant, terms, apiKey, kdf, roots, runner: deps.runner }, signal);
+      const factor = inheritedFactor(opened.slot, kmsOf(deps), o.kms);
+      const slot = await sealKeySlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner, factor }, signal);
       const named = { tenant, slot: slotId, accessKeyId: id.accessKeyId };
       const issued = o.apiKey === undefined ? { ...named, secretAccessKey: secretAccessKeyOf(apiKey) } : named;
       // A change that cannot be made is refused before a key is handed out for it.

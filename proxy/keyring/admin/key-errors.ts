@@ -63,6 +63,27 @@ export class LastKey extends KeyError {
   }
 }
 
+/** The tenant's keyring requires a KMS, and the slot that was to be added opens without one. */
+export class KmsRequired extends KeyError {
+  readonly code = 'KMS_REQUIRED';
+  constructor(tenant: string) {
+    super(
+      `Tenant ${tenant} requires a KMS: every way in must need it. Make the key with --kms; a role or an escrow cannot be added. ` +
+        "'sealgate kms require --off' takes the requirement back.",
+    );
+  }
+}
+
+/** The tenant has no slot that a key of a KMS opens alone. */
+export class NoKmsSlot extends KeyError {
+  readonly code = 'NO_KMS_SLOT';
+  constructor(tenant: string) {
+    super(
+      `Tenant ${tenant} has no slot that a KMS opens alone: 'sealgate kms add' makes one with a key of the tenant.`,
+    );
+  }
+}
+
 /** Terms that contradict each other or the key they are for. */
 export class UnsuitableTerms extends KeyError {
   readonly code = 'UNSUITABLE_TERMS';

@@ -3,9 +3,10 @@
 import type { SealKey } from '../access-keys/seal-keys.ts';
 import { newSlotId } from '../ids.ts';
 import type { ApiKey } from '../slots/api-key.ts';
-import { apiKeySlot } from '../slots/api-key-slot.ts';
 import { escrowSlot } from '../slots/escrow-slot.ts';
 import type { Kdf, KdfRunner } from '../slots/kdf.ts';
+import type { KmsFactor } from '../slots/kms-part.ts';
+import { sealKeySlot } from '../slots/seal-key-slot.ts';
 import type { SlotTerms } from '../slots/slot-terms.ts';
 import { KEYRING_FORMAT } from '../state/document.ts';
 import { timestamp } from '../state/fields.ts';
@@ -25,6 +26,9 @@ export interface NewKeyring {
   readonly runner: KdfRunner;
   /** 32 bytes: the root key is escrowed to it. */
   readonly escrowPublicKey?: Buffer | undefined;
+  /** A key of a KMS that must agree whenever the API key is used; and whether every further way in must need one. */
+  readonly factor?: KmsFactor | undefined;
+  readonly requireKms?: boolean | undefined;
 }
 
 /** Returns the bytes to store. The root key is made here, and leaves this function only wrapped. */
@@ -32,9 +36,10 @@ export async function newKeyring(o: NewKeyring, signal: AbortSignal): Promise<Bu
   const created = timestamp(o.now);
   const root = newRootKey();
   const roots = new Map([[1, root]]);
-  const { tenant, terms, apiKey, kdf, runner } = o;
-  const slot = await apiKeySlot.seal({ tenant, terms, apiKey, kdf, roots, runner }, signal);
-  const publicKey = o.escrowPublicKey;
+  const { tenant, terms, apiKey, kdf, runner, factor } = o;
+  const slot = await sealKeySlot({ tenant, terms, apiKey, kdf, roots, runner, factor }, signal);
+  // An escrow would be a way in without the KMS.
+  const publicKey = o.requireKms === true ? undefined : o.escrowPublicKey;
   const id = newSlotId(new Set([slot.id]));
   const escrow = publicKey && (await escrowSlot.seal({ tenant, roots, id, publicKey, now: o.now }));
   const rootPart: RootPart = {
@@ -43,6 +48,7 @@ export async function newKeyring(o: NewKeyring, signal: AbortSignal): Promise<Bu
     epochs: [{ created, epoch: 1, state: 'current' }],
     slots: byId(escrow === undefined ? [slot] : [slot, escrow]),
     removed: [],
+    ...(o.requireKms === true ? { requireKms: 'yes' as const } : {}),
   };
   return signKeyring(
     { ...rootPart, created, updated: created, generation: 1, name: o.name, rootMac: rootMac(rootPart, root) },

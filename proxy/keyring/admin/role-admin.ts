@@ -24,7 +24,7 @@ import type { Keyring } from '../state/document.ts';
 import { StateConflict } from '../state/state.ts';
 import { announced } from './announce.ts';
 import { ChangeUncertain, changeKeyring, type KeyringDeps, openKeyring, readKeyring } from './change-keyring.ts';
-import { byId, unusedSlotId, withoutSlot, withReplaced } from './edit-slots.ts';
+import { byId, requireAllowed, unusedSlotId, withoutSlot, withReplaced } from './edit-slots.ts';
 import { KeyError } from './key-errors.ts';
 
 export interface NewRole {
@@ -263,6 +263,7 @@ function roleIn(keyring: Keyring, name: string): RoleSlot {
 }
 
 function withRole(keyring: Keyring, slot: RoleSlot): Keyring {
+  requireAllowed(keyring, slot);
   if (roleSlotOf(keyring, slot.name) !== undefined) throw new RoleExists(slot.name, 'of the same tenant');
   if (slotsOfType(keyring, 'role').length >= roleSlot.most) throw new TooManyRoles();
   return { ...keyring, slots: byId([...keyring.slots, slot]) };

@@ -3,6 +3,7 @@
  * safe beside them, because every write is a compare-and-swap (docs/architecture.md, state).
  */
 import { S3Error } from '../../errors.ts';
+import { type KmsKeyName, type KmsSecrets, NO_KMS } from '../../kms/kms-secrets.ts';
 import type { RecordEvent } from '../../observe/events.ts';
 import { resolveAccessKey } from '../access-keys/registered-ids.ts';
 import type { SealKeys } from '../access-keys/seal-keys.ts';
@@ -24,9 +25,10 @@ import {
 } from '../state/records.ts';
 import { StateConflict, type StateStore } from '../state/state.ts';
 import { announced } from './announce.ts';
-import { type KeyringDeps, readKeyring } from './change-keyring.ts';
+import { type KeyringDeps, kmsOf, readKeyring } from './change-keyring.ts';
 import { describeKeys, describeOtherSlots, type KeyDetails, type OtherSlotDetails } from './describe-key.ts';
 import { prepareId, withId } from './issue-key.ts';
+import { kmsKeyName } from './kms-key-name.ts';
 import { newKeyring } from './new-keyring.ts';
 import { claimName, renameTenant, resolveTenant } from './tenant-names.ts';
 
@@ -76,6 +78,8 @@ export interface TenantDetails {
   readonly sealKey: string;
   /** Whether state and seal keys together open it: one of its slots is server-managed. */
   readonly serverManaged: boolean;
+  /** Whether every way in must need a KMS. */
+  readonly requiresKms: boolean;
   readonly epochs: readonly Epoch[];
   readonly keys: readonly KeyDetails[];
   /** Slots that are not keys, such as an escrow. */
@@ -95,9 +99,11 @@ export class TenantAdmin {
     escrowPublicKey?: Buffer | undefined;
     now?: () => Date;
     runner?: KdfRunner;
+    kms?: KmsSecrets | undefined;
   }) {
-    const { state, sealKeys, record } = o;
-    this.#deps = { state, sealKeys, record, now: o.now ?? (() => new Date()), runner: o.runner ?? processKdfRunner };
+    const { state, sealKeys, record, kms = NO_KMS } = o;
+    const runner = o.runner ?? processKdfRunner;
+    this.#deps = { state, sealKeys, record, now: o.now ?? (() => new Date()), runner, kms };
     this.#escrowPublicKey = o.escrowPublicKey;
   }
 
@@ -114,6 +120,9 @@ export class TenantAdmin {
     name?: string;
     kdf?: KdfName;
     registered?: boolean;
+    /** A key of a KMS that must agree whenever the API key is used; and whether every further way in must need one. */
+    kms?: KmsKeyName | undefined;
+    requireKms?: boolean | undefined;
     signal?: AbortSignal;
   }): Promise<TenantCredentials> {
     const { state, sealKeys, record, now: clock, runner } = this.#deps;
@@ -130,7 +139,9 @@ export class TenantAdmin {
     const escrowPublicKey = this.#escrowPublicKey;
     const { name = '' } = o;
     if (name !== '') await claimName(this.#deps, name, tenant, signal);
-    const made = { tenant, name, terms, apiKey, kdf, now, sealKey: sealKeys.active, runner, escrowPublicKey };
+    const factor = o.kms && { secrets: kmsOf(this.#deps), key: o.kms };
+    const ways = { escrowPublicKey, factor, requireKms: o.requireKms };
+    const made = { tenant, name, terms, apiKey, kdf, now, sealKey: sealKeys.active, runner, ...ways };
     await withId(id, async () => {
       const body = await newKeyring(made, signal);
       await this.#checkOpens(id.accessKeyId, body, signal);
@@ -139,6 +150,11 @@ export class TenantAdmin {
       await announced(record, event, () => this.#putNew(keyringName(tenant), body, signal));
     });
     return { tenant, accessKeyId: id.accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
+  }
+
+  /** A key of a KMS by its reference, `NAME/KEY`. @throws UnknownKms */
+  kmsKey(reference: string): KmsKeyName {
+    return kmsKeyName(kmsOf(this.#deps), reference);
   }
 
   /** Every keyring in the state, in the order of tenant ids. One that does not verify is a row, not an error. */
@@ -175,6 +191,7 @@ export class TenantAdmin {
       generation,
       sealKey,
       serverManaged: isServerManaged(keyring),
+      requiresKms: keyring.requireKms === 'yes',
       epochs,
       keys,
       otherSlots: describeOtherSlots(keyring),
@@ -217,13 +234,13 @@ export class TenantAdmin {
 
   /** The keyring is stored only after its key was seen to open it. */
   async #checkOpens(accessKeyId: string, body: Buffer, signal: AbortSignal): Promise<void> {
-    const { sealKeys, runner, now } = this.#deps;
+    const { sealKeys, runner, now, kms } = this.#deps;
     const key = await resolveAccessKey(this.#deps, accessKeyId, signal);
     const { tenant, slot: id, secret } = key;
     const keyring = verifyKeyring(body, { tenant, sealKeys });
     const slot = keySlotOf(keyring, id);
     const isOpen = slot !== undefined && isUsable(slot, key, now());
-    const opened = isOpen && (await openKeySlot({ tenant, slot, secret, runner }, signal));
+    const opened = isOpen && (await openKeySlot({ tenant, slot, secret, runner, kms }, signal));
     const root = opened !== false && 'roots' in opened ? opened.roots.get(1) : undefined;
     if (root === undefined || !hasRootMac(keyring, root)) throw new Error('A new keyring does not open with its key.');
   }

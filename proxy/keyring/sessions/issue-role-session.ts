@@ -30,7 +30,8 @@ export async function openRole(deps: KeyringDeps, arn: RoleArn, signal: AbortSig
   if (secret === undefined) return undefined;
   const { tenant, slotSecret } = secret;
   const slot = await slotOf(deps, arn, secret, signal);
-  if (slot === undefined || 'failure' in openSessionSlot({ tenant, slot, slotSecret })) {
+  const { kms } = deps;
+  if (slot === undefined || 'failure' in (await openSessionSlot({ tenant, slot, slotSecret, kms }, signal))) {
     slotSecret.fill(0);
     return undefined;
   }

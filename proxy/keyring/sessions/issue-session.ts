@@ -46,13 +46,13 @@ export class SessionIssuer {
     o: { seconds: number; details: WantedDetails; role?: string },
     signal: AbortSignal,
   ): Promise<IssuedSession> {
-    const { runner } = this.#deps;
+    const { runner, kms } = this.#deps;
     const { tenant } = caller;
     const { slot, keyring } = await this.#slotOf(caller, signal);
     const role = o.role === undefined ? undefined : this.#roleFor(keyring, slot, o.role);
     const callerSecret = await slotSecretOf({ tenant, slot, secret: caller.secret, runner }, signal);
     try {
-      if ('failure' in openSessionSlot({ tenant, slot, slotSecret: callerSecret })) {
+      if ('failure' in (await openSessionSlot({ tenant, slot, slotSecret: callerSecret, kms }, signal))) {
         throw new S3Error('InvalidAccessKeyId');
       }
       const details = role === undefined ? o.details : { ...o.details, role: role.name };

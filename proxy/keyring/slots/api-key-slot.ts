@@ -44,6 +44,7 @@ export const apiKeySlot = {
   most: MAX_KEYRING_SLOTS,
   signs: true,
   operatorRemoves: true,
+  needsKms: false,
   record,
   fault: (slot) => termsFault(slot),
   grants: ({ grants, policy }) => (policy === null ? grants : ANYTHING),

@@ -54,6 +54,7 @@ export const escrowSlot = {
   most: 1,
   signs: false,
   operatorRemoves: false,
+  needsKms: false,
   record,
   fault: () => undefined,
   grants: () => [],

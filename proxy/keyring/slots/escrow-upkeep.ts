@@ -29,6 +29,8 @@ export class EscrowUpkeep {
   /** Returns at once. */
   signedIn({ keyring, slot, roots }: SignIn): void {
     const { tenant } = keyring;
+    // An escrow would be a way in without the KMS.
+    if (keyring.requireKms !== undefined) return;
     if (isEscrowedTo(keyring, this.#publicKey) || this.#waiting.has(tenant)) return;
     this.#waiting.add(tenant);
     this.#queue = this.#queue.then(async () => {
@@ -70,7 +72,8 @@ export class EscrowUpkeep {
       this.#deps,
       { ...stored, slot, roots },
       async (keyring) => {
-        return !isEscrowedTo(keyring, this.#publicKey)
+        const isWanted = keyring.requireKms === undefined && !isEscrowedTo(keyring, this.#publicKey);
+        return isWanted
           ? withEscrowSlot(keyring, await escrowOf(keyring, this.#publicKey, roots, this.#deps.now()))
           : undefined;
       },

@@ -91,6 +91,7 @@ export const roleSlot = {
   most: MAX_KEYRING_ROLES,
   signs: false,
   operatorRemoves: true,
+  needsKms: false,
   record: ({ trust, ...slot }) => ({ ...wrappedRecord(slot), trust }),
   fault: ({ grants, policy }) =>
     policy !== null && grants.length > 0 ? 'there are grants beside a policy' : undefined,

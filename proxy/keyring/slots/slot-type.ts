@@ -5,6 +5,7 @@
  */
 import type { KeyObject } from 'node:crypto';
 import type { z } from 'zod';
+import type { KmsSecrets } from '../../kms/kms-secrets.ts';
 import type { AccessKey } from '../access-keys/access-key-id.ts';
 import type { SealKeys } from '../access-keys/seal-keys.ts';
 import type { Grant } from '../grants.ts';
@@ -15,7 +16,13 @@ import type { KdfRunner } from './kdf.ts';
 export type RootKeys = ReadonlyMap<number, KeyObject>;
 
 /** `wrong-key`: what was tried is not this slot's key. `damaged`: the key is right, and yet a wrap does not open. */
-export type OpenedSlot = { readonly roots: RootKeys } | { readonly failure: 'wrong-key' | 'damaged' };
+export type OpenedSlot =
+  | {
+      readonly roots: RootKeys;
+      /** Milliseconds since 1970: the root keys are to be given up then. Absent where only the keyring's own time counts. */
+      readonly until?: number;
+    }
+  | { readonly failure: 'wrong-key' | 'damaged' };
 
 /** The members that slots of every type have. */
 export interface AnySlot {
@@ -32,12 +39,16 @@ export interface KeyOpening {
   /** See `kdfInput`. */
   readonly secret: Buffer;
   readonly runner: KdfRunner;
+  /** Absent where no KMS is configured. */
+  readonly kms?: KmsSecrets | undefined;
 }
 
 /** What opens a slot that gives sessions: the caller's part of its secret, as a session token carries it. No KDF runs. */
 export interface SecretOpening {
   /** 32 bytes. */
   readonly slotSecret: Buffer;
+  /** Absent where no KMS is configured. */
+  readonly kms?: KmsSecrets | undefined;
 }
 
 /** What a deep rotation was given to take slots along. */
@@ -49,7 +60,13 @@ export interface AtHand {
 
 /** Seals the same slot again, same id, for the root keys of other epochs. */
 export type Reseal<S> = (
-  o: { readonly tenant: string; readonly roots: RootKeys; readonly runner: KdfRunner; readonly now: Date },
+  o: {
+    readonly tenant: string;
+    readonly roots: RootKeys;
+    readonly runner: KdfRunner;
+    readonly kms: KmsSecrets;
+    readonly now: Date;
+  },
   signal: AbortSignal,
 ) => Promise<S>;
 
@@ -67,6 +84,8 @@ export interface SlotType<S extends AnySlot, Sealing = never, Opening = never> {
   readonly signs: boolean;
   /** Whether whoever holds the seal key can take such a slot away alone. If not, that takes the root key. */
   readonly operatorRemoves: boolean;
+  /** Whether a key of a KMS must agree. A keyring that requires it has no slots of other types. */
+  readonly needsKms: boolean;
 
   /** The members under the root MAC, `wraps` aside; also the additional data of each wrap. `type` and `id` are among them. */
   record(slot: S): { readonly [name: string]: JsonValue };
@@ -88,5 +107,8 @@ export interface SlotType<S extends AnySlot, Sealing = never, Opening = never> {
   /** Opens every wrap, or none. Whether the root keys are the keyring's own is for its root MAC to say. */
   open(o: { readonly tenant: string; readonly slot: S } & Opening, signal: AbortSignal): Promise<OpenedSlot>;
   /** As `open`, by the caller's part alone. A type without it gives no sessions. */
-  openBySecret?(o: { readonly tenant: string; readonly slot: S } & SecretOpening): OpenedSlot;
+  openBySecret?(
+    o: { readonly tenant: string; readonly slot: S } & SecretOpening,
+    signal: AbortSignal,
+  ): OpenedSlot | Promise<OpenedSlot>;
 }

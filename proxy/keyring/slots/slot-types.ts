@@ -3,18 +3,26 @@
  * the rows. To add a type: its file, its row here, its section in crypto/FORMAT.md, its vectors.
  */
 import { z } from 'zod';
+import { apiKeyKmsSlot } from './api-key-kms-slot.ts';
 import { apiKeySlot } from './api-key-slot.ts';
 import { escrowSlot } from './escrow-slot.ts';
+import { kmsSlot } from './kms-slot.ts';
 import { type RoleSlot, roleSlot } from './role-slot.ts';
 import type { KeyOpening, OpenedSlot, SecretOpening, SlotType } from './slot-type.ts';
 
-export const SLOT_TYPES = { 'api-key': apiKeySlot, escrow: escrowSlot, role: roleSlot } as const;
+export const SLOT_TYPES = {
+  'api-key': apiKeySlot,
+  'api-key+kms': apiKeyKmsSlot,
+  escrow: escrowSlot,
+  kms: kmsSlot,
+  role: roleSlot,
+} as const;
 
 type Rows = typeof SLOT_TYPES;
 type Name = keyof Rows;
 type SlotOf<T extends Name> = z.infer<Rows[T]['schema']>;
 /** The types whose row says so of `question`. */
-type Where<Question extends 'signs' | 'operatorRemoves'> = {
+type Where<Question extends 'signs' | 'operatorRemoves' | 'needsKms'> = {
   [T in Name]: Rows[T][Question] extends true ? T : never;
 }[Name];
 
@@ -22,6 +30,9 @@ type Where<Question extends 'signs' | 'operatorRemoves'> = {
 export type Slot = { [T in Name]: SlotOf<T> }[Name];
 /** A slot that access key ids can name. */
 export type KeySlot = SlotOf<Where<'signs'>>;
+
+/** A slot that a key of a KMS must agree to open. */
+export type SlotOfKms = SlotOf<Where<'needsKms'>>;
 
 /** A slot that sessions are issued from. */
 export type SessionSlot = { [T in Name]: Rows[T] extends { openBySecret: unknown } ? SlotOf<T> : never }[Name];
@@ -64,6 +75,11 @@ export function keySlotOf(keyring: { readonly slots: readonly Slot[] }, id: stri
   return slot !== undefined && isKeySlot(slot) ? slot : undefined;
 }
 
+/** The slots that a key of a KMS must agree to open, in the order of the keyring. */
+export function kmsSlots({ slots }: { readonly slots: readonly Slot[] }): readonly SlotOfKms[] {
+  return slots.filter((slot): slot is SlotOfKms => typeOf(slot).needsKms);
+}
+
 /** What the operator calls it; '' for none. */
 export function labelOf(slot: Slot): string {
   if (slot.type === 'role') return `role ${slot.name}`;
@@ -82,8 +98,10 @@ export function openKeySlot(
   o: { readonly tenant: string; readonly slot: KeySlot } & KeyOpening,
   signal: AbortSignal,
 ): Promise<OpenedSlot> {
-  const row: SlotType<KeySlot, never, KeyOpening> = SLOT_TYPES[o.slot.type];
-  return row.open(o, signal);
+  const { slot, ...opening } = o;
+  return slot.type === 'api-key'
+    ? apiKeySlot.open({ ...opening, slot }, signal)
+    : apiKeyKmsSlot.open({ ...opening, slot }, signal);
 }
 
 /** The slot that a session was issued from; `undefined` when it is gone. */
@@ -96,14 +114,15 @@ export function roleSlotOf(keyring: { readonly slots: readonly Slot[] }, name: s
   return slotsOfType(keyring, 'role').find((one) => one.name === name);
 }
 
-/** Opens a slot with what a session token carries. */
-export function openSessionSlot(
+/** Opens a slot with what a session token carries. @throws S3Error ServiceUnavailable where a KMS must agree */
+export async function openSessionSlot(
   o: { readonly tenant: string; readonly slot: SessionSlot } & SecretOpening,
-): OpenedSlot {
-  const { tenant, slot, slotSecret } = o;
-  return slot.type === 'role'
-    ? roleSlot.openBySecret({ tenant, slot, slotSecret })
-    : apiKeySlot.openBySecret({ tenant, slot, slotSecret });
+  signal: AbortSignal,
+): Promise<OpenedSlot> {
+  const { slot, ...opening } = o;
+  if (slot.type === 'role') return roleSlot.openBySecret({ ...opening, slot });
+  if (slot.type === 'api-key') return apiKeySlot.openBySecret({ ...opening, slot });
+  return apiKeyKmsSlot.openBySecret({ ...opening, slot }, signal);
 }
 
 /** Without the wraps of the epochs that are not kept. */

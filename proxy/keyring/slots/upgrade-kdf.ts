@@ -4,12 +4,12 @@
  * tried again at the next sign-in.
  */
 import { KDF_UPGRADE_TIMEOUT_MS } from '../../limits.ts';
-import { changeKeyring, KeyringConflict, type KeyringDeps, openKeyring } from '../admin/change-keyring.ts';
+import { changeKeyring, KeyringConflict, type KeyringDeps, kmsOf, openKeyring } from '../admin/change-keyring.ts';
 import { sameSlot, withReplaced } from '../admin/edit-slots.ts';
 import type { Keyring } from '../state/document.ts';
 import type { SignIn } from '../tenancy.ts';
-import { apiKeySlot } from './api-key-slot.ts';
 import { isStronger } from './kdf.ts';
+import { inheritedFactor, sealKeySlot } from './seal-key-slot.ts';
 
 /** Begins the upgrade when the slot asks for one. Resolves when it is done or given up; never rejects. */
 export async function upgradeKdf(
@@ -34,7 +34,9 @@ async function upgrade(deps: KeyringDeps, { key }: SignIn, signal: AbortSignal):
   const kdf = old.kdfUpgrade;
   if (kdf === null || !isStronger(kdf, old.kdf)) return;
   const terms = { ...old, kdfUpgrade: null };
-  const slot = await apiKeySlot.seal({ tenant, terms, apiKey: key.apiKey, kdf, roots, runner: deps.runner }, signal);
+  const factor = inheritedFactor(old, kmsOf(deps));
+  const sealing = { tenant, terms, apiKey: key.apiKey, kdf, roots, runner: deps.runner, factor };
+  const slot = await sealKeySlot(sealing, signal);
   const replace = (keyring: Keyring) => {
     sameSlot(keyring, old);
     return withReplaced(keyring, slot);

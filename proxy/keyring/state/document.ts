@@ -35,6 +35,8 @@ const keyringSchema = z.strictObject({
   operatorKid: sealKeyId,
   operatorMac: base64(32),
   removed: z.array(removedSchema).max(MAX_REMOVED_SLOTS),
+  /** Set: every slot needs a KMS. Under the root MAC. */
+  requireKms: z.literal('yes').exactOptional(),
   rootMac: base64(32),
   slots: z.array(slotSchema).max(MAX_SLOTS),
   tenant: tenantId,
@@ -101,7 +103,7 @@ function parseJson(bytes: Buffer): unknown {
 }
 
 /** Checks what no single member shows: order, uniqueness, and that every slot opens every epoch that is still in use. */
-function checkRelations({ epochs, slots, removed }: Keyring): void {
+function checkRelations({ epochs, slots, removed, requireKms }: Keyring): void {
   if (!isAscending(epochs.map((epoch) => epoch.epoch))) throw new KeyringMalformed('epochs are not ascending');
   const current = epochs.findIndex((epoch) => epoch.state === 'current');
   if (current !== epochs.length - 1) throw new KeyringMalformed('the last epoch, and no other, is current');
@@ -113,7 +115,8 @@ function checkRelations({ epochs, slots, removed }: Keyring): void {
   for (const slot of slots) {
     const wrapped = slot.wraps.map((wrap) => wrap.epoch);
     if (wrapped.join() !== open.join()) throw new KeyringMalformed('a slot does not wrap every epoch in use');
-    const { most, fault } = typeOf(slot);
+    const { most, fault, needsKms } = typeOf(slot);
+    if (requireKms === 'yes' && !needsKms) throw new KeyringMalformed('a slot that opens without a KMS');
     if (slotsOfType({ slots }, slot.type).length > most) throw new KeyringMalformed('too many slots of one type');
     const wrong = fault(slot);
     if (wrong !== undefined) throw new KeyringMalformed(wrong);

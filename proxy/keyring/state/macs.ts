@@ -21,7 +21,7 @@ const NO_SALT = Buffer.alloc(0);
 /** The part under the operator's MAC: everything except that MAC. The id of the seal key and the root MAC are covered. */
 export type OperatorPart = Omit<Keyring, 'operatorMac'>;
 /** What the root MAC covers. */
-export type RootPart = Pick<Keyring, 'tenant' | 'format' | 'epochs' | 'slots' | 'removed'>;
+export type RootPart = Pick<Keyring, 'tenant' | 'format' | 'epochs' | 'slots' | 'removed' | 'requireKms'>;
 
 /** base64 of 32 bytes. `key.kid` must be the document's `operatorKid`. */
 export function operatorMac(keyring: OperatorPart, key: SealKey): string {
@@ -57,11 +57,12 @@ export function slotDigest(slot: Slot): string {
 }
 
 /** The bytes under the root MAC: equal bytes before and after a change mean that the MAC still holds. */
-export function rootMacInput({ format, epochs, slots, removed }: RootPart): Buffer {
+export function rootMacInput({ format, epochs, slots, removed, requireKms }: RootPart): Buffer {
   const live = slots.map((slot) => ({ digest: slotDigest(slot), id: slot.id, type: slot.type }));
   const gone = removed.map(({ digest, id, type }) => ({ digest, id, type }));
   const all = [...live, ...gone].sort((a, b) => (a.id < b.id ? -1 : 1));
-  return canonicalJson({ epochs, format, slots: all });
+  const required = requireKms === undefined ? {} : { requireKms };
+  return canonicalJson({ epochs, format, ...required, slots: all });
 }
 
 function isEqual(a: string, b: string): boolean {

@@ -30,6 +30,7 @@ import { ChangeUncertain, KeyringConflict, openKeyring } from '../../../proxy/ke
 import { KeyAdmin } from '../../../proxy/keyring/admin/key-admin.ts';
 import { keyringName } from '../../../proxy/keyring/state/records.ts';
 import { Tenancy } from '../../../proxy/keyring/tenancy.ts';
+import { NO_KMS } from '../../../proxy/kms/kms-secrets.ts';
 import { objectStore, storeContext } from '../../../proxy/object/context.ts';
 import { inspectObject } from '../../../proxy/object/inspect-object.ts';
 import { openOffline } from '../../../proxy/offline/open-keyring.ts';
@@ -166,7 +167,7 @@ describe('a deep rotation', () => {
     const { backend, capabilities } = bench;
     const signal = AbortSignal.timeout(60_000);
     const opened = await openOffline(
-      { body: oldKeyring, secretAccessKey: before.secretAccessKey, sealKeys: undefined },
+      { body: oldKeyring, secretAccessKey: before.secretAccessKey, sealKeys: undefined, kms: NO_KMS },
       signal,
     );
     const store = objectStore({

@@ -12,7 +12,7 @@ export function openCredentials(
   const { accessKeyId, secretAccessKey, sessionToken } = config;
   const isInFile = [accessKeyId, secretAccessKey, sessionToken].some((one) => one !== undefined && 'path' in one);
   if (isInFile || !('text' in accessKeyId) || !('text' in secretAccessKey)) {
-    return new FileCredentials({ files: config, onEvent: o.onEvent });
+    return new FileCredentials({ files: { accessKeyId, secretAccessKey, sessionToken }, onEvent: o.onEvent });
   }
   const token = sessionToken !== undefined && 'text' in sessionToken ? { sessionToken: sessionToken.text } : {};
   return fixedCredentials({ accessKeyId: accessKeyId.text, secretAccessKey: secretAccessKey.text, ...token });

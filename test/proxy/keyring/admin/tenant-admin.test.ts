@@ -149,6 +149,7 @@ describe('list and show', () => {
       generation: 1,
       sealKey: harness.sealKeys.active.kid,
       serverManaged: false,
+      requiresKms: false,
       epochs: [{ created, epoch: 1, state: 'current' }],
       keys: [
         {
@@ -162,6 +163,7 @@ describe('list and show', () => {
           lastUsed: null,
           lastUsedNote: 'not recorded',
           policy: null,
+          kms: null,
           accessKeyId: 'sealed',
           registeredIds: 0,
           serverManaged: false,

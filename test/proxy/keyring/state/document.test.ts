@@ -137,7 +137,7 @@ const VALUES: readonly (readonly [name: string, path: JsonPath, value: Json])[] 
   ['an API key called an escrow', ['slots', 0, 'type'], 'escrow'],
   ['an escrow called an API key', ['slots', 2, 'type'], 'api-key'],
   ['a removed slot of no type', ['removed', 0, 'type'], ''],
-  ['a removed slot of a type that is not known', ['removed', 0, 'type'], 'kms'],
+  ['a removed slot of a type that is not known', ['removed', 0, 'type'], 'of-tomorrow'],
   ['a removed escrow, which only the root key can remove', ['removed', 0, 'type'], 'escrow'],
   ['another KDF', ['slots', 0, 'kdf'], { name: 'none' }],
   ['a weak KDF', ['slots', 0, 'kdf'], { name: 'pbkdf2-sha256', iterations: 1 }],

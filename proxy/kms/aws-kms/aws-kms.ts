@@ -1,0 +1,153 @@
+/**
+ * AWS KMS over its JSON API: three operations, each a POST that is signed with SigV4. The owner is the encryption context, so that
+ * CloudTrail shows for which tenant and slot each call was made. (Source: AWS KMS API reference, Encrypt, Decrypt, DescribeKey.)
+ */
+import { hash } from 'node:crypto';
+import type { Dispatcher } from 'undici';
+import type { CredentialSource, Credentials } from '../../backend/s3/credentials/credential-source.ts';
+import { openCredentials } from '../../backend/s3/credentials/open-credentials.ts';
+import { signRequest } from '../../backend/s3/sign.ts';
+import type { AwsKmsConfig } from '../../config/kms-config.ts';
+import { KMS_CALL_TIMEOUT_MS, MAX_KMS_REPLY_BYTES } from '../../kms-limits.ts';
+import { OutboundFailure, outboundDispatcher, sendOutbound } from '../../outbound/send.ts';
+import {
+  KmsFailure,
+  type KmsFailureKind,
+  type KmsKeyState,
+  type KmsOwner,
+  type KmsProvider,
+  type WrappedSecret,
+} from '../provider.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+export class AwsKms implements KmsProvider {
+  readonly name: string;
+  readonly key: string;
+  readonly #config: AwsKmsConfig;
+  readonly #dispatcher: Promise<Dispatcher>;
+  readonly #credentials: CredentialSource;
+
+  constructor(config: AwsKmsConfig) {
+    this.name = config.name;
+    this.key = config.key;
+    this.#config = config;
+    this.#dispatcher = outboundDispatcher(config.endpoint, config);
+    this.#credentials = openCredentials(config.credentials, { region: config.region });
+  }
+
+  async wrap(
+    secret: Buffer,
+    { key, owner }: { readonly key: string; readonly owner: KmsOwner },
+    signal: AbortSignal,
+  ): Promise<WrappedSecret> {
+    const context = { EncryptionContext: contextOf(owner) };
+    const reply = await this.#ask('Encrypt', { KeyId: key, Plaintext: secret.toString('base64'), ...context }, signal);
+    const { CiphertextBlob: blob, KeyId: arn } = reply;
+    if (typeof blob !== 'string' || typeof arn !== 'string') throw this.#unexpected('Encrypt');
+    return { key: arn, version: '', blob: Buffer.from(blob, 'base64') };
+  }
+
+  async unwrap({ key, blob }: WrappedSecret, owner: KmsOwner, signal: AbortSignal): Promise<Buffer> {
+    const context = { EncryptionContext: contextOf(owner) };
+    const reply = await this.#ask(
+      'Decrypt',
+      { KeyId: key, CiphertextBlob: blob.toString('base64'), ...context },
+      signal,
+    );
+    const { Plaintext: text } = reply;
+    if (typeof text !== 'string') throw this.#unexpected('Decrypt');
+    return Buffer.from(text, 'base64');
+  }
+
+  /** AWS keeps every version of a key and says none: what was wrapped once unwraps as long as the key is enabled. */
+  async keyState(key: string, signal: AbortSignal): Promise<KmsKeyState> {
+    const { KeyMetadata: found } = await this.#ask('DescribeKey', { KeyId: key }, signal);
+    if (typeof found !== 'object' || found === null || !('KeyState' in found)) throw this.#unexpected('DescribeKey');
+    if (found.KeyState === 'Enabled') return { current: '', oldest: '' };
+    throw new KmsFailure('disabled', `${this.name}: the state of the key is ${String(found.KeyState)}`);
+  }
+
+  async close(): Promise<void> {
+    await (await this.#dispatcher).close();
+  }
+
+  async #ask(operation: string, body: Json, signal: AbortSignal): Promise<Json> {
+    const text = JSON.stringify(body);
+    const reply = await this.#send({ operation, text, credentials: await this.#current() }, signal);
+    const json = parsed(reply.body);
+    if (reply.status === 200 && json !== undefined) return json;
+    // `com.amazonaws.kms#DisabledException`, or without what stands before.
+    const type = /(?:^|#)(\w{1,64})$/.exec(String(json?.['__type'] ?? ''))?.[1] ?? '';
+    const kind = KINDS[type] ?? (reply.status >= 500 ? 'unreachable' : reply.status === 429 ? 'throttled' : 'denied');
+    throw new KmsFailure(kind, `${this.name} answered ${reply.status} ${type} to ${operation}`);
+  }
+
+  async #current(): Promise<Credentials> {
+    try {
+      return await this.#credentials.current();
+    } catch (cause) {
+      throw new KmsFailure('unreachable', `${this.name}: there are no credentials for it`, { cause });
+    }
+  }
+
+  async #send(o: { operation: string; text: string; credentials: Credentials }, signal: AbortSignal) {
+    const { endpoint, region } = this.#config;
+    const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `TrentService.${o.operation}` };
+    const payload = hash('sha256', o.text, 'hex');
+    const request = { method: 'POST', host: endpoint.host, path: '/', headers, hasBody: true, payload };
+    const { host: _host, ...signed } = signRequest(request, { credentials: o.credentials, region, service: 'kms' });
+    const bounds = {
+      maxBytes: MAX_KMS_REPLY_BYTES,
+      timeoutMs: KMS_CALL_TIMEOUT_MS,
+      dispatcher: this.#dispatcher,
+      signal,
+    };
+    try {
+      return await sendOutbound(endpoint, { ...bounds, method: 'POST', headers: signed, body: o.text });
+    } catch (cause) {
+      if (!(cause instanceof OutboundFailure)) throw cause;
+      throw new KmsFailure('unreachable', cause.message, { cause });
+    }
+  }
+
+  #unexpected(operation: string): KmsFailure {
+    return new KmsFailure('unusable', `${this.name} answered ${operation} in a way that is not understood`);
+  }
+}
+
+/** CloudTrail shows it. */
+function contextOf({ purpose, tenant, slot }: KmsOwner): Readonly<Record<string, string>> {
+  return { 'sealgate:purpose': purpose, 'sealgate:tenant': tenant, 'sealgate:slot': slot };
+}
+
+/** AWS KMS API reference, "Common errors" and those of the three operations. */
+const KINDS: Readonly<Record<string, KmsFailureKind>> = {
+  AccessDeniedException: 'denied',
+  DependencyTimeoutException: 'unreachable',
+  DisabledException: 'disabled',
+  IncorrectKeyException: 'mismatch',
+  InternalFailure: 'unreachable',
+  InvalidArnException: 'unknown-key',
+  InvalidCiphertextException: 'mismatch',
+  InvalidKeyUsageException: 'unusable',
+  KMSInternalException: 'unreachable',
+  KMSInvalidStateException: 'disabled',
+  KeyUnavailableException: 'unreachable',
+  LimitExceededException: 'throttled',
+  NotFoundException: 'unknown-key',
+  RequestLimitExceeded: 'throttled',
+  ServiceUnavailable: 'unreachable',
+  ServiceUnavailableException: 'unreachable',
+  ThrottlingException: 'throttled',
+  ValidationException: 'unusable',
+};
+
+function parsed(text: string): Json | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * OpenBao and Vault: the Transit secrets engine over its HTTP API. The owner goes along as `associated_data`, which an
+ * AES-256-GCM key authenticates. (Source: OpenBao documentation, "Transit secrets engine (API)"; its `rewrap` takes no associated
+ * data, so a secret is unwrapped and wrapped.)
+ */
+import type { Dispatcher } from 'undici';
+import type { TransitConfig } from '../../config/kms-config.ts';
+import { KMS_CALL_TIMEOUT_MS, MAX_KMS_REPLY_BYTES } from '../../kms-limits.ts';
+import { OutboundFailure, outboundDispatcher, sendOutbound } from '../../outbound/send.ts';
+import {
+  KmsFailure,
+  type KmsKeyState,
+  type KmsOwner,
+  type KmsProvider,
+  ownerBytes,
+  type WrappedSecret,
+} from '../provider.ts';
+import { type TransitSend, TransitToken } from './transit-token.ts';
+
+interface Reply {
+  readonly status: number;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export class Transit implements KmsProvider {
+  readonly name: string;
+  readonly key: string;
+  readonly #config: TransitConfig;
+  readonly #dispatcher: Promise<Dispatcher>;
+  readonly #token: TransitToken;
+
+  constructor(config: TransitConfig) {
+    this.name = config.name;
+    this.key = config.key;
+    this.#config = config;
+    this.#dispatcher = outboundDispatcher(config.url, config);
+    this.#token = new TransitToken({ auth: config.auth, send: (request, signal) => this.#send(request, signal) });
+  }
+
+  async wrap(
+    secret: Buffer,
+    { key, owner }: { readonly key: string; readonly owner: KmsOwner },
+    signal: AbortSignal,
+  ): Promise<WrappedSecret> {
+    const body = { plaintext: secret.toString('base64'), associated_data: ownerBytes(owner).toString('base64') };
+    const { status, data } = await this.#ask(`encrypt/${key}`, signal, body);
+    const text = data['ciphertext'];
+    const version = typeof text === 'string' ? /^vault:v(\d{1,9}):/.exec(text)?.[1] : undefined;
+    if (status !== 200 || typeof text !== 'string' || version === undefined) throw this.#refusal(status, key);
+    return { key, version, blob: Buffer.from(text, 'latin1') };
+  }
+
+  async unwrap({ key, version, blob }: WrappedSecret, owner: KmsOwner, signal: AbortSignal): Promise<Buffer> {
+    const body = { ciphertext: blob.toString('latin1'), associated_data: ownerBytes(owner).toString('base64') };
+    const { status, data } = await this.#ask(`decrypt/${key}`, signal, body);
+    const text = data['plaintext'];
+    if (status === 200 && typeof text === 'string') return Buffer.from(text, 'base64');
+    if (status !== 400) throw this.#refusal(status, key);
+    throw await this.#whyRefused({ key, version }, signal);
+  }
+
+  async keyState(key: string, signal: AbortSignal): Promise<KmsKeyState> {
+    const { status, data } = await this.#ask(`keys/${key}`, signal);
+    const { latest_version: current, min_decryption_version: oldest } = data;
+    if (status !== 200 || typeof current !== 'number' || typeof oldest !== 'number') throw this.#refusal(status, key);
+    if (data['soft_deleted'] === true) throw new KmsFailure('disabled', `${this.name}: the key ${key} is soft-deleted`);
+    // Versions begin with 1; 0 stands for no bound.
+    return { current: String(current), oldest: String(Math.max(1, oldest)) };
+  }
+
+  async close(): Promise<void> {
+    this.#token.close();
+    await (await this.#dispatcher).close();
+  }
+
+  /**
+   * A status of 400 is the same for a version that is not allowed any more, a key that is soft-deleted, and a secret of another
+   * owner. What the key says of itself tells them apart, where it may be read.
+   */
+  async #whyRefused({ key, version }: { key: string; version: string }, signal: AbortSignal): Promise<KmsFailure> {
+    try {
+      const { oldest } = await this.keyState(key, signal);
+      if (Number(version) >= Number(oldest))
+        return new KmsFailure('mismatch', `${this.name} does not unwrap it for this owner`);
+      const text = `${this.name}: version ${version} of the key ${key} is below its min_decryption_version, ${oldest}`;
+      return new KmsFailure('disabled', text);
+    } catch (error) {
+      if (error instanceof KmsFailure && error.kind === 'disabled') return error;
+      return new KmsFailure('mismatch', `${this.name} does not unwrap it for this owner`, { cause: error });
+    }
+  }
+
+  #refusal(status: number, key: string): KmsFailure {
+    const said = `${this.name} answered ${status} about the key ${key}`;
+    if (status === 403 || status === 401) return new KmsFailure('denied', said);
+    if (status === 404) return new KmsFailure('unknown-key', said);
+    if (status === 400) return new KmsFailure('unusable', `${said}: it must be of type aes256-gcm96, and not derived`);
+    if (status === 429) return new KmsFailure('throttled', said);
+    return new KmsFailure(status >= 500 ? 'unreachable' : 'unusable', said);
+  }
+
+  /** With a token; with another one where that is refused. */
+  async #ask(path: string, signal: AbortSignal, body?: Readonly<Record<string, unknown>>): Promise<Reply> {
+    const request = { path: `${this.#config.mount}/${path}`, ...(body === undefined ? {} : { body }) };
+    const token = await this.#token.current(signal);
+    let reply = await this.#send({ ...request, token }, signal);
+    if (reply.status === 403) {
+      this.#token.refused(token);
+      reply = await this.#send({ ...request, token: await this.#token.current(signal) }, signal);
+    }
+    const { data } = reply.json;
+    return { status: reply.status, data: typeof data === 'object' && data !== null ? { ...data } : {} };
+  }
+
+  readonly #send: TransitSend = async ({ path, body, token }, signal) => {
+    const { namespace, url } = this.#config;
+    const target = new URL(`v1/${path}`, url.href.endsWith('/') ? url : `${url.href}/`);
+    const headers = {
+      'x-vault-request': 'true',
+      ...(token === undefined ? {} : { 'x-vault-token': token }),
+      ...(namespace === undefined ? {} : { 'x-vault-namespace': namespace }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    };
+    const sent =
+      body === undefined ? ({ method: 'GET' } as const) : ({ method: 'POST', body: JSON.stringify(body) } as const);
+    const bounds = {
+      maxBytes: MAX_KMS_REPLY_BYTES,
+      timeoutMs: KMS_CALL_TIMEOUT_MS,
+      dispatcher: this.#dispatcher,
+      signal,
+    };
+    try {
+      const reply = await sendOutbound(target, { ...bounds, ...sent, headers });
+      return { status: reply.status, json: parsed(reply.body) };
+    } catch (cause) {
+      if (!(cause instanceof OutboundFailure)) throw cause;
+      throw new KmsFailure('unreachable', cause.message, { cause });
+    }
+  };
+}
+
+/** What is no object says nothing. */
+function parsed(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Protects: tenants whose keys need a real KMS, on OpenBao, on local-kms in the place of AWS KMS, and on SoftHSM in the place of an HSM.
+ * Requests open by one call; another owner is refused; a key that is switched off ends everything within the cache's time; wrapping
+ * again lets old versions be switched off; a KMS that says nothing is a 503 that says why.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { kmsSlots } from '../../proxy/keyring/slots/slot-types.ts';
+import type { Keyring } from '../../proxy/keyring/state/document.ts';
+import type { KmsFailure, KmsOwner, KmsProvider } from '../../proxy/kms/provider.ts';
+import { probeProvider } from '../../proxy/startup/check-kms.ts';
+import { openKmsBench } from '../helpers/kms-bench.ts';
+import { sessionOf } from '../helpers/sessions.ts';
+import { baoUnderTest, type KmsUnderTest, localKmsUnderTest, softHsmUnderTest } from './support/kms-servers.ts';
+
+const signal = () => AbortSignal.timeout(60_000);
+const OWNER: KmsOwner = { purpose: 'api-key+kms', tenant: 'ab'.repeat(12), slot: '01020304' };
+
+const SERVICES: readonly (readonly [name: string, start: () => Promise<KmsUnderTest | undefined>])[] = [
+  ['OpenBao', baoUnderTest],
+  ['local-kms', localKmsUnderTest],
+  ['SoftHSM', softHsmUnderTest],
+];
+
+/** The same provider, its calls counted. */
+function counted(provider: KmsProvider) {
+  const calls = { wrap: 0, unwrap: 0 };
+  const counting: KmsProvider = {
+    name: provider.name,
+    key: provider.key,
+    wrap(...args) {
+      calls.wrap += 1;
+      return provider.wrap(...args);
+    },
+    unwrap(...args) {
+      calls.unwrap += 1;
+      return provider.unwrap(...args);
+    },
+    keyState: (...args) => provider.keyState(...args),
+    close: async () => {},
+  };
+  return { counting, calls };
+}
+
+for (const [name, start] of SERVICES) {
+  const service = await start();
+  describe.skipIf(service === undefined)(name, () => suite(service as KmsUnderTest));
+}
+
+function suite(service: KmsUnderTest): void {
+  let on: Awaited<ReturnType<typeof openKmsBench>>;
+  const { counting, calls } = counted(service.provider);
+
+  beforeAll(async () => {
+    on = await openKmsBench({ provider: counting });
+  });
+  afterAll(async () => {
+    await on.close();
+    await service.stop();
+  });
+
+  test('is found fit: it refuses another owner', async () => {
+    const finding = await probeProvider(service.provider, signal());
+    expect([finding.level, finding.text]).toEqual(['ok', expect.stringContaining('refuses another owner')]);
+  });
+
+  test('unwraps for the owner alone, and says of an altered secret what it says of another owner', async () => {
+    const secret = Buffer.alloc(32, 5);
+    const wrapped = await service.provider.wrap(secret, { key: service.provider.key, owner: OWNER }, signal());
+    expect(wrapped.blob.length).toBeGreaterThan(32);
+    expect(wrapped.blob.includes(secret)).toBe(false);
+    expect(await service.provider.unwrap(wrapped, OWNER, signal())).toEqual(secret);
+    const kind = (blob: Buffer, owner: KmsOwner) =>
+      service.provider.unwrap({ ...wrapped, blob }, owner, signal()).catch((error: KmsFailure) => error.kind);
+    expect(await kind(wrapped.blob, { ...OWNER, tenant: 'cd'.repeat(12) })).toBe('mismatch');
+    expect(await kind(wrapped.blob, { ...OWNER, slot: 'ffffffff' })).toBe('mismatch');
+    expect(await kind(wrapped.blob, { ...OWNER, purpose: 'kms' })).toBe('mismatch');
+    const altered = Buffer.from(wrapped.blob);
+    const at = altered.length - 5;
+    altered[at] = altered[at] === 0x41 ? 0x42 : 0x41;
+    expect(await kind(altered, OWNER)).toBe('mismatch');
+    const missing = await service.provider
+      .wrap(secret, { key: 'no-such-key', owner: OWNER }, signal())
+      .catch((error: KmsFailure) => error.kind);
+    // OpenBao's policy does not say what there is.
+    expect(['unknown-key', 'denied']).toContain(missing);
+  });
+
+  test('a thousand requests cost one call', async () => {
+    const tenant = await on.createTenant();
+    calls.unwrap = 0;
+    expect(await on.put(tenant)).toBe(200);
+    const hundred = async () => {
+      for (let i = 0; i < 100; i += 1) expect(await on.get(tenant)).toBe('200');
+    };
+    await Promise.all(Array.from({ length: 10 }, hundred));
+    expect(calls.unwrap).toBe(1);
+  });
+
+  test('a secret of another tenant is refused', async () => {
+    const [one, two] = [await on.createTenant(), await on.createTenant()];
+    expect([await on.put(one), await on.put(two)]).toEqual([200, 200]);
+    const [from, to] = [await on.keyring(one), await on.keyring(two)];
+    const slots = to.slots.map((slot) => ({ ...slot, kms: kmsSlots(from)[0]?.kms }));
+    await on.overwrite({ ...to, slots: slots as Keyring['slots'] });
+    on.expireKeyrings();
+    expect([await on.get(two), await on.get(one)]).toEqual(['403 AccessDenied', '200']);
+  });
+
+  test('a key that is switched off: the cache to its end, then 503 and nothing more, sessions included; and back', async () => {
+    const own = await openKmsBench({ provider: counting });
+    try {
+      const tenant = await own.createTenant();
+      expect(await own.put(tenant)).toBe(200);
+      const session = { ...(await sessionOf(own.bench.proxy.endpoint, tenant)), tenant: tenant.tenant };
+      const both = async () => [await own.get(tenant), await own.get(session)];
+      expect(await both()).toEqual(['200', '200']);
+      await service.disable();
+      own.clock.aheadMs = 100_000;
+      expect(await both()).toEqual(['200', '200']);
+      own.clock.aheadMs = 301_000;
+      expect(await both()).toEqual(['503 ServiceUnavailable', '503 ServiceUnavailable']);
+      own.clock.aheadMs = 600_000;
+      expect(await both()).toEqual(['503 ServiceUnavailable', '503 ServiceUnavailable']);
+      await service.enable();
+      own.clock.aheadMs = 605_000;
+      expect(await both()).toEqual(['200', '200']);
+    } finally {
+      await service.enable();
+      await own.close();
+    }
+  });
+
+  test.skipIf(service.rotate === undefined)('wrapping again lets the old version be switched off', async () => {
+    const tenant = await on.createTenant();
+    expect(await on.put(tenant)).toBe(200);
+    const { tenant: id } = tenant;
+    const [before] = await on.admin.wraps(id, signal());
+    await service.rotate?.();
+    const state = await service.provider.keyState(service.provider.key, signal());
+    expect(state.current).not.toBe(before?.version);
+    [calls.wrap, calls.unwrap] = [0, 0];
+    const [after] = await on.admin.rewrap({ tenant: id }, signal());
+    expect([after?.version, calls.wrap, calls.unwrap]).toEqual([state.current, 1, 1]);
+    const left = await on.createTenant();
+    expect(await on.put(left)).toBe(200);
+    await service.retireOld?.();
+    on.clock.aheadMs += 301_000;
+    expect(await on.get(tenant)).toBe('200');
+  });
+
+  test.skipIf(service.pause === undefined)(
+    'a KMS that says nothing is a 503 after seconds, that says why, and is over when it answers',
+    async () => {
+      const own = await openKmsBench({ provider: counting });
+      try {
+        const tenant = await own.createTenant();
+        expect(await own.put(tenant)).toBe(200);
+        service.pause?.();
+        own.clock.aheadMs = 301_000;
+        const began = Date.now();
+        const reply = await own.bench.send({ method: 'GET', path: `/${own.bench.bucket}/${tenant.tenant}` }, tenant);
+        expect([reply.status, String(reply.body)]).toEqual([
+          503,
+          expect.stringContaining('cannot be reached. Try again.'),
+        ]);
+        expect(Date.now() - began).toBeLessThan(20_000);
+        // Another tenant does not wait for it.
+        expect((await own.bench.send({ method: 'GET', path: '/' })).status).toBe(200);
+        service.resume?.();
+        own.clock.aheadMs = 310_000;
+        expect(await own.get(tenant)).toBe('200');
+      } finally {
+        service.resume?.();
+        await own.close();
+      }
+    },
+  );
+}
