@@ -70,6 +70,8 @@ export async function startSealgate(o: {
       ...o.installation.settings,
       SEALGATE_LISTEN: `127.0.0.1:${port}`,
       SEALGATE_OPS_LISTEN: `127.0.0.1:${opsPort}`,
+      // What a process does. The load and the store take the other cores.
+      SEALGATE_WORKERS: '1',
       ...tls,
       ...o.settings,
     },
