@@ -44,7 +44,7 @@ export function pathOfProgram(name: string): string {
 
 export function programChecks(o: CheckProgram): Readonly<Record<string, Check>> {
   const names = o.sources.flatMap((source) =>
-    [...readFileSync(pathOfProgram(source), 'utf8').matchAll(/^\s*@?check\(\s*"([^"]+)"/gm)].map(
+    [...readFileSync(pathOfProgram(source), 'utf8').matchAll(/^\s*@?(?:Checks\.)?check\(\s*"([^"]+)"/gm)].map(
       ([, name = '']) => name,
     ),
   );
