@@ -29,6 +29,8 @@ export interface TestTenant {
 
 export interface TestProxy {
   readonly endpoint: string;
+  /** Of the operator's port, where it was asked for. */
+  readonly opsEndpoint: string | undefined;
   readonly backend: Backend;
   readonly connections: ConnectionLoad;
   readonly sealKeys: SealKeys;
@@ -60,6 +62,8 @@ export interface TestProxyOptions {
   readonly limits?: EdgeLimits;
   /** In place of those of the configuration. */
   readonly kmsProviders?: readonly KmsProvider[];
+  /** Whether the operator's port is there, too. */
+  readonly ops?: boolean;
   /** Takes every event, in place of `decisions`. */
   readonly audit?: RecordEvent;
   /** An audit log as `serve` has it. The proxy closes it. */
@@ -121,13 +125,14 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
   const { kmsProviders } = o;
   const shared = { config, kmsProviders, storage, capabilities, log: logger };
   const parts = { ...ofAudit, ...shared, audit: o.audit ?? audit, ...now, ...limits };
-  const proxy = await startProxy({ ...parts, ops: false });
+  const proxy = await startProxy({ ...parts, ops: o.ops ?? false });
   const scheme = config.tls === undefined ? 'http' : 'https';
   const endpoint = `${scheme}://127.0.0.1:${proxy.address.port}`;
   const { escrowPublicKey } = config;
   const admin = new TenantAdmin({ state: storage.state, sealKeys, escrowPublicKey, record: () => {} });
   return {
     endpoint,
+    opsEndpoint: proxy.opsAddress && `http://127.0.0.1:${proxy.opsAddress.port}`,
     backend: o.backend,
     connections: proxy.connections,
     sealKeys,

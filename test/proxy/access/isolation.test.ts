@@ -10,83 +10,10 @@ import type { DecisionEvent } from '../../../proxy/observe/events.ts';
 import type { Operation } from '../../../proxy/operation.ts';
 import { OPERATIONS } from '../../../proxy/operations/table.ts';
 import { sharedBench } from '../../helpers/bench.ts';
+import { formRequestOf, PLAIN, ROWS, requestOf, rowOf, type Target } from '../../helpers/every-operation.ts';
 import type { TestTenant } from '../../helpers/proxy.ts';
-import {
-  type Header,
-  md5Header,
-  objectPath,
-  type RawReply,
-  type RawRequest,
-  sendRaw,
-  signedForm,
-} from '../../helpers/raw-client.ts';
+import { type Header, md5Header, objectPath, type RawReply, sendRaw } from '../../helpers/raw-client.ts';
 import { fingerprintOf, storedKeys } from '../../helpers/stored.ts';
-
-interface Target {
-  readonly bucket: string;
-  readonly key: string;
-  readonly uploadId: string;
-}
-
-/** What a request of the operation has beside its method, path and sub-resources. */
-interface Row {
-  readonly query?: (target: Target) => string;
-  readonly headers?: (target: Target) => readonly Header[];
-  readonly body?: (target: Target) => string;
-  /** It has to open the object, or the upload, that it names: a tenant that does not own it is refused. */
-  readonly opens?: true;
-}
-
-const upload = (t: Target): string => `uploadId=${encodeURIComponent(t.uploadId)}`;
-const OWN_SOURCE = 'scratch-bucket-of-the-stranger/source';
-
-const ROWS: Readonly<Record<string, Row>> = {
-  ListBuckets: {},
-  CreateBucket: {},
-  HeadBucket: {},
-  DeleteBucket: {},
-  GetBucketLocation: {},
-  ListObjects: { query: (t) => `prefix=${t.key}` },
-  ListObjectsV2: { query: (t) => `list-type=2&prefix=${t.key}` },
-  ListObjectVersions: { query: (t) => `versions&prefix=${t.key}` },
-  ListMultipartUploads: { query: (t) => `uploads&prefix=${t.key}` },
-  DeleteObjects: { body: (t) => `<Delete><Object><Key>${t.key}</Key></Object></Delete>` },
-  PutObject: { body: () => 'overwritten' },
-  PostObject: {},
-  GetObject: { opens: true },
-  HeadObject: { opens: true },
-  GetObjectAttributes: { headers: () => [['x-amz-object-attributes', 'ETag,ObjectSize']], opens: true },
-  DeleteObject: {},
-  CopyObject: { headers: () => [['x-amz-copy-source', OWN_SOURCE]] },
-  CreateMultipartUpload: {},
-  UploadPart: { query: (t) => `partNumber=1&${upload(t)}`, body: () => 'x'.repeat(1000), opens: true },
-  UploadPartCopy: {
-    query: (t) => `partNumber=1&${upload(t)}`,
-    headers: (t) => [['x-amz-copy-source', `/${t.bucket}/${t.key}`]],
-    opens: true,
-  },
-  ListParts: { query: upload, opens: true },
-  CompleteMultipartUpload: {
-    query: upload,
-    body: () =>
-      `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"${'0'.repeat(32)}"</ETag></Part></CompleteMultipartUpload>`,
-    opens: true,
-  },
-  AbortMultipartUpload: { query: upload },
-  RestoreObject: { body: () => '<RestoreRequest><Days>1</Days></RestoreRequest>' },
-};
-
-/** Operations that hand a sub-resource on: their selector is the whole request. */
-const PLAIN = [
-  ...['Get', 'Put', 'Delete'].map((verb) => `${verb}ObjectTagging`),
-  ...['Get', 'Put'].flatMap((verb) => [`${verb}ObjectAcl`, `${verb}ObjectRetention`, `${verb}ObjectLegalHold`]),
-];
-
-const rowOf = (operation: Operation): Row | undefined => {
-  const { level } = operation.selector;
-  const isBucketConfiguration = level === 'bucket' && (operation.selector.subresources?.length ?? 0) === 1;
-  return ROWS[operation.name] ?? (PLAIN.includes(operation.name) || isBucketConfiguration ? {} : undefined);
-};
 
 const bench = sharedBench();
 let victim: Target;
@@ -117,26 +44,9 @@ beforeAll(async () => {
   };
 });
 
-function requestOf(operation: Operation, row: Row, target: Target): RawRequest {
-  const { method, level, subresources = [] } = operation.selector;
-  const path =
-    level === 'service' ? '/' : level === 'bucket' ? `/${target.bucket}` : objectPath(target.bucket, target.key);
-  const body = row.body?.(target);
-  return {
-    method,
-    path,
-    query: row.query?.(target) ?? subresources.join('&'),
-    headers: row.headers?.(target) ?? [],
-    ...(body === undefined ? {} : { body }),
-  };
-}
-
 function send(operation: Operation, as: TestTenant, target: Target = victim): Promise<RawReply> {
-  const row = rowOf(operation) ?? {};
-  if (operation.name !== 'PostObject') return bench.send(requestOf(operation, row, target), as);
-  const form = signedForm({ bucket: target.bucket, key: target.key, content: 'overwritten' }, as);
-  const headers: Header[] = [['host', new URL(bench.proxy.endpoint).host], ...form.headers];
-  return sendRaw(bench.proxy.endpoint, { method: 'POST', target: form.path, headers, body: form.body });
+  if (operation.name !== 'PostObject') return bench.send(requestOf(operation, target), as);
+  return sendRaw(bench.proxy.endpoint, formRequestOf(target, as, new URL(bench.proxy.endpoint).host));
 }
 
 const everything = async (): Promise<string> => {
