@@ -5,7 +5,7 @@ export const MAX_PROXY_HEADER_BYTES = 4 * 1024;
 /** Milliseconds for a PROXY header to arrive: a balancer sends it at once, and one lost packet takes 3 s. */
 export const PROXY_HEADER_TIMEOUT_MS = 5_000;
 /** Addresses, tenants and keys of which a process remembers the rate, each kind for itself: 10 MiB at most for each kind. */
-export const RATE_KEYS = 65_536;
+export const RATE_KEYS = 32_768;
 /** Milliseconds between two events about one address, tenant or key that asks too much; of how many of them a process remembers it. */
 export const RATE_EVENT_MS = 60_000;
 export const RATE_EVENTS_KEPT = 1_024;
