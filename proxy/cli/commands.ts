@@ -1,6 +1,8 @@
 /** Every command of the program: its words, one line about it, its help, and how it runs. What is not listed here is refused. */
 
 import { suggestion } from '../config/nearest.ts';
+import { AUDIT_USAGE } from './audit.ts';
+import { runAuditCommand } from './audit-command.ts';
 import { BUCKET_USAGE, runBucketCommand } from './bucket.ts';
 import { CHECK_USAGE, checkCommand } from './check.ts';
 import { parseCommand, reporting, shape, UsageError } from './command-line.ts';
@@ -117,6 +119,12 @@ export const COMMANDS: readonly Command[] = [
     summary: 'keygen, remove: a key pair for escrow, and taking the escrow off a tenant',
     usage: ESCROW_USAGE,
     run: escrowCommand,
+  },
+  {
+    words: ['audit'],
+    summary: 'verify, export, tail, prune: the log of who did what',
+    usage: AUDIT_USAGE,
+    run: runAuditCommand,
   },
   { words: ['gc'], summary: 'remove what abandoned uploads left', usage: GC_USAGE, run: gcCommand },
   {

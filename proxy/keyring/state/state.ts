@@ -155,7 +155,10 @@ export class StateStore {
    * Names that start with `prefix`, once for each version and each delete marker. @throws S3Error ServiceUnavailable; also when the
    * backend lists no versions
    */
-  async *listVersions(prefix: string, signal: AbortSignal): AsyncIterable<string> {
+  async *listVersions(
+    prefix: string,
+    signal: AbortSignal,
+  ): AsyncIterable<{ readonly name: string; readonly isMarker: boolean }> {
     let marker: NonNullable<Send['query']> = [];
     for (;;) {
       const page = await this.#listPage('ListVersionsResult', signal, [
@@ -163,8 +166,10 @@ export class StateStore {
         ['prefix', this.#key(prefix)],
         ...marker,
       ]);
-      for (const entry of [...page.children('Version'), ...page.children('DeleteMarker')]) {
-        yield keyOf(entry, page).slice(this.#prefix.length);
+      for (const kind of ['Version', 'DeleteMarker']) {
+        for (const entry of page.children(kind)) {
+          yield { name: keyOf(entry, page).slice(this.#prefix.length), isMarker: kind === 'DeleteMarker' };
+        }
       }
       if (page.value('IsTruncated') !== 'true') return;
       marker = [
@@ -178,7 +183,7 @@ export class StateStore {
   async listEver(prefix: string, signal: AbortSignal): Promise<ReadonlySet<string>> {
     const names = new Set<string>();
     try {
-      for await (const name of this.listVersions(prefix, signal)) names.add(name);
+      for await (const { name } of this.listVersions(prefix, signal)) names.add(name);
       return names;
     } catch (error) {
       if (!(error instanceof S3Error) || names.size > 0) throw error;
