@@ -162,6 +162,11 @@ export class Stage {
     this.#secrets.push(...secretsOfKey('API key', secretAccessKey), ...secretsOfText('access key id', accessKeyId));
   }
 
+  /** Any other secret: a token, a session's key. */
+  keepText(name: string, text: string): void {
+    this.#secrets.push(...secretsOfText(name, text));
+  }
+
   /** Looks for everything secret in the store and in what the program printed; `sees`: the bucket's name was found in both. */
   async search(): Promise<ScanResult & { readonly sees: boolean }> {
     const { store } = this;

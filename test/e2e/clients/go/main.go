@@ -1,4 +1,4 @@
-// Checks of the AWS SDK for Go v2, called as checks.py says.
+// Checks of the AWS SDK for Go v2, called as checks.py says, and sessions as sessions.py says.
 package main
 
 import (
@@ -36,6 +36,10 @@ var (
 )
 
 func main() {
+	if os.Args[1] == "session" {
+		session(os.Args[2:])
+		return
+	}
 	if os.Args[1] == "version" {
 		fmt.Println(aws.SDKVersion)
 		return
@@ -238,3 +242,14 @@ func checks(endpoint string) {
 type sliceWriter []byte
 
 func (s sliceWriter) WriteAt(data []byte, at int64) (int, error) { return copy(s[at:], data), nil }
+
+func codeOf(err error) string {
+	var failure smithy.APIError
+	if err == nil {
+		return "ok"
+	}
+	if errors.As(err, &failure) {
+		return failure.ErrorCode()
+	}
+	return err.Error()
+}
