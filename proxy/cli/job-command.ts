@@ -13,12 +13,13 @@ import { type JobRecord, type JobScope, runPrefix } from '../jobs/job-record.ts'
 import { CSV_COLUMNS } from '../jobs/job-report.ts';
 import { isOutage } from '../jobs/patience.ts';
 import { type JobEnd, type JobProgress, type JobWork, runJob } from '../jobs/run-job.ts';
-import { type KeyringDeps, openKeyring } from '../keyring/admin/change-keyring.ts';
+import { type KeyringDeps, openKeyring, openKeyringByKms } from '../keyring/admin/change-keyring.ts';
+import { resolveTenant } from '../keyring/admin/tenant-names.ts';
 import { type OpenTenant, openTenantOf } from '../keyring/open-tenant.ts';
 import type { StateStore } from '../keyring/state/state.ts';
 import { objectStore, type StoreContext, storeContext } from '../object/context.ts';
 import type { Storage } from '../runtime.ts';
-import { UsageError } from './command-line.ts';
+import { tenantArgument, UsageError } from './command-line.ts';
 import { readCaller } from './key-caller.ts';
 import { openKeyringCommand } from './keyring-command.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';
@@ -37,6 +38,8 @@ export interface JobOptions {
   readonly bucket: string;
   readonly prefix: string;
   readonly credentials: string | undefined;
+  /** A tenant that a key of a KMS opens alone: no API key is needed. */
+  readonly kms: string | undefined;
   readonly report: string | undefined;
   readonly restart: boolean;
   readonly json: boolean;
@@ -46,6 +49,7 @@ export const JOB_OPTIONS = {
   bucket: { type: 'string' },
   prefix: { type: 'string', default: '' },
   credentials: { type: 'string' },
+  kms: { type: 'string' },
   report: { type: 'string' },
   restart: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
@@ -56,13 +60,16 @@ export function jobOptions(values: {
   bucket?: string | undefined;
   prefix: string;
   credentials?: string | undefined;
+  kms?: string | undefined;
   report?: string | undefined;
   restart: boolean;
   json: boolean;
 }): JobOptions {
-  const { bucket, prefix, credentials, report, restart, json } = values;
+  const { bucket, prefix, credentials, kms, report, restart, json } = values;
   if (bucket === undefined) throw new UsageError('--bucket is missing.');
-  return { bucket, prefix, credentials, report, restart, json };
+  if (kms !== undefined && credentials !== undefined) throw new UsageError('Choose --credentials or --kms.');
+  if (kms !== undefined) tenantArgument(kms);
+  return { bucket, prefix, credentials, kms, report, restart, json };
 }
 
 export interface JobContext {
@@ -75,9 +82,9 @@ export interface JobContext {
   readonly environment: NodeJS.ProcessEnv;
 }
 
-/** Opens the tenant of the caller's key, for a bucket of clients. @throws NoCallerSecret, UsageError, S3Error */
+/** Opens the tenant of the caller's key, or one that a KMS opens alone, for a bucket of clients. @throws NoCallerSecret, UsageError, S3Error */
 export async function withTenant<T>(
-  o: Pick<JobOptions, 'bucket' | 'credentials'>,
+  o: Pick<JobOptions, 'bucket' | 'credentials' | 'kms'>,
   environment: NodeJS.ProcessEnv,
   work: (context: JobContext) => Promise<T>,
 ): Promise<T> {
@@ -88,8 +95,7 @@ export async function withTenant<T>(
   try {
     return await openKeyringCommand(environment, async (deps, { storage, config }) => {
       if (o.bucket === deps.state.bucket) throw new UsageError(`${o.bucket} is the state bucket.`);
-      const { key } = await readCaller(deps, { file: o.credentials, environment }, signal);
-      const open = async () => openTenantOf(await openKeyring(deps, key, signal));
+      const open = await opener(deps, { ...o, environment }, signal);
       // A deep rotation may begin an epoch while the job runs.
       const tenant = { ...(await open()), reopen: open };
       return work({ deps, storage, config, tenant, signal, environment });
@@ -97,6 +103,23 @@ export async function withTenant<T>(
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }
+}
+
+/** How the tenant is opened, each time. */
+async function opener(
+  deps: KeyringDeps,
+  o: Pick<JobOptions, 'credentials' | 'kms'> & { readonly environment: NodeJS.ProcessEnv },
+  signal: AbortSignal,
+): Promise<() => Promise<OpenTenant>> {
+  if (o.kms !== undefined) {
+    const tenant = await resolveTenant(deps, o.kms, signal);
+    return async () => {
+      const { keyring, roots } = await openKeyringByKms(deps, tenant, signal);
+      return openTenantOf({ keyring, roots });
+    };
+  }
+  const { key } = await readCaller(deps, { file: o.credentials, environment: o.environment }, signal);
+  return async () => openTenantOf(await openKeyring(deps, key, signal));
 }
 
 /** The store as a job uses it. Objects of other tenants are no events: the job looks at whatever is there. */

@@ -15,6 +15,7 @@ KEYS
   --out FILE             write the new API key there (mode 0600; not over another file), aside before anything is changed,
                          under its name when it counts
   --role-arn ARN         a role's ARN: the role stays, with the same ARN; several times. Managed roles stay by themselves
+  --kms TENANT           no API key: go on with a rotation that is under way, by a slot that a key of a KMS opens alone
   --drop-slots           drop the keys and roles of the tenant that were not given
 
 Options
@@ -38,6 +39,8 @@ export interface DeepCommand {
   readonly dryRun: boolean;
   readonly status: boolean;
   readonly tenant: string | undefined;
+  /** A tenant that a key of a KMS opens alone. */
+  readonly kms: string | undefined;
   readonly purgeNoncurrent: boolean;
   readonly wait: boolean;
   readonly longestRequestSeconds: number;
@@ -57,6 +60,7 @@ const DEEP = shape([], {
   'dry-run': flag,
   status: flag,
   tenant: { type: 'string' },
+  kms: { type: 'string' },
   'purge-noncurrent': flag,
   wait: flag,
   'longest-request': { type: 'string', default: String(LONGEST_REQUEST_SECONDS) },
@@ -70,12 +74,16 @@ export function parseDeepOptions(args: readonly string[]): DeepCommand {
   const { tenant, out, wait, json, status, credentials } = values;
   if (tenant !== undefined && !status) throw new UsageError('--tenant is for --status.');
   if (tenant !== undefined) tenantArgument(tenant);
+  const { kms } = values;
+  if (kms !== undefined) tenantArgument(kms);
+  if (kms !== undefined && credentials.length > 0) throw new UsageError('Choose --credentials or --kms.');
   if (values['keep-key'] && out !== undefined) throw new UsageError('--keep-key makes no key to write to --out.');
   if (!/^\d{1,7}$/.test(values['longest-request'])) throw new UsageError('--longest-request is a number of seconds.');
   return {
     credentials,
     roleArns: values['role-arn'],
     tenant,
+    kms,
     out,
     wait,
     json,

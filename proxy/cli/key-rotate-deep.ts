@@ -3,10 +3,15 @@ import { isatty } from 'node:tty';
 import type { Config } from '../config/config.ts';
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import { parseRoleArn } from '../keyring/access-keys/role-arn.ts';
-import { type KeyringDeps, type OpenedKeyring, openKeyring } from '../keyring/admin/change-keyring.ts';
+import {
+  type KeyringDeps,
+  type OpenedKeyring,
+  openKeyring,
+  openKeyringByKms,
+} from '../keyring/admin/change-keyring.ts';
 import { RoleAdmin } from '../keyring/admin/role-admin.ts';
 import { resolveTenant } from '../keyring/admin/tenant-names.ts';
-import { keySlots, labelOf, slotsOfType } from '../keyring/slots/slot-types.ts';
+import { keySlots, labelOf, type Slot, slotsOfType } from '../keyring/slots/slot-types.ts';
 import { currentEpoch, type Keyring } from '../keyring/state/document.ts';
 import { KEYRING_TTL_SECONDS } from '../limits.ts';
 import { beginEpoch } from '../rotation/begin-epoch.ts';
@@ -75,6 +80,7 @@ async function status(context: Context, environment: NodeJS.ProcessEnv): Promise
 
 async function rotate(context: Context, environment: NodeJS.ProcessEnv): Promise<number> {
   const { command, deps, signal } = context;
+  if (command.kms !== undefined) return report(command, await drained(context, await unattended(context, command.kms)));
   const keys = await callerKeys(context, environment);
   const opened = await openKeyring(deps, keys[0], signal);
   if (command.dryRun) return dryRun(context, opened, keys);
@@ -82,11 +88,18 @@ async function rotate(context: Context, environment: NodeJS.ProcessEnv): Promise
   return report(command, await drained(context, ready));
 }
 
-function isUnderWay({ keyring }: OpenedKeyring): boolean {
+/** A rotation under way, opened by a key of a KMS alone. What begins one takes the keys that are to open the new root key. */
+async function unattended({ deps, signal }: Context, tenant: string): Promise<OpenedKeyring<Slot>> {
+  const opened = await openKeyringByKms(deps, await resolveTenant(deps, tenant, signal), signal);
+  if (isUnderWay(opened)) return goOn(opened);
+  throw new UsageError('--kms goes on with a rotation that is under way. Begin one with the keys that are to stay.');
+}
+
+function isUnderWay({ keyring }: OpenedKeyring<Slot>): boolean {
   return keyring.epochs.some(({ state }) => state === 'draining');
 }
 
-function goOn(opened: OpenedKeyring): OpenedKeyring {
+function goOn<S extends Slot>(opened: OpenedKeyring<S>): OpenedKeyring<S> {
   err(`going on with epoch ${currentEpoch(opened.keyring)}, begun ${opened.keyring.epochs.at(-1)?.created}`);
   return opened;
 }
@@ -154,7 +167,7 @@ async function roleSecretsOf(
   return secrets;
 }
 
-async function drained(context: Context, opened: OpenedKeyring): Promise<DrainResult> {
+async function drained(context: Context, opened: OpenedKeyring<Slot>): Promise<DrainResult> {
   const { command, deps, storage, config, signal } = context;
   const capabilities = await probeStorage(storage, config);
   const progress = rotationProgress({ write: (text) => process.stderr.write(text), isTerminal: isatty(2) });

@@ -5,12 +5,14 @@
  * Exit codes: 0 done; 1 it could not be done, or something is older than asked; 2 the command line was wrong.
  */
 
+import { setTimeout } from 'node:timers/promises';
 import { type KeyringDeps, kmsOf } from '../keyring/admin/change-keyring.ts';
 import { KmsAdmin, type WrapDetails } from '../keyring/admin/kms-admin.ts';
 import { kmsKeyName } from '../keyring/admin/kms-key-name.ts';
 import { resolveTenant } from '../keyring/admin/tenant-names.ts';
 import { KEYRING_NAMES, tenantOfName } from '../keyring/state/records.ts';
 import type { KmsKeyState } from '../kms/provider.ts';
+import { KMS_RETRY_MS } from '../kms-limits.ts';
 import { durationOf, parseCommand, runNamed, type Shape, shape, tenantArgument, UsageError } from './command-line.ts';
 import { readCaller } from './key-caller.ts';
 import type { KeyCommandOptions } from './key-options.ts';
@@ -139,6 +141,8 @@ async function rewrap(args: readonly string[], o: KeyCommandOptions): Promise<nu
       if (values.all !== true) throw error;
       failures += 1;
       o.err(`sealgate kms rewrap: ${tenant}: ${failed(error)}`);
+      // A KMS that is away for a moment must not fail every tenant that follows.
+      await setTimeout(KMS_RETRY_MS, undefined, { signal: o.signal });
     }
   }
   if (values.json !== true) o.out(`${tenants} tenants, ${failures} failed`);

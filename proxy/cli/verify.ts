@@ -33,6 +33,7 @@ Opens every object of a bucket with a tenant's key and says which do not open. C
   --rate BYTES           read at most so many bytes a second, such as 50MiB
   --credentials FILE     the tenant's API key, as JSON with accessKeyId and secretAccessKey; - for standard input. Without it
                          AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+  --kms TENANT           no API key: the tenant has a slot that a key of a KMS opens alone (sealgate kms add)
   --report FILE          write the report there too, as CSV
   --restart              begin anew; without it a run goes on where an earlier one stopped, by kill -9 too
   --json                 print the summary as JSON

@@ -82,6 +82,8 @@ export class KmsSecrets {
     max: KMS_SECRETS_CACHED,
   });
   readonly #calls = new SharedCalls<Held>();
+  /** Providers that could not be reached a moment ago: each tenant finding that out anew would take all their places. */
+  readonly #away = new Map<string, { readonly failure: KmsFailure; readonly at: number }>();
 
   constructor(o: {
     providers: readonly KmsProvider[];
@@ -210,6 +212,12 @@ export class KmsSecrets {
     throw new KmsFailure('mismatch', `${provider} unwrapped ${secret.length} bytes, and a secret has ${SECRET_BYTES}`);
   }
 
+  #refuseAway(provider: string): void {
+    const away = this.#away.get(provider);
+    const since = away === undefined ? Number.NaN : this.#now() - away.at;
+    if (away !== undefined && since >= 0 && since < KMS_RETRY_MS) throw away.failure;
+  }
+
   async #call<T>(
     provider: string,
     operation: KmsCall['operation'],
@@ -223,18 +231,25 @@ export class KmsSecrets {
     }
     const within = AbortSignal.any([signal, AbortSignal.timeout(KMS_CALL_TIMEOUT_MS)]);
     return lane(async () => {
+      this.#refuseAway(provider);
       for (let attempt = 1; ; attempt += 1) {
         const began = performance.now();
         const note = (result: KmsCall['result']) =>
           this.#observer.called?.({ provider, operation, result, seconds: (performance.now() - began) / 1000 });
         try {
-          const done = await work(kms, within);
+          const done = await untilAborted(work(kms, within), within, provider);
+          this.#away.delete(provider);
           note('ok');
           return done;
         } catch (error) {
           const failure = failureOf(error, provider);
           note(failure.kind);
-          if (!failure.isTransient || attempt >= KMS_ATTEMPTS || within.aborted) throw failure;
+          if (!failure.isTransient || attempt >= KMS_ATTEMPTS || within.aborted) {
+            // A caller that gave up says nothing of the KMS.
+            if (failure.kind === 'unreachable' && !signal.aborted)
+              this.#away.set(provider, { failure, at: this.#now() });
+            throw failure;
+          }
         }
         const pause = KMS_ATTEMPT_PAUSE_MS * attempt * (1 + Math.random() / 2);
         await setTimeout(pause, undefined, { signal: within }).catch((cause: unknown) => {
@@ -242,6 +257,19 @@ export class KmsSecrets {
         });
       }
     });
+  }
+}
+
+/** Not every KMS stops when it is told to: the module of an HSM may hang. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, provider: string): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const giveUp = () => reject(new KmsFailure('unreachable', `${provider} did not answer in time`));
+  if (signal.aborted) giveUp();
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', giveUp);
   }
 }
 

@@ -45,12 +45,16 @@ export async function openOffline(
   const keyring = checkedKeyring(o);
   const secret = kdfInput(apiKeyFromText(o.secretAccessKey, { maxRawBytes: MAX_REGISTERED_RAW_BYTES }));
   const slots = keySlots(keyring);
+  let withoutKms: S3Error | undefined;
   for (const slot of slots) {
     const opened = await openKeySlot(
       { tenant: keyring.tenant, slot, secret, runner: processKdfRunner, kms: o.kms },
       signal,
     ).catch((cause: unknown) => {
-      throw cause instanceof S3Error ? new KeyringUnopened(whyNot(cause), { cause }) : cause;
+      if (!(cause instanceof S3Error)) throw cause;
+      // A slot whose KMS did not agree. The API key may open another one.
+      withoutKms ??= cause;
+      return { failure: 'wrong-key' } as const;
     });
     if ('roots' in opened) {
       const root = opened.roots.get(currentEpoch(keyring));
@@ -62,6 +66,7 @@ export async function openOffline(
     }
     if (opened.failure === 'damaged') throw new KeyringUnopened('The keyring was altered: a root key does not unwrap.');
   }
+  if (withoutKms !== undefined) throw new KeyringUnopened(whyNot(withoutKms), { cause: withoutKms });
   throw new KeyringUnopened(`The API key opens none of the ${slots.length} keys of the keyring.`);
 }
 

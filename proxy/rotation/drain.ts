@@ -7,6 +7,7 @@ import type { Backend } from '../backend/backend.ts';
 import type { Capabilities } from '../backend/capabilities.ts';
 import type { KeyringDeps, OpenedKeyring } from '../keyring/admin/change-keyring.ts';
 import { openTenantOf } from '../keyring/open-tenant.ts';
+import type { Slot } from '../keyring/slots/slot-types.ts';
 import { REWRAP_PASSES } from '../limits.ts';
 import { objectStore, storeContext } from '../object/context.ts';
 import { type OlderUpload, olderUploads } from './open-uploads.ts';
@@ -44,12 +45,14 @@ export interface DrainResult {
 /** @throws S3Error, BackendUnavailable when the store is out of order: run it again; KeyringConflict */
 export async function drain(
   deps: KeyringDeps,
-  opened: OpenedKeyring,
+  opened: OpenedKeyring<Slot>,
   o: DrainOptions,
   signal: AbortSignal,
 ): Promise<DrainResult> {
   const { backend, capabilities } = o;
-  const tenant = openTenantOf(opened);
+  const { keyring, roots } = opened;
+  // By whichever slot: a rotation reads and wraps, and asks for no grants.
+  const tenant = openTenantOf({ keyring, roots });
   const { record, now } = deps;
   const legacy = { kind: 'allow' } as const;
   const store = objectStore({ backend, capabilities, legacy, bestEffortConditions: false, record, now });
@@ -80,7 +83,7 @@ export async function drain(
   }
 }
 
-function epochBegan({ keyring }: OpenedKeyring): number {
+function epochBegan({ keyring }: OpenedKeyring<Slot>): number {
   return Date.parse(keyring.epochs.at(-1)?.created ?? '');
 }
 

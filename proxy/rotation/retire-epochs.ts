@@ -8,13 +8,13 @@ import {
   type KeyringDeps,
   type OpenedKeyring,
 } from '../keyring/admin/change-keyring.ts';
-import { withEpochs } from '../keyring/slots/slot-types.ts';
+import { type Slot, withEpochs } from '../keyring/slots/slot-types.ts';
 import { currentEpoch, type Keyring } from '../keyring/state/document.ts';
 
 /** @returns the epochs that were retired @throws KeyringConflict when another epoch has begun; S3Error */
 export async function retireEpochs(
   deps: KeyringDeps,
-  opened: OpenedKeyring,
+  opened: OpenedKeyring<Slot>,
   signal: AbortSignal,
 ): Promise<readonly number[]> {
   const epoch = currentEpoch(opened.keyring);

@@ -3,6 +3,9 @@
  * Requests open by one call; another owner is refused; a key that is switched off ends everything within the cache's time; wrapping
  * again lets old versions be switched off; a KMS that says nothing is a 503 that says why.
  */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { kmsSlots } from '../../proxy/keyring/slots/slot-types.ts';
 import type { Keyring } from '../../proxy/keyring/state/document.ts';
@@ -10,7 +13,13 @@ import type { KmsFailure, KmsOwner, KmsProvider } from '../../proxy/kms/provider
 import { probeProvider } from '../../proxy/startup/check-kms.ts';
 import { openKmsBench } from '../helpers/kms-bench.ts';
 import { sessionOf } from '../helpers/sessions.ts';
-import { baoUnderTest, type KmsUnderTest, localKmsUnderTest, softHsmUnderTest } from './support/kms-servers.ts';
+import {
+  baoUnderTest,
+  type KmsUnderTest,
+  localKmsUnderTest,
+  softHsmUnderTest,
+  startBao,
+} from './support/kms-servers.ts';
 
 const signal = () => AbortSignal.timeout(60_000);
 const OWNER: KmsOwner = { purpose: 'api-key+kms', tenant: 'ab'.repeat(12), slot: '01020304' };
@@ -155,7 +164,7 @@ function suite(service: KmsUnderTest): void {
       try {
         const tenant = await own.createTenant();
         expect(await own.put(tenant)).toBe(200);
-        service.pause?.();
+        await service.pause?.();
         own.clock.aheadMs = 301_000;
         const began = Date.now();
         const reply = await own.bench.send({ method: 'GET', path: `/${own.bench.bucket}/${tenant.tenant}` }, tenant);
@@ -176,3 +185,54 @@ function suite(service: KmsUnderTest): void {
     },
   );
 }
+
+const bao = await startBao();
+describe.skipIf(bao === undefined)("OpenBao's tokens", () => {
+  const server = bao as NonNullable<typeof bao>;
+  const owner = { key: 'tenants', owner: OWNER };
+  const wrap = (kms: KmsProvider) =>
+    kms.wrap(Buffer.alloc(32, 1), owner, signal()).then(
+      () => 'ok',
+      (error: KmsFailure) => error.kind,
+    );
+  afterAll(() => server.stop());
+
+  test('of two seconds serve for eight: renewed, and got anew at their longest life', async () => {
+    const kms = server.provider(await server.appRole('2s'), { tls: true });
+    const until = Date.now() + 8_000;
+    while (Date.now() < until) {
+      expect(await wrap(kms)).toBe('ok');
+      await setTimeout(250);
+    }
+  });
+
+  test('that were revoked are replaced by a login, once', async () => {
+    const kms = server.provider(await server.appRole('1h'));
+    expect(await wrap(kms)).toBe('ok');
+    await server.ask('PUT', 'sys/leases/revoke-prefix/auth/approle', {});
+    expect(await Promise.all(Array.from({ length: 20 }, () => wrap(kms)))).toEqual(
+      Array.from({ length: 20 }, () => 'ok'),
+    );
+  });
+
+  test('that end, and that nothing renews, are denied, and the file of the next one is read', async () => {
+    const path = join(server.directory, 'token');
+    await writeFile(path, await server.token('1s', { renewable: false }));
+    const kms = server.provider({ kind: 'token-file', path });
+    expect(await wrap(kms)).toBe('ok');
+    await setTimeout(1_500);
+    expect(await wrap(kms)).toBe('denied');
+    await writeFile(path, await server.token('1h'));
+    expect(await wrap(kms)).toBe('ok');
+  });
+
+  test('of a policy that does not let it are denied, and a key that binds no owner is not fit', async () => {
+    expect(await wrap(server.provider({ kind: 'token', token: await server.token('1h', { policy: 'default' }) }))).toBe(
+      'denied',
+    );
+    await server.ask('POST', 'transit/keys/derived', { type: 'aes256-gcm96', derived: true });
+    const { token } = { token: 'root-of-a-test' };
+    const finding = await probeProvider(server.provider({ kind: 'token', token }, { key: 'derived' }), signal());
+    expect([finding.level, finding.text]).toEqual(['warning', expect.stringContaining('must be of type aes256-gcm96')]);
+  });
+});

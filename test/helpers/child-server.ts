@@ -1,7 +1,9 @@
 /** Starts a server program for a test on a free loopback port, waits until it answers, and stops it for good. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 
 export interface ChildServer {
   readonly endpoint: URL;
@@ -37,7 +39,7 @@ export interface ChildOptions {
  */
 export async function startChild(
   o: ChildOptions,
-): Promise<{ stop(): Promise<void>; signal(signal: NodeJS.Signals): void } | undefined> {
+): Promise<{ stop(): Promise<void>; pause(): Promise<void>; resume(): void } | undefined> {
   const child = spawn(o.command, o.args, { env: { ...process.env, ...o.env }, stdio: 'ignore', detached: true });
   const spawned = await Promise.race([
     once(child, 'spawn').then(() => true),
@@ -58,7 +60,14 @@ export async function startChild(
     await stop();
     throw error;
   }
-  return { stop, signal: (signal) => void child.kill(signal) };
+  return { stop, pause: () => paused(child), resume: () => void child.kill('SIGCONT') };
+}
+
+/** Stops a process without ending it. A busy machine takes a moment, in which the process still answers. */
+async function paused(child: ChildProcess): Promise<void> {
+  child.kill('SIGSTOP');
+  const isStopped = async () => / T /.test(await readFile(`/proc/${child.pid}/stat`, 'latin1'));
+  while (!(await isStopped())) await setTimeout(10);
 }
 
 /** The program and what it started: launchers such as pyenv's leave a child behind otherwise. */
@@ -83,7 +92,7 @@ async function answers(endpoint: URL, o: { ms: number; child: ChildProcess }): P
       () => false,
     );
     if (answered) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await setTimeout(50);
   }
   throw new Error(`The server at ${endpoint.origin} did not answer in ${o.ms} ms`);
 }

@@ -64,6 +64,13 @@ export async function fakeTransit(): Promise<FakeTransit> {
       if (body['secret_id'] !== 'right') return [400, { errors: ['invalid role or secret ID'] }];
       return [200, { auth: granted(`token-${fake.logins.length}`) }];
     }
+    if (path === 'auth/kubernetes/login') {
+      fake.logins.push(Date.now());
+      const isRight = body['jwt'] === 'jwt-of-a-pod' && body['role'] === 'sealgate';
+      return isRight
+        ? [200, { auth: granted(`token-${fake.logins.length}`) }]
+        : [403, { errors: ['permission denied'] }];
+    }
     const token = String(request.headers['x-vault-token'] ?? '');
     const life = fake.tokens.get(token);
     if (life === undefined) return [403, { errors: ['permission denied'] }];

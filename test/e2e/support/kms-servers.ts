@@ -28,7 +28,7 @@ export interface KmsUnderTest {
   /** Switches off every version but the present one. */
   retireOld?(): Promise<void>;
   /** Stops and continues the server's process: it accepts connections and says nothing. */
-  pause?(): void;
+  pause?(): Promise<void>;
   resume?(): void;
   stop(): Promise<void>;
 }
@@ -158,8 +158,8 @@ export async function baoUnderTest(): Promise<KmsUnderTest | undefined> {
       const { data } = await bao.ask('GET', 'transit/keys/tenants');
       await bao.ask('POST', 'transit/keys/tenants/config', { min_decryption_version: data['latest_version'] });
     },
-    pause: () => bao.process.signal('SIGSTOP'),
-    resume: () => bao.process.signal('SIGCONT'),
+    pause: () => bao.process.pause(),
+    resume: () => bao.process.resume(),
     stop: () => bao.stop(),
   };
 }
@@ -218,8 +218,8 @@ export async function localKmsUnderTest(): Promise<KmsUnderTest | undefined> {
     provider,
     disable: async () => void (await ask('DisableKey', { KeyId })),
     enable: async () => void (await ask('EnableKey', { KeyId })),
-    pause: () => child.signal('SIGSTOP'),
-    resume: () => child.signal('SIGCONT'),
+    pause: () => child.pause(),
+    resume: () => child.resume(),
     async stop() {
       await provider.close();
       await child.stop();

@@ -6,9 +6,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { S3Error } from '../../../proxy/errors.ts';
-import { NO_KMS } from '../../../proxy/kms/kms-secrets.ts';
+import { type KmsWrap, NO_KMS } from '../../../proxy/kms/kms-secrets.ts';
 import { KmsFailure, type KmsOwner } from '../../../proxy/kms/provider.ts';
-import { KMS_ATTEMPTS } from '../../../proxy/kms-limits.ts';
+import { KMS_ATTEMPTS, KMS_CALL_TIMEOUT_MS } from '../../../proxy/kms-limits.ts';
 import { fakeSecrets } from '../../helpers/fake-kms.ts';
 
 const OWNER: KmsOwner = { purpose: 'api-key+kms', tenant: 'ab'.repeat(12), slot: '01020304' };
@@ -108,6 +108,38 @@ test('while it is down, requests of one second share one failure', async () => {
   clock.ms += 1_000;
   await outcome();
   expect(kms.unwraps).toBe(2 * KMS_ATTEMPTS);
+});
+
+test('while it is away, many tenants ask it no more often than one', async () => {
+  const { kms, secrets, clock, key } = fakeSecrets();
+  const owners = Array.from({ length: 50 }, (_, index) => ({ ...OWNER, slot: index.toString(16).padStart(8, '0') }));
+  const wraps: KmsWrap[] = [];
+  for (const owner of owners) wraps.push(await secrets.seal(Buffer.from(secret), key, owner, signal()));
+  kms.unwraps = 0;
+  kms.failing = 'unreachable';
+  const all = async () => {
+    for (const [index, wrap] of wraps.entries()) {
+      const owner = owners[index] ?? OWNER;
+      await expect(secrets.open(wrap, owner, signal())).rejects.toThrow(/cannot be reached/);
+    }
+  };
+  await all();
+  expect(kms.unwraps).toBe(KMS_ATTEMPTS);
+  clock.ms += 1_000;
+  kms.failing = undefined;
+  for (const [index, wrap] of wraps.entries()) {
+    expect((await secrets.open(wrap, owners[index] ?? OWNER, signal())).secret.equals(secret)).toBe(true);
+  }
+});
+
+test('a module that hangs and heeds no signal is a 503 in time, and keeps its place no longer', async () => {
+  const { kms, seen, outcome } = await sealed();
+  const heedless = vi.spyOn(kms, 'unwrap').mockImplementation(() => new Promise(() => {}));
+  const began = Date.now();
+  expect(await outcome()).toBe(UNREACHABLE);
+  expect(Date.now() - began).toBeLessThan(KMS_CALL_TIMEOUT_MS + 20_000);
+  expect(seen.calls).toEqual(['unwrap unreachable']);
+  heedless.mockRestore();
 });
 
 test('a grace is used when it is set, each use is told, and it ends', async () => {

@@ -13,9 +13,11 @@ import { TenantAdmin } from '../../../proxy/keyring/admin/tenant-admin.ts';
 import { generateEscrowKey } from '../../../proxy/keyring/slots/escrow-key.ts';
 import { kmsSlots, type SlotOfKms } from '../../../proxy/keyring/slots/slot-types.ts';
 import type { Keyring } from '../../../proxy/keyring/state/document.ts';
-import { KmsSecrets } from '../../../proxy/kms/kms-secrets.ts';
+import { keyringName } from '../../../proxy/keyring/state/records.ts';
+import { KmsSecrets, NO_KMS } from '../../../proxy/kms/kms-secrets.ts';
+import { openOffline } from '../../../proxy/offline/open-keyring.ts';
 import { beginEpoch } from '../../../proxy/rotation/begin-epoch.ts';
-import { retireEpochs } from '../../../proxy/rotation/retire-epochs.ts';
+import { drain } from '../../../proxy/rotation/drain.ts';
 import { FakeKms } from '../../helpers/fake-kms.ts';
 import { openKmsBench } from '../../helpers/kms-bench.ts';
 import type { TestTenant } from '../../helpers/proxy.ts';
@@ -220,12 +222,18 @@ test('a tenant is converted: its key gets a KMS, and a deep rotation leaves noth
   const begun = await beginEpoch(on.deps, opened, wishes, signal());
   on.expireKeyrings();
   expect(await on.put(tenant, 'two')).toBe(200);
-  await retireEpochs(on.deps, begun.opened, signal());
+  // The long part of a rotation needs no key of the tenant: a slot that the KMS opens alone goes on with it.
+  await on.admin.add(caller, { key: on.key, label: 'rotation' }, signal());
+  const unattended = await openKeyringByKms(on.deps, tenant.tenant, signal());
+  expect([...unattended.roots.keys()]).toEqual([1, 2]);
+  const { backend, capabilities } = on.bench;
+  const settled = { settledAfterMs: 0, wait: false, purgeNoncurrent: false };
+  const drained = await drain(on.deps, unattended, { backend, capabilities, ...settled }, signal());
+  expect([drained.blockers, drained.retired, begun.epoch]).toEqual([[], [1], 2]);
   on.expireKeyrings();
   expect(await on.get(tenant, 'two')).toBe('200');
-  expect((await on.keyring(tenant)).slots.map(({ type }) => type).filter((type) => type !== 'escrow')).toEqual([
-    'api-key+kms',
-  ]);
+  const types = (await on.keyring(tenant)).slots.map(({ type }) => type);
+  expect(types.sort()).toEqual(['api-key+kms', 'kms']);
 });
 
 test('a slot that the KMS opens alone opens the tenant unattended, is labelled, gives no session, and can be removed', async () => {
@@ -244,6 +252,15 @@ test('a slot that the KMS opens alone opens the tenant unattended, is labelled, 
   on.expireKeyrings();
   expect(await on.get(tenant)).toBe('200');
   await expect(openKeyringByKms(on.deps, tenant.tenant, signal())).rejects.toThrow(/no slot that a KMS opens alone/);
+});
+
+test('offline, an API key opens its keyring with the KMS, and without it the reason is said', async () => {
+  const tenant = await made();
+  const body = (await on.bench.proxy.state.get(keyringName(tenant.tenant), signal()))?.body ?? Buffer.alloc(0);
+  const open = (secrets: KmsSecrets) =>
+    openOffline({ body, secretAccessKey: tenant.secretAccessKey, sealKeys: undefined, kms: secrets }, signal());
+  expect((await open(new KmsSecrets({ providers: [kms] }))).tenant.id).toBe(tenant.tenant);
+  await expect(open(NO_KMS)).rejects.toThrow(/SEALGATE_KMS has no provider 'transit:fake'/);
 });
 
 describe('wrapping again', () => {

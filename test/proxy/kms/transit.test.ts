@@ -165,6 +165,14 @@ test('an endless reply, one that is no JSON, a redirect and a closed port are fa
   expect(await failureOf(wrapped(transit(undefined, new URL('http://127.0.0.1:1'))))).toBe('unreachable');
 });
 
+test("a pod signs in with its service account's token", async () => {
+  const jwtPath = join(directory, 'jwt');
+  await writeFile(jwtPath, 'jwt-of-a-pod');
+  const pod = { kind: 'kubernetes', mount: 'kubernetes', role: 'sealgate', jwtPath } as const;
+  expect(await failureOf(wrapped(transit(pod)))).toBe('done');
+  expect(await failureOf(wrapped(transit({ ...pod, role: 'another' })))).toBe('denied');
+});
+
 test('a wrong secret id is denied', async () => {
   const path = join(directory, 'secret-id');
   await writeFile(path, 'wrong');
