@@ -254,6 +254,8 @@ export class Tenancy {
     const cacheKey = `${slot.id}:${key.secretId}`;
     const opened = checked.opened.get(cacheKey);
     if (opened !== undefined && this.#now().getTime() < opened.until) return opened.roots;
+    // What a KMS has to agree to again is not held while it is asked.
+    checked.opened.delete(cacheKey);
     return checked.opening.run(cacheKey, signal, async (run) => {
       const isFirst = opened === undefined;
       const fresh = await this.#openSlot({ keyring: checked.keyring, slot, key, isFirst }, run.signal);

@@ -121,6 +121,7 @@ export class KmsSecrets {
       this.#ask(name, wrap, owner, AbortSignal.timeout(KMS_CALL_TIMEOUT_MS)).catch(() => undefined);
       return given(held, Math.min(held.at + this.#cacheMs, this.#now() + KMS_RETRY_MS));
     }
+    if (!(age >= 0 && age < this.#cacheMs + this.#graceMs)) this.#held.delete(name);
     try {
       const fresh = await this.#ask(name, wrap, owner, signal);
       return given(fresh, fresh.at + this.#renewMs);
