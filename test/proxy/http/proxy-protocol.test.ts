@@ -218,6 +218,15 @@ describe.each(['plain', 'TLS'])('a listener that wants headers, %s', (kind) => {
   });
 });
 
+test("the operator's port takes no header, and its probes need none", async () => {
+  const bench = await openBench({ config: { proxyProtocol: true }, ops: true });
+  const { opsEndpoint = '' } = bench.proxy;
+  for (const path of ['/healthz', '/readyz', '/metrics']) {
+    expect([path, (await fetch(opsEndpoint + path)).status]).toEqual([path, 200]);
+  }
+  await bench.close();
+});
+
 test('without the setting a header is no request', async () => {
   const bench = await openBench();
   const made = await RawConnection.open(bench.proxy.endpoint);

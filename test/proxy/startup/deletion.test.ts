@@ -112,6 +112,24 @@ describe('what a state bucket keeps', () => {
     expect(storage.requests.filter(({ method }) => method !== 'GET')).toEqual([]);
   });
 
+  test('an embedded store with Object Lock, asked itself', async () => {
+    const { backend, close } = await temporaryStore();
+    undo.push(close);
+    const headers = { 'x-amz-bucket-object-lock-enabled': 'true' };
+    const made = await backend.send({
+      method: 'PUT',
+      bucket: 'state',
+      headers,
+      body: Buffer.alloc(0),
+      signal: signal(),
+    });
+    made.body.resume();
+    const said: string[] = [];
+    const state = new StateStore({ backend, bucket: 'state', prefix: '' });
+    expect([made.status, await checkDeletion({ backend, state }, ({ text }) => said.push(text))]).toEqual([200, false]);
+    expect(said).toEqual([expect.stringContaining('has Object Lock')]);
+  });
+
   test.each([
     ['object-lock', '<ObjectLockConfiguration/>'],
     ['replication', '<ReplicationConfiguration><Rule><Status>Disabled</Status></Rule></ReplicationConfiguration>'],
