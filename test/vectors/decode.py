@@ -17,6 +17,7 @@ import argparse
 import base64
 import datetime
 import binascii
+import gzip
 import hashlib
 import hmac
 import json
@@ -25,11 +26,13 @@ import re
 import struct
 import sys
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 ALGORITHM = b"sealgate-1"
 SEGMENT = 65536
@@ -904,6 +907,124 @@ def command_vectors(directory):
     return 0 if names and failures == 0 else 1
 
 
+# Section 12: audit log
+
+AUDIT_MAGIC = b"sealgate-audit/1"
+
+
+def audit_signing_key(seal_key):
+    return Ed25519PrivateKey.from_private_bytes(derive(seal_key, b"", "sealgate/1/audit-signer")).public_key()
+
+
+def raw_public(key):
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def verifier_key(name, public):
+    key_id = hashlib.sha256(name.encode() + b"\n\x01" + public).digest()[:4]
+    return key_id, f"{name}+{key_id.hex()}+{base64.b64encode(bytes([1]) + public).decode()}"
+
+
+def open_audit_key(seal_keys, key_id, body):
+    record = json.loads(body)
+    expect(record["format"] == "sealgate-audit-key/1" and record["kid"] in seal_keys, "audit-key")
+    key = derive(seal_keys[record["kid"]], decode64(record["salt"], 32), "sealgate/1/audit-key")
+    aad = frame(b"sealgate-audit-key/1", key_id.encode(), record["kid"].encode())
+    try:
+        return open_once(key, decode64(record["sealed"]), aad, "audit-key")
+    except FormatError:
+        raise KeyringError("audit-key") from None
+
+
+def open_segment(records, seal_keys, name):
+    """Header and events of a segment that is the one of its name."""
+    step = "segment"
+    body = records.get(name)
+    expect(body is not None and body[:16] == AUDIT_MAGIC, step)
+    minute, rest = name.split("/")[2:]
+    boot, number, digest = rest.split("-")
+    expect(hashlib.sha256(body).hexdigest() == digest, step)
+    length = integer(body[16:20])
+    header_bytes = body[20 : 20 + length]
+    header = json.loads(header_bytes)
+    expect(canonical_json(header) == header_bytes, step)
+    expect([header["minute"], header["boot"], header["seq"]] == [minute, boot, int(number)], step)
+    record = records.get(f"audit/key/{header['key']}")
+    expect(record is not None, "audit-key")
+    key = derive(open_audit_key(seal_keys, header["key"], record), decode64(header["salt"], 32), "sealgate/1/audit-segment")
+    try:
+        packed = open_once(key, body[20 + length :], frame(AUDIT_MAGIC, header_bytes), step)
+    except FormatError:
+        raise KeyringError(step) from None
+    lines = gzip.decompress(packed).decode().splitlines() if packed else []
+    expect(len(lines) == header["events"], step)
+    return header, lines
+
+
+def merkle_root(leaves):
+    if not leaves:
+        return hashlib.sha256(b"").digest()
+    if len(leaves) == 1:
+        return hashlib.sha256(b"\0" + leaves[0]).digest()
+    half = 1
+    while 2 * half < len(leaves):
+        half *= 2
+    return hashlib.sha256(b"\1" + merkle_root(leaves[:half]) + merkle_root(leaves[half:])).digest()
+
+
+def check_checkpoint(batch, body, leaves):
+    """The note of a batch: the root of the tree, and the signature of the batch's signer. Gives origin, signer and root."""
+    note = decode64(batch["checkpoint"]).decode()
+    text, _, signatures = note.partition("\n\n")
+    origin, size, root, extension = text.split("\n")
+    expect(int(size) == len(leaves) and decode64(root, 32) == merkle_root(leaves), "root")
+    rest = {name: value for name, value in batch.items() if name != "checkpoint"}
+    digest = base64.b64encode(hashlib.sha256(canonical_json(rest)).digest()).decode()
+    expect(extension == f"sealgate-audit-batch/1 {batch['n']} {digest}", "note")
+    public = decode64(batch["signer"].split("+", 2)[2])[1:]
+    key_id, verifier = verifier_key(origin, public)
+    expect(verifier == batch["signer"], "note")
+    signature = decode64(signatures.split(" ")[2].strip())
+    expect(signature[:4] == key_id, "note")
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature[4:], (text + "\n").encode())
+    except InvalidSignature:
+        raise KeyringError("note") from None
+    return origin, public, root
+
+
+def open_audit_vector(vector):
+    """Follows the batches, opens every segment that they name, and gives ids of events, size and root."""
+    seal_keys = {one["kid"]: bytes.fromhex(one["key"]) for one in vector["sealKeys"]}
+    records = {name: base64.b64decode(body) for name, body in vector["records"].items()}
+    own = [raw_public(audit_signing_key(key)) for key in seal_keys.values()]
+    leaves, events, previous, signer, writers, root = [], [], "", None, {}, ""
+    for n in range(len([name for name in records if name.startswith("audit/batch/")])):
+        body = records.get(f"audit/batch/{n:010}")
+        expect(body is not None, "batch")
+        batch = json.loads(body)
+        expect(canonical_json(batch) == body and batch["n"] == n and batch["format"] == "sealgate-audit-batch/1", "batch")
+        expect(batch["previous"] == previous, "chain")
+        leaves += [name.encode() for name in batch["segments"]]
+        origin, public, root = check_checkpoint(batch, body, leaves)
+        if signer is None:
+            expect(public in own, "signer")
+        elif public != signer:
+            message = frame(b"sealgate-audit-signer/1", origin.encode(), public)
+            try:
+                Ed25519PublicKey.from_public_bytes(signer).verify(decode64(batch["handover"]), message)
+            except InvalidSignature:
+                raise KeyringError("signer") from None
+        previous, signer = hashlib.sha256(body).hexdigest(), public
+        for name in batch["segments"]:
+            header, lines = open_segment(records, seal_keys, f"audit/segment/{name}")
+            seq, sha = writers.get(header["boot"], (-1, ""))
+            expect(header["seq"] == seq + 1 and header["previous"] == sha, "chain")
+            writers[header["boot"]] = (header["seq"], name.rsplit("-", 1)[1])
+            events += [json.loads(line)["eventID"] for line in lines]
+    return {"events": events, "size": len(leaves), "root": root}
+
+
 def command_keyrings(directory):
     failures, count = 0, 0
     for file_name in ("opens.json", "refused.json"):
@@ -949,6 +1070,17 @@ def command_keyrings(directory):
         count += 1
         try:
             found = open_kms_vector(vector)
+        except KeyringError as error:
+            found = error.step
+        if found != vector["result"]:
+            failures += 1
+            print(f"{vector['name']}: {found}, expected {vector['result']}")
+    with open(os.path.join(directory, "audit.json"), encoding="utf-8") as file:
+        vectors = json.load(file)
+    for vector in vectors:
+        count += 1
+        try:
+            found = open_audit_vector(vector)
         except KeyringError as error:
             found = error.step
         if found != vector["result"]:
