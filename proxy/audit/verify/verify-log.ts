@@ -131,9 +131,6 @@ class LogWalk {
       await this.#checkSegments(names, writers, signal);
     }
     kept.finish(chain?.size ?? 0);
-    if (chain !== undefined && chain.prunedBefore < this.#prunedBefore) {
-      this.#tell('batch-invalid', batchName(chain.n), 'a batch that does not count says that segments were removed');
-    }
     await this.#checkRest(await listed.rest(), { writers, chain }, signal);
     if (chain === undefined) this.#tell('no-checkpoint', 'log', 'there is no batch, and so no checkpoint');
     const { open } = writers.finish(now);
@@ -245,7 +242,7 @@ class LogWalk {
   }
 }
 
-/** By which the newest batch says that segments are removed; what it says counts only when the walk ends at it. */
+/** What the newest batch says of segments that were removed. One that does not count is named by the walk. */
 async function announcedPruning(store: StateStore, signal: AbortSignal): Promise<string> {
   for (let n = (await newestBatch(store, signal)) ?? -1; n >= 0; n -= 1) {
     const body = (await store.get(batchName(n), signal))?.body;

@@ -311,11 +311,13 @@ const CASES: readonly Case[] = [
     withSealKeys: ['segment-repeated'],
   },
   {
-    what: 'names that are none',
-    tamper(log) {
-      put(log, 'audit/segment/20261127T2000Z/x', Buffer.from('x'));
-      put(log, 'audit/batch/7', Buffer.from('x'));
-    },
+    what: 'a name that is no segment',
+    tamper: (log) => put(log, 'audit/segment/20261127T2000Z/x', Buffer.from('x')),
+    found: ['foreign-name'],
+  },
+  {
+    what: 'a name that is no batch',
+    tamper: (log) => put(log, 'audit/batch/7', Buffer.from('x')),
     found: ['foreign-name'],
   },
 ];
