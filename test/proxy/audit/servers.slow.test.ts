@@ -18,7 +18,7 @@ import { StateStore } from '../../../proxy/keyring/state/state.ts';
 import { type RunningProgram, runProgram, startServe } from '../../e2e/support/program.ts';
 import { type SigningCredentials, signHeaders } from '../../helpers/raw-client.ts';
 
-const REQUESTS = Number(process.env['AUDIT_TEST_REQUESTS'] ?? 2_000);
+const REQUESTS = Number(process.env['AUDIT_TEST_REQUESTS'] ?? 600);
 const AT_ONCE = 12;
 const BUCKET = 'audited';
 /** A block, a segment and a write: what `on` may lose. */
