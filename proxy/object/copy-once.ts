@@ -85,7 +85,8 @@ function requireCopyable(o: CopyRequest, source: StoredObject): void {
     );
   }
   const storedClass = source.facts.headers['x-amz-storage-class'] ?? 'STANDARD';
-  if (isOntoItself(o) && !changesSomething(o.directives, storedClass)) {
+  // An object that is not sealed yet changes its encryption.
+  if (isOntoItself(o) && source.kind !== 'legacy' && !changesSomething(o.directives, storedClass)) {
     throw new S3Error(
       'InvalidRequest',
       "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",

@@ -55,6 +55,21 @@ describe('with legacy objects allowed', () => {
     expect([got.bytes.toString(), got.ContentType]).toEqual(['plain', 'a/b']);
   });
 
+  it('a copy onto itself as it is encrypts an object in place, once, and keeps what it has', async () => {
+    const { backend, bucket } = bench;
+    await storeDirectly(backend, {
+      bucket,
+      key: 'kept',
+      body: 'plain',
+      headers: { 'content-type': 'text/plain', 'x-amz-meta-a': '1' },
+    });
+    await copied(bench, 'kept', 'kept');
+    expect((await storedObject(backend, bucket, 'kept')).body.includes('plain')).toBe(false);
+    const got = await read(bench, 'kept');
+    expect([got.bytes.toString(), got.ContentType, got.Metadata]).toEqual(['plain', 'text/plain', { a: '1' }]);
+    await expect(copied(bench, 'kept', 'kept')).rejects.toMatchObject({ name: 'InvalidRequest' });
+  });
+
   it('a sealed body whose metadata were stripped is no legacy source', async () => {
     const { backend, bucket } = bench;
     for (const size of [100, 1024 * 1024 + 9]) {
