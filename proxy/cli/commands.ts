@@ -6,6 +6,7 @@ import { runAuditCommand } from './audit-command.ts';
 import { BUCKET_USAGE, runBucketCommand } from './bucket.ts';
 import { CHECK_USAGE, checkCommand } from './check.ts';
 import { parseCommand, reporting, shape, UsageError } from './command-line.ts';
+import { COMPLETION_USAGE, completionCommand } from './completion.ts';
 import { decryptCommand } from './decrypt.ts';
 import { DECRYPT_USAGE } from './decrypt-options.ts';
 import { ESCROW_USAGE, escrowCommand } from './escrow.ts';
@@ -134,6 +135,12 @@ export const COMMANDS: readonly Command[] = [
     run: verifyCommand,
   },
   { words: ['decrypt'], summary: 'open objects without a server', usage: DECRYPT_USAGE, run: decryptCommand },
+  {
+    words: ['completion'],
+    summary: 'a script that completes commands in bash, zsh or fish',
+    usage: COMPLETION_USAGE,
+    run: (args) => completionCommand(args, COMMANDS),
+  },
 ];
 
 /** A command that takes settings alone. */
