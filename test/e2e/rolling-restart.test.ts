@@ -19,8 +19,8 @@ import { type RunningProgram, runProgram, startServe } from './support/program.t
 import { isInstalled, openStore } from './support/store-under-test.ts';
 
 const DELAY_SECONDS = 2;
-/** Longer than the delay, so that some are under way when no connection is taken any more. */
-const TRANSFER_MS = 5_000;
+/** Longer than the delay, so that some are under way when no connection is taken any more. ROLLING_TRANSFER_SECONDS=120: minutes. */
+const TRANSFER_MS = 1000 * Number(process.env['ROLLING_TRANSFER_SECONDS'] ?? 5);
 const PIECES = 50;
 const BUCKET = 'rolling';
 
@@ -74,94 +74,98 @@ async function ask(
   return whole;
 }
 
-test('two replicas restarted one after the other under load: no request fails', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'sealgate-rolling-'));
-  const store = await openStore(isInstalled('MinIO') ? 'MinIO' : 'moto', directory);
-  const common = {
-    ...store.settings,
-    SEALGATE_STATE: 'sealgate-state',
-    SEALGATE_SEAL_KEYS: `roll:${randomBytes(32).toString('base64')}`,
-    SEALGATE_DRAIN_DELAY: `${DELAY_SECONDS}s`,
-    SEALGATE_DRAIN_TIMEOUT: '60s',
-  };
-  // One of them with workers, whose stop goes another way.
-  const replicas: Replica[] = [];
-  const settings: Record<string, string>[] = [];
-  for (const workers of ['2', '1']) {
-    const [port, opsPort] = [await freePort(), await freePort()];
-    replicas.push({ port, opsPort });
-    const listen = { SEALGATE_LISTEN: `127.0.0.1:${port}`, SEALGATE_OPS_LISTEN: `127.0.0.1:${opsPort}` };
-    settings.push({ ...common, ...listen, SEALGATE_WORKERS: workers });
-  }
-  const start = (index: number) => startServe({ directory, settings: settings[index] ?? {} });
-  const programs: RunningProgram[] = [];
-  for (const index of replicas.keys()) programs.push(await start(index));
-  const made = await runProgram(['tenant', 'create', '--bucket', '*', '--json'], { directory, settings: common });
-  const tenant = JSON.parse(made.stdout) as SigningCredentials;
-  const balancer = await startBalancer(replicas, { probeMs: 250 });
-  const failures: string[] = [];
-  const counts = { small: 0, long: 0 };
-  let over = false;
-  const loop = async (kind: keyof typeof counts, work: (client: Client, round: number) => Promise<void>) => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    const client = { balancer, tenant, agent };
-    for (let round = 0; !over; round++) {
-      await work(client, round).then(
-        () => {
-          counts[kind] += 1;
-        },
-        (error: Error) => void failures.push(`${kind}: ${error.message}`),
-      );
+test(
+  'two replicas restarted one after the other under load: no request fails',
+  async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'sealgate-rolling-'));
+    const store = await openStore(isInstalled('MinIO') ? 'MinIO' : 'moto', directory);
+    const common = {
+      ...store.settings,
+      SEALGATE_STATE: 'sealgate-state',
+      SEALGATE_SEAL_KEYS: `roll:${randomBytes(32).toString('base64')}`,
+      SEALGATE_DRAIN_DELAY: `${DELAY_SECONDS}s`,
+      SEALGATE_DRAIN_TIMEOUT: `${60 + (3 * TRANSFER_MS) / 1000}s`,
+    };
+    // One of them with workers, whose stop goes another way.
+    const replicas: Replica[] = [];
+    const settings: Record<string, string>[] = [];
+    for (const workers of ['2', '1']) {
+      const [port, opsPort] = [await freePort(), await freePort()];
+      replicas.push({ port, opsPort });
+      const listen = { SEALGATE_LISTEN: `127.0.0.1:${port}`, SEALGATE_OPS_LISTEN: `127.0.0.1:${opsPort}` };
+      settings.push({ ...common, ...listen, SEALGATE_WORKERS: workers });
     }
-    agent.destroy();
-  };
-  const roundTrip = (id: string, bytes: number, pauseMs: number) => async (client: Client, round: number) => {
-    const body = randomBytes(bytes);
-    const path = objectPath(BUCKET, `${id}-${round % 10}`);
-    await ask(client, { method: 'PUT', path, body, pauseMs });
-    const read = await ask(client, { method: 'GET', path, pauseMs });
-    if (!read.equals(body)) throw new Error('other bytes came back');
-  };
-  try {
-    const first = { balancer, tenant, agent: new Agent() };
-    await ask(first, { method: 'PUT', path: `/${BUCKET}` });
-    const load = [
-      ...Array.from({ length: 4 }, (_, n) => loop('small', roundTrip(`small-${n}`, 20_000, 0))),
-      ...Array.from({ length: 4 }, (_, n) => loop('long', roundTrip(`long-${n}`, 4 * MiB, TRANSFER_MS / PIECES))),
-    ];
-    let printed = '';
-    for (const index of replicas.keys()) {
-      // Transfers are under way on both.
+    const start = (index: number) => startServe({ directory, settings: settings[index] ?? {} });
+    const programs: RunningProgram[] = [];
+    for (const index of replicas.keys()) programs.push(await start(index));
+    const made = await runProgram(['tenant', 'create', '--bucket', '*', '--json'], { directory, settings: common });
+    const tenant = JSON.parse(made.stdout) as SigningCredentials;
+    const balancer = await startBalancer(replicas, { probeMs: 250 });
+    const failures: string[] = [];
+    const counts = { small: 0, long: 0 };
+    let over = false;
+    const loop = async (kind: keyof typeof counts, work: (client: Client, round: number) => Promise<void>) => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      const client = { balancer, tenant, agent };
+      for (let round = 0; !over; round++) {
+        await work(client, round).then(
+          () => {
+            counts[kind] += 1;
+          },
+          (error: Error) => void failures.push(`${kind}: ${error.message}`),
+        );
+      }
+      agent.destroy();
+    };
+    const roundTrip = (id: string, bytes: number, pauseMs: number) => async (client: Client, round: number) => {
+      const body = randomBytes(bytes);
+      const path = objectPath(BUCKET, `${id}-${round % 10}`);
+      await ask(client, { method: 'PUT', path, body, pauseMs });
+      const read = await ask(client, { method: 'GET', path, pauseMs });
+      if (!read.equals(body)) throw new Error('other bytes came back');
+    };
+    try {
+      const first = { balancer, tenant, agent: new Agent() };
+      await ask(first, { method: 'PUT', path: `/${BUCKET}` });
+      const load = [
+        ...Array.from({ length: 4 }, (_, n) => loop('small', roundTrip(`small-${n}`, 20_000, 0))),
+        ...Array.from({ length: 4 }, (_, n) => loop('long', roundTrip(`long-${n}`, 4 * MiB, TRANSFER_MS / PIECES))),
+      ];
+      let printed = '';
+      for (const index of replicas.keys()) {
+        // Transfers are under way on both.
+        await setTimeout(TRANSFER_MS / 2);
+        const replica = replicas[index] as Replica;
+        const program = programs[index] as RunningProgram;
+        const exit = program.stop();
+        await expect.poll(() => balancer.isReady(replica)).toBe(false);
+        expect(await exit).toBe(0);
+        printed += program.output();
+        programs[index] = await start(index);
+        await expect.poll(() => balancer.isReady(replica)).toBe(true);
+      }
       await setTimeout(TRANSFER_MS / 2);
-      const replica = replicas[index] as Replica;
-      const program = programs[index] as RunningProgram;
-      const exit = program.stop();
-      await expect.poll(() => balancer.isReady(replica)).toBe(false);
-      expect(await exit).toBe(0);
-      printed += program.output();
-      programs[index] = await start(index);
-      await expect.poll(() => balancer.isReady(replica)).toBe(true);
+      over = true;
+      await Promise.all(load);
+      process.stdout.write(
+        `rolling restart: ${JSON.stringify({ ...counts, failures: failures.length, taken: balancer.taken })}\n`,
+      );
+      expect([failures, balancer.failures]).toEqual([[], []]);
+      expect(counts.small).toBeGreaterThan(100);
+      expect(counts.long).toBeGreaterThan(4);
+      expect(balancer.taken.every((count) => count > 4)).toBe(true);
+      expect(printed).not.toContain('cutBy');
+      expect(printed).toContain('stopping: clients are sent elsewhere');
+    } finally {
+      over = true;
+      for (const program of programs) await program.kill();
+      await balancer.close();
+      await store.stop();
+      await rm(directory, { recursive: true, force: true });
     }
-    await setTimeout(TRANSFER_MS / 2);
-    over = true;
-    await Promise.all(load);
-    process.stdout.write(
-      `rolling restart: ${JSON.stringify({ ...counts, failures: failures.length, taken: balancer.taken })}\n`,
-    );
-    expect([failures, balancer.failures]).toEqual([[], []]);
-    expect(counts.small).toBeGreaterThan(100);
-    expect(counts.long).toBeGreaterThan(4);
-    expect(balancer.taken.every((count) => count > 4)).toBe(true);
-    expect(printed).not.toContain('cutBy');
-    expect(printed).toContain('stopping: clients are sent elsewhere');
-  } finally {
-    over = true;
-    for (const program of programs) await program.kill();
-    await balancer.close();
-    await store.stop();
-    await rm(directory, { recursive: true, force: true });
-  }
-});
+  },
+  300_000 + 10 * TRANSFER_MS,
+);
 
 test.each(['1', '2'])(
   'SIGHUP with %s workers: goes on serving, and takes over what stands in the file',
