@@ -1,4 +1,4 @@
-# Sealgate's server, as one bundle. docs/operations.md, "Container image".
+# Sealgate's server, as one bundle. docs/kubernetes.md, "The image".
 
 FROM node:24.21.0-bookworm-slim AS build
 WORKDIR /build

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { parseAllDocuments, parse as parseYaml } from 'yaml';
+import { parse as parseYaml } from 'yaml';
 import { type ActionRow, rowOf, SOURCE_ROW, TAGS_ROW } from '../proxy/access/action-table.ts';
 import { HEADER_TABLE } from '../proxy/access/header-actions.ts';
 import * as addressLimits from '../proxy/address-limits.ts';
@@ -341,18 +341,6 @@ describe('docs/operations.md', () => {
   test('lists every kind of security event', () => {
     const listed = rows(section('docs/operations.md', '### Security events')).map(([kind]) => kind);
     expect(listed.toSorted()).toEqual(SECURITY_EVENT_KINDS.toSorted());
-  });
-
-  test('shows a manifest whose settings the program takes', () => {
-    const [manifest = ''] = codeBlocks(section('docs/operations.md', '## Kubernetes sidecar'), 'yaml');
-    const documents = parseAllDocuments(manifest).map((document) => document.toJS());
-    expect(documents.map(({ kind }) => kind)).toEqual(['Secret', 'Deployment']);
-    const { spec } = documents[1].spec.template;
-    const env: readonly { name: string; value?: string }[] = spec.initContainers[0].env;
-    const given = Object.fromEntries(env.map(({ name, value }) => [name, value ?? 'from a secret']));
-    const { SEALGATE_SEAL_KEYS_FILE: _file, ...others } = given;
-    expect(Object.keys(others).filter((name) => !variables().includes(name))).toEqual([]);
-    expect(parseConfig({ ...others, SEALGATE_SEAL_KEYS: SealKeys.generate() }).legacy.kind).toBe('deny');
   });
 });
 

@@ -9,7 +9,7 @@ import { PROJECT } from '../../e2e/support/program.ts';
 import { needTool, output, run } from './tools.ts';
 
 /** The variable with the name of this run. */
-export const IMAGES = 'SEALGATE_TEST_IMAGES';
+export const IMAGES = 'TEST_IMAGES';
 
 const [, BASE = ''] = /^FROM (\S+) AS build$/m.exec(readFileSync(join(PROJECT, 'Dockerfile'), 'utf8')) ?? [];
 const BASE_IMAGE = `docker.io/library/${BASE}`;
