@@ -27,5 +27,11 @@ export const JOB_OUTAGES = 2 * JOB_OBJECTS_AT_ONCE;
 export const JOB_RUNS_KEPT = 2;
 /** Milliseconds for the last checkpoint of a job that is being stopped. */
 export const JOB_LAST_SAVE_MS = 10_000;
+/** Times that a migration tries one object again because it was replaced meanwhile. */
+export const MIGRATE_ATTEMPTS = 8;
+/** Bytes of a part of a locked object, which is held in memory so that its digest can go in front of it. */
+export const MIGRATE_LOCKED_PART_BYTES = 8 * MiB;
+/** Requests at once that ask how long the parts of one object are. */
+export const PART_HEADS_AT_ONCE = 8;
 /** Most parts that `--sample` divides a bucket into. */
 export const JOB_MAX_SAMPLES = 10_000;

@@ -101,6 +101,7 @@ describe('imports', () => {
       'concurrency',
       'jobs',
       'verify',
+      'migrate',
     ];
     const imports = below.flatMap((directory) => sources(`proxy/${directory}`)).flatMap(importsOf);
     expect(imports.length).toBeGreaterThan(300);

@@ -15,6 +15,7 @@ import { KEY_USAGE } from './key.ts';
 import { keyRotateDeepCommand } from './key-rotate-deep.ts';
 import { DEEP_USAGE } from './key-rotate-deep-options.ts';
 import { KMS_USAGE } from './kms.ts';
+import { MIGRATE_USAGE, migrateCommand } from './migrate.ts';
 import { POLICY_USAGE, policyCommand } from './policy.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';
 import { quickstart } from './quickstart.ts';
@@ -134,6 +135,12 @@ export const COMMANDS: readonly Command[] = [
     usage: VERIFY_USAGE,
     run: verifyCommand,
   },
+  {
+    words: ['migrate'],
+    summary: 'encrypt, decrypt, status: a bucket sealed where it is beside live clients, and back',
+    usage: MIGRATE_USAGE,
+    run: migrateCommand,
+  },
   { words: ['decrypt'], summary: 'open objects without a server', usage: DECRYPT_USAGE, run: decryptCommand },
   {
     words: ['completion'],
@@ -184,8 +191,8 @@ ${rows.join('\n')}
   help [COMMAND]     this text, or the options of a command; COMMAND --help does the same
   version            the versions of Sealgate and of Node.js; --version does the same
 
-Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong. A job (verify) has
-further ones: 3 something is damaged; 4 incomplete.
+Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong. A job (verify,
+migrate) has further ones: 3 something is damaged; 4 incomplete.
 Settings and their meaning: README.md, "Configuration".
 `;
 }

@@ -54,6 +54,8 @@ const RecordSchema = z.strictObject({
   counts: z.record(z.string(), Count),
   bytes: Count,
   seconds: z.number().nonnegative(),
+  /** When those objects were written that the job dates: older versions in plain text. */
+  written: z.strictObject({ oldest: z.string(), newest: z.string() }).nullable(),
   /** The first objects that need somebody's attention. */
   findings: z.array(FindingSchema),
   /** The pieces of the report, in order: each holder numbers its own. */
@@ -99,6 +101,7 @@ export function newRecord(scope: JobScope, o: { now: Date; holder: string }): Jo
     counts: {},
     bytes: 0,
     seconds: 0,
+    written: null,
     findings: [],
     pieces: [],
   };

@@ -21,6 +21,8 @@ export interface ReportRow {
   readonly message: string;
   /** Bytes of plaintext that were read. */
   readonly bytes: number;
+  /** When the object was written, where that is part of what is said of it. */
+  readonly written?: Date;
 }
 
 export const CSV_COLUMNS = 'Bucket,Key,VersionId,TaskStatus,ErrorCode,HTTPStatusCode,ResultMessage';

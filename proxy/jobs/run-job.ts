@@ -216,6 +216,7 @@ class JobRun<Row> {
       seconds,
       counts,
       after: this.#work.cursorOf(last.row),
+      written: widened(record.written, rows),
       bytes: record.bytes + rows.reduce((bytes, row) => bytes + row.bytes, 0),
       findings: [...record.findings, ...rows.flatMap(findingOf)].slice(0, JOB_FINDINGS_NAMED),
       ...(rows.length === 0 ? {} : { pieces: await this.#writePiece(rows, signal) }),
@@ -233,6 +234,17 @@ class JobRun<Row> {
   #clock(): number {
     return performance.now();
   }
+}
+
+function widened(span: JobRecord['written'], rows: readonly ReportRow[]): JobRecord['written'] {
+  let [oldest, newest] = [span?.oldest, span?.newest];
+  for (const { written } of rows) {
+    const time = written?.toISOString();
+    if (time === undefined) continue;
+    if (oldest === undefined || time < oldest) oldest = time;
+    if (newest === undefined || time > newest) newest = time;
+  }
+  return oldest === undefined || newest === undefined ? null : { oldest, newest };
 }
 
 function findingOf({ key, versionId, state, message, succeeded }: ReportRow): Finding[] {

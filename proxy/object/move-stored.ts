@@ -14,9 +14,9 @@ import type { StoreContext } from './context.ts';
 import { renderCopySource } from './copy-source.ts';
 import { failureOf } from './object-request.ts';
 import { putDigest } from './put-digest.ts';
+import { putStored } from './put-stored.ts';
 import { fetchStretch } from './read-object.ts';
 import type { Resealed } from './reseal.ts';
-import { storeInParts } from './store-in-parts.ts';
 import { toBackendHeaders } from './stored-metadata.ts';
 import type { ObjectAddress, SealedObject } from './stored-object.ts';
 import { copyUpstreamPart, sendUpstreamPart, uploadUpstream } from './upstream-upload.ts';
@@ -157,10 +157,7 @@ async function put(context: StoreContext, o: MoveRequest, body: BackendBody): Pr
   const { bucket, key } = o.target;
   const digest = Buffer.isBuffer(body) ? putDigest(context, body) : {};
   const headers = { ...o.headers, ...digest };
-  const response =
-    !Buffer.isBuffer(body) && body.length > MAX_STORED_PUT_BYTES
-      ? await storeInParts(context, { bucket, key, headers, body })
-      : await context.store.backend.send({ method: 'PUT', bucket, key, headers, body, signal: context.signal });
+  const response = await putStored(context, { bucket, key, headers, body });
   if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', bucket, key });
   discard(response);
   const { headers: answered } = response;

@@ -8,6 +8,7 @@ import { type ByteRange, contentRange, resolveRange, unsatisfiable } from './ran
 import { rangeOfPart } from './read-plan.ts';
 import { checksumHeaders } from './reply-headers.ts';
 import type { SealedObject, StoredObject } from './stored-object.ts';
+import { partCountOf, storedPart } from './stored-part.ts';
 
 /** What a request asks for of an object's bytes. */
 export interface WantedBytes {
@@ -68,6 +69,12 @@ async function selectPart(
     if (range === undefined || part === undefined) throw noSuchPart(number, table.length);
     const headers = { 'x-amz-mp-parts-count': String(table.length), ...(checksums ? partChecksum(object, part) : {}) };
     return wholePart(object, range, headers);
+  }
+  if (object.kind === 'legacy' && partCountOf(object.facts) > 0) {
+    const count = partCountOf(object.facts);
+    const range = await storedPart(context, object.address, object.facts, number);
+    if (range === undefined) throw noSuchPart(number, count);
+    return wholePart(object, range, { 'x-amz-mp-parts-count': String(count) });
   }
   if (number !== 1) throw noSuchPart(number, 1);
   const isChecked = checksums && object.kind === 'sealed';

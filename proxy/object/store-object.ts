@@ -14,11 +14,11 @@ import type { BackendBody, BackendResponse } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import type { BodyResult } from '../body/digests.ts';
 import { collectBody, type VerifiedBody } from '../body/verified-body.ts';
-import { BATCH_BYTES, MAX_STORED_PUT_BYTES, SMALL_BODY_BYTES } from '../limits.ts';
+import { BATCH_BYTES, SMALL_BODY_BYTES } from '../limits.ts';
 import type { ClientAttributes } from './client-attributes.ts';
 import { etagMode, type StoreContext } from './context.ts';
 import { putDigest } from './put-digest.ts';
-import { storeInParts } from './store-in-parts.ts';
+import { putStored } from './put-stored.ts';
 import { fitsMetadata, toBackendHeaders } from './stored-metadata.ts';
 import { writtenEtag } from './written-etag.ts';
 
@@ -29,6 +29,8 @@ export interface StoreRequest {
   readonly body: VerifiedBody;
   /** Headers that the backend gets as they are: storage class, translated conditions, ... */
   readonly headers: Readonly<Record<string, string>>;
+  /** How the stored body goes to the store; by one PUT where it can when absent. */
+  readonly put?: typeof putStored;
   /** After a 412, headers to send in place of the condition among `headers`. Asked only where the body can be sent again. */
   readonly again?: (() => Promise<Readonly<Record<string, string>>>) | undefined;
 }
@@ -172,9 +174,5 @@ function put(
 ): Promise<BackendResponse> {
   const headers = { ...o.headers, ...toBackendHeaders(header) };
   const { bucket, key } = o;
-  if (!Buffer.isBuffer(body) && body.length > MAX_STORED_PUT_BYTES) {
-    return storeInParts(context, { bucket, key, headers, body });
-  }
-  const { backend } = context.store;
-  return backend.send({ method: 'PUT', bucket, key, headers: { ...headers, ...extra }, body, signal: context.signal });
+  return (o.put ?? putStored)(context, { bucket, key, headers: { ...headers, ...extra }, body });
 }

@@ -23,18 +23,26 @@ export interface UpstreamResult {
 
 type Headers = Readonly<Record<string, string>>;
 
+/** A part as Complete names it. */
+export interface UpstreamPart {
+  readonly number: number;
+  readonly etag: string;
+  /** `ChecksumSHA256`, ...: what a store wants named again that was told of checksums. */
+  readonly checksum?: Readonly<Record<string, string>>;
+}
+
 /** Conditions decide at the end, so they go along with Complete and not with Create. */
 const CONDITIONS: ReadonlySet<string> = new Set(['if-match', 'if-none-match']);
 
 /**
- * Creates an upload, lets `send` fill it (it returns the parts' ETags, by number from 1) and completes it. Whatever fails,
- * the upload is aborted.
+ * Creates an upload, lets `send` fill it and completes it. `send` returns the parts, or their ETags by number from 1. Whatever
+ * fails, the upload is aborted.
  * @throws S3Error, and what `send` throws
  */
 export async function uploadUpstream(
   context: StoreContext,
   o: { bucket: string; key: string; headers: Headers },
-  send: (upload: UpstreamUpload) => Promise<readonly string[]>,
+  send: (upload: UpstreamUpload) => Promise<readonly (string | UpstreamPart)[]>,
 ): Promise<UpstreamResult> {
   const entries = Object.entries(o.headers);
   const onCreate = Object.fromEntries(entries.filter(([name]) => !CONDITIONS.has(name)));
@@ -126,11 +134,15 @@ export function partQuery(
 async function complete(
   context: StoreContext,
   upload: UpstreamUpload,
-  etags: readonly string[],
+  sent: readonly (string | UpstreamPart)[],
   conditions: Headers,
 ): Promise<UpstreamResult> {
   const { bucket, key, uploadId } = upload;
-  const parts = etags.map((etag, index) => ({ PartNumber: index + 1, ETag: etag }));
+  const parts = sent.map((part, index) =>
+    typeof part === 'string'
+      ? { PartNumber: index + 1, ETag: part }
+      : { ...part.checksum, PartNumber: part.number, ETag: part.etag },
+  );
   const response = await context.store.backend.send({
     method: 'POST',
     bucket,

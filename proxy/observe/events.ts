@@ -46,6 +46,8 @@ export const SECURITY_EVENT_KINDS = [
   'tenant-deleted',
   'tenant-created',
   'tenant-renamed',
+  'migration-begun',
+  'migration-ended',
   'server-started',
   'change-failed',
   'audit-pruned',

@@ -108,6 +108,12 @@ describe('what no command takes', () => {
     ['tenant list --jsn', "Unknown option '--jsn'. Did you mean '--json'?"],
     ['key creat', "Unknown command 'creat'. Did you mean 'create'?"],
     ['key list --all', "Unknown option '--all'."],
+    ['verify --bukcet b', "Unknown option '--bukcet'. Did you mean '--bucket'?"],
+    ['verify --bucket b --sample 8/7', '--sample is such as 1/7'],
+    ['verify', '--bucket is missing.'],
+    ['migrate encypt', "Unknown command 'encypt'. Did you mean 'encrypt'?"],
+    ['migrate decrypt --bucket b --purge-plaintext-versions', '--purge-plaintext-versions is for encrypt.'],
+    ['migrate encrypt --bucket b --rate fast', '--rate is bytes a second'],
     ['seal-key stats', "Unknown command 'stats'. Did you mean 'status'?"],
   ])('sealgate %s', async (line, message) => {
     // No settings: what comes first is what is complained of.

@@ -1,0 +1,34 @@
+/** What the migration of each object of a bucket needs. */
+import { S3Error } from '../errors.ts';
+import type { StoreContext } from '../object/context.ts';
+import type { BackendFacts } from '../object/stored-object.ts';
+import type { WriteKind } from '../object/write-conditions.ts';
+import { isAtomic } from '../object/write-conditions.ts';
+import type { ObjectAcls } from '../rotation/kept-headers.ts';
+
+export interface MigrateContext extends StoreContext {
+  readonly acls: ObjectAcls;
+  /** Resolves when that many more bytes may be read. */
+  readonly pace: (bytes: number) => Promise<void>;
+  /** Nobody writes: the store need not compare anything in the moment of a write. */
+  readonly noWriters: boolean;
+  /** What was learnt of the store on the way. */
+  readonly learnt: { refusesChecksums: boolean };
+}
+
+/** The condition that the replaced version is the one that was read. @throws S3Error NotImplemented where the store has none */
+export function replacing(context: MigrateContext, kind: WriteKind, facts: BackendFacts): Record<string, string> {
+  if (isAtomic(context, kind, { ifMatch: facts.etag })) return { 'if-match': facts.etag };
+  if (context.noWriters) return {};
+  throw new S3Error(
+    'NotImplemented',
+    `The store cannot decide If-Match on a ${kind} atomically. With --no-writers it is not asked to: nobody else may write then.`,
+  );
+}
+
+export async function* paced(chunks: AsyncIterable<Buffer>, { pace }: MigrateContext): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    await pace(chunk.length);
+    yield chunk;
+  }
+}

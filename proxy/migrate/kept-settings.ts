@@ -1,0 +1,171 @@
+/**
+ * What stands beside an object's bytes at the store and has to stand beside the new ones: storage class, redirect, the store's own
+ * encryption, lock, legal hold, tags, grants of an ACL. If-Match on a write guards bytes only, so these are looked at again after the
+ * bytes have passed, and once more after the commit where the store still has the version that was replaced.
+ */
+import { createHash } from 'node:crypto';
+import { ask } from '../backend/ask.ts';
+import { S3Error } from '../errors.ts';
+import type { StoreContext } from '../object/context.ts';
+import { about, versionQuery } from '../object/object-request.ts';
+import { META_PREFIX } from '../object/stored-metadata.ts';
+import { type BackendFacts, type ObjectAddress, VersionChanged } from '../object/stored-object.ts';
+import { tagsOf } from '../object/stored-tags.ts';
+import { keptHeaders, type ObjectAcls } from '../rotation/kept-headers.ts';
+import { renderXml, type XmlElement } from '../xml/render-xml.ts';
+import { headFacts } from './store-facts.ts';
+
+/** Headers of a PUT that sets them. */
+export interface KeptSettings {
+  readonly storage: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly acl: Readonly<Record<string, string>>;
+}
+
+export function settingHeaders({ storage, tags, acl }: KeptSettings): Record<string, string> {
+  return { ...storage, ...tags, ...acl };
+}
+
+/** Of the version that `facts` describes. @throws S3Error */
+export async function readSettings(
+  context: StoreContext,
+  address: ObjectAddress,
+  facts: BackendFacts,
+  acls: ObjectAcls,
+): Promise<KeptSettings> {
+  const version = { ...address, versionId: facts.versionId ?? address.versionId };
+  const tags = await tagsOf(context, { address, facts });
+  return { storage: storageOf(context, facts), tags, acl: await acls.headersOf(context, version) };
+}
+
+/** Metadata are not among them: they are sealed, or were. */
+function storageOf(context: StoreContext, facts: BackendFacts): Record<string, string> {
+  const kept = Object.entries(keptHeaders(facts.headers, context.store.now()));
+  return Object.fromEntries(kept.filter(([name]) => !name.startsWith(META_PREFIX)));
+}
+
+/**
+ * Before the last bytes leave: nothing has changed since `settings` was read.
+ * @throws VersionChanged
+ */
+export async function requireUnchanged(
+  context: StoreContext,
+  o: { address: ObjectAddress; facts: BackendFacts; settings: KeptSettings; acls: ObjectAcls },
+): Promise<void> {
+  const now = await headFacts(context, o.address);
+  if (now === undefined || !isSameVersion(now, o.facts)) throw new VersionChanged();
+  const settings = await readSettings(context, o.address, now, o.acls);
+  if (JSON.stringify(settings) !== JSON.stringify(o.settings)) throw new VersionChanged();
+}
+
+/** A copy onto itself changes metadata and keeps the ETag; it changes the time. */
+export function isSameVersion(a: BackendFacts, b: BackendFacts): boolean {
+  const described = ({ headers, etag, lastModified, versionId, size }: BackendFacts) => {
+    const metadata = Object.entries(headers).filter(([name]) => name.startsWith(META_PREFIX) || DESCRIBING.has(name));
+    return JSON.stringify([etag, lastModified, versionId, size, metadata.sort()]);
+  };
+  return described(a) === described(b);
+}
+
+const DESCRIBING: ReadonlySet<string> = new Set([
+  'content-type',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'expires',
+]);
+
+/**
+ * After the commit: what was set on the replaced version between the reading and the commit is set on the new version. What a client
+ * has set on the new version meanwhile stays. Without the replaced version there is nothing to compare with.
+ * @throws S3Error, BackendUnavailable
+ */
+export async function carryOver(
+  context: StoreContext,
+  o: {
+    address: ObjectAddress;
+    /** Of the version that was replaced. */
+    facts: BackendFacts;
+    written: KeptSettings;
+    newVersion: string | undefined;
+    acls: ObjectAcls;
+  },
+): Promise<void> {
+  const { address, facts, written, newVersion: versionId, acls } = o;
+  if (facts.versionId === undefined || versionId === undefined || facts.versionId === versionId) return;
+  const replaced = await headFacts(context, { ...address, versionId: facts.versionId });
+  if (replaced === undefined) return;
+  const before = await readSettings(context, address, replaced, acls);
+  const target = { ...address, versionId };
+  if (isSame(before, written)) return;
+  const found = await headFacts(context, target);
+  if (found === undefined) return;
+  const now = await readSettings(context, address, found, acls);
+  if (!isSame(before.tags, written.tags) && isSame(now.tags, written.tags)) await putTags(context, target, before.tags);
+  if (!isSame(before.acl, written.acl) && isSame(now.acl, written.acl)) await putAcl(context, target, before.acl);
+  await putLock(context, target, { before: before.storage, written: written.storage, now: now.storage });
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+async function putTags(
+  context: StoreContext,
+  target: ObjectAddress,
+  { 'x-amz-tagging': text = '' }: Readonly<Record<string, string>>,
+): Promise<void> {
+  const Tag = text === '' ? [] : text.split('&').map((pair) => pair.split('=').map(decodeURIComponent));
+  const TagSet = { Tag: Tag.map(([Key = '', Value = '']) => ({ Key, Value })) };
+  await put(context, target, { operation: 'PutObjectTagging', name: 'tagging', root: 'Tagging', content: { TagSet } });
+}
+
+async function putAcl(
+  context: StoreContext,
+  target: ObjectAddress,
+  acl: Readonly<Record<string, string>>,
+): Promise<void> {
+  const headers = Object.keys(acl).length === 0 ? { 'x-amz-acl': 'private' } : acl;
+  const request = { ...about(context, target), headers, query: [['acl', ''] as const, ...versionQuery(target)] };
+  await ask(context, 'PutObjectAcl', { method: 'PUT', ...request });
+}
+
+const MODE = 'x-amz-object-lock-mode';
+const UNTIL = 'x-amz-object-lock-retain-until-date';
+const HOLD = 'x-amz-object-lock-legal-hold';
+
+async function putLock(
+  context: StoreContext,
+  target: ObjectAddress,
+  o: Readonly<Record<'before' | 'written' | 'now', Readonly<Record<string, string>>>>,
+): Promise<void> {
+  const { before, written, now } = o;
+  const differs = (name: string) => before[name] !== written[name] && now[name] === written[name];
+  if ((differs(MODE) || differs(UNTIL)) && before[MODE] !== undefined) {
+    const content = { Mode: before[MODE], RetainUntilDate: before[UNTIL] };
+    await put(context, target, { operation: 'PutObjectRetention', name: 'retention', root: 'Retention', content });
+  }
+  if (!differs(HOLD)) return;
+  const content = { Status: before[HOLD] ?? 'OFF' };
+  await put(context, target, { operation: 'PutObjectLegalHold', name: 'legal-hold', root: 'LegalHold', content });
+}
+
+/** The version may be gone by then: somebody deleted it. */
+async function put(
+  context: StoreContext,
+  target: ObjectAddress,
+  o: { operation: string; name: string; root: string; content: XmlElement },
+): Promise<void> {
+  const body = Buffer.from(renderXml(o.root, o.content));
+  const digest = createHash('md5').update(body).digest('base64');
+  const headers = { ...context.accountHeaders, 'content-type': 'application/xml', 'content-md5': digest };
+  const query = [[o.name, ''] as const, ...versionQuery(target)];
+  try {
+    const { bucket, key } = target;
+    await ask(context, o.operation, { method: 'PUT', bucket, key, query, headers, body });
+  } catch (error) {
+    if (error instanceof S3Error && (error.status === 404 || error.status === 405)) return;
+    throw error;
+  }
+}

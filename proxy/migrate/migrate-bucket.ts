@@ -1,0 +1,83 @@
+/** `sealgate migrate encrypt` and `decrypt`: a job that rewrites every object of a bucket where it is, beside live clients. */
+import { failureText } from '../backend/trouble/explain-store-failure.ts';
+import { ByteRate } from '../concurrency/byte-rate.ts';
+import { S3Error } from '../errors.ts';
+import { type BucketRow, bucketRows, cursorOf } from '../jobs/bucket-rows.ts';
+import type { JobScope } from '../jobs/job-record.ts';
+import type { ReportRow } from '../jobs/job-report.ts';
+import { isOutage } from '../jobs/patience.ts';
+import type { JobWork } from '../jobs/run-job.ts';
+import type { StoreContext } from '../object/context.ts';
+import { ObjectAcls } from '../rotation/kept-headers.ts';
+import type { MigrateContext } from './context.ts';
+import { decryptObject } from './decrypt-object.ts';
+import { encryptObject } from './encrypt-object.ts';
+import { visitOlder } from './older-version.ts';
+import { type Outcome, UNDONE } from './outcome.ts';
+
+export type Direction = 'encrypt' | 'decrypt';
+
+export interface MigrateScope {
+  readonly direction: Direction;
+  readonly bucket: string;
+  readonly prefix: string;
+  /** Delete older versions in plain text, in place of counting them. */
+  readonly purge: boolean;
+}
+
+export interface MigrateOptions extends MigrateScope {
+  /** The bucket keeps versions, or did. */
+  readonly versions: boolean;
+  readonly dryRun: boolean;
+  readonly noWriters: boolean;
+  readonly bytesPerSecond: number | undefined;
+}
+
+export function migrateJob(tenant: string, { direction, bucket, prefix, purge }: MigrateScope): JobScope {
+  const options: Record<string, string> = purge ? { purge: 'true' } : {};
+  return { kind: `migrate-${direction}`, tenant, bucket, prefix, options };
+}
+
+export function migrateWork(store: StoreContext, o: MigrateOptions): JobWork<BucketRow> {
+  const rate = new ByteRate(o);
+  const shared = { ...store, acls: new ObjectAcls(), noWriters: o.noWriters, learnt: { refusesChecksums: false } };
+  return {
+    rows: (after, signal) => withoutMarkers(bucketRows({ backend: store.store.backend, signal }, o, after)),
+    cursorOf,
+    async visit(row, signal) {
+      const context = { ...shared, signal, pace: (bytes: number) => rate.take(bytes, signal) };
+      const outcome = await visit(context, row, o);
+      return outcome && reportRow(o.bucket, row, outcome);
+    },
+    failed: ({ key, versionId }, error) => ({
+      bucket: o.bucket,
+      key,
+      versionId,
+      state: 'failed',
+      succeeded: false,
+      errorCode: error instanceof S3Error ? error.code : 'ServiceUnavailable',
+      httpStatus: error instanceof S3Error ? error.status : 503,
+      message: isOutage(error) ? failureText(error) : error.message,
+      bytes: 0,
+    }),
+  };
+}
+
+function visit(context: MigrateContext, row: BucketRow, o: MigrateOptions): Promise<Outcome | undefined> {
+  const { bucket, direction, purge, dryRun } = o;
+  const { key, versionId } = row;
+  if (!row.isLatest) return visitOlder(context, { bucket, key, versionId }, { purge: purge && !dryRun });
+  const rewrite = direction === 'encrypt' ? encryptObject : decryptObject;
+  return rewrite(context, { bucket, key }, { dryRun });
+}
+
+async function* withoutMarkers(rows: AsyncIterable<BucketRow>): AsyncGenerator<BucketRow> {
+  for await (const row of rows) if (!row.isDeleteMarker) yield row;
+}
+
+function reportRow(bucket: string, { key, versionId }: BucketRow, outcome: Outcome): ReportRow {
+  const { state, bytes, message, errorCode, httpStatus, written } = outcome;
+  const succeeded = !UNDONE.has(state);
+  const row = { bucket, key, versionId, state, succeeded, errorCode, httpStatus, message, bytes };
+  return written === undefined ? row : { ...row, written };
+}
