@@ -24,7 +24,7 @@ import { type MigrateContext, paced, replacing } from './context.ts';
 import { carryOver, type KeptSettings, readSettings, requireUnchanged, settingHeaders } from './kept-settings.ts';
 import { archived, type Outcome, outcome, outcomeOf } from './outcome.ts';
 import { putLocked } from './put-locked.ts';
-import { headFacts, md5Etag, partSizes } from './store-facts.ts';
+import { headFacts, md5Etag, type StoredPart, storedParts } from './store-facts.ts';
 import { storeParts } from './store-parts.ts';
 
 /** `undefined`: deleted meanwhile. @throws S3Error, BackendUnavailable: the store's failure */
@@ -64,14 +64,14 @@ async function attempt(
   if (o.dryRun) return outcome('would-encrypt', { bytes: facts.size });
   const etag = facts.etag.replaceAll('"', '');
   const object: LegacyObject = { kind: 'legacy', address, facts, size: facts.size, etag };
-  const sizes = partCountOf(facts) === 0 ? undefined : await partSizes(context, address, facts, o);
-  const work = { ...o, object, sizes, checked: new CheckedPlaintext(facts) };
-  return sizes === undefined ? encryptWhole(context, work) : encryptParts(context, { ...work, sizes });
+  const parts = partCountOf(facts) === 0 ? undefined : await storedParts(context, address, facts, o);
+  const work = { ...o, object, parts, checked: new CheckedPlaintext(facts) };
+  return parts === undefined ? encryptWhole(context, work) : encryptParts(context, { ...work, parts });
 }
 
 interface Work {
   readonly object: LegacyObject;
-  readonly sizes: readonly number[] | undefined;
+  readonly parts: readonly StoredPart[] | undefined;
   readonly checked: CheckedPlaintext;
   readonly guess: boolean;
 }
@@ -100,8 +100,8 @@ async function encryptWhole(context: MigrateContext, o: Work): Promise<Outcome> 
   return ended(context, o, { response, settings });
 }
 
-async function encryptParts(context: MigrateContext, o: Work & { sizes: readonly number[] }): Promise<Outcome> {
-  const { object, checked, sizes } = o;
+async function encryptParts(context: MigrateContext, o: Work & { parts: readonly StoredPart[] }): Promise<Outcome> {
+  const { object, checked, parts } = o;
   const settings = await settingsOf(context, object);
   const { bucket, key } = object.address;
   const put = isLocked(settings) ? putLocked : putStored;
@@ -109,7 +109,7 @@ async function encryptParts(context: MigrateContext, o: Work & { sizes: readonly
     bucket,
     key,
     attributes: legacyAttributes(object),
-    sizes,
+    parts,
     source: await read(context, object),
     checked,
     beforeEnd: async () => {
@@ -183,7 +183,7 @@ function isLocked({ storage }: KeptSettings): boolean {
 /** @throws PlaintextMismatch */
 function requireConfirmed(o: Work): void {
   const isOfParts = partCountOf(o.object.facts) > 0;
-  const boundaries = o.sizes !== undefined || !isOfParts;
+  const boundaries = o.parts !== undefined || !isOfParts;
   try {
     o.checked.verify({ boundaries });
   } catch (error) {
@@ -204,8 +204,8 @@ async function ended(
   discard(response);
   const newVersion = response.headers['x-amz-version-id'];
   await carryOver(context, { address, facts, written: settings, newVersion, acls: context.acls });
-  const md5 = checked.md5({ ofParts: o.sizes !== undefined }).toString('hex');
-  const etag = o.sizes === undefined ? md5 : `${md5}-${o.sizes.length}`;
+  const md5 = checked.md5({ ofParts: o.parts !== undefined }).toString('hex');
+  const etag = o.parts === undefined ? md5 : `${md5}-${o.parts.length}`;
   const version = facts.versionId === undefined ? '' : `version ${facts.versionId} stays in plain text`;
   if (etag === object.etag) return outcome('encrypted', { bytes: size, message: version });
   const why = md5Etag(facts) === undefined ? 'the store had no MD5' : 'the store does not show where its parts ended';

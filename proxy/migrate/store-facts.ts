@@ -6,6 +6,7 @@ import { discard } from '../backend/read-body.ts';
 import { CHECKSUM_NAMES, type ChecksumName, checksumHeader, decodeChecksum } from '../body/checksums.ts';
 import { mapBounded } from '../concurrency/map-bounded.ts';
 import { PART_HEADS_AT_ONCE } from '../job-limits.ts';
+import { MAX_PART_NUMBER } from '../limits.ts';
 import type { StoreContext } from '../object/context.ts';
 import { about, factsOf, failureOf } from '../object/object-request.ts';
 import type { BackendHeaders } from '../object/stored-metadata.ts';
@@ -48,30 +49,43 @@ export function checksumsOf(headers: BackendHeaders): StoreChecksum[] {
   });
 }
 
+export interface StoredPart {
+  readonly number: number;
+  readonly size: number;
+}
+
 /**
- * Bytes of each part, in order; `undefined` where the store does not show them. With `guess` only the first and the last part are
- * asked for, if all between them can be as long as the first: the ETag tells whether they are.
+ * Number and bytes of each part, in order; `undefined` where the store does not show them. With `guess` only the first and the last
+ * part are asked for, if all between them can be as long as the first: the ETag tells whether they are. Numbers may have gaps.
  * @throws VersionChanged, S3Error
  */
-export async function partSizes(
+export async function storedParts(
   context: StoreContext,
   address: ObjectAddress,
   facts: BackendFacts,
   o: { guess: boolean },
-): Promise<readonly number[] | undefined> {
+): Promise<readonly StoredPart[] | undefined> {
   const count = partCountOf(facts);
-  const size = async (number: number) => {
-    const range = await storedPart(context, address, facts, number);
-    return range && range.end - range.start;
-  };
-  const first = await size(1);
-  if (first === undefined) return undefined;
-  const last = facts.size - first * (count - 1);
-  if (o.guess && last > 0 && last <= first)
-    return Array.from({ length: count }, (_, at) => (at < count - 1 ? first : last));
-  const numbers = Array.from({ length: count }, (_, at) => at + 1);
-  const sizes = await mapBounded(numbers, PART_HEADS_AT_ONCE, size);
-  const known = sizes.filter((bytes) => bytes !== undefined);
-  const total = known.reduce((sum, bytes) => sum + bytes, 0);
-  return known.length === count && total === facts.size ? known : undefined;
+  const look = async (number: number) => ({ number, range: await storedPart(context, address, facts, number) });
+  const { range: first } = await look(1);
+  if (first === 'hidden') return undefined;
+  if (o.guess && first !== 'none') {
+    const size = first.end;
+    const last = facts.size - size * (count - 1);
+    const sizes = Array.from({ length: count }, (_, at) => (at < count - 1 ? size : last));
+    if (last > 0 && last <= size) return sizes.map((bytes, at) => ({ number: at + 1, size: bytes }));
+  }
+  const parts: StoredPart[] = [];
+  for (let from = 1; parts.length < count && from <= MAX_PART_NUMBER; from += LOOKED_AT) {
+    const numbers = Array.from({ length: LOOKED_AT }, (_, at) => from + at);
+    for (const { number, range } of await mapBounded(numbers, PART_HEADS_AT_ONCE, look)) {
+      if (range === 'hidden') return undefined;
+      if (range !== 'none') parts.push({ number, size: range.end - range.start });
+    }
+  }
+  const total = parts.reduce((sum, { size }) => sum + size, 0);
+  return parts.length === count && total === facts.size ? parts : undefined;
 }
+
+/** Numbers that are asked for before the found parts are counted. */
+const LOOKED_AT = 4 * PART_HEADS_AT_ONCE;

@@ -18,13 +18,13 @@ import { SplitSource } from '../object/split-source.ts';
 import { currentRoot } from '../object/store-object.ts';
 import { fitsMetadata, toBackendHeaders } from '../object/stored-metadata.ts';
 import type { CheckedPlaintext } from './checked-plaintext.ts';
+import type { StoredPart } from './store-facts.ts';
 
 export interface PartsRequest {
   readonly bucket: string;
   readonly key: string;
   readonly attributes: ClientAttributes;
-  /** Bytes of each part. */
-  readonly sizes: readonly number[];
+  readonly parts: readonly StoredPart[];
   readonly source: AsyncIterable<Buffer>;
   /** Is given every piece. */
   readonly checked: CheckedPlaintext;
@@ -42,18 +42,18 @@ export function storeParts(context: StoreContext, o: PartsRequest): Promise<Back
     layout: 2,
     early,
     checksums: checksums.map(({ algorithm }) => algorithm),
-    sizes: o.sizes,
+    sizes: o.parts.map(({ size }) => size),
     partChecksum: partAlgorithm,
     lookUp: isOnePart(o),
   });
-  const length = o.sizes.reduce((sum, size) => sum + sealedPartBytes(size), tail);
+  const length = o.parts.reduce((sum, { size }) => sum + sealedPartBytes(size), tail);
   const chunks = sealedChunks(o, { dataKey, early });
   return o.send({ headers: toBackendHeaders(header), body: { length, chunks } });
 }
 
 /** The length of an object of one part does not tell its size: its ETag at the store is that of a PUT. */
-function isOnePart({ sizes }: Pick<PartsRequest, 'sizes'>): boolean {
-  return sizes.length === 1;
+function isOnePart({ parts }: Pick<PartsRequest, 'parts'>): boolean {
+  return parts.length === 1;
 }
 
 async function* sealedChunks(
@@ -63,8 +63,8 @@ async function* sealedChunks(
   const source = new SplitSource(o.source);
   const salts: Buffer[] = [];
   try {
-    for (const [index, size] of o.sizes.entries()) {
-      const sealer = new PartSealer({ dek: dataKey.dek, layout: 2, partNumber: index + 1 });
+    for (const { number, size } of o.parts) {
+      const sealer = new PartSealer({ dek: dataKey.dek, layout: 2, partNumber: number });
       salts.push(sealer.salt);
       const plaintext = noted(source.take(size), o.checked);
       yield* sealStream({ sealer, plaintext, plainBytes: size, batchBytes: BATCH_BYTES });
@@ -91,7 +91,8 @@ function sealTail(
   const { checked } = o;
   const parts = checked.parts.map(({ size, md5, checksum }, index): PartEntry => {
     const salt = salts[index] ?? Buffer.alloc(0);
-    return { number: index + 1, size, salt, md5, ...(checksum === undefined ? {} : { checksum }) };
+    const { number } = o.parts[index] ?? { number: index + 1 };
+    return { number, size, salt, md5, ...(checksum === undefined ? {} : { checksum }) };
   });
   const late: LateAttributes = {
     md5: checked.md5({ ofParts: true }),

@@ -73,8 +73,8 @@ async function selectPart(
   if (object.kind === 'legacy' && partCountOf(object.facts) > 0) {
     const count = partCountOf(object.facts);
     const range = await storedPart(context, object.address, object.facts, number);
-    if (range === undefined) throw noSuchPart(number, count);
-    return wholePart(object, range, { 'x-amz-mp-parts-count': String(count) });
+    if (range === 'none' || (range === 'hidden' && number !== 1)) throw noSuchPart(number, count);
+    if (range !== 'hidden') return wholePart(object, range, { 'x-amz-mp-parts-count': String(count) });
   }
   if (number !== 1) throw noSuchPart(number, 1);
   const isChecked = checksums && object.kind === 'sealed';

@@ -13,13 +13,13 @@ export function partCountOf({ etag }: Pick<BackendFacts, 'etag'>): number {
   return Number(/-(\d{1,5})"?$/.exec(etag)?.[1] ?? 0);
 }
 
-/** `undefined`: the store does not show parts, or there is none of that number. @throws VersionChanged, BackendUnavailable */
+/** `none`: there is no part of that number. `hidden`: the store does not show parts. @throws VersionChanged, BackendUnavailable */
 export async function storedPart(
   context: StoreContext,
   address: ObjectAddress,
   facts: BackendFacts,
   number: number,
-): Promise<ByteRange | undefined> {
+): Promise<ByteRange | 'none' | 'hidden'> {
   const { headers, query = [], ...request } = about(context, address);
   const response = await context.store.backend.send({
     method: 'HEAD',
@@ -29,11 +29,12 @@ export async function storedPart(
   });
   discard(response);
   if (response.status === 412 || response.status === 404) throw new VersionChanged();
-  if (response.status !== 200 && response.status !== 206) return undefined;
+  if (response.status === 416) return 'none';
+  if (response.status !== 200 && response.status !== 206) return 'hidden';
   const found = response.headers;
   if (found['etag'] !== facts.etag) throw new VersionChanged();
   // A store that does not know parts answers as if it had not been asked for one.
-  if (Number(found['x-amz-mp-parts-count']) !== partCountOf(facts)) return undefined;
+  if (Number(found['x-amz-mp-parts-count']) !== partCountOf(facts)) return 'hidden';
   const [, first = '0'] = /^bytes (\d+)-/.exec(found['content-range'] ?? '') ?? [];
   return { start: Number(first), end: Number(first) + Number(found['content-length']) };
 }

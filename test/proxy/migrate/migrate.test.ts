@@ -99,6 +99,7 @@ async function fill(): Promise<readonly string[]> {
   await put(bare, 'folder/', '');
   await uploadParts(bare, { bucket, key: 'parts', parts, extra: WORDS });
   await uploadParts(bare, { bucket, key: 'uneven', parts: uneven });
+  await uploadParts(bare, { bucket, key: 'gaps', parts: uneven, numbers: [3, 41, 1_000] });
   await uploadParts(bare, { bucket, key: 'one part', parts: [randomBytes(400)] });
   await uploadParts(bare, {
     bucket,
@@ -119,10 +120,11 @@ describe('a bucket of every kind of object', () => {
       range: await seen(bench.s3, 'large', { Range: 'bytes=1000000-3000000' }),
       suffix: await seen(bench.s3, 'parts', { Range: 'bytes=-5' }),
       part: await Promise.all([1, 2, 3].map((PartNumber) => seen(bench.s3, 'uneven', { PartNumber }))),
+      gaps: await Promise.all([3, 41].map((PartNumber) => seen(bench.s3, 'gaps', { PartNumber }))),
       tags: (await bench.s3.send(new GetObjectTaggingCommand({ Bucket: bucket, Key: 'parts' }))).TagSet,
     });
     const before = await look();
-    expect(before.list.length).toBe(13);
+    expect(before.list.length).toBe(14);
     const there = await run('encrypt');
     expect([there.outcome, there.record.counts]).toEqual(['done', { encrypted: keys.length }]);
     expect(await look()).toEqual(before);

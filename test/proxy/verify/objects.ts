@@ -12,14 +12,14 @@ type Extra = Partial<CreateMultipartUploadCommandInput>;
 /** @returns the ETag, quoted */
 export async function uploadParts(
   s3: S3Client,
-  o: { bucket: string; key: string; parts: readonly Buffer[]; extra?: Extra },
+  o: { bucket: string; key: string; parts: readonly Buffer[]; numbers?: readonly number[]; extra?: Extra },
 ): Promise<string> {
   const { bucket: Bucket, key: Key, extra = {} } = o;
   const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key, ...extra }));
   const { ChecksumAlgorithm } = extra;
   const Parts = [];
   for (const [at, Body] of o.parts.entries()) {
-    const PartNumber = at + 1;
+    const PartNumber = o.numbers?.[at] ?? at + 1;
     const sums = ChecksumAlgorithm === undefined ? {} : { ChecksumAlgorithm };
     const sent = await s3.send(new UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body, ...sums }));
     const { ETag, ChecksumSHA256, ChecksumSHA1 } = sent;
