@@ -37,7 +37,7 @@ import { uploadParts } from '../verify/objects.ts';
 
 const OBJECTS = Number(process.env['TEST_OBJECTS'] ?? 1_200);
 /** Of bodies that are read on the way, so that a small bucket is not done before it is killed. */
-const RATE = process.env['TEST_RATE'] ?? '2MiB';
+const RATE = process.env['TEST_RATE'] ?? '1MiB';
 let directory: string;
 let settings: Record<string, string>;
 let server: RunningProgram;
@@ -221,7 +221,7 @@ test('under load and killed three times, nothing is lost and no reader sees an e
     const child = started('migrate', 'encrypt', ...COMMON, '--rate', RATE);
     const gone = once(child, 'exit');
     // The second and third wait for the lease of the one before.
-    await setTimeout(kill === 0 ? 8_000 : 48_000);
+    await setTimeout(kill === 0 ? 12_000 : 52_000);
     child.kill('SIGKILL');
     await gone;
   }
