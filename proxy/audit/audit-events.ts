@@ -25,6 +25,8 @@ const CONTROL: ReadonlySet<SecurityEventKind> = new Set<SecurityEventKind>([
   'epoch-begun',
   'epoch-retired',
   'bucket-changed',
+  'migration-begun',
+  'migration-ended',
   'audit-pruned',
 ]);
 
