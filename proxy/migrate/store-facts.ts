@@ -77,7 +77,8 @@ export async function storedParts(
   }
   const parts: StoredPart[] = [];
   for (let from = 1; parts.length < count && from <= MAX_PART_NUMBER; from += LOOKED_AT) {
-    const numbers = Array.from({ length: LOOKED_AT }, (_, at) => from + at);
+    const length = Math.min(LOOKED_AT, MAX_PART_NUMBER + 1 - from);
+    const numbers = Array.from({ length }, (_, at) => from + at);
     for (const { number, range } of await mapBounded(numbers, PART_HEADS_AT_ONCE, look)) {
       if (range === 'hidden') return undefined;
       if (range !== 'none') parts.push({ number, size: range.end - range.start });

@@ -10,7 +10,7 @@ import type { Backend } from '../../proxy/backend/backend.ts';
 import { listObjects } from '../../proxy/backend/list-all.ts';
 import { openBench, temporaryStore } from '../helpers/bench.ts';
 import { objectPath } from '../helpers/raw-client.ts';
-import { migrate, verifyAll } from '../proxy/migrate/harness.ts';
+import { migrate } from '../proxy/migrate/harness.ts';
 import { serveBare } from './bare-server.ts';
 import { CORPUS } from './corpus/all.ts';
 import type { TwinRequest } from './request.ts';
@@ -29,8 +29,20 @@ async function bareSide(backend: Backend) {
   return { endpoint: server.endpoint, credentials: CREDENTIALS };
 }
 
-/** Sequences about what a client signs or about buckets say nothing of stored objects. */
-const MAKING: readonly Sequence[] = CORPUS.filter(({ stores = ['embedded'] }) => stores.includes('embedded'));
+/** Many sequences write the same and read it in other ways: one of each, since everything is read here. */
+const MAKING: readonly Sequence[] = [
+  ...new Map(
+    CORPUS.filter(({ stores = ['embedded'] }) => stores.includes('embedded')).map((sequence) => [
+      writesOf(sequence),
+      sequence,
+    ]),
+  ).values(),
+];
+
+function writesOf({ bucket, steps }: Sequence): string {
+  const writes = steps.flat().filter(({ method }) => method !== 'GET' && method !== 'HEAD');
+  return JSON.stringify([bucket, writes]);
+}
 
 const source = (backend: Backend) => ({ backend, signal: AbortSignal.timeout(600_000) });
 
@@ -71,7 +83,7 @@ test('the corpus, sealed and opened again', async () => {
   const buckets = MAKING.map((_, at) => `moved-${at + 1}`);
   const reads: (readonly TwinRequest[])[] = [];
   const counts = { encrypted: 0, etags: 0, buckets: 0 };
-  for (const bucket of buckets) {
+  for (const [at, bucket] of buckets.entries()) {
     const exists = await other.backend.send({ method: 'HEAD', bucket, signal: AbortSignal.timeout(60_000) });
     reads.push(exists.status === 200 ? await readsOf(other.backend, bucket) : []);
     if (exists.status !== 200) continue;
@@ -82,11 +94,9 @@ test('the corpus, sealed and opened again', async () => {
       undefined,
       undefined,
     ]);
-    expect([bucket, record.counts['etag-changed']]).toEqual([bucket, undefined]);
+    expect([MAKING[at]?.name, record.counts['etag-changed']]).toEqual([MAKING[at]?.name, undefined]);
     counts.encrypted += record.counts['encrypted'] ?? 0;
     counts.buckets += 1;
-    const verified = await verifyAll(bench, bucket);
-    expect([bucket, Object.keys(verified).filter((state) => state !== 'ok')]).toEqual([bucket, []]);
   }
   expect(counts.encrypted).toBeGreaterThan(100);
   const proxy = { endpoint: bench.proxy.endpoint, credentials: bench.tenant };
