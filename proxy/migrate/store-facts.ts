@@ -73,7 +73,10 @@ export async function storedParts(
     const size = first.end;
     const last = facts.size - size * (count - 1);
     const sizes = Array.from({ length: count }, (_, at) => (at < count - 1 ? size : last));
-    if (last > 0 && last <= size) return sizes.map((bytes, at) => ({ number: at + 1, size: bytes }));
+    // Where the part of that number ends the object, no number is missing.
+    const { range: end } = last > 0 && last <= size ? await look(count) : { range: 'none' as const };
+    const isEnd = typeof end === 'object' && end.end === facts.size && end.start === facts.size - last;
+    if (isEnd) return sizes.map((bytes, at) => ({ number: at + 1, size: bytes }));
   }
   const parts: StoredPart[] = [];
   for (let from = 1; parts.length < count && from <= MAX_PART_NUMBER; from += LOOKED_AT) {
