@@ -137,7 +137,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     words: ['migrate'],
-    summary: 'encrypt, decrypt, status: a bucket sealed where it is beside live clients, and back',
+    summary: 'encrypt, decrypt, copy, status: a bucket sealed where it is beside live clients, and back',
     usage: MIGRATE_USAGE,
     run: migrateCommand,
   },

@@ -88,18 +88,24 @@ export async function withTenant<T>(
   environment: NodeJS.ProcessEnv,
   work: (context: JobContext) => Promise<T>,
 ): Promise<T> {
-  const interrupted = new AbortController();
-  const stop = () => interrupted.abort(new Error('interrupted; the same command goes on'));
-  process.once('SIGINT', stop).once('SIGTERM', stop);
-  const { signal } = interrupted;
-  try {
-    return await openKeyringCommand(environment, async (deps, { storage, config }) => {
+  return untilStopped((signal) =>
+    openKeyringCommand(environment, async (deps, { storage, config }) => {
       if (o.bucket === deps.state.bucket) throw new UsageError(`${o.bucket} is the state bucket.`);
       const open = await opener(deps, { ...o, environment }, signal);
       // A deep rotation may begin an epoch while the job runs.
       const tenant = { ...(await open()), reopen: open };
       return work({ deps, storage, config, tenant, signal, environment });
-    });
+    }),
+  );
+}
+
+/** `work` with a signal that is aborted when the process is told to stop. */
+export async function untilStopped<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const interrupted = new AbortController();
+  const stop = () => interrupted.abort(new Error('interrupted; the same command goes on'));
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  try {
+    return await work(interrupted.signal);
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }
@@ -122,6 +128,20 @@ async function opener(
   return async () => openTenantOf(await openKeyring(deps, key, signal));
 }
 
+/** Objects that the tenant could not reach afterwards would be lost to everybody. @throws UsageError */
+export function requireGrant(tenant: OpenTenant, { bucket, prefix }: { bucket: string; prefix: string }): void {
+  // Opened by the tenant's KMS slot alone: there is no key whose grants would count.
+  if (tenant.policy !== null || tenant.slot === '') return;
+  const isGranted = tenant.grants.some(
+    (grant) =>
+      (grant.bucket === '*' || grant.bucket === bucket) &&
+      prefix.startsWith(grant.prefix) &&
+      grant.access === 'read-write',
+  );
+  if (isGranted) return;
+  throw new UsageError(`The key has no read-write grant on ${bucket}/${prefix}: nobody could use the objects.`);
+}
+
 /** The store as a job uses it. Objects of other tenants are no events: the job looks at whatever is there. */
 export function jobStore({ deps, storage, tenant, signal }: JobContext, capabilities: Capabilities): StoreContext {
   const { record, now } = deps;
@@ -138,7 +158,7 @@ export function jobStore({ deps, storage, tenant, signal }: JobContext, capabili
 
 /** The job from the last checkpoint on to its end. @throws JobLost, JobHeld, S3Error when the state is out of order */
 export async function runCommandJob<Row>(
-  context: Pick<JobContext, 'deps' | 'signal'>,
+  context: { readonly deps: JobDeps; readonly signal: AbortSignal },
   o: JobOptions,
   scope: JobScope,
   work: JobWork<Row>,
@@ -212,7 +232,7 @@ export function bytesText(bytes: number): string {
 
 /** Prints the end and writes the report. */
 export async function tellEnd(
-  context: Pick<JobContext, 'deps'>,
+  context: { readonly deps: JobDeps },
   o: JobOptions & { readonly exitCode: number; readonly summary: string },
   end: JobEnd,
 ): Promise<number> {

@@ -1,4 +1,4 @@
-/** `sealgate migrate encrypt | decrypt | status`: a bucket sealed where it is, and back (docs/migrate.md). */
+/** `sealgate migrate encrypt | decrypt | copy | status`: a bucket sealed where it is, and back (docs/migrate.md). */
 
 import type { Capabilities } from '../backend/capabilities.ts';
 import { isVersioned } from '../backend/list-all.ts';
@@ -22,10 +22,12 @@ import {
   jobOptions,
   jobStore,
   reportJobFailure,
+  requireGrant,
   runCommandJob,
   tellEnd,
   withTenant,
 } from './job-command.ts';
+import { migrateCopy } from './migrate-copy.ts';
 import { migrateStatus } from './migrate-status.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';
 import { bytesOf } from './verify.ts';
@@ -33,10 +35,14 @@ import { bytesOf } from './verify.ts';
 export const MIGRATE_USAGE = `Usage:
   sealgate migrate encrypt --bucket NAME [options]    seal every plain object where it is
   sealgate migrate decrypt --bucket NAME [options]    the way back: every sealed object of the tenant in plain text
+  sealgate migrate copy --from BUCKET --to BUCKET [--prefix PREFIX] [options]
+                                                      into another bucket of the store, with all versions, oldest first
+  sealgate migrate copy --raw --from local:DIR --to-backend URL [--rate BYTES] [--restart] [--json]
+                                                      everything of an embedded store into another store, as it is stored
   sealgate migrate status  --bucket NAME [--prefix PREFIX] [--credentials FILE] [--json]
                                                       where the bucket stands: allow, writers, encrypt, verify, deny
 
-Both work beside live clients: an object is replaced only if it is still the one that was read. ETags stay, as far as the store
+encrypt and decrypt work beside live clients: an object is replaced only if it is still the one that was read. ETags stay, as far as the store
 shows where the parts of an object end. Last-Modified and version ids change, and notifications and replication of the bucket
 see every object written anew.
 
@@ -53,6 +59,7 @@ see every object written anew.
 
 Exit codes: 0 all is done; 3 an object is damaged: its bytes are not those of its ETag, or it does not open; 4 incomplete: stopped,
 archived or failed objects, or no object at all; 1 it could not be begun, and standard error says why; 2 wrong usage.
+copy: never writes over an object. With --raw, the other settings are those of the store that is copied to; stop the servers first.
 status: 0 all five steps are done; 4 not yet.
 `;
 
@@ -61,6 +68,7 @@ export function migrateCommand(args: readonly string[], environment: NodeJS.Proc
   const commands = {
     encrypt: (rest: readonly string[]) => run('encrypt', rest, environment),
     decrypt: (rest: readonly string[]) => run('decrypt', rest, environment),
+    copy: (rest: readonly string[]) => migrateCopy(rest, environment),
     status: (rest: readonly string[]) => status(rest, environment),
   };
   return runNamed(args, commands, PROCESS_OUTPUT, { command: 'migrate', usage: MIGRATE_USAGE });
@@ -105,7 +113,7 @@ function run(direction: Direction, args: readonly string[], environment: NodeJS.
 async function migrate(command: MigrateCommand, context: JobContext): Promise<number> {
   const { deps, storage, config, tenant } = context;
   const { bucket, prefix, direction, noWriters } = command;
-  requireGrant(context, command);
+  requireGrant(tenant, command);
   const capabilities = await probeStorage(storage, config);
   if (!noWriters && !command.dryRun) requireConditions(capabilities);
   const { backend } = storage;
@@ -123,19 +131,6 @@ async function migrate(command: MigrateCommand, context: JobContext): Promise<nu
     bucket,
   });
   return tellEnd(context, { ...command, exitCode: exitCodeOf(end), summary: summaryOf(command, versions, end) }, end);
-}
-
-/** Objects that the tenant could not reach afterwards would be lost to everybody. */
-function requireGrant({ tenant }: JobContext, { bucket, prefix }: MigrateCommand): void {
-  if (tenant.policy !== null) return;
-  const isGranted = tenant.grants.some(
-    (grant) =>
-      (grant.bucket === '*' || grant.bucket === bucket) &&
-      prefix.startsWith(grant.prefix) &&
-      grant.access === 'read-write',
-  );
-  if (!isGranted)
-    throw new UsageError(`The key has no read-write grant on ${bucket}/${prefix}: nobody could use the objects.`);
 }
 
 function requireConditions({ conditionalPutIfMatch }: Capabilities): void {

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { ask } from '../backend/ask.ts';
 import { S3Error } from '../errors.ts';
-import type { StoreContext } from '../object/context.ts';
+import type { StoreAccess } from '../object/context.ts';
 import { about, versionQuery } from '../object/object-request.ts';
 import { META_PREFIX } from '../object/stored-metadata.ts';
 import { type BackendFacts, type ObjectAddress, VersionChanged } from '../object/stored-object.ts';
@@ -28,7 +28,7 @@ export function settingHeaders({ storage, tags, acl }: KeptSettings): Record<str
 
 /** Of the version that `facts` describes. @throws S3Error */
 export async function readSettings(
-  context: StoreContext,
+  context: StoreAccess,
   address: ObjectAddress,
   facts: BackendFacts,
   acls: ObjectAcls,
@@ -39,7 +39,7 @@ export async function readSettings(
 }
 
 /** Metadata are not among them: they are sealed, or were. */
-function storageOf(context: StoreContext, facts: BackendFacts): Record<string, string> {
+function storageOf(context: StoreAccess, facts: BackendFacts): Record<string, string> {
   const kept = Object.entries(keptHeaders(facts.headers, context.store.now()));
   return Object.fromEntries(kept.filter(([name]) => !name.startsWith(META_PREFIX)));
 }
@@ -49,7 +49,7 @@ function storageOf(context: StoreContext, facts: BackendFacts): Record<string, s
  * @throws VersionChanged
  */
 export async function requireUnchanged(
-  context: StoreContext,
+  context: StoreAccess,
   o: { address: ObjectAddress; facts: BackendFacts; settings: KeptSettings; acls: ObjectAcls },
 ): Promise<void> {
   const now = await headFacts(context, o.address);
@@ -82,7 +82,7 @@ const DESCRIBING: ReadonlySet<string> = new Set([
  * @throws S3Error, BackendUnavailable
  */
 export async function carryOver(
-  context: StoreContext,
+  context: StoreAccess,
   o: {
     address: ObjectAddress;
     /** Of the version that was replaced. */
@@ -112,7 +112,7 @@ function isSame(a: unknown, b: unknown): boolean {
 }
 
 async function putTags(
-  context: StoreContext,
+  context: StoreAccess,
   target: ObjectAddress,
   { 'x-amz-tagging': text = '' }: Readonly<Record<string, string>>,
 ): Promise<void> {
@@ -122,7 +122,7 @@ async function putTags(
 }
 
 async function putAcl(
-  context: StoreContext,
+  context: StoreAccess,
   target: ObjectAddress,
   acl: Readonly<Record<string, string>>,
 ): Promise<void> {
@@ -136,7 +136,7 @@ const UNTIL = 'x-amz-object-lock-retain-until-date';
 const HOLD = 'x-amz-object-lock-legal-hold';
 
 async function putLock(
-  context: StoreContext,
+  context: StoreAccess,
   target: ObjectAddress,
   o: Readonly<Record<'before' | 'written' | 'now', Readonly<Record<string, string>>>>,
 ): Promise<void> {
@@ -153,7 +153,7 @@ async function putLock(
 
 /** The version may be gone by then: somebody deleted it. */
 async function put(
-  context: StoreContext,
+  context: StoreAccess,
   target: ObjectAddress,
   o: { operation: string; name: string; root: string; content: XmlElement },
 ): Promise<void> {

@@ -11,6 +11,8 @@ export type MigrateState =
   /** Rewritten, and its ETag is the one that clients know. */
   | 'encrypted'
   | 'decrypted'
+  /** In another place, the same. */
+  | 'copied'
   /** Rewritten, and clients see another ETag. */
   | 'etag-changed'
   /** As it should be before anything was done. */
@@ -61,6 +63,8 @@ export function outcomeOf(error: unknown): Outcome | 'again' | undefined {
   if (!(error instanceof S3Error)) return undefined;
   if (REPLACED.has(error.code)) return 'again';
   if (error.code === 'InvalidObjectState') return archived();
+  if (error.code === 'BadDigest')
+    return outcome('damaged', { message: error.message, errorCode: error.code, httpStatus: 500 });
   if ((error.status >= 500 && error.code !== 'NotImplemented') || error.code === 'SlowDown' || isDeniedByStore(error))
     return undefined;
   return outcome('failed', { message: failureText(error), errorCode: error.code, httpStatus: error.status });

@@ -8,14 +8,14 @@ import { Readable } from 'node:stream';
 import type { BackendBody, BackendResponse } from '../backend/backend.ts';
 import { MIGRATE_LOCKED_PART_BYTES } from '../job-limits.ts';
 import { MAX_PART_NUMBER } from '../limits.ts';
-import type { StoreContext } from '../object/context.ts';
+import type { StoreAccess } from '../object/context.ts';
 import { putStored } from '../object/put-stored.ts';
 import { SplitSource } from '../object/split-source.ts';
 import { sendUpstreamPart, type UpstreamUpload, uploadUpstream } from '../object/upstream-upload.ts';
 
 /** As `putStored`. */
 export async function putLocked(
-  context: StoreContext,
+  context: StoreAccess,
   o: { bucket: string; key: string; headers: Readonly<Record<string, string>>; body: BackendBody },
 ): Promise<BackendResponse> {
   const { bucket, key, headers, body } = o;
@@ -29,7 +29,7 @@ export async function putLocked(
 }
 
 async function sendParts(
-  context: StoreContext,
+  context: StoreAccess,
   upload: UpstreamUpload,
   body: Exclude<BackendBody, Buffer>,
 ): Promise<readonly string[]> {

@@ -7,14 +7,14 @@ import { CHECKSUM_NAMES, type ChecksumName, checksumHeader, decodeChecksum } fro
 import { mapBounded } from '../concurrency/map-bounded.ts';
 import { PART_HEADS_AT_ONCE } from '../job-limits.ts';
 import { MAX_PART_NUMBER } from '../limits.ts';
-import type { StoreContext } from '../object/context.ts';
+import type { StoreAccess } from '../object/context.ts';
 import { about, factsOf, failureOf } from '../object/object-request.ts';
 import type { BackendHeaders } from '../object/stored-metadata.ts';
 import type { BackendFacts, ObjectAddress } from '../object/stored-object.ts';
 import { partCountOf, storedPart } from '../object/stored-part.ts';
 
 /** `undefined` when it is not there, or a delete marker is on top of it. @throws S3Error, BackendUnavailable */
-export async function headFacts(context: StoreContext, address: ObjectAddress): Promise<BackendFacts | undefined> {
+export async function headFacts(context: StoreAccess, address: ObjectAddress): Promise<BackendFacts | undefined> {
   const { headers, ...request } = about(context, address);
   const asked = { ...headers, 'x-amz-checksum-mode': 'ENABLED' };
   const response = await context.store.backend.send({ method: 'HEAD', ...request, headers: asked });
@@ -60,7 +60,7 @@ export interface StoredPart {
  * @throws VersionChanged, S3Error
  */
 export async function storedParts(
-  context: StoreContext,
+  context: StoreAccess,
   address: ObjectAddress,
   facts: BackendFacts,
   o: { guess: boolean },

@@ -74,6 +74,13 @@ export interface StoreContext<Store extends ObjectStore = ObjectStore> {
   readonly accountHeaders: AccountHeaders;
 }
 
+/** The store without anybody's keys: for requests that move stored bytes and settings as they are. */
+export interface StoreAccess {
+  readonly store: Pick<ObjectStore, 'backend' | 'capabilities' | 'now'>;
+  readonly signal: AbortSignal;
+  readonly accountHeaders: AccountHeaders;
+}
+
 export const NO_ACCOUNT_HEADERS: AccountHeaders = {};
 
 /** For every request, and for every command or job. */

@@ -4,14 +4,14 @@
  */
 import type { BackendRequest, BackendResponse } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
-import type { StoreContext } from './context.ts';
+import type { StoreAccess } from './context.ts';
 import { about, factsOf, failureOf } from './object-request.ts';
 import type { ByteRange } from './range.ts';
 import { type BackendFacts, type ObjectAddress, VersionChanged } from './stored-object.ts';
 
 /** The answer to a GET of stored bytes `range`, its body not read yet. @throws VersionChanged, S3Error */
 export async function fetchVersion(
-  context: StoreContext,
+  context: StoreAccess,
   address: ObjectAddress,
   facts: BackendFacts,
   range: ByteRange,

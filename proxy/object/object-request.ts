@@ -7,12 +7,12 @@ import {
 } from '../backend/backend.ts';
 import { backendFailure, readErrorResponse } from '../backend/errors.ts';
 import type { S3Error } from '../errors.ts';
-import type { StoreContext } from './context.ts';
+import type { StoreAccess } from './context.ts';
 import type { BackendHeaders } from './stored-metadata.ts';
 import type { BackendFacts, ObjectAddress } from './stored-object.ts';
 
 /** All but the method and the body. */
-export function about(context: StoreContext, address: ObjectAddress): Omit<BackendRequest, 'method' | 'body'> {
+export function about(context: StoreAccess, address: ObjectAddress): Omit<BackendRequest, 'method' | 'body'> {
   const { bucket, key } = address;
   const { signal, accountHeaders } = context;
   return { bucket, key, query: versionQuery(address), headers: accountHeaders, signal };

@@ -1,12 +1,12 @@
 /** A stored body in its place with one PUT, or in parts where it is too long for one. */
 import type { BackendBody, BackendResponse } from '../backend/backend.ts';
 import { MAX_STORED_PUT_BYTES } from '../limits.ts';
-import type { StoreContext } from './context.ts';
+import type { StoreAccess } from './context.ts';
 import { storeInParts } from './store-in-parts.ts';
 
 /** @returns the answer, 200 or not, its body not read yet @throws as `storeInParts`, and what the body throws */
 export function putStored(
-  context: StoreContext,
+  context: StoreAccess,
   o: { bucket: string; key: string; headers: Readonly<Record<string, string>>; body: BackendBody },
 ): Promise<BackendResponse> {
   const { bucket, key, headers, body } = o;

@@ -8,7 +8,7 @@ import { PART_HEADER_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES } from '../../cr
 import { openStream, PartOpener } from '../../crypto/open.ts';
 import type { BackendResponse, LentBody } from '../backend/backend.ts';
 import { BATCH_BYTES } from '../limits.ts';
-import type { StoreContext } from './context.ts';
+import type { StoreAccess, StoreContext } from './context.ts';
 import { asObjectFailure } from './damaged-object.ts';
 import { fetchVersion } from './fetch-version.ts';
 import { partTable } from './footer.ts';
@@ -55,7 +55,7 @@ export async function fetchPlan(context: StoreContext, object: SealedObject, pla
 
 /** Stored bytes of exactly the version that was inspected. */
 export async function fetchStretch(
-  context: StoreContext,
+  context: StoreAccess,
   object: Pick<StoredObject, 'address' | 'facts'>,
   range: ByteRange,
 ): Promise<Readable> {

@@ -5,13 +5,13 @@
 import { Readable } from 'node:stream';
 import type { BackendBody, BackendResponse } from '../backend/backend.ts';
 import { UPSTREAM_PART_BYTES } from '../limits.ts';
-import type { StoreContext } from './context.ts';
+import type { StoreAccess } from './context.ts';
 import { SplitSource } from './split-source.ts';
 import { sendUpstreamPart, type UpstreamUpload, uploadUpstream } from './upstream-upload.ts';
 
 /** The answer of Complete, which was read, with the ETag of its document. @throws S3Error when the backend refuses a step, and what the body throws */
 export async function storeInParts(
-  context: StoreContext,
+  context: StoreAccess,
   o: {
     bucket: string;
     key: string;
@@ -25,7 +25,7 @@ export async function storeInParts(
 }
 
 async function sendParts(
-  context: StoreContext,
+  context: StoreAccess,
   upload: UpstreamUpload,
   body: Exclude<BackendBody, Buffer>,
 ): Promise<readonly string[]> {

@@ -3,7 +3,7 @@
  * store knows. Source: S3 API reference, HeadObject, `partNumber`.
  */
 import { discard } from '../backend/read-body.ts';
-import type { StoreContext } from './context.ts';
+import type { StoreAccess } from './context.ts';
 import { about } from './object-request.ts';
 import type { ByteRange } from './range.ts';
 import { type BackendFacts, type ObjectAddress, VersionChanged } from './stored-object.ts';
@@ -15,7 +15,7 @@ export function partCountOf({ etag }: Pick<BackendFacts, 'etag'>): number {
 
 /** `none`: there is no part of that number. `hidden`: the store does not show parts. @throws VersionChanged, BackendUnavailable */
 export async function storedPart(
-  context: StoreContext,
+  context: StoreAccess,
   address: ObjectAddress,
   facts: BackendFacts,
   number: number,

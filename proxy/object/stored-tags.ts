@@ -2,7 +2,7 @@
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { S3Error } from '../errors.ts';
-import type { StoreContext } from './context.ts';
+import type { StoreAccess } from './context.ts';
 import type { CopyDirectives } from './copy-directives.ts';
 import type { Move } from './move-stored.ts';
 import { versionQuery } from './object-request.ts';
@@ -10,7 +10,7 @@ import type { StoredObject } from './stored-object.ts';
 
 /** `x-amz-tagging`, or nothing when there are no tags or the backend has none. @throws S3Error */
 export async function tagsOf(
-  context: StoreContext,
+  context: StoreAccess,
   source: Pick<StoredObject, 'address' | 'facts'>,
 ): Promise<Record<string, string>> {
   const { address, facts } = source;
@@ -37,7 +37,7 @@ export async function tagsOf(
 
 /** A copy inside the backend takes the tags along; whatever else stores the object has to name them. */
 export async function taggingHeaders(
-  context: StoreContext,
+  context: StoreAccess,
   source: StoredObject,
   directives: CopyDirectives,
   move: Move,

@@ -7,7 +7,7 @@ import { discard } from '../backend/read-body.ts';
 import { readResult } from '../backend/result.ts';
 import { UPLOAD_ABORT_TIMEOUT_MS } from '../limits.ts';
 import { renderXml, type XmlNode } from '../xml/render-xml.ts';
-import type { StoreContext } from './context.ts';
+import type { StoreAccess } from './context.ts';
 import { failureOf } from './object-request.ts';
 
 export interface UpstreamUpload {
@@ -40,7 +40,7 @@ const CONDITIONS: ReadonlySet<string> = new Set(['if-match', 'if-none-match']);
  * @throws S3Error, and what `send` throws
  */
 export async function uploadUpstream(
-  context: StoreContext,
+  context: StoreAccess,
   o: { bucket: string; key: string; headers: Headers },
   send: (upload: UpstreamUpload) => Promise<readonly (string | UpstreamPart)[]>,
 ): Promise<UpstreamResult> {
@@ -57,7 +57,7 @@ export async function uploadUpstream(
 }
 
 async function create(
-  context: StoreContext,
+  context: StoreAccess,
   o: { bucket: string; key: string },
   headers: Headers,
 ): Promise<UpstreamUpload> {
@@ -80,7 +80,7 @@ async function create(
 
 /** One part with the given bytes. @returns its ETag @throws S3Error, and what the body throws */
 export async function sendUpstreamPart(
-  context: StoreContext,
+  context: StoreAccess,
   upload: UpstreamUpload,
   o: { number: number; body: BackendBody; headers?: Headers },
 ): Promise<string> {
@@ -101,7 +101,7 @@ export async function sendUpstreamPart(
 
 /** One part copied inside the backend. @returns its ETag @throws S3Error PreconditionFailed when the pin does not hold */
 export async function copyUpstreamPart(
-  context: StoreContext,
+  context: StoreAccess,
   upload: UpstreamUpload,
   o: { number: number; headers: Headers },
 ): Promise<string> {
@@ -132,7 +132,7 @@ export function partQuery(
 }
 
 async function complete(
-  context: StoreContext,
+  context: StoreAccess,
   upload: UpstreamUpload,
   sent: readonly (string | UpstreamPart)[],
   conditions: Headers,
@@ -158,7 +158,7 @@ async function complete(
 }
 
 /** Best effort, even when the client is gone. The bucket's lifecycle rule for incomplete uploads removes the rest. */
-async function abort(context: StoreContext, upload: UpstreamUpload): Promise<void> {
+async function abort(context: StoreAccess, upload: UpstreamUpload): Promise<void> {
   const { bucket, key, uploadId } = upload;
   try {
     const response = await context.store.backend.send({

@@ -6,7 +6,7 @@
 import { parseAnswer } from '../backend/answer-xml.ts';
 import { ask } from '../backend/ask.ts';
 import { S3Error } from '../errors.ts';
-import type { StoreContext } from '../object/context.ts';
+import type { StoreAccess } from '../object/context.ts';
 import { versionQuery } from '../object/object-request.ts';
 import { type BackendHeaders, META_PREFIX } from '../object/stored-metadata.ts';
 import type { ObjectAddress } from '../object/stored-object.ts';
@@ -55,7 +55,7 @@ export class ObjectAcls {
   readonly #without = new Set<string>();
 
   /** Grant headers; nothing for what S3 gives a new object anyway, full control of its owner. @throws S3Error */
-  async headersOf(context: StoreContext, address: ObjectAddress): Promise<Record<string, string>> {
+  async headersOf(context: StoreAccess, address: ObjectAddress): Promise<Record<string, string>> {
     if (this.#without.has(address.bucket)) return {};
     try {
       const { document } = await ask(context, 'GetObjectAcl', {
