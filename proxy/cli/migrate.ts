@@ -42,9 +42,9 @@ export const MIGRATE_USAGE = `Usage:
   sealgate migrate status  --bucket NAME [--prefix PREFIX] [--credentials FILE] [--json]
                                                       where the bucket stands: allow, writers, encrypt, verify, deny
 
-encrypt and decrypt work beside live clients: an object is replaced only if it is still the one that was read. ETags stay, as far as the store
-shows where the parts of an object end. Last-Modified and version ids change, and notifications and replication of the bucket
-see every object written anew.
+encrypt and decrypt work beside live clients: an object is replaced only if it is still the one that was read. ETags stay, as
+far as the store shows where the parts of an object end. Last-Modified and version ids change, and notifications and
+replication of the bucket see every object written anew.
 
   --prefix PREFIX               objects under it only
   --credentials FILE            the API key of the tenant whose objects they become or are, as JSON with accessKeyId and
@@ -57,9 +57,9 @@ see every object written anew.
   --restart                     begin at the start of the bucket; without it a run goes on where an earlier one stopped
   --json                        print the summary as JSON
 
-Exit codes: 0 all is done; 3 an object is damaged: its bytes are not those of its ETag, or it does not open; 4 incomplete: stopped,
-archived or failed objects, or no object at all; 1 it could not be begun, and standard error says why; 2 wrong usage.
-copy: never writes over an object. With --raw, the other settings are those of the store that is copied to; stop the servers first.
+Exit codes: 0 all is done; 3 an object is damaged: its bytes are not those of its ETag, or it does not open; 4 incomplete:
+stopped, archived or failed objects, or no object at all; 1 it could not be begun, and standard error says why; 2 wrong usage.
+copy: never writes over an object. With --raw, the other settings are those of the target store; stop the servers first.
 status: 0 all five steps are done; 4 not yet.
 `;
 
