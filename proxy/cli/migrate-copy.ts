@@ -32,6 +32,7 @@ import {
   JOB_OPTIONS,
   type JobContext,
   type JobOptions,
+  jobOptions,
   jobStore,
   reportJobFailure,
   requireGrant,
@@ -68,13 +69,13 @@ type KeyedCommand = JobOptions & { readonly kind: 'keyed'; readonly to: string }
 /** @throws UsageError */
 export function parseCopyOptions(args: readonly string[]): RawCommand | KeyedCommand {
   const { values } = parseCommand(args, COPY);
-  const { from, to, raw, prefix, credentials, report, restart, json, rate } = values;
+  const { from, to, raw, prefix, credentials, kms, report, restart, json, rate } = values;
   const toBackend = values['to-backend'];
   if (from === undefined) throw new UsageError('--from is missing.');
   if (raw) {
     if (!from.startsWith('local:') || from === 'local:') throw new UsageError('--raw copies --from local:DIR.');
     if (toBackend === undefined) throw new UsageError('--to-backend is missing: local:DIR or http(s)://host[:port].');
-    if (to !== undefined || prefix !== '' || credentials !== undefined || report !== undefined) {
+    if (to !== undefined || prefix !== '' || [credentials, kms, report].some((given) => given !== undefined)) {
       throw new UsageError(
         '--raw copies all buckets under their names, without a key: only --rate, --restart and --json fit.',
       );
@@ -86,7 +87,7 @@ export function parseCopyOptions(args: readonly string[]): RawCommand | KeyedCom
   if (toBackend !== undefined) throw new UsageError('--to-backend is for --raw.');
   if (rate !== undefined) throw new UsageError('--rate is for --raw: objects move inside the store.');
   if (from === to) throw new UsageError('--from and --to are the same bucket.');
-  return { kind: 'keyed', bucket: from, to, prefix, credentials, report, restart, json };
+  return { ...jobOptions({ ...values, bucket: from }), kind: 'keyed', to };
 }
 
 /** @returns the exit code */
@@ -207,7 +208,7 @@ async function copyBucket(command: RawCommand, both: Both, bucket: string): Prom
     }),
   );
   const deps = { state, now: () => new Date() };
-  const options = { ...command, bucket, prefix: '', credentials: undefined, report: undefined };
+  const options = { ...command, bucket, prefix: '', credentials: undefined, kms: undefined, report: undefined };
   const end = await runCommandJob({ deps, signal }, options, copyJob('', scope), work);
   const isEmpty = end.outcome === 'done' && Object.keys(end.record.counts).length === 0;
   const exitCode = isEmpty ? 0 : exitCodeOf(end);

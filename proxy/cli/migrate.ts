@@ -49,6 +49,7 @@ replication of the bucket see every object written anew.
   --prefix PREFIX               objects under it only
   --credentials FILE            the API key of the tenant whose objects they become or are, as JSON with accessKeyId and
                                 secretAccessKey; - for standard input. Without it AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+  --kms TENANT                  no API key: the tenant has a slot that a key of a KMS opens alone (sealgate kms add)
   --dry-run                     count objects and bytes, and change nothing
   --purge-plaintext-versions    with encrypt: delete older versions in plain text. Run it when the bucket is verified
   --no-writers                  nobody writes to the bucket meanwhile: needed for a store without conditional writes
@@ -181,14 +182,14 @@ const STATUS = shape([], {
   bucket: { type: 'string' },
   prefix: { type: 'string', default: '' },
   credentials: { type: 'string' },
+  kms: { type: 'string' },
   json: { type: 'boolean', default: false },
 });
 
 function status(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
   const { values } = parseCommand(args, STATUS);
-  const { bucket, prefix, credentials, json } = values;
-  if (bucket === undefined) throw new UsageError('--bucket is missing.');
-  return withTenant({ bucket, credentials }, environment, (context) =>
+  const { bucket, prefix, json, credentials, kms } = jobOptions({ ...values, restart: false });
+  return withTenant({ bucket, credentials, kms }, environment, (context) =>
     migrateStatus({ bucket, prefix, json }, context),
   );
 }
