@@ -32,6 +32,8 @@ export class TwinEtags {
   learn(request: TwinRequest, bare: TwinReply, proxy: TwinReply): void {
     const [one, other] = [bare, proxy].map(etagIn) as [string, string];
     if (bare.status >= 300 || proxy.status >= 300 || !BARE.test(one) || !OPAQUE.test(other)) return;
+    // A read of one part: some stores tell the ETag of the part there, which is not one of the object.
+    if (request.method !== 'PUT' && partNumberOf(request) !== '') return;
     const part = partOf(request);
     this.#toProxy.set(nameOf(request.key, part, one), other).set(nameOf(undefined, part, one), other);
   }
@@ -94,8 +96,12 @@ function etagIn(reply: TwinReply): string {
   return found.length === 1 ? unquoted(found[0]?.[1]) : '';
 }
 
-function partOf({ method, query = '' }: TwinRequest): string {
-  if (method !== 'PUT') return '';
+/** The part that the request makes. */
+function partOf(request: TwinRequest): string {
+  return request.method === 'PUT' ? partNumberOf(request) : '';
+}
+
+function partNumberOf({ query = '' }: TwinRequest): string {
   const text = typeof query === 'string' ? query : query.map((pair) => pair.join('=')).join('&');
   return /(?:^|&)partNumber=(\d+)/.exec(text)?.[1] ?? '';
 }
