@@ -291,7 +291,7 @@ test('a dry run changes nothing; status says where the bucket stands; a wrong bu
   expect((await sealgate('verify', ...about, '--data')).code).toBe(0);
   expect(await steps()).toEqual([4, ['allow', 'writers', 'encrypt', 'verify']]);
   expect(await steps({ SEALGATE_LEGACY: 'deny' })).toEqual([0, ['allow', 'writers', 'encrypt', 'verify', 'deny']]);
-  expect((await sealgate('migrate', 'encrypt', '--bucket', 'missing', '--credentials', 'key.json')).code).toBe(4);
+  expect((await sealgate('migrate', 'encrypt', '--bucket', 'missing', '--credentials', 'key.json')).code).toBe(1);
   expect((await sealgate('migrate', 'encrypt', '--bucket', 'sealgate-state', '--credentials', 'key.json')).code).toBe(
     2,
   );
