@@ -226,6 +226,24 @@ describe.skipIf(bao === undefined)("OpenBao's tokens", () => {
     expect(await wrap(kms)).toBe('ok');
   });
 
+  test('tell a key that is soft-deleted, or gone, from a secret that was altered', async () => {
+    const kms = server.provider({ kind: 'token', token: 'root-of-a-test' }, { key: 'passing' });
+    await server.ask('POST', 'transit/keys/passing', { type: 'aes256-gcm96' });
+    const wrapped = await kms.wrap(Buffer.alloc(32, 1), { key: 'passing', owner: OWNER }, signal());
+    const kind = () =>
+      kms.unwrap(wrapped, OWNER, signal()).then(
+        () => 'ok',
+        (error: KmsFailure) => error.kind,
+      );
+    await server.ask('DELETE', 'transit/keys/passing/soft-delete');
+    expect(await kind()).toBe('disabled');
+    await server.ask('POST', 'transit/keys/passing/soft-delete-restore', {});
+    expect(await kind()).toBe('ok');
+    await server.ask('POST', 'transit/keys/passing/config', { deletion_allowed: true });
+    await server.ask('DELETE', 'transit/keys/passing');
+    expect(await kind()).toBe('unknown-key');
+  });
+
   test('of a policy that does not let it are denied, and a key that binds no owner is not fit', async () => {
     expect(await wrap(server.provider({ kind: 'token', token: await server.token('1h', { policy: 'default' }) }))).toBe(
       'denied',

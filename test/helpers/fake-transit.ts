@@ -21,6 +21,8 @@ export interface FakeTransit {
   /** Seconds that a token of a login lives. */
   lease: number;
   minDecryption: number;
+  /** How the key is away, where it is. */
+  gone: 'deleted' | 'soft-deleted' | undefined;
   close(): Promise<void>;
 }
 
@@ -36,6 +38,7 @@ export async function fakeTransit(): Promise<FakeTransit> {
     answer: undefined,
     lease: 3600,
     minDecryption: 1,
+    gone: undefined,
     async close() {
       server.closeAllConnections();
       server.close();
@@ -90,7 +93,19 @@ export async function fakeTransit(): Promise<FakeTransit> {
   function engine(path: string, body: Record<string, string>): [number, unknown] {
     const [, operation, name] = /^transit\/(encrypt|decrypt|keys)\/(.+)$/.exec(path) ?? [];
     if (name !== 'main') return [404, { errors: ['encryption key not found'] }];
-    if (operation === 'keys') return [200, { data: { latest_version: 1, min_decryption_version: fake.minDecryption } }];
+    if (fake.gone !== undefined && operation !== 'keys') return [400, { errors: ['encryption key not found'] }];
+    if (fake.gone === 'deleted') return [404, { errors: [] }];
+    if (operation === 'keys')
+      return [
+        200,
+        {
+          data: {
+            latest_version: 1,
+            min_decryption_version: fake.minDecryption,
+            soft_deleted: fake.gone !== undefined,
+          },
+        },
+      ];
     const owner = Buffer.from(body['associated_data'] ?? '', 'base64');
     if (operation === 'encrypt') {
       const iv = randomBytes(12);

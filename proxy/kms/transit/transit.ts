@@ -74,8 +74,8 @@ export class Transit implements KmsProvider {
   }
 
   /**
-   * A status of 400 is the same for a version that is not allowed any more, a key that is soft-deleted, and a secret of another
-   * owner. What the key says of itself tells them apart, where it may be read.
+   * A status of 400 is the same for a version that is not allowed any more, a key that is gone or soft-deleted, and a secret of
+   * another owner. What the key says of itself tells them apart, where it may be read.
    */
   async #whyRefused({ key, version }: { key: string; version: string }, signal: AbortSignal): Promise<KmsFailure> {
     try {
@@ -85,7 +85,8 @@ export class Transit implements KmsProvider {
       const text = `${this.name}: version ${version} of the key ${key} is below its min_decryption_version, ${oldest}`;
       return new KmsFailure('disabled', text);
     } catch (error) {
-      if (error instanceof KmsFailure && error.kind === 'disabled') return error;
+      // Only where the policy does not let the key be read is there nothing to tell them apart by.
+      if (error instanceof KmsFailure && error.kind !== 'denied') return error;
       return new KmsFailure('mismatch', `${this.name} does not unwrap it for this owner`, { cause: error });
     }
   }

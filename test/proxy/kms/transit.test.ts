@@ -139,6 +139,15 @@ test('a version below min_decryption_version is told from a secret of another ow
   expect(await failureOf(kms.unwrap(blob, OWNER, signal()))).toBe('disabled');
 });
 
+test('a key that was deleted is told from a secret that was altered, and so is one that may come back', async () => {
+  const kms = transit();
+  const blob = await wrapped(kms);
+  server.gone = 'deleted';
+  expect(await failureOf(kms.unwrap(blob, OWNER, signal()))).toBe('unknown-key');
+  server.gone = 'soft-deleted';
+  expect(await failureOf(kms.unwrap(blob, OWNER, signal()))).toBe('disabled');
+});
+
 test('an endless reply, one that is no JSON, a redirect and a closed port are failures', async () => {
   const kms = transit();
   await wrapped(kms);
