@@ -23,3 +23,5 @@ export const CREDENTIAL_FILES_MS = 1_000;
 export const LOCAL_MAX_RETENTION_DAYS = 36_500;
 /** Bytes of the embedded store's disk that are kept for deletes: some hundred commits until the log can be used again. */
 export const LOCAL_RESERVE_BYTES = 4 * 2 ** 20;
+/** Bytes of a body of the proxy's own state that are kept inside the index, where other bodies have LOCAL_INLINE_BYTES. */
+export const LOCAL_ESSENTIAL_INLINE_BYTES = 2 ** 20;

@@ -286,6 +286,7 @@ function isEmbedded({ name, selector }: Operation): boolean {
       query: new Map(subresources.map((name) => [name, ''])),
       headers: copySource === true ? { 'x-amz-copy-source': '/bucket/k' } : {},
       body: undefined,
+      isEssential: false,
       signal: new AbortController().signal,
     });
     return true;

@@ -33,6 +33,11 @@ export interface BackendRequest {
   readonly body?: BackendBody;
   /** Asked of a success whose head is there: whether its body is read to its end, not cut, and then given back. */
   readonly lends?: (headers: Readonly<Record<string, string>>) => boolean;
+  /**
+   * A write of the proxy's own state: of the audit, without which nothing is done, or of a keyring. A store that keeps room in reserve
+   * takes it from there when its disk is full.
+   */
+  readonly essential?: true;
   /** Aborting it destroys the request and the response body. */
   readonly signal: AbortSignal;
 }

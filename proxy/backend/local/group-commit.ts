@@ -29,6 +29,10 @@ const ON_A_FULL_DISK: ReadonlySet<MutationName> = new Set<MutationName>([
   'unpin',
 ]);
 
+function mayTakeReserve({ name, isEssential }: MutationMessage): boolean {
+  return isEssential === true || ON_A_FULL_DISK.has(name);
+}
+
 /** Never throws: a failure of the index is the outcome of every mutation of the group. */
 export function commitGroup(
   db: DatabaseSync,
@@ -37,7 +41,7 @@ export function commitGroup(
   reserve: Reserve,
 ): Committed {
   const all = commit(db, tx, group, { mayGrow: () => reserve.keep() });
-  if (!isFull(all.failure) || !group.some(({ name }) => ON_A_FULL_DISK.has(name))) return all;
+  if (!isFull(all.failure) || !group.some(mayTakeReserve)) return all;
   const few = { mayGrow: () => false };
   emptyLog(db);
   const again = commit(db, tx, group, few);
@@ -65,7 +69,7 @@ function commit(
     begin(db);
     const mayGrow = o.mayGrow();
     for (const message of group) {
-      const isRun = mayGrow || ON_A_FULL_DISK.has(message.name);
+      const isRun = mayGrow || mayTakeReserve(message);
       outcomes.push(isRun ? runOne(db, tx, message) : { id: message.id, failed: 'no room is left', isFull: true });
       garbage.push(...tx.takeGarbage());
     }

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { S3Error } from '../../errors.ts';
 import { LOCAL_INLINE_BYTES, MAX_PUT_BYTES, MAX_XML_BODY_BYTES } from '../../limits.ts';
+import { LOCAL_ESSENTIAL_INLINE_BYTES } from '../../store-limits.ts';
 import type { NewBody } from './mutations/bodies.ts';
 import type { StoreRequest } from './request.ts';
 import type { Store } from './store.ts';
@@ -30,7 +31,8 @@ export async function storeBody<T>(
   if (size > MAX_PUT_BYTES) throw new S3Error('EntityTooLarge');
   const wanted = contentMd5(request);
   const hash = createHash('md5');
-  if (size <= LOCAL_INLINE_BYTES) {
+  // The index alone releases the reserve.
+  if (size <= (request.isEssential ? LOCAL_ESSENTIAL_INLINE_BYTES : LOCAL_INLINE_BYTES)) {
     const data = await collect(request, size);
     const md5 = hash.update(data).digest('hex');
     checkMd5(wanted, md5);

@@ -16,6 +16,8 @@ export interface StoreRequest {
   readonly query: ReadonlyMap<string, string>;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: BackendRequest['body'];
+  /** It may take what the store keeps in reserve. */
+  readonly isEssential: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -30,8 +32,8 @@ export function readRequest(request: BackendRequest): StoreRequest {
   }
   const byName = new Map<string, string>();
   for (const [name, value] of query) if (!byName.has(name)) byName.set(name, value);
-  const { method, body, signal } = request;
-  return { method, bucket, key, keyBytes, query: byName, headers, body, signal };
+  const { method, body, signal, essential: isEssential = false } = request;
+  return { method, bucket, key, keyBytes, query: byName, headers, body, isEssential, signal };
 }
 
 /**

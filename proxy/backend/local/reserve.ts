@@ -1,7 +1,8 @@
 /**
  * Room for deletes on a full disk. The index records a delete before anything is taken away, so on a disk without a free block nothing
  * could be deleted. A file keeps some room; it goes when a delete finds none, and is made again once there is room. While the
- * file is missing, what would make the store larger is refused, so that the room stays for deletes.
+ * file is missing, what would make the store larger is refused, so that the room stays for deletes, and for the proxy's own state:
+ * nothing is done without its audit.
  */
 import { randomBytes } from 'node:crypto';
 import { rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';

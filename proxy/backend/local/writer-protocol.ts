@@ -6,6 +6,8 @@ export interface MutationMessage {
   readonly id: number;
   readonly name: MutationName;
   readonly argument: unknown;
+  /** It may take what the store keeps in reserve. */
+  readonly isEssential?: boolean;
 }
 
 export type ToWriter = MutationMessage | { readonly close: true };

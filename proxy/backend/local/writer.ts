@@ -68,13 +68,14 @@ export class Writer {
     name: Name,
     argument: MutationArguments<Name>,
     transfer: readonly ArrayBuffer[] = [],
+    isEssential = false,
   ): Promise<MutationResult<Name>> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) throw this.#failure;
       const id = this.#nextId++;
       this.#waiting.set(id, { resolve: resolve as (result: unknown) => void, reject });
       this.#worker.ref();
-      this.#worker.postMessage({ id, name, argument } satisfies ToWriter, transfer);
+      this.#worker.postMessage({ id, name, argument, isEssential } satisfies ToWriter, transfer);
     });
   }
 

@@ -258,7 +258,8 @@ export class StateStore {
 
   async #send(request: Send, signal: AbortSignal): Promise<BackendResponse> {
     try {
-      return await this.#backend.send({ ...request, bucket: this.bucket, signal });
+      const essential = request.method === 'PUT' ? ({ essential: true } as const) : {};
+      return await this.#backend.send({ ...request, ...essential, bucket: this.bucket, signal });
     } catch (cause) {
       signal.throwIfAborted();
       if (!(cause instanceof BackendUnavailable)) throw cause;

@@ -27,7 +27,7 @@ export async function putObject(store: Store, request: StoreRequest): Promise<Ba
     // Evaluated once the body has arrived: its time of arrival is the object's.
     const put = { bucket, key, body, modified: store.now(), ...described };
     const etag = quoted(body.md5);
-    const { versionId } = await store.writer.run('putObject', put, transfer);
+    const { versionId } = await store.writer.run('putObject', put, transfer, request.isEssential);
     return reply(200, { etag, ...ENCRYPTED, ...versionHeader(versionId) });
   });
 }

@@ -1,43 +1,23 @@
 // Protects: a disk without room refuses writes, names ENOSPC, leaves nothing half written, and lets reads and deletes go on, to the last
 // block; such a store opens; once there is room it takes writes again. The disk is a small tmpfs, where the machine lets one be mounted.
-import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Backend } from '../../../../proxy/backend/backend.ts';
 import { openLocalBackend } from '../../../../proxy/backend/local/local.ts';
 import { explainStoreFailure } from '../../../../proxy/backend/trouble/explain-store-failure.ts';
 import { LOCAL_RESERVE_BYTES } from '../../../../proxy/store-limits.ts';
+import { MiB } from '../../../helpers/bytes.ts';
+import { SmallDisk } from '../../../helpers/small-disk.ts';
 import { type Call, pattern, send } from './harness.ts';
 import { indexProblems, storeFiles } from './store-files.ts';
 
-const MiB = 2 ** 20;
-const disk = mkdtempSync(join(tmpdir(), 'sealgate-full-'));
-const isMounted = mount();
-if (!isMounted) console.log('this machine lets no tmpfs be mounted: tests of a full disk are left out');
-afterAll(() => {
-  if (isMounted) run('umount', disk);
-  rmSync(disk, { recursive: true });
-});
+const disk = SmallDisk.mount(24);
+afterAll(() => disk?.unmount());
 
-function run(program: 'mount' | 'umount', ...options: readonly string[]): void {
-  execFileSync(program, options, { stdio: 'ignore' });
-}
-
-function mount(): boolean {
-  try {
-    run('mount', '-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', disk);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-describe.skipIf(!isMounted)('on a disk of 24 MiB', () => {
-  const directory = join(disk, 'store');
+describe.skipIf(disk === undefined)('on a disk of 24 MiB', () => {
+  const directory = join(disk?.directory ?? '', 'store');
   const reserve = join(directory, 'reserve');
-  const filler = join(disk, 'filler');
   const bucket = 'full';
   let backend: Backend;
 
@@ -50,26 +30,12 @@ describe.skipIf(!isMounted)('on a disk of 24 MiB', () => {
     expect(indexProblems(directory)).toEqual([]);
     const { blobs, indexed, pending } = storeFiles(directory);
     expect([blobs.toSorted(), pending]).toEqual([[...indexed.keys()].toSorted(), []]);
-    for (const path of [directory, filler]) rmSync(path, { recursive: true, force: true });
+    disk?.makeRoom();
+    rmSync(directory, { recursive: true });
   });
 
-  const free = (): number => {
-    const { bavail, bsize } = statfsSync(disk);
-    return bavail * bsize;
-  };
-
-  /** Takes every block that is left. */
-  function fill(): void {
-    const file = openSync(filler, 'a');
-    try {
-      for (const block = Buffer.alloc(64 * 1024); ; ) writeSync(file, block);
-    } catch (error) {
-      expect(error).toMatchObject({ code: 'ENOSPC' });
-    } finally {
-      closeSync(file);
-    }
-    expect(free()).toBe(0);
-  }
+  const free = (): number => disk?.free ?? Number.NaN;
+  const fill = (): void => disk?.fill();
 
   const put = (key: string, bytes: number): Promise<Call | unknown> =>
     send(backend, 'PUT', { bucket, key, body: pattern(bytes) }).catch((error: unknown) => error);
@@ -101,7 +67,7 @@ describe.skipIf(!isMounted)('on a disk of 24 MiB', () => {
     expect(await status('GET', 'large')).toBe(200);
     expect(await status('DELETE', 'large')).toBe(204);
     await expect.poll(free).toBeGreaterThan(MiB);
-    rmSync(filler);
+    disk?.makeRoom();
     expect(await put('tiny', 1)).toMatchObject({ status: 200 });
     expect(statSync(reserve).size).toBe(LOCAL_RESERVE_BYTES);
   });
@@ -132,6 +98,22 @@ describe.skipIf(!isMounted)('on a disk of 24 MiB', () => {
     } finally {
       await other.close();
     }
+  });
+
+  test("the proxy's own state is written from the reserve, and nothing else is", async () => {
+    fill();
+    const state = (key: string, bytes: number) => {
+      const body = pattern(bytes);
+      const signal = AbortSignal.timeout(60_000);
+      return backend.send({ method: 'PUT', bucket, key, body, essential: true, signal });
+    };
+    for (const [i, bytes] of [100_000, 1000, 100_000].entries())
+      expect((await state(`state-${i}`, bytes)).status).toBe(200);
+    expect(existsSync(reserve)).toBe(false);
+    await expectRefused('tiny', 1);
+    expect((await send(backend, 'GET', { bucket, key: 'state-0' })).bytes).toEqual(pattern(100_000));
+    const failure = await state('too-much', 8 * MiB).catch((error: unknown) => error);
+    expect(explainStoreFailure(failure)).toMatchObject({ kind: 'full' });
   });
 
   test('parts and uploads are refused, and an upload can be given up', async () => {
