@@ -80,10 +80,14 @@ test.each(NAMES)('there are vectors of %s that open', async (name) => {
   const names = await readdir(new URL('../../../vectors/keyring/', import.meta.url));
   const files = names.filter((file) => file !== 'refused.json').map((file) => read(`test/vectors/keyring/${file}`));
   const vectors = (await Promise.all(files)).flatMap(
-    (text) => JSON.parse(text) as { keyring: string; result?: unknown }[],
+    (text) => JSON.parse(text) as { keyring?: string; result?: unknown }[],
   );
   expect(vectors.length).toBeGreaterThan(10);
-  const opening = vectors.filter(({ result }) => typeof result !== 'string');
-  const types = opening.flatMap(({ keyring }) => (JSON.parse(keyring) as Keyring).slots.map(({ type }) => type));
+  // Records of other kinds have vectors here, too.
+  const types = vectors.flatMap(({ keyring, result }) =>
+    keyring === undefined || typeof result === 'string'
+      ? []
+      : (JSON.parse(keyring) as Keyring).slots.map(({ type }) => type),
+  );
   expect(types).toContain(name);
 });
