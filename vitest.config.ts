@@ -23,8 +23,8 @@ const MOCKING = FAST.filter((file) => readFileSync(file, 'utf8').includes('vi.mo
 export default defineConfig({
   test: {
     reporters: report === undefined ? [shown] : [shown, ['json', { outputFile: report }]],
-    // By default one core is left idle.
-    maxWorkers: '100%',
+    // More files at once than cores: many tests wait for a time limit that they protect. By default one core is left idle.
+    maxWorkers: '150%',
     projects: [
       // Files share their worker's modules, which saves loading them over a hundred times; those that replace modules do not.
       { test: { ...shared, name: 'fast', include: FAST, exclude: MOCKING, isolate: false } },
