@@ -155,7 +155,7 @@ async function* joined(stored: AsyncIterable<Buffer>, tail: Buffer): AsyncGenera
 
 async function put(context: StoreContext, o: MoveRequest, body: BackendBody): Promise<Moved> {
   const { bucket, key } = o.target;
-  const digest = Buffer.isBuffer(body) ? putDigest(context, body, o.headers) : {};
+  const digest = Buffer.isBuffer(body) ? putDigest(context, body) : {};
   const headers = { ...o.headers, ...digest };
   const response = await putStored(context, { bucket, key, headers, body });
   if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', bucket, key });

@@ -65,7 +65,7 @@ async function storeSmall(context: StoreContext, o: StoreRequest, dataKey: DataK
   const plaintext = await collectBody(o.body, { maxBytes: SMALL_BODY_BYTES, tooLarge: 'EntityTooLarge' });
   const result = o.body.result();
   const sealed = sealSmall(context, o, dataKey, { plaintext, late: lateAttributes(result) });
-  const digest = putDigest(context, sealed.stored, o.headers);
+  const digest = putDigest(context, sealed.stored);
   const response = await put(context, o, sealed.header, sealed.stored, digest);
   if (response.status !== 412 || o.again === undefined) return { response, result: () => result };
   discard(response);
