@@ -44,5 +44,7 @@ export const MAX_AUDIT_SEGMENT_PLAINTEXT_BYTES = 64 * MiB;
 /** Milliseconds for a webhook to answer, and checkpoints that wait for one: older ones are contained in newer ones. */
 export const AUDIT_WEBHOOK_TIMEOUT_MS = 10_000;
 export const AUDIT_WEBHOOK_WAITING = 16;
+/** Bytes of what a webhook answers, at most. */
+export const AUDIT_WEBHOOK_REPLY_BYTES = 65_536;
 /** Milliseconds between two looks of `audit tail -f`. */
 export const AUDIT_TAIL_MS = 2_000;

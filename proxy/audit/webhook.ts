@@ -4,9 +4,9 @@
  * next one.
  */
 import { createHmac, type KeyObject } from 'node:crypto';
-import { type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
-import { AUDIT_WEBHOOK_TIMEOUT_MS, AUDIT_WEBHOOK_WAITING } from '../audit-limits.ts';
+import { AUDIT_WEBHOOK_REPLY_BYTES, AUDIT_WEBHOOK_TIMEOUT_MS, AUDIT_WEBHOOK_WAITING } from '../audit-limits.ts';
 import type { Logger } from '../observe/log.ts';
+import { sendOutbound } from '../outbound/send.ts';
 import type { Chain } from './format/batch.ts';
 
 export interface WebhookTarget {
@@ -18,7 +18,6 @@ export class CheckpointWebhook {
   readonly #target: WebhookTarget;
   readonly #log: Logger;
   readonly #now: () => Date;
-  readonly #dispatcher: Dispatcher;
   #waiting: Chain[] = [];
   #sending: Promise<void> | undefined;
 
@@ -26,7 +25,6 @@ export class CheckpointWebhook {
     this.#target = o.target;
     this.#log = o.log;
     this.#now = o.now;
-    this.#dispatcher = new EnvHttpProxyAgent();
   }
 
   send(chain: Chain): void {
@@ -38,7 +36,6 @@ export class CheckpointWebhook {
 
   async close(): Promise<void> {
     await this.#sending;
-    await this.#dispatcher.close();
   }
 
   async #sendAll(): Promise<void> {
@@ -62,9 +59,8 @@ export class CheckpointWebhook {
     const id = `${origin.slice(origin.indexOf('/') + 1)}-${n}`;
     const timestamp = String(Math.floor(this.#now().getTime() / 1000));
     const signature = createHmac('sha256', this.#target.secret).update(`${id}.${timestamp}.${body}`).digest('base64');
-    const { statusCode, body: answer } = await request(this.#target.url, {
+    const { status } = await sendOutbound(this.#target.url, {
       method: 'POST',
-      dispatcher: this.#dispatcher,
       headers: {
         'content-type': 'application/json',
         'webhook-id': id,
@@ -72,9 +68,9 @@ export class CheckpointWebhook {
         'webhook-signature': `v1,${signature}`,
       },
       body,
-      signal: AbortSignal.timeout(AUDIT_WEBHOOK_TIMEOUT_MS),
+      maxBytes: AUDIT_WEBHOOK_REPLY_BYTES,
+      timeoutMs: AUDIT_WEBHOOK_TIMEOUT_MS,
     });
-    await answer.dump();
-    if (statusCode >= 300) throw new Error(`it answered ${statusCode}`);
+    if (status >= 300) throw new Error(`it answered ${status}`);
   }
 }
