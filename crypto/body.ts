@@ -19,7 +19,7 @@ export interface ObjectAttributes {
 }
 
 /**
- * Joins what header and footer hold: the header's early attributes count if it has any, whatever the footer repeats.
+ * Joins the attributes of header and footer. Early attributes in the header win over those that the footer repeats.
  * @throws FormatError ATTRIBUTES_MALFORMED when one kind is missing.
  */
 export function joinAttributes(

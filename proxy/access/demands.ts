@@ -47,7 +47,7 @@ export function demandsOfEach(
   return actionsOn(rowOf(operation), asked).map((action) => ({ action, resource }));
 }
 
-/** Of a copy that takes the tags of its source along, where the source has any. */
+/** What a copy that keeps the tags of its source must be allowed, where the source is tagged. */
 export function demandsOfTags(
   source: { readonly bucket: string; readonly key: string; readonly versionId?: string | undefined },
   copy: { readonly bucket: string; readonly key: string },

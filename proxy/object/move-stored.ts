@@ -62,7 +62,7 @@ export interface Moved {
   readonly storedEtag: string | undefined;
 }
 
-/** @throws S3Error PreconditionFailed when the source or the target is not what it was any more; VersionChanged */
+/** @throws S3Error PreconditionFailed when the source or the target has changed meanwhile; VersionChanged */
 export function moveStored(context: StoreContext, move: Move, o: MoveRequest): Promise<Moved> {
   const headers = { ...o.headers, ...toBackendHeaders(o.resealed.header) };
   switch (move) {

@@ -16,7 +16,8 @@ import { fault, ok, type Tell, warning } from './finding.ts';
 import { findingOf } from './store-finding.ts';
 
 const SUBJECT = 'deletion';
-const TODO = 'Name a state bucket that keeps nothing which was deleted: no Object Lock, no replication, no soft delete';
+const ADVICE =
+  'Name a state bucket that keeps nothing which was deleted: no Object Lock, no replication, no soft delete';
 
 /** What keeps deleted objects, and what in its configuration says that it is on. */
 const KEEPERS = [
@@ -33,13 +34,13 @@ export async function checkDeletion(storage: Storage, tell: Tell): Promise<boole
       const configuration = await configurationOf(storage, subresource);
       if (typeof configuration !== 'string') unknown.push(`${what} (${configuration.code})`);
       else if (isOn.test(configuration)) {
-        tell(fault(SUBJECT, `the bucket ${state.bucket} has ${what}, which keeps what is deleted from it`, TODO));
+        tell(fault(SUBJECT, `the bucket ${state.bucket} has ${what}, which keeps what is deleted from it`, ADVICE));
         return false;
       }
     }
     const kept = await triedOut(state);
     if (kept === 'kept') {
-      tell(fault(SUBJECT, `the bucket ${state.bucket} keeps versions of an object that were deleted`, TODO));
+      tell(fault(SUBJECT, `the bucket ${state.bucket} keeps versions of an object that were deleted`, ADVICE));
       return false;
     }
     if (kept !== 'gone') unknown.push(`versions (${kept})`);

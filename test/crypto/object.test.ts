@@ -1,5 +1,5 @@
 /**
- * Protects whole objects, as a store could damage them: any bit, any length, pieces of other objects, attempts and versions.
+ * Protects whole objects, as a store could damage them: every bit, every length, pieces of other objects, attempts and versions.
  */
 import { Buffer } from 'node:buffer';
 import { createSecretKey } from 'node:crypto';
