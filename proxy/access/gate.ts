@@ -6,7 +6,7 @@
 import { S3Error } from '../errors.ts';
 import type { RecordEvent } from '../observe/events.ts';
 import { type Action, isReadOnly } from './actions.ts';
-import { type Context, type ContextValues, contextOf } from './context.ts';
+import type { Context, ContextValues } from './context.ts';
 import { type Decision, type Demand, decide, type Principal } from './decide.ts';
 import { couldReach } from './reach.ts';
 import { bucketResource, type Resource } from './resource.ts';
@@ -17,7 +17,6 @@ export class Gate {
   readonly #principal: Principal;
   readonly #requestId: string;
   readonly #eventName: string;
-  readonly #values: ContextValues;
   readonly #context: Context;
   readonly #record: RecordEvent;
 
@@ -26,22 +25,20 @@ export class Gate {
     requestId: string;
     /** S3's, IAM's or STS's name of the operation. */
     eventName: string;
-    context: ContextValues;
+    context: Context;
     record: RecordEvent;
   }) {
     this.#principal = o.principal;
     this.#requestId = o.requestId;
     this.#eventName = o.eventName;
     const { tenant } = o.principal;
-    this.#values = { ...o.context, 'aws:username': () => tenant };
-    this.#context = contextOf(this.#values);
+    this.#context = { get: (key) => (key === 'aws:username' ? tenant : o.context.get(key)) };
     this.#record = o.record;
   }
 
   /** Decides and records. `more`: what is known of this demand alone. */
   async decide(demand: Demand, more?: ContextValues): Promise<Decision> {
-    const context = more === undefined ? this.#context : contextOf({ ...this.#values, ...more });
-    const decision = decide(this.#principal, demand.action, demand.resource, context);
+    const decision = decide(this.#principal, demand.action, demand.resource, this.#contextWith(more));
     await this.#note(demand, decision);
     return decision;
   }
@@ -88,9 +85,19 @@ export class Gate {
     return undefined;
   }
 
-  async #note({ action, resource }: Demand, { effect, statement }: Decision, by = KEY_POLICIES): Promise<void> {
+  #contextWith(more: ContextValues | undefined): Context {
+    if (more === undefined) return this.#context;
+    return {
+      get: (key) => {
+        const value = more[key];
+        return value === undefined ? this.#context.get(key) : value();
+      },
+    };
+  }
+
+  #note({ action, resource }: Demand, { effect, statement }: Decision, by = KEY_POLICIES): Promise<void> | void {
     const { tenant, slot, accessKey } = this.#principal;
-    await this.#record({
+    return this.#record({
       kind: effect === 'allow' ? 'access-allowed' : 'access-denied',
       detail: effect === 'allow' ? 'allowed' : `refused by ${by}`,
       tenant,

@@ -4,33 +4,44 @@
  */
 import type { S3Request } from '../http/request.ts';
 import type { Caller } from './authenticate.ts';
-import type { ContextValues } from './context.ts';
+import type { Context, ContextKey, ContextValues } from './context.ts';
 import { sessionValues } from './session-policies.ts';
 
-/** `lists`: the operation is a listing. */
-export function requestContext(o: {
+interface Asked {
   readonly request: S3Request;
   readonly caller: Caller;
   readonly now: () => Date;
+  /** The operation is a listing. */
   readonly lists: boolean;
-}): ContextValues {
-  const { request, caller, now, lists } = o;
-  const listed = (name: string) => (lists ? request.query.get(name) : undefined);
+}
+
+const VALUES: Partial<Record<ContextKey, (asked: Asked) => string | undefined>> = {
+  'aws:CurrentTime': ({ now }) => now().toISOString(),
+  'aws:EpochTime': ({ now }) => String(Math.floor(now().getTime() / 1000)),
+  'aws:SecureTransport': ({ request }) => String(request.secure),
+  'aws:SourceIp': ({ request }) => request.client,
+  'aws:UserAgent': ({ request }) => request.header('user-agent'),
+  'aws:userid': ({ caller }) => caller.tenant.id,
+  's3:authType': ({ caller }) => authType(caller),
+  's3:delimiter': (asked) => listed(asked, 'delimiter'),
+  's3:max-keys': (asked) => listed(asked, 'max-keys'),
+  's3:prefix': ({ lists, request }) => (lists ? (request.query.get('prefix') ?? '') : undefined),
+  's3:signatureAge': ({ caller, now }) => signatureAge(caller, now()),
+  's3:VersionId': ({ request }) => request.query.get('versionId'),
+};
+
+export function requestContext(asked: Asked): Context {
+  let ofSession: ContextValues | undefined;
   return {
-    'aws:CurrentTime': () => now().toISOString(),
-    'aws:EpochTime': () => String(Math.floor(now().getTime() / 1000)),
-    'aws:SecureTransport': () => String(request.secure),
-    'aws:SourceIp': () => request.client,
-    'aws:UserAgent': () => request.header('user-agent'),
-    'aws:userid': () => caller.tenant.id,
-    ...sessionValues(caller.accessKey),
-    's3:authType': () => authType(caller),
-    's3:delimiter': () => listed('delimiter'),
-    's3:max-keys': () => listed('max-keys'),
-    's3:prefix': () => (lists ? (request.query.get('prefix') ?? '') : undefined),
-    's3:signatureAge': () => signatureAge(caller, now()),
-    's3:VersionId': () => request.query.get('versionId'),
+    get(key) {
+      ofSession ??= sessionValues(asked.caller.accessKey);
+      return (ofSession[key] ?? VALUES[key])?.(asked);
+    },
   };
+}
+
+function listed({ lists, request }: Asked, name: string): string | undefined {
+  return lists ? request.query.get(name) : undefined;
 }
 
 function authType({ verified }: Caller): string {

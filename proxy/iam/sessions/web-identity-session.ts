@@ -2,6 +2,7 @@
  * From a token of an OpenID Connect issuer to a session of a role, for whoever asks without a key: the token is verified before
  * anything is looked up, the role must trust it, and the session ends with the token unless the role says otherwise.
  */
+import { contextOf } from '../../access/context.ts';
 import { Gate } from '../../access/gate.ts';
 import { isTrusted, tagsOf } from '../../access/oidc/role-claims.ts';
 import {
@@ -91,7 +92,7 @@ async function authorise(
     principal,
     requestId: o.requestId,
     eventName: 'AssumeRoleWithWebIdentity',
-    context: {},
+    context: contextOf({}),
     record,
   });
   const demand = { action: 'sts:AssumeRoleWithWebIdentity', resource: roleResource(slot.name) } as const;
