@@ -96,8 +96,8 @@ async function handle(
     const forPages = await crossOriginHeaders(pipeline.services.cors, progress.request);
     progress.form?.close();
     body.settle();
-    const headers = { ...reply.headers, ...forPages };
-    await sendReply(outgoing, { ...reply, headers }, { requestId: progress.id, signal, scope });
+    const shown = forPages === undefined ? reply : { ...reply, headers: { ...reply.headers, ...forPages } };
+    await sendReply(outgoing, shown, { requestId: progress.id, signal, scope });
     // The request now holds only the bytes of its reply that are not sent yet.
     progress.memory?.keep(REQUEST_MEMORY_BYTES + outgoing.writableLength);
   } catch (thrown) {
@@ -113,7 +113,7 @@ async function handle(
   const failed = failure ?? progress.lateFailure;
   const refused = progress.refused?.code;
   const code = failed === undefined ? refused : asS3Error(failed).code;
-  recordRequest(pipeline, { ...progress, incoming, outgoing, bytesIn: body.received, code, refused });
+  recordRequest(pipeline, progress, { incoming, outgoing, bytesIn: body.received, code, refused });
 }
 
 interface Exchange {
@@ -296,7 +296,7 @@ function sendFailure(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   progress: Progress,
-  o: { error: S3Error; headers: Readonly<Record<string, string>> },
+  o: { error: S3Error; headers: Readonly<Record<string, string>> | undefined },
 ): void {
   if (outgoing.headersSent || outgoing.destroyed) {
     outgoing.destroy();

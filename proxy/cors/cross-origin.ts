@@ -31,20 +31,28 @@ export async function answerPreflight(cors: CorsConfigurations, request: S3Reque
   );
 }
 
+type Headers = Readonly<Record<string, string>>;
+
 /** Headers to add to the reply to any other request; none when it does not come from a page, or no rule allows it. */
-export async function crossOriginHeaders(
+export function crossOriginHeaders(
   cors: CorsConfigurations,
   request: S3Request | undefined,
-): Promise<Readonly<Record<string, string>>> {
+): Promise<Headers | undefined> | undefined {
   const origin = request?.header('origin');
-  if (request?.bucket === undefined || origin === undefined || request.method === 'OPTIONS') return {};
+  if (request?.bucket === undefined || origin === undefined || request.method === 'OPTIONS') return undefined;
+  return headersFor(cors, { bucket: request.bucket, origin, method: request.method });
+}
+
+async function headersFor(
+  cors: CorsConfigurations,
+  { bucket, origin, method }: { bucket: string; origin: string; method: string },
+): Promise<Headers | undefined> {
   try {
-    const rules = await cors.rules(request.bucket);
-    const headers = corsHeaders(rules, { origin, method: request.method, headers: [] });
-    return headers === undefined ? {} : { ...headers, Vary: VARY };
+    const headers = corsHeaders(await cors.rules(bucket), { origin, method, headers: [] });
+    return headers === undefined ? undefined : { ...headers, Vary: VARY };
   } catch {
     // The reply does not depend on the rules. Without them a page only cannot read it.
-    return {};
+    return undefined;
   }
 }
 

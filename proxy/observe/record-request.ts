@@ -7,17 +7,21 @@ import type { Pipeline } from '../pipeline-parts.ts';
 import { requestFields } from './request-fields.ts';
 import type { RequestScope } from './request-scope.ts';
 
-export interface EndedRequest {
+/** What is known about a request. It may have been refused before it could be read. */
+export interface KnownRequest {
   readonly id: string;
   /** By performance.now(). */
   readonly started: number;
   readonly scope: RequestScope;
-  readonly incoming: IncomingMessage;
-  readonly outgoing: ServerResponse;
-  /** What is known about the request. It may have been refused before it could be read. */
   readonly request?: S3Request;
   readonly caller?: Caller;
   readonly operation?: { readonly name: string };
+}
+
+/** How it ended. */
+export interface EndedRequest {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
   readonly bytesIn: number;
   /** Codes: of the error that ended the request, and of a refusal that was answered in the words of another API. */
   readonly code: string | undefined;
@@ -26,11 +30,13 @@ export interface EndedRequest {
 
 export function recordRequest(
   { metrics, now, writeLine }: Pick<Pipeline, 'metrics' | 'now' | 'writeLine'>,
+  known: KnownRequest,
   o: EndedRequest,
 ): void {
-  const { outgoing, incoming, scope, caller } = o;
-  const ms = performance.now() - o.started;
-  const operation = o.operation?.name ?? 'none';
+  const { outgoing, incoming } = o;
+  const { id: requestId, started, scope, request, caller } = known;
+  const ms = performance.now() - started;
+  const operation = known.operation?.name ?? 'none';
   const cutBy = ownCutOf(outgoing);
   // The client went away before any reply: 499, as nginx calls it. That is no error of ours, but what we cut ourselves is.
   const status = outgoing.headersSent ? outgoing.statusCode : cutBy === undefined ? 499 : 503;
@@ -41,16 +47,16 @@ export function recordRequest(
     status,
     attributes: {
       'http.request.method': incoming.method ?? '',
-      'sealgate.request_id': o.id,
+      'sealgate.request_id': requestId,
       'sealgate.backend_requests': scope.backendRequests,
       ...(caller === undefined ? {} : { 'sealgate.tenant': caller.tenant.id }),
       ...(code === undefined ? {} : { 'error.type': code }),
     },
   });
   writeLine({
-    ...requestFields(incoming, o.request, scope.client),
+    ...requestFields(incoming, request, scope.client),
     time: now(),
-    requestId: o.id,
+    requestId,
     operation,
     status,
     code,
@@ -62,7 +68,7 @@ export function recordRequest(
     bytesOut: scope.bytesOut,
     objectBytes: operation === 'GetObject' && code === undefined ? scope.bytesOut : undefined,
     ms,
-    firstByteMs: scope.firstByteAt === undefined ? undefined : scope.firstByteAt - o.started,
+    firstByteMs: scope.firstByteAt === undefined ? undefined : scope.firstByteAt - started,
     backendMs: scope.backendMs,
     backendRequests: scope.backendRequests,
   });

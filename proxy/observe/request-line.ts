@@ -9,11 +9,15 @@ export type WriteRequestLine = (line: RequestLine) => void;
 
 /** Request lines are on when the log's level is `info` or lower. */
 export function requestLinesTo(log: Logger, format: Config['logFormat']): WriteRequestLine {
-  if (format === 'json') return (line) => void log.info(fields(line), 'request');
-  const stdout = pino.destination({ dest: 1, sync: true });
+  const write = format === 'json' ? (line: RequestLine) => log.info(fields(line), 'request') : toOutput();
   return (line) => {
-    if (log.isLevelEnabled('info')) stdout.write(`${accessLogLine(line)}\n`);
+    if (log.isLevelEnabled('info')) write(line);
   };
+}
+
+function toOutput(): WriteRequestLine {
+  const stdout = pino.destination({ dest: 1, sync: true });
+  return (line) => void stdout.write(`${accessLogLine(line)}\n`);
 }
 
 function fields(line: RequestLine): Record<string, unknown> {

@@ -4,7 +4,10 @@ import type { Pipeline } from '../../pipeline-parts.ts';
 import type { Caller } from '../authenticate.ts';
 
 /** Checks the rate of the address, before the signature is checked. @throws S3Error SlowDown */
-export function admitAddress({ rates }: Pick<Pipeline, 'rates'>, { client, id: requestId }: S3Request): Promise<void> {
+export function admitAddress(
+  { rates }: Pick<Pipeline, 'rates'>,
+  { client, id: requestId }: S3Request,
+): Promise<void> | undefined {
   return rates.admitAddress({ client, requestId });
 }
 
@@ -13,7 +16,7 @@ export function admitCaller(
   { rates }: Pick<Pipeline, 'rates'>,
   { tenant, accessKey }: Caller,
   requestId: string,
-): Promise<void> {
+): Promise<void> | undefined {
   const { id, slot } = tenant;
   return rates.admitCaller({ tenant: id, slot, accessKey: accessKey.fingerprint, requestId });
 }

@@ -11,7 +11,7 @@ import { Gcra, type Rate } from './gcra.ts';
 
 export type RateKind = 'address' | 'tenant' | 'key';
 
-/** A kind that is absent is not limited. */
+/** A kind that is absent is not limited, and costs no request anything. */
 export type Rates = { readonly [Kind in RateKind]?: Rate | undefined };
 
 /** Of a request whose signature is verified. */
@@ -51,13 +51,18 @@ export class RateLimits {
   }
 
   /** `client`: undefined when it is not known; all such requests count together. @throws S3Error SlowDown */
-  async admitAddress(o: { readonly client: string | undefined; readonly requestId: string }): Promise<void> {
-    if (this.#limits.address === undefined) return;
-    await this.#admit('address', o.client === undefined ? '' : addressGroup(o.client), { requestId: o.requestId });
+  admitAddress(o: { readonly client: string | undefined; readonly requestId: string }): Promise<void> | undefined {
+    if (this.#limits.address === undefined) return undefined;
+    return this.#admit('address', o.client === undefined ? '' : addressGroup(o.client), { requestId: o.requestId });
   }
 
   /** The key first: one key that asks too much must not use up what its tenant may. @throws S3Error SlowDown */
-  async admitCaller({ slot, ...known }: RatedCaller): Promise<void> {
+  admitCaller(caller: RatedCaller): Promise<void> | undefined {
+    const { key, tenant } = this.#limits;
+    return key === undefined && tenant === undefined ? undefined : this.#admitCaller(caller);
+  }
+
+  async #admitCaller({ slot, ...known }: RatedCaller): Promise<void> {
     await this.#admit('key', `${known.tenant}/${slot}`, known);
     await this.#admit('tenant', known.tenant, known);
   }

@@ -181,8 +181,8 @@ describe('refusals', () => {
     return { all, events, kinds };
   }
   const caller = (slot: string) => ({ tenant: 't', slot, accessKey: 'f', requestId: 'r' });
-  const code = (work: Promise<void>) =>
-    work.then(
+  const code = (work: Promise<void> | undefined) =>
+    Promise.resolve(work).then(
       () => 'taken',
       (error: unknown) => String((error as { code?: string }).code),
     );
