@@ -31,7 +31,7 @@ export const BUCKET_USAGE = `Usage:
 set   which ETags the objects of the bucket show to clients. md5: the MD5 of the plaintext, as in S3 without encryption.
       opaque: the store's own, ending in -N, which costs no MD5 on uploads and, with SEALGATE_LEGACY=deny, no look-ups in
       listings; what clients make of it: docs/etags.md. Every server follows within 60 s
-      --replace-damaged  writes over a record that does not verify
+      --replace-damaged  writes over a record that does not verify, or that servers refuse: an older one, or none
 show  what the bucket's record says, or that the bucket has none and goes by SEALGATE_ETAGS
       --count        looks at every stored version: how many are sealed
       --credentials  with --count, a key of a tenant: JSON with accessKeyId and secretAccessKey, - for standard input. Of this

@@ -42,8 +42,8 @@ export async function readBucketRecord(
 }
 
 /**
- * @param o.replaceDamaged write over a record that does not verify. Its generation counts from the clock, so that servers which
- *   have seen the record before it was damaged take the new one.
+ * @param o.replaceDamaged write over whatever is there: a record that does not verify, an older one that was put back, or none
+ *   where one was. The generation counts from the clock, so that servers which have seen the right record take the new one.
  * @throws BucketRecordTampered, BucketRecordConflict, S3Error ServiceUnavailable
  */
 export async function setBucketRecord(
@@ -54,9 +54,10 @@ export async function setBucketRecord(
 ): Promise<BucketRecord> {
   const stored = await fetchRecord(deps, bucket, signal);
   const before = stored === undefined ? undefined : openOrDamaged(deps, bucket, stored, o);
-  if (before !== 'damaged' && before?.etags === o.etags) return before;
+  if (!o.replaceDamaged && before !== 'damaged' && before?.etags === o.etags) return before;
   const now = deps.now();
-  const generation = before === 'damaged' ? Math.floor(now.getTime() / 1000) : (before?.generation ?? 0) + 1;
+  const next = before === 'damaged' ? 1 : (before?.generation ?? 0) + 1;
+  const generation = o.replaceDamaged ? Math.max(next, Math.floor(now.getTime() / 1000)) : next;
   const record = { bucket, etags: o.etags, generation, updated: timestamp(now) };
   const earlier = before === 'damaged' ? 'a record that did not verify' : (before?.etags ?? 'no record');
   const event = { kind: 'bucket-changed', bucket, detail: `ETags: ${o.etags}, before ${earlier}` } as const;

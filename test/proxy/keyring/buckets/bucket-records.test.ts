@@ -253,6 +253,32 @@ describe('the operator', () => {
     expect(await new BucketSettings({ ...later, etags: 'opaque' }).of('photos', signal)).toBe('md5');
   });
 
+  it.each<[string, (older: Buffer) => Promise<void> | void]>([
+    ['rolled back', (older) => backend.overwrite('state', KEY, older)],
+    ['taken away', () => state.delete('buckets/photos.json', signal)],
+  ])(
+    'replaces a record that was %s, by the same mode too, and servers that saw the newer one take it',
+    async (_, damage) => {
+      await state.delete('buckets/photos.json', signal);
+      await set('md5');
+      await set('opaque');
+      const older = backend.stored('state', KEY) ?? Buffer.alloc(0);
+      await set('md5');
+      await set('opaque');
+      let time = Date.now();
+      const settings = new BucketSettings({ ...deps, now: () => new Date(time), etags: 'md5' });
+      expect(await settings.of('photos', signal)).toBe('opaque');
+      await damage(older);
+      time += 60_000;
+      await expect(settings.of('photos', signal)).rejects.toMatchObject({ code: 'AccessDenied' });
+      await set('opaque', true);
+      expect(await settings.of('photos', signal)).toBe('opaque');
+      await set('md5', true);
+      time += 60_000;
+      expect(await settings.of('photos', signal)).toBe('md5');
+    },
+  );
+
   it('signs records under another seal key, so that the old one can be dropped', async () => {
     const two = newSealKeys('two').active;
     const both = { ...deps, sealKeys: new SealKeys([two, SEAL_KEY]) };
