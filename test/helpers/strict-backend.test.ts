@@ -93,6 +93,20 @@ describe('what must not leave the proxy is refused and recorded', () => {
     expect(strict.violations).toHaveLength(1);
   });
 
+  test('an algorithm beside no checksum of it; beside its own it passes', async () => {
+    const strict = strictBackend(modelStore());
+    const body = Buffer.from('sealed');
+    const crc = { 'x-amz-checksum-crc32c': crcByBits(0x82f63b78) };
+    const named = (algorithm: string) => ({
+      ...put,
+      body,
+      headers: { ...crc, 'x-amz-sdk-checksum-algorithm': algorithm },
+    });
+    expect(await outcome(strict, named('CRC32'))).toBe('400 InvalidRequest');
+    expect(await outcome(strict, named('CRC32C'))).toBe('200');
+    expect(strict.violations).toHaveLength(1);
+  });
+
   test('a checksum without a body, or of another body', async () => {
     const strict = strictBackend(modelStore());
     const headers = { 'x-amz-checksum-sha256': 'plaintext' };

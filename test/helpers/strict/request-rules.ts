@@ -41,6 +41,8 @@ const BODY_CHECKSUMS = [
   'x-amz-checksum-sha256',
 ];
 
+const ALGORITHM = 'x-amz-sdk-checksum-algorithm';
+
 const QUERY: ReadonlySet<string> = new Set([
   ...['accelerate', 'acl', 'analytics', 'attributes', 'cors', 'delete', 'encryption', 'intelligent-tiering'],
   ...['inventory', 'legal-hold', 'lifecycle', 'location', 'logging', 'metrics', 'notification', 'object-lock'],
@@ -79,9 +81,14 @@ function brokenHeader(request: BackendRequest): Broken | undefined {
   return undefined;
 }
 
-/** A checksum header is only for a body, and is compared with it later. */
+/** A checksum header is only for a body, and is compared with it later. The algorithm is named only beside its own checksum. */
 function isOwnChecksum(request: BackendRequest, name: string): boolean {
-  return request.body !== undefined && BODY_CHECKSUMS.includes(name);
+  if (request.body === undefined) return false;
+  if (name !== ALGORITHM) return BODY_CHECKSUMS.includes(name);
+  const { headers = {} } = request;
+  return BODY_CHECKSUMS.some(
+    (own) => headers[own] !== undefined && own === `x-amz-checksum-${headers[name]?.toLowerCase()}`,
+  );
 }
 
 function brokenQuery(request: BackendRequest): Broken | undefined {
