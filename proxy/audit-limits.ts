@@ -34,7 +34,10 @@ export const AUDIT_LOOK_BACK_MS = 3_600_000;
 export const AUDIT_UNBATCHED_MS = 900_000;
 /** Times that a batch is made anew because another server was quicker. */
 export const AUDIT_BATCH_ATTEMPTS = 8;
-/** Batches that do not verify, one after the other, past which the newest one that does is looked for. */
+/**
+ * Batches that do not verify, past which no server looks for the newest one that does; and numbers behind the newest one that counts,
+ * beyond which a batch belongs to no log.
+ */
 export const AUDIT_INVALID_BATCHES = 1_000;
 /** Days after which segments are removed, unless set, and milliseconds between two looks for them. */
 export const AUDIT_RETENTION_DAYS = 90;

@@ -71,7 +71,7 @@ export class Batches {
     this.#isOpen = true;
     for (let n = this.nextNumber; ; n += 1) {
       const body = (await this.#store.get(batchName(n), signal))?.body;
-      if (body === undefined && (await firstBatchFrom(this.#store, n + 1, signal)) === undefined) break;
+      if (body === undefined && !(await this.#goesOn(n, signal))) break;
       this.#take(n, body);
     }
     const { chain } = this;
@@ -90,6 +90,15 @@ export class Batches {
       yield batch;
       expected = batch.previous;
     }
+  }
+
+  /**
+   * Whether a later number counts though `n` is missing. One far off does not: each missing number is named in the next batch, and
+   * whoever can put an object into the bucket could have a server name ten thousand million.
+   */
+  async #goesOn(n: number, signal: AbortSignal): Promise<boolean> {
+    const next = await firstBatchFrom(this.#store, n + 1, signal);
+    return next !== undefined && next - (this.#chain?.n ?? -1) <= AUDIT_INVALID_BATCHES;
   }
 
   #take(n: number, body: Buffer | undefined): void {
@@ -118,10 +127,12 @@ export class Batches {
   }
 
   async #newestThat(newest: number, isTrusted: (signer: Chain['signer']) => boolean, signal: AbortSignal) {
-    for (let n = newest; n >= Math.max(0, newest - AUDIT_INVALID_BATCHES); n -= 1) {
-      const record = await this.#store.get(batchName(n), signal);
-      const found = record && checkBatchAlone(record.body, { n, isTrusted });
-      if (found !== undefined && 'batch' in found) return found;
+    let seen = 0;
+    for await (const { n, body } of batchesBefore(this.#store, newest + 1, signal)) {
+      const found = checkBatchAlone(body, { n, isTrusted });
+      if ('batch' in found) return found;
+      seen += 1;
+      if (seen > AUDIT_INVALID_BATCHES) break;
     }
     return undefined;
   }
@@ -130,23 +141,41 @@ export class Batches {
 /** The least number from `n` on of which there is a batch. */
 export async function firstBatchFrom(store: StateStore, n: number, signal: AbortSignal): Promise<number | undefined> {
   const after = n === 0 ? {} : { after: batchName(n - 1) };
-  for await (const name of store.list(BATCH_NAMES, signal, { ...after, rows: 1 })) return parseBatchName(name);
+  for await (const name of store.list(BATCH_NAMES, signal, { ...after, rows: 1 })) {
+    const found = parseBatchName(name);
+    if (found !== undefined) return found;
+  }
   return undefined;
 }
 
-/** The greatest number of which there is a batch, in few requests however many there are. */
-export async function newestBatch(store: StateStore, signal: AbortSignal): Promise<number | undefined> {
+/** The bodies of those that there are below `end`, the newest first, whatever numbers are left out between them. */
+export async function* batchesBefore(
+  store: StateStore,
+  end: number,
+  signal: AbortSignal,
+): AsyncGenerator<{ readonly n: number; readonly body: Buffer }> {
+  for (let n = end - 1; n >= 0; n -= 1) {
+    const body = (await store.get(batchName(n), signal))?.body;
+    if (body !== undefined) yield { n, body };
+    else n = ((await newestBatch(store, signal, n)) ?? -1) + 1;
+  }
+}
+
+/** The greatest number below `end` of which there is a batch, in few requests however many there are. */
+export async function newestBatch(
+  store: StateStore,
+  signal: AbortSignal,
+  end = Number.POSITIVE_INFINITY,
+): Promise<number | undefined> {
   let known = -1;
-  let step = 1;
-  for (;;) {
-    const found = await firstBatchFrom(store, known + step, signal);
-    if (found === undefined) break;
+  const look = async (from: number): Promise<boolean> => {
+    const found = from < end ? await firstBatchFrom(store, from, signal) : undefined;
+    if (found === undefined || found >= end) return false;
     known = found;
-    step *= 2;
-  }
-  for (; step >= 1; step = Math.floor(step / 2)) {
-    const found = await firstBatchFrom(store, known + step, signal);
-    if (found !== undefined) known = found;
-  }
+    return true;
+  };
+  let step = 1;
+  while (await look(known + step)) step *= 2;
+  for (; step >= 1; step = Math.floor(step / 2)) await look(known + step);
   return known < 0 ? undefined : known;
 }

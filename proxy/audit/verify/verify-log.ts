@@ -8,7 +8,7 @@ import { AUDIT_UNBATCHED_MS } from '../../audit-limits.ts';
 import { mapBounded } from '../../concurrency/map-bounded.ts';
 import { S3Error } from '../../errors.ts';
 import type { StateStore } from '../../keyring/state/state.ts';
-import { firstBatchFrom, newestBatch } from '../batches.ts';
+import { batchesBefore, firstBatchFrom, newestBatch } from '../batches.ts';
 import { BATCH_NAMES, batchName, type Chain, parseBatch } from '../format/batch.ts';
 import {
   minuteOf,
@@ -244,9 +244,9 @@ class LogWalk {
 
 /** What the newest batch says of segments that were removed. One that does not count is named by the walk. */
 async function announcedPruning(store: StateStore, signal: AbortSignal): Promise<string> {
-  for (let n = (await newestBatch(store, signal)) ?? -1; n >= 0; n -= 1) {
-    const body = (await store.get(batchName(n), signal))?.body;
-    const batch = body && parseBatch(body);
+  const end = ((await newestBatch(store, signal)) ?? -1) + 1;
+  for await (const { body } of batchesBefore(store, end, signal)) {
+    const batch = parseBatch(body);
     if (batch !== undefined) return batch.prunedBefore;
   }
   return '';

@@ -129,6 +129,30 @@ describe('a batch that somebody else put there', () => {
   });
 });
 
+describe('objects with names that no server gives', () => {
+  test.each([
+    ['far beyond the last batch', 'audit/batch/9999999999'],
+    ['between batches', 'audit/batch/0000000003~'],
+  ])('stop nobody, neither one that runs nor one that starts: %s', async (_, name) => {
+    const { bench, kept } = await buildLog();
+    const running = await bench.server();
+    await running.sequencer.run(signal);
+    bench.backend.overwrite(AUDIT_BUCKET, name, Buffer.from('{}'));
+    await running.writer.write(bench.block());
+    await running.sequencer.run(AbortSignal.timeout(5_000));
+    const started = await bench.server();
+    await started.writer.write(bench.block());
+    await started.sequencer.run(AbortSignal.timeout(5_000));
+    expect([running, started].map(({ sequencer }) => sequencer.status.batches)).toEqual([1, 1]);
+    expect(bench.checkpoints.at(-1)).toMatchObject({ n: 8, size: 11 });
+    expect(bench.reported.length).toBeLessThan(3);
+    const found = await verify(bench, { kept: [kept] });
+    expect(found).toMatchObject({ batches: 9, authenticatedBy: 'checkpoint' });
+    expect(found.findings.length).toBeLessThan(4);
+    expect(found.findings.map((finding) => finding.name)).toContain(name);
+  });
+});
+
 /** Hash of batch 8, which continues batch 6. */
 function chainAfterForged(bench: AuditBench): string {
   return sha256Of(bench.body('audit/batch/0000000008'));
