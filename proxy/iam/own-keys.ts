@@ -65,7 +65,7 @@ export class OwnKeys {
     const terms = { ...newSlotTerms({ id, now, grants, policy, idKid: '', label, expires }), ...prepared.terms };
     const kdf = DEFAULT_KDFS['hkdf-sha256'];
     const slot = await withId(prepared, async () => {
-      const factor = inheritedFactor(opened.slot, kmsOf(deps));
+      const factor = inheritedFactor([opened.slot], kmsOf(deps));
       const { roots } = opened;
       const made = await sealKeySlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner, factor }, signal);
       const change = (keyring: Keyring) => {

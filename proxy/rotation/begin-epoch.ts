@@ -71,7 +71,7 @@ export async function beginEpoch(
   return withId(id, async () => {
     const terms = { ...opened.slot, kdfUpgrade: null, ...id.terms, id: slotId, created: timestamp(deps.now()) };
     const kdf = DEFAULT_KDFS['hkdf-sha256'];
-    const factor = inheritedFactor(opened.slot, kmsOf(deps));
+    const factor = inheritedFactor([opened.slot], kmsOf(deps));
     const fresh = await sealKeySlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner, factor }, signal);
     const issued = { tenant, slot: slotId, accessKeyId: id.accessKeyId, secretAccessKey: secretAccessKeyOf(apiKey) };
     await o.keep(issued);

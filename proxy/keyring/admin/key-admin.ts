@@ -124,7 +124,7 @@ export class KeyAdmin {
     const told = (slot: string) => eventOf('key-rotated', opened.keyring, `Slot ${old.id} replaced by ${slot}${ends}`);
     const issued = await this.#add(
       opened,
-      { grants, policy, label, expires, registered, ...wishes, told },
+      { grants, policy, label, expires, registered, ...wishes, told, replaced: old },
       signal,
       (keyring, slot) => {
         sameSlot(keyring, old);
@@ -225,7 +225,12 @@ export class KeyAdmin {
   /** Seals a new slot for the opened roots, makes its id, and changes the keyring. */
   async #add(
     opened: OpenedKeyring,
-    o: Omit<NewKey, 'policy'> & Reach & { readonly told: (slot: string) => SecurityEvent },
+    o: Omit<NewKey, 'policy'> &
+      Reach & {
+        readonly told: (slot: string) => SecurityEvent;
+        /** The slot whose place the new one takes. */
+        readonly replaced?: KeySlot;
+      },
     signal: AbortSignal,
     change: (keyring: OpenedKeyring['keyring'], slot: KeySlot) => OpenedKeyring['keyring'],
   ): Promise<IssuedKey> {
@@ -249,7 +254,7 @@ export class KeyAdmin {
         ...newSlotTerms({ id: slotId, now: deps.now(), grants, policy, label, expires, idKid: '' }),
         ...id.terms,
       };
-      const factor = inheritedFactor(opened.slot, kmsOf(deps), o.kms);
+      const factor = inheritedFactor([o.replaced, opened.slot], kmsOf(deps), o.kms);
       const slot = await sealKeySlot({ tenant, terms, apiKey, kdf, roots, runner: deps.runner, factor }, signal);
       const named = { tenant, slot: slotId, accessKeyId: id.accessKeyId };
       const issued = o.apiKey === undefined ? { ...named, secretAccessKey: secretAccessKeyOf(apiKey) } : named;

@@ -30,12 +30,13 @@ export function sealKeySlot(
   return factor === undefined ? apiKeySlot.seal(rest, signal) : apiKeyKmsSlot.seal({ ...rest, factor }, signal);
 }
 
-/** The factor of a key that is made by `slot`, or in its place. `asked`: a key of a KMS that was asked for. */
+/** The factor of a key. `from`: the key that it replaces, then the key that makes it. `asked`: a key of a KMS that was asked for. */
 export function inheritedFactor(
-  slot: KeySlot,
+  from: readonly (KeySlot | undefined)[],
   secrets: KmsSecrets,
   asked?: KmsKeyName | undefined,
 ): KmsFactor | undefined {
   if (asked !== undefined) return { secrets, key: asked };
-  return slot.type === 'api-key+kms' ? factorOf(slot, secrets) : undefined;
+  const slot = from.find((one) => one?.type === 'api-key+kms');
+  return slot && factorOf(slot, secrets);
 }

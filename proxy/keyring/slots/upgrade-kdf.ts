@@ -34,7 +34,7 @@ async function upgrade(deps: KeyringDeps, { key }: SignIn, signal: AbortSignal):
   const kdf = old.kdfUpgrade;
   if (kdf === null || !isStronger(kdf, old.kdf)) return;
   const terms = { ...old, kdfUpgrade: null };
-  const factor = inheritedFactor(old, kmsOf(deps));
+  const factor = inheritedFactor([old], kmsOf(deps));
   const sealing = { tenant, terms, apiKey: key.apiKey, kdf, roots, runner: deps.runner, factor };
   const slot = await sealKeySlot(sealing, signal);
   const replace = (keyring: Keyring) => {

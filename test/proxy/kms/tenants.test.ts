@@ -170,6 +170,15 @@ describe('a required KMS', () => {
     await expect(role).rejects.toThrow(KmsRequired);
   });
 
+  test('stays with a key that is rotated by another key, which has none', async () => {
+    const plain = await on.bench.proxy.createTenant();
+    const admin = new KeyAdmin(on.deps);
+    const caller = on.keyOf(plain);
+    const { slot } = await admin.create(caller, { kms: on.key }, signal());
+    await admin.rotate(caller, { slot }, signal());
+    expect((await on.keyring(plain)).slots.map(({ type }) => type).sort()).toEqual(['api-key', 'api-key+kms']);
+  });
+
   test('keeps a server that escrows from escrowing the tenant, and no other', async () => {
     const provider = new FakeKms();
     const own = await openKmsBench({ provider, config: { escrowPublicKey: generateEscrowKey().publicKey } });
