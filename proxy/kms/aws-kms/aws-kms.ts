@@ -3,13 +3,11 @@
  * CloudTrail shows for which tenant and slot each call was made. (Source: AWS KMS API reference, Encrypt, Decrypt, DescribeKey.)
  */
 import { hash } from 'node:crypto';
-import type { Dispatcher } from 'undici';
 import type { CredentialSource, Credentials } from '../../backend/s3/credentials/credential-source.ts';
 import { openCredentials } from '../../backend/s3/credentials/open-credentials.ts';
 import { signRequest } from '../../backend/s3/sign.ts';
 import type { AwsKmsConfig } from '../../config/kms-config.ts';
-import { KMS_CALL_TIMEOUT_MS, MAX_KMS_REPLY_BYTES } from '../../kms-limits.ts';
-import { OutboundFailure, outboundDispatcher, sendOutbound } from '../../outbound/send.ts';
+import { type JsonObject, KmsHttp, type KmsReply, objectIn } from '../kms-http.ts';
 import {
   KmsFailure,
   type KmsFailureKind,
@@ -19,20 +17,18 @@ import {
   type WrappedSecret,
 } from '../provider.ts';
 
-type Json = Readonly<Record<string, unknown>>;
-
 export class AwsKms implements KmsProvider {
   readonly name: string;
   readonly key: string;
   readonly #config: AwsKmsConfig;
-  readonly #dispatcher: Promise<Dispatcher>;
+  readonly #http: KmsHttp;
   readonly #credentials: CredentialSource;
 
   constructor(config: AwsKmsConfig) {
     this.name = config.name;
     this.key = config.key;
     this.#config = config;
-    this.#dispatcher = outboundDispatcher(config.endpoint, config);
+    this.#http = new KmsHttp(config.endpoint, config);
     this.#credentials = openCredentials(config.credentials, { region: config.region });
   }
 
@@ -62,25 +58,25 @@ export class AwsKms implements KmsProvider {
 
   /** AWS keeps every version of a key and says none: what was wrapped once unwraps as long as the key is enabled. */
   async keyState(key: string, signal: AbortSignal): Promise<KmsKeyState> {
-    const { KeyMetadata: found } = await this.#ask('DescribeKey', { KeyId: key }, signal);
-    if (typeof found !== 'object' || found === null || !('KeyState' in found)) throw this.#unexpected('DescribeKey');
-    if (found.KeyState === 'Enabled') return { current: '', oldest: '' };
-    throw new KmsFailure('disabled', `${this.name}: the state of the key is ${String(found.KeyState)}`);
+    const reply = await this.#ask('DescribeKey', { KeyId: key }, signal);
+    const state = objectIn(reply, 'KeyMetadata')?.['KeyState'];
+    if (typeof state !== 'string' || !KEY_STATE.test(state)) throw this.#unexpected('DescribeKey');
+    if (state === 'Enabled') return { current: '', oldest: '' };
+    throw new KmsFailure('disabled', `${this.name}: the state of the key is ${state}`);
   }
 
-  async close(): Promise<void> {
-    await (await this.#dispatcher).close();
+  close(): Promise<void> {
+    return this.#http.close();
   }
 
-  async #ask(operation: string, body: Json, signal: AbortSignal): Promise<Json> {
+  async #ask(operation: string, body: JsonObject, signal: AbortSignal): Promise<JsonObject> {
     const text = JSON.stringify(body);
-    const reply = await this.#send({ operation, text, credentials: await this.#current() }, signal);
-    const json = parsed(reply.body);
-    if (reply.status === 200 && json !== undefined) return json;
+    const { status, json } = await this.#send({ operation, text, credentials: await this.#current() }, signal);
+    if (status === 200) return json;
     // `com.amazonaws.kms#DisabledException`, or without what stands before.
-    const type = /(?:^|#)(\w{1,64})$/.exec(String(json?.['__type'] ?? ''))?.[1] ?? '';
-    const kind = KINDS[type] ?? (reply.status >= 500 ? 'unreachable' : reply.status === 429 ? 'throttled' : 'denied');
-    throw new KmsFailure(kind, `${this.name} answered ${reply.status} ${type} to ${operation}`);
+    const type = /(?:^|#)(\w{1,64})$/.exec(String(json['__type'] ?? ''))?.[1] ?? '';
+    const kind = KINDS[type] ?? (status >= 500 ? 'unreachable' : status === 429 ? 'throttled' : 'denied');
+    throw new KmsFailure(kind, `${this.name} answered ${status} ${type} to ${operation}`);
   }
 
   async #current(): Promise<Credentials> {
@@ -91,30 +87,22 @@ export class AwsKms implements KmsProvider {
     }
   }
 
-  async #send(o: { operation: string; text: string; credentials: Credentials }, signal: AbortSignal) {
+  #send(o: { operation: string; text: string; credentials: Credentials }, signal: AbortSignal): Promise<KmsReply> {
     const { endpoint, region } = this.#config;
     const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `TrentService.${o.operation}` };
     const payload = hash('sha256', o.text, 'hex');
     const request = { method: 'POST', host: endpoint.host, path: '/', headers, hasBody: true, payload };
     const { host: _host, ...signed } = signRequest(request, { credentials: o.credentials, region, service: 'kms' });
-    const bounds = {
-      maxBytes: MAX_KMS_REPLY_BYTES,
-      timeoutMs: KMS_CALL_TIMEOUT_MS,
-      dispatcher: this.#dispatcher,
-      signal,
-    };
-    try {
-      return await sendOutbound(endpoint, { ...bounds, method: 'POST', headers: signed, body: o.text });
-    } catch (cause) {
-      if (!(cause instanceof OutboundFailure)) throw cause;
-      throw new KmsFailure('unreachable', cause.message, { cause });
-    }
+    return this.#http.send(endpoint, { method: 'POST', headers: signed, body: o.text }, signal);
   }
 
   #unexpected(operation: string): KmsFailure {
     return new KmsFailure('unusable', `${this.name} answered ${operation} in a way that is not understood`);
   }
 }
+
+/** AWS KMS API reference, "KeyMetadata", KeyState. */
+const KEY_STATE = /^[A-Za-z]{1,64}$/;
 
 /** CloudTrail shows it. */
 function contextOf({ purpose, tenant, slot }: KmsOwner): Readonly<Record<string, string>> {
@@ -142,12 +130,3 @@ const KINDS: Readonly<Record<string, KmsFailureKind>> = {
   ThrottlingException: 'throttled',
   ValidationException: 'unusable',
 };
-
-function parsed(text: string): Json | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
-}

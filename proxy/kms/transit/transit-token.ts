@@ -8,13 +8,14 @@ import type { TransitAuth } from '../../config/kms-config.ts';
 import { readSmallFile } from '../../config/small-file.ts';
 import { KMS_LOGIN_PAUSE_MS } from '../../kms-limits.ts';
 import { MAX_SECRET_FILE_BYTES } from '../../limits.ts';
+import { type JsonObject, type KmsReply, objectIn } from '../kms-http.ts';
 import { KmsFailure } from '../provider.ts';
 
 /** A request to the server under `v1/`. @throws KmsFailure */
 export type TransitSend = (
-  o: { readonly path: string; readonly body?: Readonly<Record<string, unknown>>; readonly token?: string },
+  o: { readonly path: string; readonly body?: JsonObject; readonly token?: string },
   signal: AbortSignal,
-) => Promise<{ readonly status: number; readonly json: Readonly<Record<string, unknown>> }>;
+) => Promise<KmsReply>;
 
 interface Held {
   readonly token: string;
@@ -133,7 +134,7 @@ export class TransitToken {
     return { token, lifeMs: lifeOf(seconds), renewable: data?.['renewable'] === true };
   }
 
-  async #loggedIn(mount: string, body: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<Held> {
+  async #loggedIn(mount: string, body: JsonObject, signal: AbortSignal): Promise<Held> {
     const { status, json } = await this.#send({ path: `auth/${mount}/login`, body }, signal);
     const auth = objectIn(json, 'auth');
     const token = auth?.['client_token'];
@@ -154,11 +155,6 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** A token of 0 seconds does not end. */
 function lifeOf(seconds: number): number | undefined {
   return seconds > 0 ? 1000 * seconds : undefined;
-}
-
-function objectIn(json: Readonly<Record<string, unknown>>, name: string): Record<string, unknown> | undefined {
-  const value = json[name];
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
 }
 
 async function textIn(path: string): Promise<string> {

@@ -3,10 +3,8 @@
  * AES-256-GCM key authenticates. (Source: OpenBao documentation, "Transit secrets engine (API)"; its `rewrap` takes no associated
  * data, so a secret is unwrapped and wrapped.)
  */
-import type { Dispatcher } from 'undici';
 import type { TransitConfig } from '../../config/kms-config.ts';
-import { KMS_CALL_TIMEOUT_MS, MAX_KMS_REPLY_BYTES } from '../../kms-limits.ts';
-import { OutboundFailure, outboundDispatcher, sendOutbound } from '../../outbound/send.ts';
+import { type JsonObject, KmsHttp, objectIn } from '../kms-http.ts';
 import {
   KmsFailure,
   type KmsKeyState,
@@ -19,21 +17,21 @@ import { type TransitSend, TransitToken } from './transit-token.ts';
 
 interface Reply {
   readonly status: number;
-  readonly data: Readonly<Record<string, unknown>>;
+  readonly data: JsonObject;
 }
 
 export class Transit implements KmsProvider {
   readonly name: string;
   readonly key: string;
   readonly #config: TransitConfig;
-  readonly #dispatcher: Promise<Dispatcher>;
+  readonly #http: KmsHttp;
   readonly #token: TransitToken;
 
   constructor(config: TransitConfig) {
     this.name = config.name;
     this.key = config.key;
     this.#config = config;
-    this.#dispatcher = outboundDispatcher(config.url, config);
+    this.#http = new KmsHttp(config.url, config);
     this.#token = new TransitToken({ auth: config.auth, send: (request, signal) => this.#send(request, signal) });
   }
 
@@ -43,7 +41,7 @@ export class Transit implements KmsProvider {
     signal: AbortSignal,
   ): Promise<WrappedSecret> {
     const body = { plaintext: secret.toString('base64'), associated_data: ownerBytes(owner).toString('base64') };
-    const { status, data } = await this.#ask(`encrypt/${key}`, signal, body);
+    const { status, data } = await this.#ask('encrypt', key, signal, body);
     const text = data['ciphertext'];
     const version = typeof text === 'string' ? /^vault:v(\d{1,9}):/.exec(text)?.[1] : undefined;
     if (status !== 200 || typeof text !== 'string' || version === undefined) throw this.#refusal(status, key);
@@ -52,7 +50,7 @@ export class Transit implements KmsProvider {
 
   async unwrap({ key, version, blob }: WrappedSecret, owner: KmsOwner, signal: AbortSignal): Promise<Buffer> {
     const body = { ciphertext: blob.toString('latin1'), associated_data: ownerBytes(owner).toString('base64') };
-    const { status, data } = await this.#ask(`decrypt/${key}`, signal, body);
+    const { status, data } = await this.#ask('decrypt', key, signal, body);
     const text = data['plaintext'];
     if (status === 200 && typeof text === 'string') return Buffer.from(text, 'base64');
     if (status !== 400) throw this.#refusal(status, key);
@@ -60,7 +58,7 @@ export class Transit implements KmsProvider {
   }
 
   async keyState(key: string, signal: AbortSignal): Promise<KmsKeyState> {
-    const { status, data } = await this.#ask(`keys/${key}`, signal);
+    const { status, data } = await this.#ask('keys', key, signal);
     const { latest_version: current, min_decryption_version: oldest } = data;
     if (status !== 200 || typeof current !== 'number' || typeof oldest !== 'number') throw this.#refusal(status, key);
     if (data['soft_deleted'] === true) throw new KmsFailure('disabled', `${this.name}: the key ${key} is soft-deleted`);
@@ -70,7 +68,7 @@ export class Transit implements KmsProvider {
 
   async close(): Promise<void> {
     this.#token.close();
-    await (await this.#dispatcher).close();
+    await this.#http.close();
   }
 
   /**
@@ -101,19 +99,23 @@ export class Transit implements KmsProvider {
   }
 
   /** With a token; with another one where that is refused. */
-  async #ask(path: string, signal: AbortSignal, body?: Readonly<Record<string, unknown>>): Promise<Reply> {
-    const request = { path: `${this.#config.mount}/${path}`, ...(body === undefined ? {} : { body }) };
+  async #ask(
+    operation: 'encrypt' | 'decrypt' | 'keys',
+    key: string,
+    signal: AbortSignal,
+    body?: JsonObject,
+  ): Promise<Reply> {
+    const request = { path: `${this.#config.mount}/${operation}/${key}`, ...(body === undefined ? {} : { body }) };
     const token = await this.#token.current(signal);
     let reply = await this.#send({ ...request, token }, signal);
     if (reply.status === 403) {
       this.#token.refused(token);
       reply = await this.#send({ ...request, token: await this.#token.current(signal) }, signal);
     }
-    const { data } = reply.json;
-    return { status: reply.status, data: typeof data === 'object' && data !== null ? { ...data } : {} };
+    return { status: reply.status, data: objectIn(reply.json, 'data') ?? {} };
   }
 
-  readonly #send: TransitSend = async ({ path, body, token }, signal) => {
+  readonly #send: TransitSend = ({ path, body, token }, signal) => {
     const { namespace, url } = this.#config;
     const target = new URL(`v1/${path}`, url.href.endsWith('/') ? url : `${url.href}/`);
     const headers = {
@@ -124,28 +126,6 @@ export class Transit implements KmsProvider {
     };
     const sent =
       body === undefined ? ({ method: 'GET' } as const) : ({ method: 'POST', body: JSON.stringify(body) } as const);
-    const bounds = {
-      maxBytes: MAX_KMS_REPLY_BYTES,
-      timeoutMs: KMS_CALL_TIMEOUT_MS,
-      dispatcher: this.#dispatcher,
-      signal,
-    };
-    try {
-      const reply = await sendOutbound(target, { ...bounds, ...sent, headers });
-      return { status: reply.status, json: parsed(reply.body) };
-    } catch (cause) {
-      if (!(cause instanceof OutboundFailure)) throw cause;
-      throw new KmsFailure('unreachable', cause.message, { cause });
-    }
+    return this.#http.send(target, { ...sent, headers }, signal);
   };
-}
-
-/** What is no object says nothing. */
-function parsed(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? { ...value } : {};
-  } catch {
-    return {};
-  }
 }

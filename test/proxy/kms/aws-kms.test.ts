@@ -125,3 +125,25 @@ test.each(['Disabled', 'PendingDeletion'])('a key whose state is %s is disabled'
   reply = { status: 200, json: { KeyMetadata: { KeyState: state } } };
   expect(await kms.keyState(ARN, signal()).catch((error: KmsFailure) => error.kind)).toBe('disabled');
 });
+
+test.each([
+  ['has no fields', {}],
+  ['is no object', 'OK'],
+  ['names no state', { KeyMetadata: null }],
+  ['echoes what was sent, in place of a state', { KeyMetadata: { KeyState: `Disabled ${SECRET}\u001b[2J` } }],
+] as const)('a reply with status 200 that %s is not understood, and is not repeated', async (_name, json) => {
+  reply = { status: 200, json };
+  const blob = { key: ARN, version: '', blob: Buffer.from('x') };
+  const calls = [
+    kms.wrap(Buffer.alloc(32, 1), { key: ARN, owner: OWNER }, signal()),
+    kms.unwrap(blob, OWNER, signal()),
+    kms.keyState(ARN, signal()),
+  ];
+  for (const call of calls) {
+    const error = (await call.catch((cause: unknown) => cause)) as KmsFailure;
+    expect([error.kind, error.message]).toEqual([
+      'unusable',
+      expect.stringMatching(/^aws-kms:a answered \w+ in a way/),
+    ]);
+  }
+});
