@@ -70,6 +70,10 @@ const SETTING = 'SEALGATE_KMS' satisfies Variable;
 
 const text = z.string().min(1).max(1_024);
 const key = z.string().min(1).max(MAX_KMS_KEY_CHARACTERS);
+/** A token, or another value that is sent as a header. */
+const word = text.regex(/^[\x21-\x7e]+$/);
+/** The name of a key of Transit, which is a part of a path: it leads nowhere else. */
+export const TRANSIT_KEY = /^(?!\.+$)[A-Za-z0-9_.-]+$/;
 /** A part of a path at the server. */
 const path = z.string().regex(/^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/);
 const name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/);
@@ -77,11 +81,11 @@ const name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/);
 const SCHEMAS = {
   transit: z.strictObject({
     url: text,
-    key: key.regex(/^[A-Za-z0-9_.-]+$/),
+    key: key.regex(TRANSIT_KEY),
     mount: path.default('transit'),
-    namespace: text.optional(),
+    namespace: word.optional(),
     ca: text.optional(),
-    token: text.optional(),
+    token: word.optional(),
     tokenFile: text.optional(),
     approle: z.strictObject({ mount: path.default('approle'), roleId: text, secretIdFile: text }).optional(),
     kubernetes: z
@@ -218,7 +222,8 @@ function endpointOf(full: string, given: string): URL {
   const url = URL.canParse(given) ? new URL(given) : undefined;
   const isLoopback = url !== undefined && /^(127(\.\d{1,3}){3}|\[::1\]|localhost)$/.test(url.hostname);
   const isUsable = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback);
-  if (url !== undefined && isUsable && url.username === '' && url.search === '' && url.hash === '') return url;
+  const isBare = url !== undefined && [url.username, url.password, url.search, url.hash].every((part) => part === '');
+  if (isUsable && isBare) return url;
   throw problem(`${full}: its address must be an https:// URL, or an http:// URL of this machine`);
 }
 

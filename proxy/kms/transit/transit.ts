@@ -3,7 +3,7 @@
  * AES-256-GCM key authenticates. (Source: OpenBao documentation, "Transit secrets engine (API)"; its `rewrap` takes no associated
  * data, so a secret is unwrapped and wrapped.)
  */
-import type { TransitConfig } from '../../config/kms-config.ts';
+import { TRANSIT_KEY, type TransitConfig } from '../../config/kms-config.ts';
 import { type JsonObject, KmsHttp, objectIn } from '../kms-http.ts';
 import {
   KmsFailure,
@@ -98,13 +98,18 @@ export class Transit implements KmsProvider {
     return new KmsFailure(status >= 500 ? 'unreachable' : 'unusable', said);
   }
 
-  /** With a token; with another one where that is refused. */
+  /**
+   * With a token; with another one where that is refused. The name of the key may come from a keyring, where the seal key alone
+   * writes it: a name with a path in it would send the token, and the secret, to another part of the server.
+   */
   async #ask(
     operation: 'encrypt' | 'decrypt' | 'keys',
     key: string,
     signal: AbortSignal,
     body?: JsonObject,
   ): Promise<Reply> {
+    if (!TRANSIT_KEY.test(key))
+      throw new KmsFailure('unknown-key', `${this.name}: no key can have the name that is given`);
     const request = { path: `${this.#config.mount}/${operation}/${key}`, ...(body === undefined ? {} : { body }) };
     const token = await this.#token.current(signal);
     let reply = await this.#send({ ...request, token }, signal);

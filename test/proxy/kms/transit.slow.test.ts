@@ -148,6 +148,27 @@ test('a key that was deleted is told from a secret that was altered, and so is o
   expect(await failureOf(kms.unwrap(blob, OWNER, signal()))).toBe('disabled');
 });
 
+test.each([
+  '../../auth/token/revoke-self',
+  '..',
+  'main?a',
+  'main/../../sys/seal',
+  'main\n',
+  '%2e%2e/%2e%2e/sys/seal',
+  '',
+])('a key that is named %j, as whoever has the seal key may write into a keyring, gets no request', async (key) => {
+  const kms = transit();
+  const blob = await wrapped(kms);
+  server.requests.length = 0;
+  const calls = [
+    kms.wrap(secret, { key, owner: OWNER }, signal()),
+    kms.unwrap({ ...blob, key }, OWNER, signal()),
+    kms.keyState(key, signal()),
+  ];
+  expect(await Promise.all(calls.map(failureOf))).toEqual(['unknown-key', 'unknown-key', 'unknown-key']);
+  expect(server.requests).toEqual([]);
+});
+
 test('an endless reply, one that is no JSON, a redirect and a closed port are failures', async () => {
   const kms = transit();
   await wrapped(kms);
