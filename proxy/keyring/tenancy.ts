@@ -45,7 +45,8 @@ interface CheckedKeyring {
 
 interface OpenedRoots {
   readonly roots: RootKeys;
-  /** Milliseconds: a KMS had a part in it, and is to be asked again then. Without one, they are the keyring's as long as it stands. */
+  /** Milliseconds: a KMS had a part in it, and is asked again outside this time. Without one, they are the keyring's for good. */
+  readonly from: number;
   readonly until: number;
 }
 
@@ -253,7 +254,9 @@ export class Tenancy {
   ): Promise<RootKeys> {
     const cacheKey = `${slot.id}:${key.secretId}`;
     const opened = checked.opened.get(cacheKey);
-    if (opened !== undefined && this.#now().getTime() < opened.until) return opened.roots;
+    const now = this.#now().getTime();
+    // A clock that was put back must not prolong the time.
+    if (opened !== undefined && now >= opened.from && now < opened.until) return opened.roots;
     // What a KMS has to agree to again is not held while it is asked.
     checked.opened.delete(cacheKey);
     return checked.opening.run(cacheKey, signal, async (run) => {
@@ -275,9 +278,11 @@ export class Tenancy {
       if (root === undefined || !hasRootMac(keyring, root)) {
         throw await this.#refuse('keyring-tampered', "The keyring's root MAC does not match.", key);
       }
-      const { roots, until = Number.POSITIVE_INFINITY } = opened;
+      const { roots, until } = opened;
       if (isFirst && key.kind !== 'session' && isKeySlot(slot)) this.#onSignIn({ key, keyring, slot, roots });
-      return { roots, until };
+      return until === undefined
+        ? { roots, from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY }
+        : { roots, from: this.#now().getTime(), until };
     }
     if (opened.failure === 'damaged') throw await this.#refuse('keyring-tampered', 'A root key does not unwrap.', key);
     // A session's slot was sealed anew since: by a deep rotation, or under another KDF.

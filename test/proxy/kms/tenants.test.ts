@@ -108,6 +108,19 @@ describe('a key that is switched off at the KMS', () => {
   });
 });
 
+test('a clock that was put back does not make what the KMS opened last longer', async () => {
+  const own = await openKmsBench({ provider: new FakeKms() });
+  try {
+    const tenant = await own.createTenant();
+    expect(await own.put(tenant)).toBe(200);
+    (own.provider as FakeKms).failing = 'disabled';
+    own.clock.aheadMs = -600_000;
+    expect(await own.get(tenant)).toBe('503 ServiceUnavailable');
+  } finally {
+    await own.close();
+  }
+});
+
 describe('secrets are bound', () => {
   async function exchanged(from: TestTenant, to: TestTenant): Promise<string> {
     const source = slotOf(await on.keyring(from));
