@@ -1,7 +1,7 @@
 /**
  * The token that calls to OpenBao or Vault carry: given as it is, in a file that an agent renews, or got by a login (AppRole,
- * Kubernetes). It is renewed at two thirds of its life, whether or not requests come. A token that is refused is replaced at once,
- * by one login a second at most: an expired token and a policy that denies look the same.
+ * Kubernetes). It is renewed at two thirds of its life, once a second at most, whether or not requests come. A token that is
+ * refused is replaced at once, by one login a second at most: an expired token and a policy that denies look the same.
  */
 import { setTimeout } from 'node:timers/promises';
 import type { TransitAuth } from '../../config/kms-config.ts';
@@ -81,7 +81,7 @@ export class TransitToken {
     this.#held = held;
     clearTimeout(this.#timer);
     if (held.lifeMs === undefined || this.#isClosed) return held;
-    const wait = Math.min((held.lifeMs * 2) / 3, LONGEST_TIMER_MS);
+    const wait = Math.max(KMS_LOGIN_PAUSE_MS, Math.min((held.lifeMs * 2) / 3, LONGEST_TIMER_MS));
     this.#timer = globalThis.setTimeout(() => void this.#renew(held), wait).unref();
     return held;
   }
@@ -128,6 +128,8 @@ export class TransitToken {
   /** A token that was given: how long it lives. One that may not be looked at is taken as it is. */
   async #looked(token: string, signal: AbortSignal): Promise<Held> {
     const { status, json } = await this.#send({ path: 'auth/token/lookup-self', token }, signal);
+    // Taken as it is, it would never be renewed.
+    if (isOutOfOrder(status)) throw new KmsFailure('unreachable', `the look at the token was answered with ${status}`);
     const data = objectIn(json, 'data');
     const seconds = data?.['ttl'];
     if (status !== 200 || typeof seconds !== 'number') return { token, lifeMs: undefined, renewable: false };
@@ -140,8 +142,7 @@ export class TransitToken {
     const token = auth?.['client_token'];
     const seconds = auth?.['lease_duration'];
     if (status !== 200 || typeof token !== 'string' || typeof seconds !== 'number') {
-      const kind = status >= 500 || status === 429 ? 'unreachable' : 'denied';
-      throw new KmsFailure(kind, `the login at auth/${mount} answered ${status}`);
+      throw new KmsFailure(isOutOfOrder(status) ? 'unreachable' : 'denied', `the login at auth/${mount} answered ${status}`);
     }
     return { token, lifeMs: lifeOf(seconds), renewable: auth?.['renewable'] === true };
   }
@@ -151,6 +152,10 @@ const LOGIN_TIMEOUT_MS = 5_000;
 const RENEW_RETRY_MS = 5_000;
 /** What a timer of Node takes. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+function isOutOfOrder(status: number): boolean {
+  return status >= 500 || status === 429;
+}
 
 /** A token of 0 seconds does not end. */
 function lifeOf(seconds: number): number | undefined {

@@ -101,6 +101,29 @@ test('a token is renewed at two thirds of its life, without any call', async () 
   expect(server.logins.length).toBe(1);
 });
 
+test('a server that cannot say yet how long a given token lives is asked again, and the token is renewed', async () => {
+  server.tokens.set('root-token', 2);
+  server.answer = (request, response) => {
+    if (request.url?.endsWith('/lookup-self') !== true) return false;
+    response.writeHead(503).end('{"errors":["Vault is sealed"]}');
+    return true;
+  };
+  const kms = transit();
+  expect(await failureOf(wrapped(kms))).toBe('unreachable');
+  server.answer = undefined;
+  expect(await failureOf(wrapped(kms))).toBe('done');
+  await vi.waitFor(() => expect(server.renewals).toBeGreaterThan(0), { timeout: 20_000 });
+});
+
+test('a token that is said to live a moment is renewed once a second at most', async () => {
+  server.lease = 0.001;
+  const kms = transit(await appRole());
+  const began = Date.now();
+  await wrapped(kms);
+  await vi.waitFor(() => expect(server.renewals).toBe(1), { timeout: 20_000, interval: 5 });
+  expect(Date.now() - began).toBeGreaterThanOrEqual(900);
+});
+
 test('a token file that an agent replaced is read again when its token is refused', async () => {
   const path = join(directory, 'token');
   await writeFile(path, 'root-token\n');
