@@ -142,6 +142,14 @@ test('a module that hangs and heeds no signal is a 503 in time, and keeps its pl
   heedless.mockRestore();
 });
 
+test('closing does not wait for a module that hangs', async () => {
+  const { kms, secrets } = fakeSecrets();
+  vi.spyOn(kms, 'close').mockImplementation(() => new Promise(() => {}));
+  const began = Date.now();
+  await secrets.close();
+  expect(Date.now() - began).toBeLessThan(KMS_CALL_TIMEOUT_MS + 20_000);
+});
+
 test('a grace is used when it is set, each use is told, and it ends', async () => {
   const { kms, clock, seen, outcome } = await sealed({ cacheMs: 300_000, graceMs: 600_000 });
   await outcome();

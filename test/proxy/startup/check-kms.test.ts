@@ -1,5 +1,5 @@
 /** Protects: what is said of a key service before a server starts: one that binds secrets to nobody is a fault, one that is away a warning. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { probeProvider } from '../../../proxy/startup/check-kms.ts';
 import { FakeKms } from '../../helpers/fake-kms.ts';
 
@@ -21,6 +21,13 @@ test('one that gives a secret out to anybody is a fault: serve does not start wi
     'fault',
     expect.stringContaining('another owner than it was wrapped for'),
   ]);
+});
+
+test('one that hangs and heeds no signal, as the module of an HSM may, is a warning in time', async () => {
+  const kms = new FakeKms();
+  vi.spyOn(kms, 'wrap').mockImplementation(() => new Promise(() => {}));
+  const finding = await probeProvider(kms, AbortSignal.timeout(50));
+  expect([finding.level, finding.text]).toEqual(['warning', expect.stringContaining('did not answer in time')]);
 });
 
 test.each(['unreachable', 'throttled', 'denied', 'disabled', 'unknown-key', 'unusable'] as const)(
