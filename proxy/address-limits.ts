@@ -6,9 +6,9 @@ export const MAX_PROXY_HEADER_BYTES = 4 * 1024;
 export const PROXY_HEADER_TIMEOUT_MS = 5_000;
 /** Addresses, tenants and keys of which a process remembers the rate, each kind for itself: 10 MiB at most for each kind. */
 export const RATE_KEYS = 32_768;
-/** Milliseconds between two events about one address, tenant or key that asks too much; of how many of them a process remembers it. */
-export const RATE_EVENT_MS = 60_000;
-export const RATE_EVENTS_KEPT = 1_024;
+/** Milliseconds between two events about one source of refusals; how many sources have such an event in that time at most. */
+export const REPEATED_EVENT_MS = 60_000;
+export const REPEATED_EVENT_SOURCES = 1_024;
 /** Requests a second that a rate may be set to, and requests of a burst. */
 export const MAX_RATE = 100_000;
 export const MAX_RATE_BURST = 1_000_000;

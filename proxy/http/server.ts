@@ -7,8 +7,10 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
+import { addressGroup } from '../access/rates/address-group.ts';
 import { S3Error } from '../errors.ts';
 import { IDLE_TIMEOUT_MS, MAX_REQUEST_HEAD_BYTES, REFUSED_CONNECTIONS } from '../limits.ts';
+import { EventBound } from '../observe/event-bound.ts';
 import type { Logger } from '../observe/log.ts';
 import { handleRequest } from '../pipeline.ts';
 import type { Pipeline } from '../pipeline-parts.ts';
@@ -135,8 +137,11 @@ function readHeadersFirst(
   });
 }
 
-function refusedHeaders({ services, log }: Pick<Pipeline, 'services' | 'log'>) {
+function refusedHeaders({ services, metrics, log }: Pick<Pipeline, 'services' | 'metrics' | 'log'>) {
+  const events = new EventBound();
   return (peer: string | undefined, reason: string) => {
+    metrics.proxyHeaderRefused();
+    if (!events.isDue(peer === undefined ? '' : addressGroup(peer))) return;
     const detail = `a connection without a PROXY header of version 2 was closed: ${reason}`;
     const from = peer === undefined ? {} : { sourceIPAddress: peer };
     const recorded = async () => services.record({ kind: 'proxy-header-refused', detail, ...from });

@@ -29,6 +29,8 @@ export interface Metrics extends MetricsText {
   storeFailure(kind: StoreTroubleKind): void;
   /** A request that was refused because its address, tenant or key asks too often. */
   rateRefused(limit: RateKind): void;
+  /** A connection that was closed because it did not begin with a PROXY header. */
+  proxyHeaderRefused(): void;
   /** The key services that may be called. */
   showKmsProviders(names: readonly string[]): void;
   /** A call to a KMS. */
@@ -85,6 +87,11 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
     labelNames: ['limit'],
     registers: [registry],
   });
+  const proxyHeadersRefused = new Counter({
+    name: 'sealgate_proxy_header_refused_total',
+    help: 'Connections closed because they did not begin with the PROXY header that SEALGATE_PROXY_PROTOCOL requires.',
+    registers: [registry],
+  });
   // A series that appears with its first event has no increase, and an alert on the first event would not fire.
   for (const kind of SECURITY_EVENT_KINDS) if (kind !== 'access-allowed') events.inc({ kind }, 0);
   for (const kind of storeTroubleKinds()) storeFailures.inc({ kind }, 0);
@@ -105,6 +112,7 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
       connections = load;
     },
     rateRefused: (limit) => ratesRefused.inc({ limit }),
+    proxyHeaderRefused: () => proxyHeadersRefused.inc(),
     storeFailure: (kind) => storeFailures.inc({ kind }),
     ...kms,
     showCredentials(shown) {

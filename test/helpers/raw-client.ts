@@ -296,15 +296,16 @@ export class RawConnection {
 
   /**
    * `plain`: without TLS, though the endpoint speaks it. `first`: sent in front of TLS, piece by piece. The certificate is not
-   * looked at.
+   * looked at. `from`: the address of this end.
    */
   static async open(
     endpoint: string,
-    o: { plain?: boolean; allowHalfOpen?: boolean; first?: readonly Buffer[] } = {},
+    o: { plain?: boolean; allowHalfOpen?: boolean; first?: readonly Buffer[]; from?: string } = {},
   ): Promise<RawConnection> {
     const { hostname, port, protocol } = new URL(endpoint);
     const { plain = false, allowHalfOpen = false, first = [] } = o;
-    const socket = connect({ host: hostname, port: Number(port), noDelay: true, allowHalfOpen });
+    const local = o.from === undefined ? {} : { localAddress: o.from };
+    const socket = connect({ host: hostname, port: Number(port), noDelay: true, allowHalfOpen, ...local });
     await once(socket, 'connect');
     for (const piece of first) {
       await new Promise((resolve) => socket.write(piece, resolve));

@@ -2,9 +2,8 @@
  * How many requests come from one address, before anything is known of their sender, and from one tenant and one key, once the
  * signature is verified. Each process counts for itself. Nobody waits: what is too much is refused with SlowDown.
  */
-import { LRUCache } from 'lru-cache';
-import { RATE_EVENT_MS, RATE_EVENTS_KEPT } from '../../address-limits.ts';
 import { S3Error } from '../../errors.ts';
+import { EventBound } from '../../observe/event-bound.ts';
 import type { RecordEvent } from '../../observe/events.ts';
 import { addressGroup } from './address-group.ts';
 import { Gcra, type Rate } from './gcra.ts';
@@ -30,9 +29,8 @@ export class RateLimits {
   readonly #limits: { readonly [Kind in RateKind]?: Gcra };
   readonly #record: RecordEvent;
   readonly #onRefused: (kind: RateKind) => void;
-  readonly #now: () => number;
-  /** When a refusal of a key was last told. */
-  readonly #told = new LRUCache<string, number>({ max: RATE_EVENTS_KEPT });
+  /** Each kind for itself: a flood from many addresses hides no event of a tenant. */
+  readonly #events: { readonly [Kind in RateKind]: EventBound };
 
   constructor(o: {
     readonly rates: Rates;
@@ -42,10 +40,11 @@ export class RateLimits {
     /** Milliseconds of a clock that never goes back. */
     readonly now?: () => number;
   }) {
-    this.#now = o.now ?? (() => performance.now());
-    const limit = (rate: Rate | undefined) => rate && new Gcra(rate, { now: this.#now });
+    const now = o.now ?? (() => performance.now());
+    const limit = (rate: Rate | undefined) => rate && new Gcra(rate, { now });
     const { address, tenant, key } = o.rates;
     this.#limits = { ...of('address', limit(address)), ...of('tenant', limit(tenant)), ...of('key', limit(key)) };
+    this.#events = { address: new EventBound(now), tenant: new EventBound(now), key: new EventBound(now) };
     this.#record = o.record;
     this.#onRefused = o.onRefused;
   }
@@ -71,21 +70,12 @@ export class RateLimits {
     const waitMs = this.#limits[kind]?.take(key) ?? 0;
     if (waitMs === 0) return;
     this.#onRefused(kind);
-    if (this.#isNews(`${kind} ${key}`)) {
+    if (this.#events[kind].isDue(key)) {
       const detail = `more requests come from one ${kind} than SEALGATE_RATE_${kind.toUpperCase()} allows: they are refused`;
       await this.#record({ kind: 'rate-limited', detail, ...refused });
     }
     const headers = { 'Retry-After': String(Math.max(1, Math.ceil(waitMs / 1000))) };
     throw new S3Error('SlowDown', undefined, { headers });
-  }
-
-  /** Once in a while for each key: a flood of requests must not be one of events. */
-  #isNews(key: string): boolean {
-    const now = this.#now();
-    const told = this.#told.get(key);
-    if (told !== undefined && now - told < RATE_EVENT_MS) return false;
-    this.#told.set(key, now);
-    return true;
   }
 }
 

@@ -94,7 +94,7 @@ describe.each(['plain', 'TLS'])('a listener that wants headers, %s', (kind) => {
     // Time enough for a machine that is busy; three of the tests wait for one of them.
     const limits = { addressMs: 3_000, headMs: 6_000, checkMs: 20 };
     const config = { proxyProtocol: true, trustedProxies: ['10.0.0.0/8'], ...(kind === 'TLS' && { tls: pair() }) };
-    bench = await openBench({ config, limits });
+    bench = await openBench({ config, limits, ops: true });
   });
   afterEach(async () => {
     for (const connection of open.splice(0)) connection.close();
@@ -102,7 +102,9 @@ describe.each(['plain', 'TLS'])('a listener that wants headers, %s', (kind) => {
   });
   afterAll(() => bench.close());
 
-  async function connection(o: { first?: readonly Buffer[]; plain?: boolean } = {}): Promise<RawConnection> {
+  async function connection(
+    o: { first?: readonly Buffer[]; plain?: boolean; from?: string } = {},
+  ): Promise<RawConnection> {
     const made = await RawConnection.open(bench.proxy.endpoint, o);
     open.push(made);
     return made;
@@ -179,24 +181,49 @@ describe.each(['plain', 'TLS'])('a listener that wants headers, %s', (kind) => {
   });
 
   test.each([
-    ['no header', () => request()],
-    ['a header of version 1', () => Buffer.concat([Buffer.from(`PROXY TCP4 ${CLIENT} 10.0.0.1 1 2\r\n`), request()])],
-    ['garbage', () => Buffer.alloc(100_000, 0xaa)],
-    ['a header of an unknown command', () => Buffer.concat([proxyHeader(CLIENT, { command: 7 }), request()])],
-    ['a header that is too long', () => proxyHeader(CLIENT, { length: 0xffff })],
-    ['half a header, and then nothing', () => proxyHeader(CLIENT).subarray(0, 20)],
-  ])('%s: the connection is closed without a word, and one event says so', async (_, bytes) => {
+    // Each from another address: one address has one event a minute.
+    ['no header', '127.0.0.11', () => request()],
+    [
+      'a header of version 1',
+      '127.0.0.12',
+      () => Buffer.concat([Buffer.from(`PROXY TCP4 ${CLIENT} 10.0.0.1 1 2\r\n`), request()]),
+    ],
+    ['garbage', '127.0.0.13', () => Buffer.alloc(100_000, 0xaa)],
+    [
+      'a header of an unknown command',
+      '127.0.0.14',
+      () => Buffer.concat([proxyHeader(CLIENT, { command: 7 }), request()]),
+    ],
+    ['a header that is too long', '127.0.0.15', () => proxyHeader(CLIENT, { length: 0xffff })],
+    ['half a header, and then nothing', '127.0.0.16', () => proxyHeader(CLIENT).subarray(0, 20)],
+  ])('%s: the connection is closed without a word, and one event says so', async (_, from, bytes) => {
     const before = { refusals: refusals().length, lines: lines().length };
-    const made = await connection({ plain: true });
+    const made = await connection({ plain: true, from });
     made.write(bytes());
     expect(await made.ended()).toBe('');
     await expect.poll(() => refusals().length).toBe(before.refusals + 1);
     expect(refusals().at(-1)).toMatchObject({
-      sourceIPAddress: '127.0.0.1',
+      sourceIPAddress: from,
       msg: expect.stringContaining('PROXY header'),
     });
     await expect.poll(() => bench.proxy.connections.open).toBe(0);
     expect([refusals().length, lines().length]).toEqual([before.refusals + 1, before.lines]);
+  });
+
+  test('a flood of them is one event for each address, and every connection is counted', async () => {
+    const counted = async () => {
+      const metrics = await (await fetch(`${bench.proxy.opsEndpoint}/metrics`)).text();
+      return Number(/^sealgate_proxy_header_refused_total (\d+)$/m.exec(metrics)?.[1]);
+    };
+    const before = { refusals: refusals().length, counted: await counted() };
+    for (let i = 0; i < 40; i++) {
+      const made = await connection({ plain: true, from: i % 2 === 0 ? '127.0.0.21' : '127.0.0.22' });
+      made.write('GET / HTTP/1.1\r\n\r\n');
+      await made.ended();
+    }
+    await expect.poll(counted).toBe(before.counted + 40);
+    const events = refusals().slice(before.refusals);
+    expect(events.map(({ sourceIPAddress }) => sourceIPAddress)).toEqual(['127.0.0.21', '127.0.0.22']);
   });
 
   test('a connection that only tries the port leaves no event', async () => {

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { HeadBucketCommand } from '@aws-sdk/client-s3';
 import { describe, expect, test } from 'vitest';
 import { RateLimits } from '../../../../proxy/access/rates/rate-limits.ts';
-import { RATE_EVENT_MS } from '../../../../proxy/address-limits.ts';
+import { REPEATED_EVENT_MS } from '../../../../proxy/address-limits.ts';
 import type { SecurityEvent } from '../../../../proxy/observe/events.ts';
 import { createMetrics } from '../../../../proxy/observe/metrics.ts';
 import { sharedBench } from '../../../helpers/bench.ts';
@@ -194,7 +194,7 @@ describe('refusals', () => {
     expect([await ask('a'), await ask('b')]).toEqual(['taken', 'taken']);
     for (let i = 0; i < 5; i++) expect([await ask('a'), await ask('b')]).toEqual(['SlowDown', 'SlowDown']);
     expect([events.length, kinds.length]).toEqual([2, 10]);
-    now += RATE_EVENT_MS;
+    now += REPEATED_EVENT_MS;
     await ask('a');
     expect(events).toHaveLength(3);
     expect(JSON.stringify(events)).not.toMatch(/"[ab]"/);
