@@ -213,6 +213,7 @@ async function serveWithWorkers(serving: Serving, { storage, capabilities, audit
     shared.release();
     throw error;
   });
+  shared.served();
   cluster.on('exit', (worker, code) => {
     if (stopping) return;
     log.error({ worker: worker.id, code }, 'a worker ended; starting another');

@@ -44,6 +44,26 @@ test.each([true, false])('a server that listens there keeps it to itself, sharin
   server.close();
 });
 
+test.runIf(process.platform === 'linux')(
+  'of two servers that start at once one is refused, and none for good',
+  async () => {
+    const { address } = await reserve();
+    const [first, second] = await Promise.allSettled([reserve(address), reserve(address)]);
+    expect([first, second].map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    expect([first, second].find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: expect.objectContaining({ message: expect.stringContaining('is in use by another process') }),
+    });
+    const started = [first, second].find(
+      ({ status }) => status === 'fulfilled',
+    ) as PromiseFulfilledResult<SharedAddress>;
+    const server = await listen(started.value);
+    started.value.served();
+    await expect(reserveAddress(address)).rejects.toThrow('is in use by another process');
+    server.close();
+    await reserve(address);
+  },
+);
+
 test('an address that is none of this machine is told as that', async () => {
   await expect(reserveAddress({ host: '192.0.2.1', port: 0 })).rejects.toThrow('is no address of this machine');
   await expect(reserveAddress({ host: 'no-such-host.invalid', port: 0 })).rejects.toThrow('does not resolve');
