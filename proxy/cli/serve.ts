@@ -1,6 +1,6 @@
 /** `sealgate serve`: one process, or SEALGATE_WORKERS of them sharing the address (running/shared-address.ts). */
 import cluster, { type Worker } from 'node:cluster';
-import { openServerAudit, openWorkerAudit, type ServerAudit } from '../audit/open-audit.ts';
+import { openWorkerAudit, type ServerAudit } from '../audit/open-audit.ts';
 import { blocksFromWorkers } from '../audit/worker-blocks.ts';
 import { type Capabilities, describeCapabilities } from '../backend/capabilities.ts';
 import { type Config, parseConfig } from '../config/config.ts';
@@ -22,6 +22,7 @@ import { openStorage, type Storage, startOps, startProxy } from '../runtime.ts';
 import { checkKms } from '../startup/check-kms.ts';
 import { inWords, StartRefused, type Tell } from '../startup/finding.ts';
 import { checkStorage } from '../startup/run-checks.ts';
+import { startAudit } from './start-audit.ts';
 import { waitForStore } from './wait-for-store.ts';
 
 export async function serve(environment: NodeJS.ProcessEnv): Promise<number> {
@@ -80,37 +81,11 @@ async function openChecked(config: Config, log: Logger): Promise<Ready> {
       startLog(log),
     );
     if (capabilities === undefined) throw new Error('a check failed without a finding');
-    return { storage, capabilities, audit: await openAudit(config, storage, log) };
+    return { storage, capabilities, audit: await startAudit(config, storage, log) };
   } catch (error) {
     await storage.backend.close();
     throw error;
   }
-}
-
-/** Its first event says how the server was started. */
-async function openAudit(config: Config, storage: Storage, log: Logger): Promise<ServerAudit | undefined> {
-  const deps = { ...storage, region: config.region, sealKeys: config.sealKeys, log, now: () => new Date() };
-  const audit = await openServerAudit({ ...deps, config: config.audit });
-  if (audit === undefined) log.warn('SEALGATE_AUDIT=off: nobody can say later who did what');
-  await audit?.log.record({ kind: 'server-started', detail: startedAs(config) });
-  return audit;
-}
-
-/** Settings that decide what is allowed and what is kept; never a secret. */
-function startedAs(config: Config): string {
-  const { audit, legacy, selfService, lastUsed, workers, escrowPublicKey, sealKeys, oidcIssuers } = config;
-  const settings = {
-    audit: audit.mode,
-    legacy: legacy.kind,
-    selfService,
-    lastUsed,
-    workers,
-    escrow: escrowPublicKey?.toString('base64') ?? 'off',
-    sealKeys: sealKeys.all.map(({ kid }) => kid),
-    issuers: oidcIssuers.map(({ issuer }) => issuer),
-    state: `${config.state.bucket}/${config.state.prefix}`,
-  };
-  return JSON.stringify(settings);
 }
 
 /** Findings into the log; a fault ends the start. */
@@ -124,11 +99,13 @@ function startLog(log: Logger): Tell {
 
 async function serveReady(
   serving: Serving,
-  { storage, capabilities, audit }: Ready,
+  ready: Ready,
   onReady?: (address: string) => Promise<void>,
 ): Promise<number> {
   const { config, log } = serving;
-  const proxy = await startProxy({ config, storage, capabilities, log, ops: true, auditLog: audit });
+  const { storage, capabilities, audit } = ready;
+  const parts = { config, storage, capabilities, log, ops: true, auditLog: audit };
+  const proxy = await startProxy(parts).catch(closing(ready));
   const reload = new Reload({ ...serving, target: proxy.reloads });
   const reloading = startReloading(reload);
   announce(config, log, { backend: storage.backend.description, capabilities, ...proxy });
@@ -141,6 +118,15 @@ async function serveReady(
   log.info('stopping: finishing the requests under way');
   await proxy.close();
   return 0;
+}
+
+/** Closes what is open when the start fails. A writer of the audit that never says that it ended looks like one whose events are lost. */
+function closing({ storage, audit }: Ready): (error: unknown) => Promise<never> {
+  return async (error) => {
+    await audit?.close();
+    await storage.backend.close();
+    throw error;
+  };
 }
 
 /** On SIGHUP, and when a file changes. */
@@ -190,29 +176,32 @@ export function hostPort(address: { host: string; port: number }): string {
 }
 
 /** The primary looks at the store and answers the operator's port; the workers answer clients. */
-async function serveWithWorkers(serving: Serving, { storage, capabilities, audit }: Ready): Promise<number> {
+async function serveWithWorkers(serving: Serving, ready: Ready): Promise<number> {
   const { config, log } = serving;
+  const { storage, capabilities, audit } = ready;
   if (audit !== undefined) blocksFromWorkers(audit.write);
   relayKeyringChanges();
   const isFull = anyWorkerFull();
   prepareOrders();
-  const shared = await reserveAddress(config.listen).catch(async (error: unknown) => {
-    await storage.backend.close();
-    throw error;
-  });
+  const shared = await reserveAddress(config.listen).catch(closing(ready));
   if (!shared.hasReusePort) {
     log.warn('this system has no SO_REUSEPORT: the first process accepts connections, and hands them to the workers');
   }
   let stopping = false;
   const startWorker = () => fork(capabilities, shared);
-  const workers = Array.from({ length: config.workers }, startWorker);
-  const [address = config.listen] = await Promise.all(workers.map(servingAddress)).catch(async (error: unknown) => {
-    await Promise.all(workers.map(stopped));
+  const stop = async () => {
+    stopping = true;
+    await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => stopped(worker)));
     await audit?.close();
-    await storage.backend.close();
     shared.release();
+    await storage.backend.close();
+  };
+  const failed = async (error: unknown): Promise<never> => {
+    await stop();
     throw error;
-  });
+  };
+  const workers = Array.from({ length: config.workers }, startWorker);
+  const [address = config.listen] = await Promise.all(workers.map(servingAddress)).catch(failed);
   shared.served();
   cluster.on('exit', (worker, code) => {
     if (stopping) return;
@@ -224,7 +213,7 @@ async function serveWithWorkers(serving: Serving, { storage, capabilities, audit
     storage,
     metrics: workersMetrics(audit && auditWriterMetrics(audit.status)),
     isFull,
-  });
+  }).catch(failed);
   // Workers check the same values again: each of them takes all or nothing.
   const target = { sealKeys: config.sealKeys, useCredentials: storage.useCredentials };
   const reloading = startReloading(new Reload({ ...serving, target }), () => orderWorkers('reload'));
@@ -235,12 +224,8 @@ async function serveWithWorkers(serving: Serving, { storage, capabilities, audit
   ops.drain();
   orderWorkers('drain');
   await drainDelay(signal, config.drainDelayMs);
-  stopping = true;
   log.info('stopping: finishing the requests under way');
-  await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => stopped(worker)));
-  await audit?.close();
-  shared.release();
-  await storage.backend.close();
+  await stop();
   await ops.close();
   return 0;
 }

@@ -4,7 +4,9 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -108,6 +110,36 @@ describe('workers', () => {
       expect(last.filter(isAlive)).toEqual([]);
     } finally {
       await stage.close();
+    }
+  });
+
+  test.each([
+    ['SEALGATE_LISTEN', '1'],
+    ['SEALGATE_LISTEN', '2'],
+    ['SEALGATE_OPS_LISTEN', '1'],
+    ['SEALGATE_OPS_LISTEN', '2'],
+  ])('a taken %s ends the program of %s workers, and no writer of the audit looks lost', async (name, workers) => {
+    const directory = mkdtempSync(join(tmpdir(), 'sealgate-start-'));
+    const other = createServer().listen(0, '127.0.0.1');
+    try {
+      await once(other, 'listening');
+      const settings = {
+        SEALGATE_BACKEND: 'local:store',
+        SEALGATE_STATE: 'sealgate-state',
+        SEALGATE_SEAL_KEYS: `k:${randomBytes(32).toString('base64')}`,
+        SEALGATE_WORKERS: workers,
+        SEALGATE_LISTEN: '127.0.0.1:0',
+        SEALGATE_OPS_LISTEN: '127.0.0.1:0',
+        [name]: `127.0.0.1:${(other.address() as AddressInfo).port}`,
+      };
+      const { code, stderr } = await runProgram(['serve'], { directory, settings });
+      expect([code, stderr]).toEqual([1, expect.stringMatching(`${name}: .* is in use by another process`)]);
+      const { stdout } = await runProgram(['audit', 'verify'], { directory, settings });
+      expect(stdout).toMatch(/events 1\b/);
+      expect(stdout).toMatch(/writers still open 0\b/);
+    } finally {
+      other.close();
+      rmSync(directory, { recursive: true });
     }
   });
 
