@@ -136,9 +136,10 @@ function isMode(text: string): text is LockMode {
   return (MODES as readonly string[]).includes(text);
 }
 
-/** An ISO 8601 time, in the future. */
+/** An ISO 8601 time, in the future. Without a zone it is UTC: where this server stands shortens no lock. */
 function retainUntil(text: string, now: number): number {
-  const until = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
+  const [, time = '', zone = 'Z'] = /^(\d{4}-\d\d-\d\dT[\d:.]+)(Z|[+-]\d\d:?\d\d)?$/i.exec(text) ?? [];
+  const until = Date.parse(time + zone);
   if (Number.isNaN(until)) {
     throw invalid(UNTIL, text, 'The retain until date must be provided in ISO 8601 format');
   }

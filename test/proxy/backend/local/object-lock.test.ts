@@ -141,6 +141,11 @@ describe('what a write asks for', () => {
     [asked('GOVERNANCE', -1), '400 InvalidArgument'],
     [asked('GOVERNANCE', LOCAL_MAX_RETENTION_DAYS + 2), '400 InvalidArgument'],
     [{ ...asked('GOVERNANCE', 1), 'x-amz-object-lock-retain-until-date': 'tomorrow' }, '400 InvalidArgument'],
+    [{ ...asked('GOVERNANCE', 1), 'x-amz-object-lock-retain-until-date': '2060' }, '400 InvalidArgument'],
+    [
+      { ...asked('GOVERNANCE', 1), 'x-amz-object-lock-retain-until-date': '9999-12-31T23:59:59Z' },
+      '400 InvalidArgument',
+    ],
     [{ 'x-amz-object-lock-legal-hold': 'on' }, '400 InvalidArgument'],
   ])('%j: %s', async (headers, expected) => {
     const bucket = await lockedBucket();
@@ -157,6 +162,24 @@ describe('what a write asks for', () => {
       expect(outcome(await store.put({ bucket: where, key: 'copy', headers: copied }))).toBe(said);
       expect(outcome(await store.post({ bucket: where, key: 'parts', query: { uploads: '' }, headers }))).toBe(said);
     }
+  });
+
+  test.each([
+    ['2060-01-01T00:00:00', '2060-01-01T00:00:00.000Z'],
+    ['2060-01-01T00:00:00.5z', '2060-01-01T00:00:00.500Z'],
+    ['2060-01-01T00:00:00+0200', '2059-12-31T22:00:00.000Z'],
+  ])('until %s is until %s, wherever the server stands', async (given, expected) => {
+    const bucket = await lockedBucket();
+    const zone = process.env['TZ'];
+    process.env['TZ'] = 'Pacific/Kiritimati';
+    try {
+      await put(bucket, 'k', { ...asked('COMPLIANCE', 1), 'x-amz-object-lock-retain-until-date': given });
+    } finally {
+      if (zone === undefined) delete process.env['TZ'];
+      else process.env['TZ'] = zone;
+    }
+    const { headers } = await store.head({ bucket, key: 'k' });
+    expect(headers['x-amz-object-lock-retain-until-date']).toBe(expected);
   });
 
   test('every way to make a version locks it, and none takes the lock of its source along', async () => {
