@@ -5,8 +5,8 @@
  * nothing is done without its audit.
  */
 import { randomBytes } from 'node:crypto';
-import { rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
-import { stat, statfs } from 'node:fs/promises';
+import { lstatSync, rmSync, type Stats, statfsSync, writeFileSync } from 'node:fs';
+import { lstat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LOCAL_RESERVE_BYTES } from '../../store-limits.ts';
 
@@ -23,11 +23,12 @@ export class Reserve {
 
   /** Makes it where it is missing and there is room. Returns whether it is there. Called under the write lock of the index. */
   keep(): boolean {
-    if (isWhole(statSync(pathIn(this.#directory), { throwIfNoEntry: false }))) return true;
+    if (isWhole(lstatSync(pathIn(this.#directory), { throwIfNoEntry: false }))) return true;
+    this.release();
     if (freeBytes(statfsSync(this.#directory)) < FREE_BYTES) return false;
     try {
       // Of bytes that no file system makes smaller.
-      writeFileSync(pathIn(this.#directory), randomBytes(LOCAL_RESERVE_BYTES), { mode: 0o600 });
+      writeFileSync(pathIn(this.#directory), randomBytes(LOCAL_RESERVE_BYTES), { mode: 0o600, flag: 'wx' });
       return true;
     } catch {
       this.release();
@@ -38,7 +39,7 @@ export class Reserve {
   /** Whether there was anything to release. */
   release(): boolean {
     const path = pathIn(this.#directory);
-    if (statSync(path, { throwIfNoEntry: false }) === undefined) return false;
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return false;
     rmSync(path, { force: true });
     return true;
   }
@@ -46,7 +47,7 @@ export class Reserve {
 
 /** Whether a body may be written, asked before any of it is. */
 export async function hasRoom(directory: string): Promise<boolean> {
-  const there = await stat(pathIn(directory)).catch(() => undefined);
+  const there = await lstat(pathIn(directory)).catch(() => undefined);
   return isWhole(there) || freeBytes(await statfs(directory)) >= FREE_BYTES;
 }
 
@@ -54,8 +55,9 @@ function pathIn(directory: string): string {
   return join(directory, 'reserve');
 }
 
-function isWhole(file: { readonly size: number } | undefined): boolean {
-  return file !== undefined && file.size >= LOCAL_RESERVE_BYTES;
+/** Nothing but a file of this disk keeps room on it: a link does not. */
+function isWhole(file: Stats | undefined): boolean {
+  return file?.isFile() === true && file.size >= LOCAL_RESERVE_BYTES;
 }
 
 function freeBytes({ bavail, bsize }: { readonly bavail: number; readonly bsize: number }): number {

@@ -1,6 +1,16 @@
 // Protects: a disk without room refuses writes, names ENOSPC, leaves nothing half written, and lets reads and deletes go on, to the last
 // block; such a store opens; once there is room it takes writes again. The disk is a small tmpfs, where the machine lets one be mounted.
-import { existsSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Backend } from '../../../../proxy/backend/backend.ts';
@@ -129,4 +139,36 @@ describe.skipIf(disk === undefined)('on a disk of 24 MiB', () => {
     expect((await send(backend, 'DELETE', { bucket, key: 'parts', query: { uploadId } })).status).toBe(204);
     await expect.poll(free).toBeGreaterThan(4 * MiB);
   });
+});
+
+test.each(['large', 'small'])(
+  'a link to a %s file elsewhere keeps no room: it is replaced, and the file stays',
+  async (size) => {
+    const parent = mkdtempSync(join(tmpdir(), 'sealgate-reserve-'));
+    const [directory, elsewhere] = [join(parent, 'store'), join(parent, 'elsewhere')];
+    try {
+      writeFileSync(elsewhere, Buffer.alloc(size === 'large' ? LOCAL_RESERVE_BYTES : 1));
+      const before = readFileSync(elsewhere);
+      await (await openLocalBackend({ directory })).close();
+      rmSync(join(directory, 'reserve'));
+      symlinkSync(elsewhere, join(directory, 'reserve'));
+      await (await openLocalBackend({ directory })).close();
+      const reserve = lstatSync(join(directory, 'reserve'));
+      expect([reserve.isFile(), reserve.size]).toEqual([true, LOCAL_RESERVE_BYTES]);
+      expect(readFileSync(elsewhere).equals(before)).toBe(true);
+    } finally {
+      rmSync(parent, { recursive: true });
+    }
+  },
+);
+
+test('a reserve that is cut short is made whole', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sealgate-reserve-'));
+  try {
+    writeFileSync(join(directory, 'reserve'), 'cut');
+    await (await openLocalBackend({ directory })).close();
+    expect(statSync(join(directory, 'reserve')).size).toBe(LOCAL_RESERVE_BYTES);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });
