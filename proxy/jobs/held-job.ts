@@ -83,19 +83,22 @@ async function unheld(
   signal: AbortSignal,
 ): Promise<Found | undefined> {
   let first: string | undefined;
+  let waited = 0;
   for (;;) {
     const stored = await state.get(jobName(id), signal);
     if (stored === undefined) return undefined;
     const record = parseRecord(stored.body);
     const until = Date.parse(record?.lease?.until ?? '');
     // The wait is bounded by the length of a lease, whatever the other machine's clock says.
-    const left = Math.min(JOB_LEASE_MS, until - now().getTime());
+    const left = Math.min(JOB_LEASE_MS - waited, until - now().getTime());
     if (Number.isNaN(until) || left <= 0) return { etag: stored.etag, record };
     if (first === undefined) {
       first = stored.etag;
       o.onWait?.(new Date(now().getTime() + left));
     } else if (first !== stored.etag) throw new JobHeld(id);
-    await setTimeout(Math.min(left, JOB_HELD_LOOK_MS), undefined, { signal });
+    const pause = Math.min(left, JOB_HELD_LOOK_MS);
+    await setTimeout(pause, undefined, { signal });
+    waited += pause;
   }
 }
 

@@ -1,11 +1,17 @@
 // Protects: one run at a time works on a job. A run that is alive keeps its job, one that died gives it up after its lease, and one
 // that was taken for dead learns of it and writes nothing more.
+import { setTimeout } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
-import { JOB_LEASE_MS } from '../../../proxy/job-limits.ts';
+import { JOB_HELD_LOOK_MS, JOB_LEASE_MS } from '../../../proxy/job-limits.ts';
 import { forgetJobs } from '../../../proxy/jobs/forget-jobs.ts';
 import { JobHeld, JobLost, takeJob } from '../../../proxy/jobs/held-job.ts';
 import { jobId, jobName } from '../../../proxy/jobs/job-record.ts';
 import { openJobs, SCOPE, signal } from './harness.ts';
+
+vi.mock('node:timers/promises', async (original) => {
+  const timers = await original<typeof import('node:timers/promises')>();
+  return { ...timers, setTimeout: vi.fn(timers.setTimeout) };
+});
 
 const take = (jobs: Awaited<ReturnType<typeof openJobs>>, o: { restart?: boolean; onWait?: () => void } = {}) =>
   takeJob(jobs.deps, SCOPE, { restart: o.restart ?? false, onWait: o.onWait }, signal());
@@ -35,6 +41,25 @@ test('a run that died gives its job up after the lease; taken for dead, it write
   expect((await jobs.record(jobId(SCOPE)))?.counts).toEqual({ ok: 5 });
   // Its pieces of the report have names of their own.
   expect(first.pieceName().name).not.toBe(second.pieceName().name);
+});
+
+test('a run that died with a clock a day ahead gives its job up after one lease too', async () => {
+  const jobs = await openJobs();
+  jobs.clock.aheadMs += 86_400_000;
+  const first = await take(jobs);
+  jobs.clock.aheadMs = 0;
+  const pauses: number[] = [];
+  vi.mocked(setTimeout).mockImplementation(async (ms, value) => {
+    pauses.push(ms ?? 0);
+    if (pauses.length > (2 * JOB_LEASE_MS) / JOB_HELD_LOOK_MS) throw new Error('waits without an end');
+    return value as never;
+  });
+  try {
+    expect((await take(jobs)).record.run).toBe(first.record.run);
+  } finally {
+    vi.mocked(setTimeout).mockReset();
+  }
+  expect(pauses.reduce((sum, ms) => sum + ms, 0)).toBe(JOB_LEASE_MS);
 });
 
 test('of two that take a job at the same moment one has it', async () => {
