@@ -207,7 +207,7 @@ async function copyBucket(command: RawCommand, both: Both, bucket: string): Prom
       pace: (bytes) => rate.take(bytes, until),
     }),
   );
-  const deps = { state, now: () => new Date() };
+  const deps = { state, sealKeys: undefined, now: () => new Date() };
   const options = { ...command, bucket, prefix: '', credentials: undefined, kms: undefined, report: undefined };
   const end = await runCommandJob({ deps, signal }, options, copyJob('', scope), work);
   const isEmpty = end.outcome === 'done' && Object.keys(end.record.counts).length === 0;

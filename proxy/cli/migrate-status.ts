@@ -8,7 +8,7 @@ import { isVersioned } from '../backend/list-all.ts';
 import { eachBounded } from '../concurrency/map-bounded.ts';
 import { JOB_OBJECTS_AT_ONCE } from '../job-limits.ts';
 import { bucketRows } from '../jobs/bucket-rows.ts';
-import { type JobRecord, jobId, jobName, parseRecord } from '../jobs/job-record.ts';
+import { type JobRecord, jobId, jobName, openRecord } from '../jobs/job-record.ts';
 import { migrateJob } from '../migrate/migrate-bucket.ts';
 import { headFacts } from '../migrate/store-facts.ts';
 import { STORED_HEADERS } from '../object/stored-metadata.ts';
@@ -84,7 +84,7 @@ async function look({ bucket, prefix }: StatusOptions, context: JobContext): Pro
 
 async function recordOf({ deps, signal }: JobContext, id: string): Promise<JobRecord | undefined> {
   const found = await deps.state.get(jobName(id), signal);
-  return found && parseRecord(found.body);
+  return found && openRecord(found.body, { id, sealKeys: deps.sealKeys });
 }
 
 function stepsOf(o: {

@@ -1,6 +1,6 @@
 /** Jobs of a tenant that is no more: their reports name its objects. */
 import type { StateStore } from '../keyring/state/state.ts';
-import { JOBS_PREFIX, jobName, parseRecord } from './job-record.ts';
+import { JOBS_PREFIX, jobName, tenantNamedIn } from './job-record.ts';
 
 /** @throws S3Error ServiceUnavailable */
 export async function forgetJobs(state: StateStore, tenant: string, signal: AbortSignal): Promise<void> {
@@ -11,7 +11,7 @@ export async function forgetJobs(state: StateStore, tenant: string, signal: Abor
   }
   for (const id of ids) {
     const stored = await state.get(jobName(id), signal);
-    if (stored === undefined || parseRecord(stored.body)?.tenant !== tenant) continue;
+    if (stored === undefined || tenantNamedIn(stored.body) !== tenant) continue;
     for await (const piece of state.list(`${JOBS_PREFIX}${id}/`, signal)) await state.delete(piece, signal);
     await state.delete(jobName(id), signal);
   }

@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { JOB_HELD_LOOK_MS, JOB_LEASE_MS, JOB_RUNS_KEPT } from '../job-limits.ts';
+import type { SealKeys } from '../keyring/access-keys/seal-keys.ts';
 import { StateConflict, type StateStore } from '../keyring/state/state.ts';
 import {
   JOBS_PREFIX,
@@ -16,13 +17,15 @@ import {
   jobId,
   jobName,
   newRecord,
-  parseRecord,
-  renderRecord,
+  openRecord,
   runPrefix,
+  sealRecord,
 } from './job-record.ts';
 
 export interface JobDeps {
   readonly state: StateStore;
+  /** Sign records; undefined where a job takes no keys. */
+  readonly sealKeys: SealKeys | undefined;
   readonly now: () => Date;
 }
 
@@ -77,7 +80,7 @@ interface Found {
 
 /** The record once nobody is at work on it. @throws JobHeld when its holder makes a checkpoint meanwhile */
 async function unheld(
-  { state, now }: JobDeps,
+  { state, sealKeys, now }: JobDeps,
   id: string,
   o: TakeOptions,
   signal: AbortSignal,
@@ -87,7 +90,7 @@ async function unheld(
   for (;;) {
     const stored = await state.get(jobName(id), signal);
     if (stored === undefined) return undefined;
-    const record = parseRecord(stored.body);
+    const record = openRecord(stored.body, { id, sealKeys });
     const until = Date.parse(record?.lease?.until ?? '');
     // The wait is bounded by the length of a lease, whatever the other machine's clock says.
     const left = Math.min(JOB_LEASE_MS - waited, until - now().getTime());
@@ -157,10 +160,10 @@ export class HeldJob {
   }
 
   async #write(changes: Partial<JobRecord>, signal: AbortSignal): Promise<void> {
-    const { state, now } = this.#deps;
+    const { state, sealKeys, now } = this.#deps;
     const record = { ...this.#record, ...changes, updated: now().toISOString() };
     const name = jobName(record.id);
-    const body = renderRecord(record);
+    const body = sealRecord(record, sealKeys);
     const condition = this.#etag === undefined ? { ifAbsent: true as const } : { ifMatch: this.#etag };
     try {
       this.#etag = await state.put(name, body, condition, signal);

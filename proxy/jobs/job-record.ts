@@ -2,9 +2,13 @@
  * The record of a job in the state bucket, `jobs/ID.json`: what the job works on, who holds it, how far it is, and what it found.
  * The truth about each object is the object itself. The record only saves a later run the objects that an earlier run has done, so
  * a lost record costs a listing.
+ *
+ * A run believes a record about which objects are done and what was found, and its exit code goes by that. So a MAC under a subkey of S
+ * keeps anybody without S from making a record up (crypto/FORMAT.md, "Records of jobs"). An older record can be put back.
  */
-import { createHash } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
+import type { SealKey, SealKeys } from '../keyring/access-keys/seal-keys.ts';
 
 /** In front of every record of a job and of every piece of its reports. */
 export const JOBS_PREFIX = 'jobs/';
@@ -63,6 +67,9 @@ const RecordSchema = z.strictObject({
 });
 export type JobRecord = z.infer<typeof RecordSchema>;
 
+/** `kid` and `mac` are null where there are no seal keys: a copy of a whole store takes none. */
+const StoredSchema = z.strictObject({ record: z.unknown(), kid: z.string().nullable(), mac: z.string().nullable() });
+
 /** The same scope gives the same id. */
 export function jobId(scope: JobScope): string {
   const { kind, tenant, bucket, prefix, options } = scope;
@@ -107,15 +114,45 @@ export function newRecord(scope: JobScope, o: { now: Date; holder: string }): Jo
   };
 }
 
-/** `undefined` for bytes that are no record of this version: the job begins anew. */
-export function parseRecord(body: Buffer): JobRecord | undefined {
+/** The stored bytes of a record. */
+export function sealRecord(record: JobRecord, sealKeys: SealKeys | undefined): Buffer {
+  const sealKey = sealKeys?.active;
+  const kid = sealKey?.kid ?? null;
+  const mac = sealKey === undefined ? null : macOf(record, record.tenant, sealKey).toString('base64');
+  return Buffer.from(`${JSON.stringify({ record, kid, mac })}\n`);
+}
+
+/** `undefined` for bytes that are no record of this job and version, or that none of the seal keys signed: the job begins anew. */
+export function openRecord(
+  body: Buffer,
+  { id, sealKeys }: { id: string; sealKeys: SealKeys | undefined },
+): JobRecord | undefined {
+  const stored = parseStored(body);
+  if (stored === undefined || stored.parsed.id !== id) return undefined;
+  if (sealKeys === undefined) return stored.parsed;
+  const { parsed, record, kid, mac } = stored;
+  const sealKey = sealKeys.withId(kid ?? '');
+  if (sealKey === undefined) return undefined;
+  const [given, wanted] = [Buffer.from(mac ?? '', 'base64'), macOf(record, parsed.tenant, sealKey)];
+  return given.length === wanted.length && timingSafeEqual(given, wanted) ? parsed : undefined;
+}
+
+/** The tenant that a record names. Nobody checked its MAC. */
+export function tenantNamedIn(body: Buffer): string | undefined {
+  return parseStored(body)?.parsed.tenant;
+}
+
+function parseStored(body: Buffer) {
   try {
-    return RecordSchema.parse(JSON.parse(body.toString('utf8')));
+    const stored = StoredSchema.parse(JSON.parse(body.toString('utf8')));
+    return { ...stored, parsed: RecordSchema.parse(stored.record) };
   } catch {
     return undefined;
   }
 }
 
-export function renderRecord(record: JobRecord): Buffer {
-  return Buffer.from(`${JSON.stringify(record)}\n`);
+/** Over the record's JSON as it is stored: what was parsed from JSON has one JSON, with its members in the same order. */
+function macOf(record: unknown, tenant: string, sealKey: SealKey): Buffer {
+  const key = sealKey.jobRecordKey(Buffer.from(tenant, 'hex'));
+  return createHmac('sha256', key).update(JSON.stringify(record)).digest();
 }

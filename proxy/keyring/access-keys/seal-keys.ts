@@ -17,6 +17,7 @@ const SESSION_LABEL = 'sealgate/1/session';
 const ROLE_ARN_LABEL = 'sealgate/1/role-arn';
 const ROLE_RECORD_LABEL = 'sealgate/1/role-record';
 const BUCKET_RECORD_LABEL = 'sealgate/1/bucket-record';
+const JOB_RECORD_LABEL = 'sealgate/1/job-record';
 const AUDIT_KEY_LABEL = 'sealgate/1/audit-key';
 const AUDIT_SIGNER_LABEL = 'sealgate/1/audit-signer';
 const NO_SALT = Buffer.alloc(0);
@@ -72,6 +73,11 @@ export class SealKey {
   bucketRecordKey(bucket: string): KeyObject {
     const context = [Buffer.from(bucket, 'utf8')];
     return toKeyObject(deriveKey(this.#secret, { label: BUCKET_RECORD_LABEL, salt: NO_SALT, context }));
+  }
+
+  /** HMAC key of the records of one tenant's jobs (12-byte id). */
+  jobRecordKey(tenant: Buffer): KeyObject {
+    return toKeyObject(deriveKey(this.#secret, { label: JOB_RECORD_LABEL, salt: NO_SALT, context: [tenant] }));
   }
 
   /** AES-256-GCM key of one record of a day's session secret. `salt`: the record's own, fresh. The caller wipes it. */

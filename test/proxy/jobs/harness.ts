@@ -1,8 +1,9 @@
 /** A job over made-up rows, with its records in a state bucket in memory. */
 import { type JobDeps, pieceNames, takeJob } from '../../../proxy/jobs/held-job.ts';
-import { type Cursor, type JobRecord, type JobScope, jobName, parseRecord } from '../../../proxy/jobs/job-record.ts';
+import { type Cursor, type JobRecord, type JobScope, jobName, openRecord } from '../../../proxy/jobs/job-record.ts';
 import type { ReportRow } from '../../../proxy/jobs/job-report.ts';
 import { type JobEnd, type JobWork, runJob } from '../../../proxy/jobs/run-job.ts';
+import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
 import { StateStore } from '../../../proxy/keyring/state/state.ts';
 import { StateBackend } from '../../helpers/state-backend.ts';
 
@@ -20,10 +21,11 @@ export async function openJobs() {
   const clock = { aheadMs: 0 };
   const state = new StateStore({ backend, bucket: 'state', prefix: '' });
   await state.ensureBucket(signal());
-  const deps: JobDeps = { state, now: () => new Date(Date.now() + clock.aheadMs) };
+  const sealKeys = SealKeys.parse(SealKeys.generate());
+  const deps: JobDeps = { state, sealKeys, now: () => new Date(Date.now() + clock.aheadMs) };
   const record = async (id: string): Promise<JobRecord | undefined> => {
     const stored = await state.get(jobName(id), signal());
-    return stored && parseRecord(stored.body);
+    return stored && openRecord(stored.body, { id, sealKeys });
   };
   /** Every line of a run's report, parsed. */
   const report = async (run: JobRecord): Promise<ReportRow[]> => {

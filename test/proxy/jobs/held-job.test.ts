@@ -5,7 +5,8 @@ import { expect, test, vi } from 'vitest';
 import { JOB_HELD_LOOK_MS, JOB_LEASE_MS } from '../../../proxy/job-limits.ts';
 import { forgetJobs } from '../../../proxy/jobs/forget-jobs.ts';
 import { JobHeld, JobLost, takeJob } from '../../../proxy/jobs/held-job.ts';
-import { jobId, jobName } from '../../../proxy/jobs/job-record.ts';
+import { jobId, jobName, sealRecord } from '../../../proxy/jobs/job-record.ts';
+import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
 import { openJobs, SCOPE, signal } from './harness.ts';
 
 vi.mock('node:timers/promises', async (original) => {
@@ -101,6 +102,38 @@ test('--restart begins anew; a record that cannot be read does too; another scop
   expect((await take(jobs)).isResumed).toBe(false);
   expect(jobId({ ...SCOPE, prefix: 'a' })).not.toBe(jobId(SCOPE));
   expect(jobId({ ...SCOPE, options: { a: '1', b: '2' } })).toBe(jobId({ ...SCOPE, options: { b: '2', a: '1' } }));
+});
+
+test('a record that another key signed, that was altered or that is of another job is not believed', async () => {
+  const jobs = await openJobs();
+  const id = jobId(SCOPE);
+  const other = { ...SCOPE, bucket: 'other' };
+  const first = await take(jobs);
+  const doneBefore = { key: 'z', versionId: null };
+  await first.release({ counts: { ok: 5 }, after: doneBefore }, signal());
+  const stored = async (of: string) => (await jobs.state.get(jobName(of), signal()))?.body ?? Buffer.alloc(0);
+  const good = await stored(id);
+  const foreign = SealKeys.parse(SealKeys.generate());
+  const lies: Record<string, Buffer> = {
+    counts: Buffer.from(good.toString().replace('"ok":5', '"ok":6')),
+    'no MAC': Buffer.from(JSON.stringify({ ...JSON.parse(good.toString()), kid: null, mac: null })),
+    'another key': sealRecord(first.record, foreign),
+    'pieces without an end': Buffer.from(
+      good.toString().replace('"pieces":[]', '"pieces":[{"holder":"x","count":9e15}]'),
+    ),
+  };
+  for (const [lie, body] of Object.entries(lies)) {
+    expect([lie, body.equals(good)]).toEqual([lie, false]);
+    await jobs.state.replace(jobName(id), body, signal());
+    const job = await take(jobs);
+    expect([lie, job.isResumed, job.record.after, job.record.counts]).toEqual([lie, false, null, {}]);
+    await job.release({}, signal());
+  }
+  await jobs.state.replace(jobName(jobId(other)), good, signal());
+  const moved = await takeJob(jobs.deps, other, { restart: false }, signal());
+  expect([moved.isResumed, moved.record.bucket]).toEqual([false, 'other']);
+  await jobs.state.replace(jobName(id), good, signal());
+  expect((await take(jobs)).record.after).toEqual(doneBefore);
 });
 
 test("a tenant's jobs go with the tenant, and no other's", async () => {

@@ -53,7 +53,7 @@ export async function migrate(
       rows.set(row.versionId === undefined || row.isLatest ? row.key : `${row.key} ${row.versionId}`, found);
     return found;
   };
-  const deps = { state: bench.proxy.state, now: () => new Date() };
+  const deps = { ...bench.proxy, now: () => new Date() };
   const job = await takeJob(deps, migrateJob(context.tenant.id, scope), { restart: true }, signal);
   return { ...(await runJob(deps, job, { ...work, visit }, signal)), rows };
 }
@@ -62,7 +62,7 @@ export async function migrate(
 export async function verifyAll(bench: Bench, bucket = bench.bucket): Promise<Readonly<Record<string, number>>> {
   const context = await openJobContext(bench);
   const scope = { bucket, prefix: '', depth: 'data', versions: false, sample: undefined } as const;
-  const deps = { state: bench.proxy.state, now: () => new Date() };
+  const deps = { ...bench.proxy, now: () => new Date() };
   const job = await takeJob(deps, verifyJob(context.tenant.id, scope), { restart: true }, context.signal);
   const work = verifyWork(context, { ...scope, bytesPerSecond: undefined });
   return (await runJob(deps, job, work, context.signal)).record.counts;
