@@ -5,7 +5,10 @@
  */
 import { createHash } from 'node:crypto';
 import { ask } from '../backend/ask.ts';
+import type { BackendUnavailable } from '../backend/backend.ts';
+import { failureText } from '../backend/trouble/explain-store-failure.ts';
 import { S3Error } from '../errors.ts';
+import { isOutage, patiently } from '../jobs/patience.ts';
 import type { StoreAccess } from '../object/context.ts';
 import { about, versionQuery } from '../object/object-request.ts';
 import { META_PREFIX } from '../object/stored-metadata.ts';
@@ -76,22 +79,41 @@ const DESCRIBING: ReadonlySet<string> = new Set([
   'expires',
 ]);
 
+export interface Replacement {
+  readonly address: ObjectAddress;
+  /** Of the version that was replaced. */
+  readonly facts: BackendFacts;
+  readonly written: KeptSettings;
+  readonly newVersion: string | undefined;
+  readonly acls: ObjectAcls;
+}
+
+/** The object was rewritten, and the store did not let what a client had set meanwhile follow. */
+export class NotCarriedOver extends Error {
+  constructor(cause: S3Error | BackendUnavailable) {
+    super(failureText(cause), { cause });
+  }
+}
+
 /**
  * After the commit: what was set on the replaced version between the reading and the commit is set on the new version. What a client
- * has set on the new version meanwhile stays. Without the replaced version there is nothing to compare with.
- * @throws S3Error, BackendUnavailable
+ * has set on the new version meanwhile stays. Without the replaced version there is nothing to compare with. The object counts as done
+ * when it is looked at again, so a store that is busy is asked again here.
+ * @throws NotCarriedOver
  */
-export async function carryOver(
-  context: StoreAccess,
-  o: {
-    address: ObjectAddress;
-    /** Of the version that was replaced. */
-    facts: BackendFacts;
-    written: KeptSettings;
-    newVersion: string | undefined;
-    acls: ObjectAcls;
-  },
-): Promise<void> {
+export async function carryOver(context: StoreAccess, o: Replacement): Promise<void> {
+  try {
+    await patiently(() => carry(context, o), context.signal);
+  } catch (error) {
+    if (!isOutage(error) || context.signal.aborted) throw error;
+    // Either version may be gone by then: somebody deleted it.
+    if (error instanceof S3Error && (error.status === 404 || error.status === 405)) return;
+    throw new NotCarriedOver(error);
+  }
+}
+
+/** May be done twice. @throws S3Error, BackendUnavailable */
+async function carry(context: StoreAccess, o: Replacement): Promise<void> {
   const { address, facts, written, newVersion: versionId, acls } = o;
   if (facts.versionId === undefined || versionId === undefined || facts.versionId === versionId) return;
   const replaced = await headFacts(context, { ...address, versionId: facts.versionId });
@@ -151,7 +173,6 @@ async function putLock(
   await put(context, target, { operation: 'PutObjectLegalHold', name: 'legal-hold', root: 'LegalHold', content });
 }
 
-/** The version may be gone by then: somebody deleted it. */
 async function put(
   context: StoreAccess,
   target: ObjectAddress,
@@ -161,11 +182,6 @@ async function put(
   const digest = createHash('md5').update(body).digest('base64');
   const headers = { ...context.accountHeaders, 'content-type': 'application/xml', 'content-md5': digest };
   const query = [[o.name, ''] as const, ...versionQuery(target)];
-  try {
-    const { bucket, key } = target;
-    await ask(context, o.operation, { method: 'PUT', bucket, key, query, headers, body });
-  } catch (error) {
-    if (error instanceof S3Error && (error.status === 404 || error.status === 405)) return;
-    throw error;
-  }
+  const { bucket, key } = target;
+  await ask(context, o.operation, { method: 'PUT', bucket, key, query, headers, body });
 }

@@ -6,6 +6,7 @@ import { S3Error } from '../errors.ts';
 import { MalformedSealedObject } from '../object/stored-metadata.ts';
 import { ForeignObject, VersionChanged } from '../object/stored-object.ts';
 import { PlaintextMismatch } from './checked-plaintext.ts';
+import { NotCarriedOver } from './kept-settings.ts';
 
 export type MigrateState =
   /** Rewritten, and its ETag is the one that clients know. */
@@ -59,6 +60,10 @@ export function outcomeOf(error: unknown): Outcome | 'again' | undefined {
   if (cause instanceof ForeignObject) return outcome('foreign', { httpStatus: 403 });
   if (cause instanceof FormatError || cause instanceof MalformedSealedObject) {
     return outcome('damaged', { message: cause.message, errorCode: cause.code, httpStatus: 500 });
+  }
+  if (error instanceof NotCarriedOver) {
+    const message = `It was rewritten, and what was set on the version before at that moment may be missing. ${error.message}`;
+    return outcome('failed', { message, errorCode: 'ServiceUnavailable', httpStatus: 503 });
   }
   if (!(error instanceof S3Error)) return undefined;
   if (REPLACED.has(error.code)) return 'again';

@@ -19,7 +19,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { BackendRequest } from '../../../proxy/backend/backend.ts';
+import { type BackendRequest, BackendUnavailable } from '../../../proxy/backend/backend.ts';
 import { type Bench, openBench } from '../../helpers/bench.ts';
 import { KiB, MiB } from '../../helpers/bytes.ts';
 import { uniqueBucket } from '../../helpers/proxy.ts';
@@ -316,6 +316,33 @@ describe('in a bucket with versions and locks', () => {
       expect((await bench.s3.send(new GetObjectLegalHoldCommand(about))).LegalHold?.Status).toBe('ON');
     },
   );
+
+  test.each([
+    ['for a moment: they are carried over', 1, { encrypted: 1 }, 'b'],
+    ['for good: the object is named', Number.POSITIVE_INFINITY, { failed: 1 }, 'a'],
+  ])('tags are set before the commit, and behind it the store is out of order %s', async (_, failures, counts, tag) => {
+    const about = { Bucket: bucket, Key: 'k' };
+    await put(bare, 'k', 'x', { Tagging: 'a=1' });
+    let [commits, failed] = [0, 0];
+    bench.backend.intercept = async (request, next) => {
+      const isAfter = commits > 0 && request.key === 'k' && request.query?.some(([name]) => name === 'versionId');
+      if (isAfter === true && failed < failures) {
+        failed += 1;
+        throw new BackendUnavailable('reset');
+      }
+      if (!isPut(request) || commits > 0) return next(request);
+      const Tagging = { TagSet: [{ Key: 'b', Value: '2' }] };
+      await bare.send(new PutObjectTaggingCommand({ ...about, Tagging }));
+      const answer = await next(request);
+      commits += 1;
+      return answer;
+    };
+    expect((await run('encrypt')).record.counts).toEqual(counts);
+    expect(failed).toBeGreaterThan(0);
+    bench.backend.intercept = (request, next) => next(request);
+    const { TagSet } = await bench.s3.send(new GetObjectTaggingCommand(about));
+    expect(TagSet?.map(({ Key }) => Key)).toEqual([tag]);
+  });
 
   test('a delete marker put on top meanwhile stays on top', async () => {
     await put(bare, 'k', randomBytes(10));
