@@ -226,7 +226,6 @@ async function copyState(command: RawCommand, { source, target, state, region, s
   await eachBounded(rows, JOB_OBJECTS_AT_ONCE, async (row) => {
     if (row.key.startsWith(jobs)) return;
     const found = await replayKey(copier, row);
-    if (found === undefined) return;
     counts[found.state] = (counts[found.state] ?? 0) + 1;
     if (UNDONE.has(found.state)) PROCESS_OUTPUT.err(`${found.state}  ${bucket}/${row.key}  ${found.message}`);
   });

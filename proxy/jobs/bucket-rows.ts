@@ -47,6 +47,18 @@ export async function* bucketRows(
   }
 }
 
+/** Whether the listing has an object, or the version that is named. @throws S3Error, BackendUnavailable */
+export async function isListed(
+  source: ListSource,
+  { bucket, key, versionId }: { bucket: string; key: string; versionId: string | undefined },
+): Promise<boolean> {
+  for await (const row of listed(source, { bucket, prefix: key, versions: versionId !== undefined }, null)) {
+    if (row.key !== key) break;
+    if (row.versionId === versionId) return true;
+  }
+  return false;
+}
+
 async function* listed(source: ListSource, scope: BucketScope, after: Cursor | null): AsyncGenerator<BucketRow> {
   const { bucket, prefix } = scope;
   if (!scope.versions) {

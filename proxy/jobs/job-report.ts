@@ -5,7 +5,10 @@
  *
  * Source: Amazon S3 user guide, "Tracking job status and completion reports".
  */
+import { failureText } from '../backend/trouble/explain-store-failure.ts';
+import { S3Error } from '../errors.ts';
 import { encodeListed } from '../object/list-encoding.ts';
+import { isOutage } from './patience.ts';
 
 export interface ReportRow {
   readonly bucket: string;
@@ -23,6 +26,14 @@ export interface ReportRow {
   readonly bytes: number;
   /** When the object was written, where that is part of what is said of it. */
   readonly written?: Date;
+}
+
+/** Of an object that the store does not give. */
+export function failedRow(of: Pick<ReportRow, 'bucket' | 'key' | 'versionId'>, error: Error): ReportRow {
+  const { bucket, key, versionId } = of;
+  const [errorCode, httpStatus] = error instanceof S3Error ? [error.code, error.status] : ['ServiceUnavailable', 503];
+  const message = isOutage(error) ? failureText(error) : error.message;
+  return { bucket, key, versionId, state: 'failed', succeeded: false, errorCode, httpStatus, message, bytes: 0 };
 }
 
 export const CSV_COLUMNS = 'Bucket,Key,VersionId,TaskStatus,ErrorCode,HTTPStatusCode,ResultMessage';

@@ -6,6 +6,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import { eachBounded } from '../concurrency/map-bounded.ts';
+import { S3Error } from '../errors.ts';
 import {
   JOB_FINDINGS_NAMED,
   JOB_LAST_SAVE_MS,
@@ -28,6 +29,8 @@ export interface JobWork<Row> {
   cursorOf(row: Row): Cursor;
   /** What became of one object; undefined when it is not there any more. @throws S3Error, BackendUnavailable: the store's failure */
   visit(row: Row, signal: AbortSignal): Promise<ReportRow | undefined>;
+  /** Whether the store lists the object that `visit` did not find. Left out where `visit` finds every one. @throws as `visit` */
+  isListed?(row: Row, signal: AbortSignal): Promise<boolean>;
   /** For an object that the store does not give. */
   failed(row: Row, error: Error): ReportRow;
   /** Called after each row, with all that was done since the start of the listing. */
@@ -62,6 +65,8 @@ export async function runJob<Row>(
 }
 
 type Result = ReportRow | 'gone';
+
+const NOT_GIVEN = 'The store lists the object and does not give it.';
 
 class JobRun<Row> {
   readonly #deps: JobDeps;
@@ -139,12 +144,26 @@ class JobRun<Row> {
 
   async #resultOf(row: Row): Promise<Result> {
     try {
-      const result = await patiently(() => this.#work.visit(row, this.#signal), this.#signal);
+      const result = (await this.#visitRow(row)) ?? (await this.#visitUnlessGone(row));
       this.#outages.clear();
-      return result ?? 'gone';
+      return result;
     } catch (error) {
       return this.#work.failed(row, this.#outages.accept(error, this.#signal));
     }
+  }
+
+  #visitRow(row: Row): Promise<ReportRow | undefined> {
+    return patiently(() => this.#work.visit(row, this.#signal), this.#signal);
+  }
+
+  /** An object that was not found may have been deleted, and may have been put again since. */
+  async #visitUnlessGone(row: Row): Promise<Result> {
+    const isListed = () =>
+      patiently(async () => (await this.#work.isListed?.(row, this.#signal)) ?? false, this.#signal);
+    if (!(await isListed())) return 'gone';
+    const again = await this.#visitRow(row);
+    if (again !== undefined) return again;
+    return (await isListed()) ? this.#work.failed(row, new S3Error('NoSuchKey', NOT_GIVEN)) : 'gone';
   }
 
   async #saveNowAndThen(): Promise<void> {

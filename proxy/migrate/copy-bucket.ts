@@ -3,10 +3,9 @@
 import { ask } from '../backend/ask.ts';
 import { ensureBucket } from '../backend/ensure-bucket.ts';
 import { isVersioned, type ListSource } from '../backend/list-all.ts';
-import { failureText } from '../backend/trouble/explain-store-failure.ts';
 import { S3Error } from '../errors.ts';
 import type { JobScope } from '../jobs/job-record.ts';
-import { isOutage } from '../jobs/patience.ts';
+import { failedRow } from '../jobs/job-report.ts';
 import type { JobWork } from '../jobs/run-job.ts';
 import type { StoreAccess } from '../object/context.ts';
 import { renderXml } from '../xml/render-xml.ts';
@@ -39,23 +38,11 @@ export function copyWork(
       keyVersions({ ...source, signal }, { ...scope, versions: copierFor(signal).versions }, after),
     cursorOf: cursorOfKey,
     async visit(row, signal) {
-      const outcome = await replayKey(copierFor(signal), row);
-      if (outcome === undefined) return undefined;
-      const { state, bytes, message, errorCode, httpStatus } = outcome;
+      const { state, bytes, message, errorCode, httpStatus } = await replayKey(copierFor(signal), row);
       const said = { state, succeeded: !UNDONE.has(state), errorCode, httpStatus, message, bytes };
       return { bucket, key: row.key, versionId: undefined, ...said };
     },
-    failed: ({ key }, error) => ({
-      bucket,
-      key,
-      versionId: undefined,
-      state: 'failed',
-      succeeded: false,
-      errorCode: error instanceof S3Error ? error.code : 'ServiceUnavailable',
-      httpStatus: error instanceof S3Error ? error.status : 503,
-      message: isOutage(error) ? failureText(error) : error.message,
-      bytes: 0,
-    }),
+    failed: ({ key }, error) => failedRow({ bucket, key, versionId: undefined }, error),
   };
 }
 

@@ -1,11 +1,8 @@
 /** `sealgate migrate encrypt` and `decrypt`: a job that rewrites every object of a bucket where it is, beside live clients. */
-import { failureText } from '../backend/trouble/explain-store-failure.ts';
 import { ByteRate } from '../concurrency/byte-rate.ts';
-import { S3Error } from '../errors.ts';
-import { type BucketRow, bucketRows, cursorOf } from '../jobs/bucket-rows.ts';
+import { type BucketRow, bucketRows, cursorOf, isListed } from '../jobs/bucket-rows.ts';
 import type { JobScope } from '../jobs/job-record.ts';
-import type { ReportRow } from '../jobs/job-report.ts';
-import { isOutage } from '../jobs/patience.ts';
+import { failedRow, type ReportRow } from '../jobs/job-report.ts';
 import type { JobWork } from '../jobs/run-job.ts';
 import type { StoreContext } from '../object/context.ts';
 import { ObjectAcls } from '../rotation/kept-headers.ts';
@@ -49,26 +46,21 @@ export function migrateWork(store: StoreContext, o: MigrateOptions): JobWork<Buc
       const outcome = await visit(context, row, o);
       return outcome && reportRow(o.bucket, row, outcome);
     },
-    failed: ({ key, versionId }, error) => ({
-      bucket: o.bucket,
-      key,
-      versionId,
-      state: 'failed',
-      succeeded: false,
-      errorCode: error instanceof S3Error ? error.code : 'ServiceUnavailable',
-      httpStatus: error instanceof S3Error ? error.status : 503,
-      message: isOutage(error) ? failureText(error) : error.message,
-      bytes: 0,
-    }),
+    isListed: (row, signal) => isListed({ backend: store.store.backend, signal }, visited(row, o)),
+    failed: ({ key, versionId }, error) => failedRow({ bucket: o.bucket, key, versionId }, error),
   };
 }
 
 function visit(context: MigrateContext, row: BucketRow, o: MigrateOptions): Promise<Outcome | undefined> {
-  const { bucket, direction, purge, dryRun } = o;
-  const { key, versionId } = row;
-  if (!row.isLatest) return visitOlder(context, { bucket, key, versionId }, { purge: purge && !dryRun });
+  const { direction, purge, dryRun } = o;
+  if (!row.isLatest) return visitOlder(context, visited(row, o), { purge: purge && !dryRun });
   const rewrite = direction === 'encrypt' ? encryptObject : decryptObject;
-  return rewrite(context, { bucket, key }, { dryRun });
+  return rewrite(context, visited(row, o), { dryRun });
+}
+
+/** The current object goes by its name: whichever version it is by then. */
+function visited({ key, versionId, isLatest }: BucketRow, { bucket }: Pick<MigrateOptions, 'bucket'>) {
+  return { bucket, key, versionId: isLatest ? undefined : versionId };
 }
 
 async function* withoutMarkers(rows: AsyncIterable<BucketRow>): AsyncGenerator<BucketRow> {

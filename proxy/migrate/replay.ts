@@ -26,8 +26,8 @@ export interface Copier {
   copy(source: ObjectAddress, target: ObjectAddress): Promise<number>;
 }
 
-/** `undefined`: nothing of the key is left at the source. @throws S3Error, BackendUnavailable: the store's failure */
-export async function replayKey(copier: Copier, { key, versions }: KeyVersions): Promise<Outcome | undefined> {
+/** @throws S3Error, BackendUnavailable: the store's failure */
+export async function replayKey(copier: Copier, { key, versions }: KeyVersions): Promise<Outcome> {
   try {
     return await replay(copier, key, versions);
   } catch (error) {
@@ -39,7 +39,7 @@ export async function replayKey(copier: Copier, { key, versions }: KeyVersions):
   }
 }
 
-async function replay(copier: Copier, key: string, versions: readonly BucketRow[]): Promise<Outcome | undefined> {
+async function replay(copier: Copier, key: string, versions: readonly BucketRow[]): Promise<Outcome> {
   const { from, to, target } = copier;
   const source = { backend: target.store.backend, signal: target.signal };
   const present = await versionsOfKey(source, { bucket: to, key, versions: copier.versions });

@@ -1,12 +1,9 @@
 /** `sealgate verify`: a job that opens every object of a bucket with a tenant's root keys, and says which of them do not open. */
 import { createHash } from 'node:crypto';
-import { failureText } from '../backend/trouble/explain-store-failure.ts';
 import { ByteRate } from '../concurrency/byte-rate.ts';
-import { S3Error } from '../errors.ts';
-import { type BucketRow, bucketRows, cursorOf } from '../jobs/bucket-rows.ts';
+import { type BucketRow, bucketRows, cursorOf, isListed } from '../jobs/bucket-rows.ts';
 import type { JobScope } from '../jobs/job-record.ts';
-import type { ReportRow } from '../jobs/job-report.ts';
-import { isOutage } from '../jobs/patience.ts';
+import { failedRow, type ReportRow } from '../jobs/job-report.ts';
 import type { JobWork } from '../jobs/run-job.ts';
 import type { StoreContext } from '../object/context.ts';
 import type { Verdict } from './verdict.ts';
@@ -44,17 +41,9 @@ export function verifyWork(
       const verdict = await verifyObject({ ...context, signal }, address, { depth, pace });
       return verdict === undefined ? undefined : reportRow(address, verdict);
     },
-    failed: ({ key, versionId }, error) => ({
-      bucket,
-      key,
-      versionId,
-      state: 'failed',
-      succeeded: false,
-      errorCode: error instanceof S3Error ? error.code : 'ServiceUnavailable',
-      httpStatus: error instanceof S3Error ? error.status : 503,
-      message: isOutage(error) ? failureText(error) : error.message,
-      bytes: 0,
-    }),
+    isListed: ({ key, versionId }, signal) =>
+      isListed({ backend: context.store.backend, signal }, { bucket, key, versionId }),
+    failed: ({ key, versionId }, error) => failedRow({ bucket, key, versionId }, error),
   };
 }
 

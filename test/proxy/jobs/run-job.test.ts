@@ -152,6 +152,23 @@ test('an object that the store does not give is named; a store that gives none e
   await expect(bug).rejects.toThrow('a bug');
 });
 
+test('a row that is not found is gone only if the listing has it no more', async () => {
+  const jobs = await openJobs();
+  const looks = new Map<string, number>();
+  const end = await jobs.run(['back', 'gone', 'missing'], {
+    visit: async (key) => {
+      looks.set(key, (looks.get(key) ?? 0) + 1);
+      return key === 'back' && looks.get(key) === 2 ? rowNamed(key) : undefined;
+    },
+    isListed: async (key) => key !== 'gone',
+  });
+  expect(end.record.counts).toEqual({ ok: 1, gone: 1, failed: 1 });
+  expect(end.record.findings).toMatchObject([
+    { key: 'missing', state: 'failed', message: expect.stringContaining('lists') },
+  ]);
+  expect(Object.fromEntries(looks)).toEqual({ back: 2, gone: 1, missing: 2 });
+});
+
 test('a listing that fails in the middle ends the job as failed, with what was done in the record', async () => {
   const jobs = await openJobs();
   const end = await jobs.run([], {

@@ -430,6 +430,17 @@ describe('what a store does not show or cannot do', () => {
     expect((await run('encrypt')).record.counts).toEqual({ damaged: 1 });
   });
 
+  test('an object that the store lists and does not give is not gone', async () => {
+    await put(bench.s3, 'k', 'x');
+    await put(bench.s3, 'other', 'x');
+    bench.backend.intercept = (request, next) =>
+      next(request.key === 'k' && request.method === 'HEAD' ? { ...request, key: 'lost' } : request);
+    expect(await verifyAll(bench, bucket)).toEqual({ failed: 1, ok: 1 });
+    const end = await run('encrypt');
+    expect(end.record.counts).toEqual({ failed: 1, already: 1 });
+    expect(end.record.findings).toMatchObject([{ key: 'k', message: expect.stringContaining('does not give it') }]);
+  });
+
   test('a damaged sealed object is not opened', async () => {
     await put(bench.s3, 'k', randomBytes(3 * MiB));
     await put(bench.s3, 's', randomBytes(1000));
