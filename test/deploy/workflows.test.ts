@@ -40,7 +40,8 @@ test('a release has provenance and both bills of materials', () => {
   const { jobs } = parse(read('release.yml'));
   const steps: readonly { run?: string; uses?: string }[] = jobs.package.steps;
   const commands = steps.map(({ run: command = '' }) => command).join('\n');
-  expect(commands).toMatch(/npm publish .*--provenance/);
+  // Without ./ npm takes it for a repository on GitHub.
+  expect(commands).toMatch(/npm publish \.\/release\/\*\.tgz .*--provenance/);
   expect(commands).toContain('dist/sealgate.cdx.json dist/sealgate.spdx.json');
   expect(jobs.package.permissions['id-token']).toBe('write');
 });
