@@ -3,40 +3,27 @@
  * ARN and reads what was stored before, a managed one goes on by itself, and so do their sessions; a role that nobody gave is dropped
  * by name, and its sessions end with those of the keys.
  */
-import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { asQueryReply } from '../helpers/query-api.ts';
-import { type Header, sendRaw, sendSigned } from '../helpers/raw-client.ts';
-import { credentialsIn, keyOf, sessionOf, type TestSession } from '../helpers/sessions.ts';
+import { sharedIssuer } from '../helpers/issuer.ts';
+import { sendSigned } from '../helpers/raw-client.ts';
+import { assumeByToken, credentialsIn, keyOf, sessionOf, type TestSession } from '../helpers/sessions.ts';
 import { createBucket } from './support/client-suite.ts';
 import { runProgram } from './support/program.ts';
 import { Stage } from './support/stage.ts';
 
 const ISSUER = 'https://issuer.example/e2e';
-const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const directory = mkdtempSync(join(tmpdir(), 'sealgate-e2e-jwks-'));
+const issuer = sharedIssuer(ISSUER, 'e2e');
 let stage: Stage;
 
 beforeAll(async () => {
-  const keys = [{ ...pair.publicKey.export({ format: 'jwk' }), kid: 'one' }];
-  const jwks = join(directory, 'jwks.json');
-  writeFileSync(jwks, JSON.stringify({ keys }));
-  const issuers = [{ issuer: ISSUER, jwks: `file:${jwks}`, audiences: ['e2e'] }];
   stage = await Stage.open({
     store: 'embedded store',
     transport: 'http',
-    settings: { SEALGATE_OIDC_ISSUERS: JSON.stringify(issuers) },
+    settings: { SEALGATE_OIDC_ISSUERS: JSON.stringify(issuer.settings) },
   });
   await createBucket(stage);
 });
-afterAll(async () => {
-  await stage.close();
-  rmSync(directory, { recursive: true });
-});
+afterAll(() => stage.close());
 
 async function program(...args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
   const { accessKeyId, secretAccessKey } = stage.tenant;
@@ -55,27 +42,9 @@ async function createRole(name: string, ...more: string[]): Promise<string> {
 }
 
 /** A session, or the code of the refusal. */
-async function signIn(RoleArn: string): Promise<TestSession | string> {
-  const seconds = Math.floor(Date.now() / 1000);
-  const claims = { iss: ISSUER, sub: 'job:1', aud: 'e2e', iat: seconds, exp: seconds + 3_600 };
-  const WebIdentityToken = await new SignJWT(claims)
-    .setProtectedHeader({ alg: 'ES256', kid: 'one' })
-    .sign(pair.privateKey);
-  const Action = 'AssumeRoleWithWebIdentity';
-  const body = new URLSearchParams({
-    Action,
-    Version: '2011-06-15',
-    RoleSessionName: 'job',
-    RoleArn,
-    WebIdentityToken,
-  }).toString();
-  const headers: Header[] = [
-    ['host', new URL(stage.endpoint).host],
-    ['content-type', 'application/x-www-form-urlencoded'],
-    ['content-length', String(body.length)],
-  ];
-  const reply = asQueryReply(await sendRaw(stage.endpoint, { method: 'POST', target: '/', headers, body }));
-  return reply.error === '' ? credentialsIn(reply, Action) : reply.error;
+async function signIn(arn: string): Promise<TestSession | string> {
+  const reply = await assumeByToken(stage.endpoint, { arn, token: await issuer.token({ sub: 'job:1' }) });
+  return reply.error === '' ? credentialsIn(reply, 'AssumeRoleWithWebIdentity') : reply.error;
 }
 
 async function read(as: TestSession | string): Promise<string> {

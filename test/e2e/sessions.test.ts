@@ -3,12 +3,11 @@
  * a token of an issuer, a profile that assumes a role, a federation token narrowed to a prefix and an address, the container
  * endpoint. Nothing of a token, of a role's ARN or of what they were given is in the log or at the store.
  */
-import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sharedIssuer } from '../helpers/issuer.ts';
 import { clientEnvironment } from './support/client-environment.ts';
 import { createBucket, expectNothingExposed } from './support/client-suite.ts';
 import { runProgram } from './support/program.ts';
@@ -21,8 +20,7 @@ const ROLE_PREFIX = 'arn:aws:iam::000000000000:role/';
 const PROFILE_SECONDS = 900;
 
 const directory = mkdtempSync(join(tmpdir(), 'sealgate-sessions-'));
-const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const jwks = join(directory, 'jwks.json');
+const issuer = sharedIssuer(ISSUER, AUDIENCE);
 const tokenFile = join(directory, 'token');
 let stage: Stage;
 let token = '';
@@ -56,19 +54,11 @@ async function makeRole(
   return (JSON.parse(stdout) as { arn: string }).arn;
 }
 
-function signToken(claims: Readonly<Record<string, string>>): Promise<string> {
-  const now = Math.floor(Date.now() / 1000);
-  const all = { iss: ISSUER, aud: AUDIENCE, iat: now, exp: now + 3600, ...claims };
-  return new SignJWT(all).setProtectedHeader({ alg: 'ES256', kid: 'one', typ: 'JWT' }).sign(pair.privateKey);
-}
-
 beforeAll(async () => {
-  writeFileSync(jwks, JSON.stringify({ keys: [{ ...pair.publicKey.export({ format: 'jwk' }), kid: 'one' }] }));
-  const issuers = [{ issuer: ISSUER, jwks: `file:${jwks}`, audiences: [AUDIENCE] }];
-  const settings = { SEALGATE_OIDC_ISSUERS: JSON.stringify(issuers) };
+  const settings = { SEALGATE_OIDC_ISSUERS: JSON.stringify(issuer.settings) };
   stage = await Stage.open({ store: 'embedded store', transport: 'http', settings });
   await createBucket(stage);
-  token = await signToken({ sub: 'repo:org/app:ref:main', jti: 'one' });
+  token = await issuer.token({ sub: 'repo:org/app:ref:main', jti: 'one' });
   writeFileSync(tokenFile, token, { mode: 0o600 });
   arn = await makeRole('ci');
   assumable = await makeRole('job', { extra: ['--managed', '--assumable-by', '*'] });
@@ -161,9 +151,9 @@ describe.each(SESSION_CLIENTS.map((client) => [client.name, client] as const))('
   });
 
   test.skipIf(!client.isInstalled)('a federation token narrowed to a prefix and an address', async () => {
-    const issuer = client.narrow === undefined ? SESSION_CLIENTS.find((one) => one.isInstalled && one.narrow) : client;
-    if (issuer?.narrow === undefined) throw new Error('no client with STS is installed');
-    const narrow = issuer.narrow;
+    const { narrow } =
+      client.narrow === undefined ? (SESSION_CLIENTS.find((one) => one.isInstalled && one.narrow) ?? client) : client;
+    if (narrow === undefined) throw new Error('no client with STS is installed');
     const own = { ...clientEnvironment(stage), ...location() };
     const using = async (policy: string) => {
       const issued = await narrow({ stage, env: own, policy });
@@ -185,7 +175,7 @@ describe.each(SESSION_CLIENTS.map((client) => [client.name, client] as const))('
 
 test.skipIf(SESSION_CLIENTS[0]?.isInstalled !== true)('a SPIFFE JWT-SVID is a token of an issuer', async () => {
   const svid = join(directory, 'svid');
-  writeFileSync(svid, await signToken({ sub: 'spiffe://example.org/ns/prod/sa/app' }), { mode: 0o600 });
+  writeFileSync(svid, await issuer.token({ sub: 'spiffe://example.org/ns/prod/sa/app' }), { mode: 0o600 });
   const role = await makeRole('svid', { subject: 'spiffe://example.org/ns/prod/*' });
   const env = { ...location(), ...nothing, AWS_ROLE_ARN: role, AWS_WEB_IDENTITY_TOKEN_FILE: svid };
   const [boto3] = SESSION_CLIENTS;

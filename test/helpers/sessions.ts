@@ -1,8 +1,8 @@
 /** Temporary credentials as a client of STS gets them, and requests signed with them. */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { TestTenant } from './proxy.ts';
-import { type QueryReply, sendQuery } from './query-api.ts';
-import type { SigningCredentials } from './raw-client.ts';
+import { asQueryReply, type QueryReply, sendQuery, VERSION } from './query-api.ts';
+import { type Header, type SigningCredentials, sendRaw } from './raw-client.ts';
 
 export interface TestSession extends SigningCredentials {
   readonly sessionToken: string;
@@ -35,6 +35,22 @@ export function credentialsIn(reply: QueryReply, action: string): TestSession {
     sessionToken: value('SessionToken'),
     expiration: new Date(value('Expiration')),
   };
+}
+
+/** The reply to AssumeRoleWithWebIdentity, which nobody signs. */
+export async function assumeByToken(
+  endpoint: string,
+  o: { readonly arn: string; readonly token: string },
+): Promise<QueryReply> {
+  const Action = 'AssumeRoleWithWebIdentity';
+  const form = { Action, Version: VERSION.sts, RoleSessionName: 'job', RoleArn: o.arn, WebIdentityToken: o.token };
+  const body = new URLSearchParams(form).toString();
+  const headers: Header[] = [
+    ['host', new URL(endpoint).host],
+    ['content-type', 'application/x-www-form-urlencoded'],
+    ['content-length', String(body.length)],
+  ];
+  return asQueryReply(await sendRaw(endpoint, { method: 'POST', target: '/', headers, body }));
 }
 
 /** A stock client without retries. */

@@ -2,18 +2,13 @@
  * Protects: nothing of a token of an issuer, of a session token, of a role's ARN behind its name, of a secret or of a signature stands in the
  * log at its finest level, in any event, or in the metrics; whatever came of the request that brought it.
  */
-import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { SignJWT } from 'jose';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parseIssuers } from '../../proxy/access/oidc/issuers.ts';
 import { unsealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id.ts';
 import { RoleAdmin } from '../../proxy/keyring/admin/role-admin.ts';
 import { processKdfRunner } from '../../proxy/keyring/slots/kdf.ts';
 import { sharedBench } from '../helpers/bench.ts';
-import { asQueryReply } from '../helpers/query-api.ts';
+import { roleTrust, sharedIssuer } from '../helpers/issuer.ts';
 import {
   type Header,
   presignQuery,
@@ -24,19 +19,15 @@ import {
   targetOf,
   withLength,
 } from '../helpers/raw-client.ts';
-import { below, credentialsIn, keyOf, sessionOf, type TestSession } from '../helpers/sessions.ts';
+import { assumeByToken, below, credentialsIn, keyOf, sessionOf, type TestSession } from '../helpers/sessions.ts';
 
 const ISSUER = 'https://issuer.example/secrets';
-const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const directory = mkdtempSync(join(tmpdir(), 'sealgate-secrets-'));
-const jwks = join(directory, 'jwks.json');
-writeFileSync(jwks, JSON.stringify({ keys: [{ ...pair.publicKey.export({ format: 'jwk' }), kid: 'one' }] }));
-afterAll(() => rmSync(directory, { recursive: true }));
+const issuer = sharedIssuer(ISSUER, 'here');
 
 const events: unknown[] = [];
 const bench = sharedBench({
   config: {
-    oidcIssuers: parseIssuers([{ issuer: ISSUER, jwks: `file:${jwks}`, audiences: ['here'] }]),
+    oidcIssuers: parseIssuers(issuer.settings),
     logLevel: 'trace',
   },
   audit: (event) => void events.push(event),
@@ -53,9 +44,7 @@ const keepSession = ({ sessionToken, secretAccessKey, accessKeyId }: TestSession
 };
 
 async function tokenOf(claims: Record<string, unknown> = {}): Promise<string> {
-  const seconds = Math.floor(Date.now() / 1000);
-  const all = { iss: ISSUER, sub: 'job:1', aud: 'here', iat: seconds, exp: seconds + 3_600, jti: 'j', ...claims };
-  const token = await new SignJWT(all).setProtectedHeader({ alg: 'ES256', kid: 'one' }).sign(pair.privateKey);
+  const token = await issuer.token({ sub: 'job:1', jti: 'j', ...claims });
   for (const part of token.split('.').slice(1)) keep('token of the issuer', part);
   return token;
 }
@@ -79,22 +68,7 @@ async function send(as: TestSession, request: RawRequest, o: { spoil?: boolean }
   return reply.status;
 }
 
-const assume = async (RoleArn: string, WebIdentityToken: string) => {
-  const Action = 'AssumeRoleWithWebIdentity';
-  const body = new URLSearchParams({
-    Action,
-    Version: '2011-06-15',
-    RoleSessionName: 'job',
-    RoleArn,
-    WebIdentityToken,
-  }).toString();
-  const headers: Header[] = [
-    ['host', new URL(bench.proxy.endpoint).host],
-    ['content-type', 'application/x-www-form-urlencoded'],
-    ['content-length', String(body.length)],
-  ];
-  return asQueryReply(await sendRaw(bench.proxy.endpoint, { method: 'POST', target: '/', headers, body }));
-};
+const assume = (arn: string, token: string) => assumeByToken(bench.proxy.endpoint, { arn, token });
 
 test('nothing of them is in logs, events and metrics', async () => {
   const { proxy, tenant, bucket } = bench;
@@ -103,15 +77,7 @@ test('nothing of them is in logs, events and metrics', async () => {
   keep('API key', tenant.secretAccessKey);
   keep('access key id', tenant.accessKeyId);
   const roles = new RoleAdmin({ state, sealKeys, record: () => {}, now: () => new Date(), runner: processKdfRunner });
-  const trust = {
-    audiences: ['here'],
-    conditions: [],
-    issuer: ISSUER,
-    maxUses: 0,
-    outlivesToken: 'no' as const,
-    subjects: ['job:*'],
-    tags: [],
-  };
+  const trust = roleTrust({ audiences: ['here'], issuer: ISSUER, subjects: ['job:*'] });
   const caller = unsealAccessKeyId(tenant.accessKeyId, sealKeys);
   const { arn } = await roles.create(
     caller,

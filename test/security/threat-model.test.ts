@@ -19,13 +19,13 @@ import { RoleAdmin } from '../../proxy/keyring/admin/role-admin.ts';
 import { TenantAdmin } from '../../proxy/keyring/admin/tenant-admin.ts';
 import { generateEscrowKey } from '../../proxy/keyring/slots/escrow-key.ts';
 import { processKdfRunner } from '../../proxy/keyring/slots/kdf.ts';
-import type { RoleTrust } from '../../proxy/keyring/slots/role-slot.ts';
 import { kmsSlots } from '../../proxy/keyring/slots/slot-types.ts';
 import { parseKeyring } from '../../proxy/keyring/state/document.ts';
 import { keyringName } from '../../proxy/keyring/state/records.ts';
 import { KmsSecrets } from '../../proxy/kms/kms-secrets.ts';
 import { type Bench, openBench, temporaryStore } from '../helpers/bench.ts';
 import { FakeKms } from '../helpers/fake-kms.ts';
+import { roleTrust } from '../helpers/issuer.ts';
 import { FULL_ACCESS, startTestProxy, type TestProxy, type TestTenant } from '../helpers/proxy.ts';
 import { sendSigned } from '../helpers/raw-client.ts';
 import { sessionOf } from '../helpers/sessions.ts';
@@ -70,16 +70,6 @@ const hasPython = (() => {
     return false;
   }
 })();
-
-const TRUST: RoleTrust = {
-  audiences: ['a'],
-  conditions: [],
-  issuer: 'https://issuer.example',
-  maxUses: 0,
-  outlivesToken: 'no',
-  subjects: ['s'],
-  tags: [],
-};
 
 /** The table of SECURITY.md: holder to what opens. */
 function documented(): ReadonlyMap<string, string> {
@@ -258,7 +248,7 @@ describe.skipIf(!hasPython)('what it takes to open what is stored', () => {
     const newRole = async (id: string, managed: boolean) => {
       const tenant = await proxy.createTenant();
       await put(tenant, id);
-      return roles.create(opened(tenant), { name: id, trust: TRUST, managed }, signal());
+      return roles.create(opened(tenant), { name: id, trust: roleTrust(), managed }, signal());
     };
     const { arn } = await newRole('role-small', false);
     await newRole('managed-role-small', true);

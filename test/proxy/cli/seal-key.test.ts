@@ -5,6 +5,7 @@ import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
 import { RoleAdmin } from '../../../proxy/keyring/admin/role-admin.ts';
 import { openRole } from '../../../proxy/keyring/sessions/issue-role-session.ts';
 import { lastUsedName, sealLastUsed } from '../../../proxy/keyring/uses/last-used.ts';
+import { roleTrust } from '../../helpers/issuer.ts';
 import { newSealKeys } from '../../helpers/keyring-fixture.ts';
 import type { TenancyHarness } from '../../helpers/tenancy-harness.ts';
 import { into, json, type KeyCommandBench, openKeyCommands as setup } from './harness.ts';
@@ -61,15 +62,6 @@ describe('seal-key', () => {
     if (one === undefined || two === undefined) throw new Error('There are two seal keys.');
     const both = { ...deps, sealKeys: new SealKeys([two, one]) };
     const seal = (args: readonly string[]) => into((output) => sealKeyCommand(args, { ...output, deps: both, signal }));
-    const trust = {
-      audiences: ['a'],
-      conditions: [],
-      issuer: 'https://issuer.example',
-      maxUses: 0,
-      outlivesToken: 'no' as const,
-      subjects: ['s'],
-      tags: [],
-    };
     const caller = harness.unseal(key.accessKeyId);
     const roles = new RoleAdmin(deps);
     for (const [name, managed] of [
@@ -77,7 +69,7 @@ describe('seal-key', () => {
       ['broken', true],
       ['sealed', false],
     ] as const) {
-      await roles.create(caller, { name, trust, managed }, signal);
+      await roles.create(caller, { name, trust: roleTrust(), managed }, signal);
     }
     harness.backend.overwrite('state', 'p/roles/broken', Buffer.from('nothing'));
     const waiting = async () => JSON.parse((await seal(['status', '--json'])).out[1] ?? '').arns.toSorted();

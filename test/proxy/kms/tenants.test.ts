@@ -19,21 +19,13 @@ import { openOffline } from '../../../proxy/offline/open-keyring.ts';
 import { beginEpoch } from '../../../proxy/rotation/begin-epoch.ts';
 import { drain } from '../../../proxy/rotation/drain.ts';
 import { FakeKms } from '../../helpers/fake-kms.ts';
+import { roleTrust } from '../../helpers/issuer.ts';
 import { openKmsBench } from '../../helpers/kms-bench.ts';
 import type { TestTenant } from '../../helpers/proxy.ts';
 import { sendQuery } from '../../helpers/query-api.ts';
 import { sessionOf } from '../../helpers/sessions.ts';
 
 const signal = () => AbortSignal.timeout(60_000);
-const TRUST = {
-  audiences: ['a'],
-  conditions: [],
-  issuer: 'https://issuer.example',
-  maxUses: 0,
-  outlivesToken: 'no' as const,
-  subjects: ['s'],
-  tags: [],
-};
 
 let kms: FakeKms;
 let on: Awaited<ReturnType<typeof openKmsBench>>;
@@ -179,7 +171,7 @@ describe('a required KMS', () => {
     const keyring = await on.keyring(tenant);
     expect(keyring.slots.map(({ type }) => type)).toEqual(['api-key+kms', 'api-key+kms']);
     const caller = on.keyOf({ ...tenant, accessKeyId: rotated.accessKeyId });
-    const role = new RoleAdmin(on.deps).create(caller, { name: 'ci', trust: TRUST, managed: false }, signal());
+    const role = new RoleAdmin(on.deps).create(caller, { name: 'ci', trust: roleTrust(), managed: false }, signal());
     await expect(role).rejects.toThrow(KmsRequired);
   });
 

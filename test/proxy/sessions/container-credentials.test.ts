@@ -13,6 +13,7 @@ import { unsealAccessKeyId } from '../../../proxy/keyring/access-keys/access-key
 import { RoleAdmin } from '../../../proxy/keyring/admin/role-admin.ts';
 import { processKdfRunner } from '../../../proxy/keyring/slots/kdf.ts';
 import { sharedBench } from '../../helpers/bench.ts';
+import { roleTrust } from '../../helpers/issuer.ts';
 import { type Header, type RawReply, sendRaw, sendSigned } from '../../helpers/raw-client.ts';
 
 const ISSUER = 'https://issuer.example';
@@ -36,15 +37,7 @@ let roles = 0;
 async function role(managed: boolean): Promise<string> {
   const { state, sealKeys } = bench.proxy;
   const deps = { state, sealKeys, record: () => {}, now: () => new Date(), runner: processKdfRunner };
-  const trust = {
-    audiences: ['here'],
-    conditions: [],
-    issuer: ISSUER,
-    maxUses: 0,
-    outlivesToken: 'no' as const,
-    subjects: ['pod'],
-    tags: [],
-  };
+  const trust = roleTrust({ audiences: ['here'], issuer: ISSUER, subjects: ['pod'] });
   const caller = unsealAccessKeyId(bench.tenant.accessKeyId, sealKeys);
   const made = { name: `pod-${roles++}`, trust, managed };
   const { arn } = await new RoleAdmin(deps).create(caller, made, AbortSignal.timeout(60_000));

@@ -2,12 +2,7 @@
  * Protects: isolation by a tag, over every operation. One role for all wallets, its policy with `${aws:PrincipalTag/wallet}`: the session
  * of one wallet is allowed each operation on what is its own, and refused it on another's, before anything reaches the store.
  */
-import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { SignJWT } from 'jose';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { rowOf as actionsOf } from '../../../proxy/access/action-table.ts';
 import { parseIssuers } from '../../../proxy/access/oidc/issuers.ts';
 import { unsealAccessKeyId } from '../../../proxy/keyring/access-keys/access-key-id.ts';
@@ -17,19 +12,13 @@ import type { Operation } from '../../../proxy/operation.ts';
 import { OPERATIONS } from '../../../proxy/operations/table.ts';
 import { sharedBench } from '../../helpers/bench.ts';
 import { formRequestOf, requestOf, type Target } from '../../helpers/every-operation.ts';
-import { asQueryReply } from '../../helpers/query-api.ts';
+import { roleTrust, sharedIssuer } from '../../helpers/issuer.ts';
 import { type Header, objectPath, type RawReply, sendRaw } from '../../helpers/raw-client.ts';
-import { credentialsIn, type TestSession } from '../../helpers/sessions.ts';
+import { assumeByToken, credentialsIn, type TestSession } from '../../helpers/sessions.ts';
 
 const ISSUER = 'https://issuer.example/wallets';
-const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const directory = mkdtempSync(join(tmpdir(), 'sealgate-wallets-'));
-const jwks = join(directory, 'jwks.json');
-writeFileSync(jwks, JSON.stringify({ keys: [{ ...pair.publicKey.export({ format: 'jwk' }), kid: 'one' }] }));
-afterAll(() => rmSync(directory, { recursive: true }));
-
-const oidcIssuers = parseIssuers([{ issuer: ISSUER, jwks: `file:${jwks}`, audiences: ['here'] }]);
-const bench = sharedBench({ config: { oidcIssuers } });
+const issuer = sharedIssuer(ISSUER, 'here');
+const bench = sharedBench({ config: { oidcIssuers: parseIssuers(issuer.settings) } });
 const WALLETS = ['blue', 'red'] as const;
 type Wallet = (typeof WALLETS)[number];
 const sessions: Partial<Record<Wallet, TestSession>> = {};
@@ -51,15 +40,12 @@ beforeAll(async () => {
     ],
   });
   // biome-ignore-end lint/suspicious/noTemplateCurlyInString: variables of the policy language
-  const trust = {
+  const trust = roleTrust({
     audiences: ['here'],
-    conditions: [],
     issuer: ISSUER,
-    maxUses: 0,
-    outlivesToken: 'no' as const,
     subjects: ['wallet:*'],
     tags: [{ claim: 'wallet', name: 'wallet' }],
-  };
+  });
   const caller = unsealAccessKeyId(bench.tenant.accessKeyId, sealKeys);
   const { arn } = await roles.create(
     caller,
@@ -69,24 +55,9 @@ beforeAll(async () => {
   for (const wallet of WALLETS) sessions[wallet] = await signIn(arn, wallet);
 });
 
-async function signIn(RoleArn: string, wallet: Wallet): Promise<TestSession> {
-  const seconds = Math.floor(Date.now() / 1000);
-  const claims = { iss: ISSUER, sub: `wallet:${wallet}`, aud: 'here', iat: seconds, exp: seconds + 3_600, wallet };
-  const WebIdentityToken = await new SignJWT(claims)
-    .setProtectedHeader({ alg: 'ES256', kid: 'one' })
-    .sign(pair.privateKey);
-  const Action = 'AssumeRoleWithWebIdentity';
-  const form = { Action, Version: '2011-06-15', RoleSessionName: wallet, RoleArn, WebIdentityToken };
-  const body = new URLSearchParams(form).toString();
-  const headers: Header[] = [
-    ['host', new URL(bench.proxy.endpoint).host],
-    ['content-type', 'application/x-www-form-urlencoded'],
-    ['content-length', String(body.length)],
-  ];
-  return credentialsIn(
-    asQueryReply(await sendRaw(bench.proxy.endpoint, { method: 'POST', target: '/', headers, body })),
-    Action,
-  );
+async function signIn(arn: string, wallet: Wallet): Promise<TestSession> {
+  const token = await issuer.token({ sub: `wallet:${wallet}`, wallet });
+  return credentialsIn(await assumeByToken(bench.proxy.endpoint, { arn, token }), 'AssumeRoleWithWebIdentity');
 }
 
 /** An object with tags, and an upload under the same name. */

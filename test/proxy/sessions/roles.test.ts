@@ -2,12 +2,7 @@
  * Protects: a workload gets a session of a role for a token that the role trusts, and for nothing else; the ARN that it sends opens
  * the tenant and says nothing to anybody else; and the session reaches what the role allows, by the claims of the token.
  */
-import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { SignJWT } from 'jose';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseIssuers } from '../../../proxy/access/oidc/issuers.ts';
 import { unsealAccessKeyId } from '../../../proxy/keyring/access-keys/access-key-id.ts';
 import { readKeyring } from '../../../proxy/keyring/admin/change-keyring.ts';
@@ -16,6 +11,7 @@ import { processKdfRunner } from '../../../proxy/keyring/slots/kdf.ts';
 import type { RoleTrust } from '../../../proxy/keyring/slots/role-slot.ts';
 import { keySlots } from '../../../proxy/keyring/slots/slot-types.ts';
 import { sharedBench } from '../../helpers/bench.ts';
+import { roleTrust, sharedIssuer } from '../../helpers/issuer.ts';
 import type { TestTenant } from '../../helpers/proxy.ts';
 import { asQueryReply, type QueryReply } from '../../helpers/query-api.ts';
 import { sendRaw, sendSigned } from '../../helpers/raw-client.ts';
@@ -23,16 +19,10 @@ import { below, credentialsIn, keyOf, sessionOf, sts, type TestSession } from '.
 
 const ISSUER = 'https://issuer.example/ci';
 const AUDIENCE = 'sealgate-tests';
-const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const directory = mkdtempSync(join(tmpdir(), 'sealgate-roles-'));
-const path = join(directory, 'jwks.json');
-writeFileSync(path, JSON.stringify({ keys: [{ ...pair.publicKey.export({ format: 'jwk' }), kid: 'one' }] }));
-afterAll(() => rmSync(directory, { recursive: true }));
-
-const oidcIssuers = parseIssuers([{ issuer: ISSUER, jwks: `file:${path}`, audiences: [AUDIENCE] }]);
+const issuer = sharedIssuer(ISSUER, AUDIENCE);
 let time = Date.now();
 const now = () => new Date(time);
-const bench = sharedBench({ config: { oidcIssuers }, now });
+const bench = sharedBench({ config: { oidcIssuers: parseIssuers(issuer.settings) }, now });
 const signal = () => AbortSignal.timeout(60_000);
 
 const admin = () => new RoleAdmin(deps());
@@ -41,15 +31,7 @@ const deps = () => {
   return { state, sealKeys, record: () => {}, now, runner: processKdfRunner };
 };
 
-const TRUST: RoleTrust = {
-  audiences: [AUDIENCE],
-  conditions: [],
-  issuer: ISSUER,
-  maxUses: 0,
-  outlivesToken: 'no',
-  subjects: ['repo:org/app:*'],
-  tags: [],
-};
+const TRUST = roleTrust({ audiences: [AUDIENCE], issuer: ISSUER, subjects: ['repo:org/app:*'] });
 
 let roles = 0;
 async function role(o: Partial<Omit<NewRole, 'trust'>> & { trust?: Partial<RoleTrust>; as?: TestTenant } = {}) {
@@ -60,17 +42,8 @@ async function role(o: Partial<Omit<NewRole, 'trust'>> & { trust?: Partial<RoleT
 }
 
 function tokenOf(claims: Record<string, unknown> = {}): Promise<string> {
-  const seconds = Math.floor(time / 1000);
-  const all = {
-    iss: ISSUER,
-    sub: 'repo:org/app:main',
-    aud: AUDIENCE,
-    iat: seconds,
-    exp: seconds + 3_600,
-    jti: 'j',
-    ...claims,
-  };
-  return new SignJWT(all).setProtectedHeader({ alg: 'ES256', kid: 'one' }).sign(pair.privateKey);
+  const iat = Math.floor(time / 1000);
+  return issuer.token({ sub: 'repo:org/app:main', iat, exp: iat + 3_600, jti: 'j', ...claims });
 }
 
 async function assume(

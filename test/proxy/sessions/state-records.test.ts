@@ -11,6 +11,7 @@ import { processKdfRunner } from '../../../proxy/keyring/slots/kdf.ts';
 import { checkState } from '../../../proxy/startup/check-state.ts';
 import type { Finding } from '../../../proxy/startup/finding.ts';
 import { sharedBench } from '../../helpers/bench.ts';
+import { roleTrust } from '../../helpers/issuer.ts';
 import { sendSigned } from '../../helpers/raw-client.ts';
 import { below, keyOf, sessionOf } from '../../helpers/sessions.ts';
 
@@ -22,17 +23,8 @@ test('a server starts beside records of sessions, their uses and roles, which go
   const { state, sealKeys } = proxy;
   const tenant = await proxy.createTenant();
   const deps = { state, sealKeys, record: () => {}, now: () => new Date(), runner: processKdfRunner };
-  const trust = {
-    audiences: ['a'],
-    conditions: [],
-    issuer: 'https://issuer.example',
-    maxUses: 0,
-    outlivesToken: 'no' as const,
-    subjects: ['s'],
-    tags: [],
-  };
   const caller = unsealAccessKeyId(tenant.accessKeyId, sealKeys);
-  await new RoleAdmin(deps).create(caller, { name: 'Managed.role-1', trust, managed: true }, signal());
+  await new RoleAdmin(deps).create(caller, { name: 'Managed.role-1', trust: roleTrust(), managed: true }, signal());
   const session = await sessionOf(proxy.endpoint, keyOf(tenant), {
     Action: 'GetFederationToken',
     Name: 'limited',
