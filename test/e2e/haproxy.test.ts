@@ -5,9 +5,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { afterEach, describe, expect, test } from 'vitest';
+import { freePort } from '../helpers/child-server.ts';
 import { sendSigned } from '../helpers/raw-client.ts';
 import { sdkClient } from './support/sdk-client.ts';
 import { Stage } from './support/stage.ts';
@@ -26,15 +27,6 @@ async function openStage(transport: 'http' | 'https', settings: Record<string, s
   const stage = await Stage.open({ store: 'embedded store', transport, settings });
   undo.push(() => stage.close());
   return stage;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Runs it until the test ends, and waits for its port. */

@@ -7,12 +7,12 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { MiB } from '../helpers/bytes.ts';
+import { freePort } from '../helpers/child-server.ts';
 import { objectPath, type SigningCredentials, signHeaders } from '../helpers/raw-client.ts';
 import { type Balancer, type Replica, startBalancer } from './support/balancer.ts';
 import { type RunningProgram, runProgram, startServe } from './support/program.ts';
@@ -23,14 +23,6 @@ const DELAY_SECONDS = 2;
 const TRANSFER_MS = 1000 * Number(process.env['ROLLING_TRANSFER_SECONDS'] ?? 5);
 const PIECES = 50;
 const BUCKET = 'rolling';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 interface Client {
   readonly balancer: Balancer;
