@@ -4,12 +4,8 @@
  *
  * TEST_OBJECTS=10000 runs it on so many objects.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import {
   CopyObjectCommand,
@@ -25,27 +21,21 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Backend } from '../../../proxy/backend/backend.ts';
-import { openLocalBackend } from '../../../proxy/backend/local/local.ts';
 import { mapBounded } from '../../../proxy/concurrency/map-bounded.ts';
-import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
-import { NODE, PROJECT, type RunningProgram, runProgram, startServe } from '../../e2e/support/program.ts';
+import { runProgram } from '../../e2e/support/program.ts';
+import { type ServedStore, serveStore } from '../../e2e/support/served-store.ts';
 import { KiB, MiB } from '../../helpers/bytes.ts';
-import { s3Client, type TestTenant } from '../../helpers/proxy.ts';
+import { s3Client } from '../../helpers/proxy.ts';
 import { type BareServer, serveBare } from '../../twin/bare-server.ts';
 import { uploadParts } from '../verify/objects.ts';
 
 const OBJECTS = Number(process.env['TEST_OBJECTS'] ?? 1_200);
 /** Of bodies that are read on the way, so that a small bucket is not done before it is killed. */
 const RATE = process.env['TEST_RATE'] ?? '1MiB';
-let directory: string;
-let settings: Record<string, string>;
-let server: RunningProgram;
-let backend: Backend;
+let store: ServedStore;
 let bareServer: BareServer;
 let bare: S3Client;
 let s3: S3Client;
-let tenant: TestTenant;
 
 /** What a client knows that it stored. */
 interface Known {
@@ -62,20 +52,9 @@ const bodyOf = (index: number) => randomBytes(index % 97 === 0 ? 1_500 * KiB : i
 const DAY = 86_400_000;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'sealgate-migrate-'));
-  const store = join(directory, 'store');
-  settings = {
-    SEALGATE_BACKEND: `local:${store}`,
-    SEALGATE_STATE: 'sealgate-state',
-    SEALGATE_SEAL_KEYS: SealKeys.generate(),
-  };
-  server = await startServe({ directory, settings });
-  const created = await sealgate('tenant', 'create', '--bucket', '*', '--json');
-  tenant = JSON.parse(created.stdout);
-  await writeFile(join(directory, 'key.json'), created.stdout);
-  s3 = s3Client(server.endpoint, tenant, { maxAttempts: 1 });
-  backend = await openLocalBackend({ directory: store });
-  bareServer = await serveBare(backend, { checksums: [] });
+  store = await serveStore();
+  s3 = s3Client(store.server.endpoint, store.tenant, { maxAttempts: 1 });
+  bareServer = await serveBare(store.backend, { checksums: [] });
   const credentials = { accessKeyId: 'any', secretAccessKey: 'any' };
   bare = new S3Client({
     endpoint: bareServer.endpoint,
@@ -123,18 +102,11 @@ afterAll(async () => {
   s3.destroy();
   bare.destroy();
   await bareServer.close();
-  await server.stop();
-  await backend.close();
-  await rm(directory, { recursive: true });
+  await store.close();
 });
 
-const sealgate = (...args: readonly string[]) => runProgram(args, { directory, settings });
+const sealgate = (...args: readonly string[]) => store.run(...args);
 const COMMON = ['--bucket', 'data', '--credentials', 'key.json'] as const;
-
-function started(...args: readonly string[]): ChildProcess {
-  const env = { PATH: process.env['PATH'] ?? '', ...settings };
-  return spawn(NODE, [join(PROJECT, 'bin/sealgate.js'), ...args], { cwd: directory, env, stdio: 'ignore' });
-}
 
 /** What clients saw that they should not have seen. */
 const faults: string[] = [];
@@ -218,7 +190,7 @@ test('under load and killed three times, nothing is lost and no reader sees an e
   const stop = new AbortController();
   const clients = [write(stop.signal), write(stop.signal), read(stop.signal), read(stop.signal)];
   for (let kill = 0; kill < 3; kill += 1) {
-    const child = started('migrate', 'encrypt', ...COMMON, '--rate', RATE);
+    const child = store.spawn('migrate', 'encrypt', ...COMMON, '--rate', RATE);
     const gone = once(child, 'exit');
     // The second and third wait for the lease of the one before.
     await setTimeout(kill === 0 ? 12_000 : 52_000);
@@ -268,8 +240,8 @@ test('a dry run changes nothing; status says where the bucket stands; a wrong bu
   const about = ['--bucket', 'plain', '--credentials', 'key.json', '--json'] as const;
   const steps = async (more: Record<string, string> = {}) => {
     const { code, stdout } = await runProgram(['migrate', 'status', ...about], {
-      directory,
-      settings: { ...settings, ...more },
+      directory: store.directory,
+      settings: { ...store.settings, ...more },
     });
     const found: { step: string; done: boolean }[] = JSON.parse(stdout).steps;
     return [code, found.filter((step) => step.done).map(({ step }) => step)];

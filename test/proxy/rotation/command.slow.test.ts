@@ -1,42 +1,24 @@
 // Protects: `sealgate key rotate --deep` as it is run: what it refuses, what it hands out before it changes anything, that a run
 // ended by kill -9 at any point is gone on with by the next one, and that the old root key goes in the end.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Backend } from '../../../proxy/backend/backend.ts';
-import { openLocalBackend } from '../../../proxy/backend/local/local.ts';
-import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
 import { countEpochs } from '../../../proxy/rotation/count-epochs.ts';
-import { NODE, PROJECT, type RunningProgram, runProgram, startServe } from '../../e2e/support/program.ts';
+import { startServe } from '../../e2e/support/program.ts';
+import { type ServedStore, serveStore } from '../../e2e/support/served-store.ts';
 import { s3Client, type TestTenant } from '../../helpers/proxy.ts';
 import { storedObject } from '../../helpers/stored.ts';
 
 const OBJECTS = 1_500;
 const KILLS = 4;
-let directory: string;
-let settings: Record<string, string>;
-let server: RunningProgram;
-let backend: Backend;
-let tenant: TestTenant;
+let store: ServedStore;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'sealgate-rotate-'));
-  const store = join(directory, 'store');
-  settings = {
-    SEALGATE_BACKEND: `local:${store}`,
-    SEALGATE_STATE: 'sealgate-state',
-    SEALGATE_SEAL_KEYS: SealKeys.generate(),
-  };
-  server = await startServe({ directory, settings });
-  const created = await sealgate('tenant', 'create', '--bucket', '*', '--json');
-  tenant = JSON.parse(created.stdout);
-  await writeFile(join(directory, 'key.json'), created.stdout);
-  const s3 = s3Client(server.endpoint, tenant);
+  store = await serveStore();
+  const s3 = s3Client(store.server.endpoint, store.tenant);
   await s3.send(new CreateBucketCommand({ Bucket: 'data' }));
   for (let batch = 0; batch < OBJECTS; batch += 25) {
     const keys = Array.from({ length: 25 }, (_, index) => `o/${batch + index}`);
@@ -44,30 +26,21 @@ beforeAll(async () => {
       keys.map((Key) => s3.send(new PutObjectCommand({ Bucket: 'data', Key, Body: `body of ${Key}` }))),
     );
   }
-  backend = await openLocalBackend({ directory: store });
 });
 
-afterAll(async () => {
-  await server.stop();
-  await backend.close();
-  await rm(directory, { recursive: true });
-});
+afterAll(() => store.close());
 
-const sealgate = (...args: readonly string[]) => runProgram(args, { directory, settings });
-const rotate = (...args: readonly string[]) => sealgate('key', 'rotate', '--deep', ...args);
+const rotate = (...args: readonly string[]) => store.run('key', 'rotate', '--deep', ...args);
 
 const epochs = async () => {
-  const source = { backend, signal: AbortSignal.timeout(60_000), stateBucket: 'sealgate-state' };
-  return (await countEpochs(source, tenant.tenant)).epochs;
+  const source = { backend: store.backend, signal: AbortSignal.timeout(60_000), stateBucket: 'sealgate-state' };
+  return (await countEpochs(source, store.tenant.tenant)).epochs;
 };
 
-function started(...args: readonly string[]): ChildProcess {
-  const env = { PATH: process.env['PATH'] ?? '', ...settings };
-  const program = [join(PROJECT, 'bin/sealgate.js'), 'key', 'rotate', '--deep', ...args];
-  return spawn(NODE, program, { cwd: directory, env, stdio: 'ignore' });
-}
+const started = (...args: readonly string[]) => store.spawn('key', 'rotate', '--deep', ...args);
 
 test('wrong usage, a wrong key and a dry run change nothing', async () => {
+  const { directory, tenant } = store;
   expect((await rotate('--keep-key', '--out', 'x')).code).toBe(2);
   expect((await rotate('--tenant', tenant.tenant)).code).toBe(2);
   const nobody = await rotate();
@@ -89,12 +62,12 @@ test('wrong usage, a wrong key and a dry run change nothing', async () => {
     objects: { 1: { current: OBJECTS, noncurrent: 0 } },
   });
   // Nor does one that would drop other keys, and it leaves no file.
-  const second = await sealgate('key', 'create', '--credentials', 'key.json', '--json');
+  const second = await store.run('key', 'create', '--credentials', 'key.json', '--json');
   const unnamed = await rotate('--credentials', 'key.json', '--out', 'unused.json');
   expect([unnamed.code, unnamed.stderr]).toEqual([1, expect.stringContaining('--drop-slots')]);
   expect(await readdir(directory)).not.toContainEqual(expect.stringContaining('unused'));
   const { slot } = JSON.parse(second.stdout);
-  expect((await sealgate('key', 'revoke', tenant.tenant, slot)).code).toBe(0);
+  expect((await store.run('key', 'revoke', tenant.tenant, slot)).code).toBe(0);
   // A key that cannot be kept stops it before anything is changed.
   await writeFile(join(directory, 'taken.json'), 'taken');
   const taken = await rotate('--credentials', 'key.json', '--out', 'taken.json');
@@ -106,9 +79,10 @@ test('wrong usage, a wrong key and a dry run change nothing', async () => {
 });
 
 /** Written aside first, and under its name once the epoch has begun. */
-const newFile = async () => (await readdir(directory)).find((name) => name.startsWith('new.json')) ?? 'new.json';
+const newFile = async () => (await readdir(store.directory)).find((name) => name.startsWith('new.json')) ?? 'new.json';
 
 test('killed again and again, it goes on, with the key that it wrote beforehand', async () => {
+  const { backend, directory, tenant } = store;
   const before = await storedObject(backend, 'data', 'o/7');
   // The first kill is as soon as the new key is written: at whatever point of beginning the epoch that is.
   const first = started('--credentials', 'key.json', '--out', 'new.json');
@@ -119,7 +93,7 @@ test('killed again and again, it goes on, with the key that it wrote beforehand'
   const left = await newFile();
   const renewed: TestTenant = JSON.parse(await readFile(join(directory, left), 'utf8'));
   expect((await stat(join(directory, left))).mode & 0o777).toBe(0o600);
-  const begun = JSON.parse((await sealgate('tenant', 'show', tenant.tenant, '--json')).stdout).epochs.length === 2;
+  const begun = JSON.parse((await store.run('tenant', 'show', tenant.tenant, '--json')).stdout).epochs.length === 2;
   // Either nothing was changed yet and the old key works, or the new one does.
   const args = begun ? ['--credentials', left] : ['--credentials', 'key.json', '--out', 'newer.json'];
   const counts: number[] = [];
@@ -143,18 +117,20 @@ test('killed again and again, it goes on, with the key that it wrote beforehand'
   expect(await epochs()).toEqual({ 2: { current: OBJECTS, noncurrent: 0 } });
   const after = await storedObject(backend, 'data', 'o/7');
   expect(after.body.equals(before.body)).toBe(true);
-  const { Body } = await s3Client(server.endpoint, current).send(new GetObjectCommand({ Bucket: 'data', Key: 'o/7' }));
+  const { Body } = await s3Client(store.server.endpoint, current).send(
+    new GetObjectCommand({ Bucket: 'data', Key: 'o/7' }),
+  );
   expect(await Body?.transformToString()).toBe('body of o/7');
 
-  await server.stop();
+  await store.server.stop();
   const retired = await rotate('--credentials', file, '--servers-restarted');
   expect([retired.code, retired.stdout]).toEqual([0, expect.stringContaining('retired: epoch 1')]);
-  server = await startServe({ directory, settings });
+  store.server = await startServe(store);
   const status = await rotate('--status', '--tenant', tenant.tenant);
   expect(status.stdout).toContain(`epoch 2  objects ${OBJECTS}  older versions 0`);
   const old = await rotate('--credentials', 'key.json', '--dry-run');
   expect([old.code, old.stderr]).toEqual([1, expect.stringContaining('does not exist')]);
-  const s3 = s3Client(server.endpoint, current);
+  const s3 = s3Client(store.server.endpoint, current);
   for (let index = 0; index < OBJECTS; index += 100) {
     const found = await s3.send(new GetObjectCommand({ Bucket: 'data', Key: `o/${index}` }));
     expect(await found.Body?.transformToString()).toBe(`body of o/${index}`);
