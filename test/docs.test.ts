@@ -1,6 +1,6 @@
 // Protects: the public documentation against drifting from the code. Every setting, error, bound, operation, header that is
-// passed in clear, metric and security event is documented, nothing that does not exist is, links resolve, and the commands
-// and the compose file that are shown are ones that the program takes.
+// passed in clear, metric and security event is documented, nothing that does not exist is, links resolve, and the commands that
+// are shown are ones that the program takes.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,6 +39,7 @@ const PAGES = [
   'README.md',
   'SECURITY.md',
   'CHANGELOG.md',
+  'CONTRIBUTING.md',
   ...readdirSync(join(ROOT, 'docs'), { encoding: 'utf8' }).flatMap((f) => (f.endsWith('.md') ? `docs/${f}` : [])),
 ];
 
@@ -342,61 +343,6 @@ describe('docs/operations.md', () => {
   test('lists every kind of security event', () => {
     const listed = rows(section('docs/operations.md', '### Security events')).map(([kind]) => kind);
     expect(listed.toSorted()).toEqual(SECURITY_EVENT_KINDS.toSorted());
-  });
-});
-
-describe('minio-compose.yml', () => {
-  interface Service {
-    readonly image?: string;
-    readonly build?: string;
-    readonly environment: Readonly<Record<string, string>>;
-  }
-  const services = () => (parseYaml(read('minio-compose.yml')) as { services: Record<string, Service> }).services;
-
-  test('holds no secret: each comes from a variable that must be set', () => {
-    const secrets = Object.values(services())
-      .flatMap(({ environment }) => Object.entries(environment))
-      .filter(([name]) => /PASSWORD|SECRET|SEAL_KEYS|ROOT_USER|ACCESS_KEY/.test(name));
-    expect(secrets.length).toBeGreaterThanOrEqual(5);
-    for (const [name, value] of secrets) expect(value, name).toMatch(/^\$\{[A-Z_]+:\?[^}]+\}$/);
-  });
-
-  test('starts Sealgate with settings that it takes', () => {
-    const values: Readonly<Record<string, string>> = {
-      MINIO_ROOT_USER: 'somebody',
-      MINIO_ROOT_PASSWORD: 'of at least eight',
-      SEALGATE_SEAL_KEYS: SealKeys.generate(),
-    };
-    const { environment = {} } = services()['sealgate'] ?? {};
-    const settings = Object.fromEntries(
-      Object.entries(environment).map(([name, value]) => [
-        name,
-        value.replace(/^\$\{([A-Z_]+):.*$/, (_, v: string) => values[v] ?? ''),
-      ]),
-    );
-    expect(Object.keys(settings).filter((name) => !variables().includes(name))).toEqual([]);
-    expect(parseConfig(settings).backend).toMatchObject({
-      kind: 's3',
-      credentials: { kind: 'keys', accessKeyId: { text: 'somebody' } },
-    });
-  });
-
-  test('pins what it pulls, and builds the rest from a Dockerfile with a pinned base', () => {
-    const pulled = Object.values(services()).flatMap(({ image }) => image ?? []);
-    const bases = [...read('Dockerfile').matchAll(/^FROM (\S+)/gm)].map(([, image = '']) => image);
-    expect(services()['sealgate']?.build).toBe('.');
-    expect(pulled.length).toBeGreaterThan(0);
-    expect(bases.length).toBeGreaterThan(1);
-    for (const image of [...pulled, ...bases]) expect(image).toMatch(/:[\w.-]*\d[\w.-]*$/);
-  });
-
-  test('the image has what the program imports, its base is the pinned Node.js, and it does not run as root', () => {
-    const dockerfile = read('Dockerfile');
-    for (const folder of ['bin', 'crypto', 'proxy', 'sigv4'])
-      expect(dockerfile).toContain(`COPY ${folder} ./${folder}`);
-    const { dependencies } = JSON.parse(read('package.json'));
-    expect(dockerfile).toContain(`FROM node:${dependencies.node}-`);
-    expect(dockerfile).toMatch(/^USER 1000:1000$/m);
   });
 });
 
