@@ -1,7 +1,7 @@
 // Protects: slow key derivations are bounded in number and in cost, and a waiting request that goes away frees its place.
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_KDFS, type Kdf, KdfRunner, kdfSchema } from '../../../../proxy/keyring/slots/kdf.ts';
+import { DEFAULT_KDFS, isStronger, type Kdf, KdfRunner, kdfSchema } from '../../../../proxy/keyring/slots/kdf.ts';
 
 const signal = new AbortController().signal;
 const argon2id = DEFAULT_KDFS.argon2id;
@@ -123,4 +123,24 @@ const PARAMETERS: readonly (readonly [accepted: boolean, kdf: unknown])[] = [
 
 it.each(PARAMETERS)('parameters accepted: %s for %j', (accepted, kdf) => {
   expect(kdfSchema.safeParse(kdf).success).toBe(accepted);
+});
+
+it('a stronger function is stronger in every respect', () => {
+  const stronger: Kdf = { ...argon2id, passes: 3 };
+  const { 'pbkdf2-sha256': pbkdf2, 'hkdf-sha256': hkdf } = DEFAULT_KDFS;
+  const table: readonly (readonly [Kdf, Kdf, boolean])[] = [
+    [stronger, argon2id, true],
+    [argon2id, argon2id, false],
+    [argon2id, stronger, false],
+    [{ ...argon2id, memory: 65_536, passes: 2 }, stronger, false],
+    [{ ...argon2id, memory: 65_536 }, argon2id, true],
+    [argon2id, pbkdf2, true],
+    [pbkdf2, argon2id, false],
+    [{ ...pbkdf2, iterations: 700_000 }, pbkdf2, true],
+    [pbkdf2, pbkdf2, false],
+    [argon2id, hkdf, false],
+    [hkdf, argon2id, false],
+  ];
+  for (const [next, old, expected] of table) expect([next, old, isStronger(next, old)]).toEqual([next, old, expected]);
+  expect(table.length).toBe(11);
 });
