@@ -8,19 +8,11 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, vi } from 'vitest';
 import { clientEnvironment } from './support/client-environment.ts';
-import { type Check, clientSuite, type Tool } from './support/client-suite.ts';
-import { installedClient } from './support/installed-clients.ts';
+import { type Check, clientSuite } from './support/client-suite.ts';
+import { goProgram } from './support/installed-clients.ts';
 import { LIBRARY_STAGES } from './support/program-checks.ts';
 import { runClient } from './support/run-client.ts';
 import type { Stage } from './support/stage.ts';
-
-/** Built by `go install`, the program itself does not know its version; the file does. */
-async function installed(): Promise<readonly Tool[]> {
-  const command = installedClient('bin', 'litestream');
-  if (command === undefined) return [];
-  const { stdout } = await runClient('go', ['version', '-m', command], { directory: '/tmp' });
-  return [{ command, version: /\tmod\t\S+\tv(\S+)/.exec(stdout)?.[1] ?? 'unknown' }];
-}
 
 function configuration(stage: Stage, database: string): string {
   const path = stage.path('litestream.yml');
@@ -88,7 +80,7 @@ const replicated: Check = async ({ stage, tool }) => {
 
 clientSuite({
   client: 'litestream',
-  tools: await installed(),
+  tools: await goProgram('litestream', /^(.+)$/),
   stages: LIBRARY_STAGES,
   checks: { 'replicate a database that is written to, and restore it': replicated },
 });

@@ -3,20 +3,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { MiB } from '../helpers/bytes.ts';
-import { type Check, clientSuite, LeftOut, type Tool } from './support/client-suite.ts';
-import { installedClient } from './support/installed-clients.ts';
+import { type Check, clientSuite, LeftOut } from './support/client-suite.ts';
+import { goProgram } from './support/installed-clients.ts';
 import { digestsOfFile } from './support/plaintext.ts';
 import { LIBRARY_STAGES } from './support/program-checks.ts';
 import { runClient } from './support/run-client.ts';
 import type { Stage } from './support/stage.ts';
-
-/** Built by `go install`, the program itself does not know its version; the file does. */
-async function installed(): Promise<readonly Tool[]> {
-  const command = installedClient('bin', 'mc');
-  if (command === undefined) return [];
-  const { stdout } = await runClient('go', ['version', '-m', command], { directory: '/tmp' });
-  return [{ command, version: /\tmod\t\S+\tv\S+-(\d{8})\d+-/.exec(stdout)?.[1] ?? 'unknown' }];
-}
 
 function configured(stage: Stage): string {
   const directory = join(stage.directory, 'mc');
@@ -111,7 +103,7 @@ const shared = using(async ({ mc, stage, at }) => {
 
 clientSuite({
   client: 'mc',
-  tools: await installed(),
+  tools: await goProgram('mc', /-(\d{8})\d+-/),
   stages: LIBRARY_STAGES,
   checks: {
     'cp both ways and between keys, stat, mv, ls': copies,

@@ -24,3 +24,12 @@ export async function pythonWith(module: string): Promise<readonly Tool[]> {
   const { code, stdout } = await runClient(command, ['-c', script], { directory: '/tmp', timeoutMs: 60_000 });
   return code === 0 ? [{ command, version: stdout.trim() }] : [];
 }
+
+/** A program that `go install` built: it may not know its own version, but the file does. `version`: what of the module's to show. */
+export async function goProgram(name: string, version: RegExp): Promise<readonly Tool[]> {
+  const command = installedClient('bin', name);
+  if (command === undefined) return [];
+  const { stdout } = await runClient('go', ['version', '-m', command], { directory: '/tmp' });
+  const [, module = ''] = /\tmod\t\S+\tv(\S+)/.exec(stdout) ?? [];
+  return [{ command, version: version.exec(module)?.[1] ?? 'unknown' }];
+}
