@@ -32,7 +32,7 @@ export async function openEnvironment(
   wanted: { readonly tls: boolean; readonly floor: boolean },
 ): Promise<Environment> {
   const directory = mkdtempSync(join(tmpdir(), 'sealgate-bench-'));
-  const remove = () => rmSync(directory, { recursive: true, force: true });
+  const remove = () => rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   const children = new Children(directory);
   // Behind the end of the children, which write there.
   process.once('exit', remove);

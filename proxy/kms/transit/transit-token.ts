@@ -142,7 +142,10 @@ export class TransitToken {
     const token = auth?.['client_token'];
     const seconds = auth?.['lease_duration'];
     if (status !== 200 || typeof token !== 'string' || typeof seconds !== 'number') {
-      throw new KmsFailure(isOutOfOrder(status) ? 'unreachable' : 'denied', `the login at auth/${mount} answered ${status}`);
+      throw new KmsFailure(
+        isOutOfOrder(status) ? 'unreachable' : 'denied',
+        `the login at auth/${mount} answered ${status}`,
+      );
     }
     return { token, lifeMs: lifeOf(seconds), renewable: auth?.['renewable'] === true };
   }

@@ -15,7 +15,8 @@ process.on('message', (message: Guarded) => {
 process.once('disconnect', () => {
   if (guarded !== undefined) {
     killTrees(guarded.pids);
-    rmSync(guarded.directory, { recursive: true, force: true });
+    // What was killed may still write: a directory that is not empty is tried again.
+    rmSync(guarded.directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
   process.exit(0);
 });
