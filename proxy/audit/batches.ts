@@ -143,7 +143,8 @@ export async function firstBatchFrom(store: StateStore, n: number, signal: Abort
   const after = n === 0 ? {} : { after: batchName(n - 1) };
   for await (const name of store.list(BATCH_NAMES, signal, { ...after, rows: 1 })) {
     const found = parseBatchName(name);
-    if (found !== undefined) return found;
+    // A number of more digits than names have sorts before those that have them.
+    if (found !== undefined && found >= n) return found;
   }
   return undefined;
 }

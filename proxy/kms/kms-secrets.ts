@@ -22,6 +22,7 @@ import {
   KMS_SECRETS_CACHED,
 } from '../kms-limits.ts';
 import { KmsFailure, type KmsFailureKind, type KmsKeyState, type KmsOwner, type KmsProvider } from './provider.ts';
+import { untilAborted } from './until-aborted.ts';
 
 /** Which key of which provider. */
 export interface KmsKeyName {
@@ -164,7 +165,9 @@ export class KmsSecrets {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.providers.map((one) => one.close()));
+    const signal = AbortSignal.timeout(KMS_CALL_TIMEOUT_MS);
+    // One that hangs is left behind.
+    await Promise.allSettled(this.providers.map((one) => untilAborted(one.close(), signal, one.name)));
   }
 
   /** Milliseconds after which a secret is asked for again. */
@@ -258,19 +261,6 @@ export class KmsSecrets {
         });
       }
     });
-  }
-}
-
-/** Not every KMS stops when it is told to: the module of an HSM may hang. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, provider: string): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const giveUp = () => reject(new KmsFailure('unreachable', `${provider} did not answer in time`));
-  if (signal.aborted) giveUp();
-  signal.addEventListener('abort', giveUp, { once: true });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', giveUp);
   }
 }
 

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { KmsConfig } from '../config/kms-config.ts';
 import { openKms } from '../kms/open-kms.ts';
 import { KmsFailure, type KmsOwner, type KmsProvider } from '../kms/provider.ts';
+import { untilAborted } from '../kms/until-aborted.ts';
 import { KMS_PROBE_TIMEOUT_MS } from '../kms-limits.ts';
 import { type Finding, fault, ok, type Tell, warning } from './finding.ts';
 
@@ -32,14 +33,15 @@ export async function checkKms(config: KmsConfig, tell: Tell): Promise<void> {
 
 export async function probeProvider(provider: KmsProvider, signal: AbortSignal): Promise<Finding> {
   const { name, key } = provider;
+  const within = <T>(work: Promise<T>) => untilAborted(work, signal, name);
   const secret = randomBytes(32);
   try {
-    const wrapped = await provider.wrap(secret, { key, owner: OWNER }, signal);
-    if (!(await provider.unwrap(wrapped, OWNER, signal)).equals(secret)) {
+    const wrapped = await within(provider.wrap(secret, { key, owner: OWNER }, signal));
+    if (!(await within(provider.unwrap(wrapped, OWNER, signal))).equals(secret)) {
       return fault(SETTING, `${name} gives back another secret than it was given`, 'Do not use this key service');
     }
     for (const other of OTHERS) {
-      if (await gives(provider, wrapped, other, signal)) {
+      if (await gives(within(provider.unwrap(wrapped, other, signal)))) {
         return fault(
           SETTING,
           `${name} unwraps a secret for another owner than it was wrapped for`,
@@ -47,7 +49,7 @@ export async function probeProvider(provider: KmsProvider, signal: AbortSignal):
         );
       }
     }
-    const { current } = await provider.keyState(key, signal);
+    const { current } = await within(provider.keyState(key, signal));
     const version = current === '' ? '' : `, present version ${current}`;
     return ok(SETTING, `${name} wraps, unwraps, and refuses another owner, under the key ${key}${version}`);
   } catch (error) {
@@ -57,15 +59,10 @@ export async function probeProvider(provider: KmsProvider, signal: AbortSignal):
   }
 }
 
-/** Whether the KMS gives the secret out to that owner. @throws KmsFailure that says nothing of it */
-async function gives(
-  provider: KmsProvider,
-  wrapped: Parameters<KmsProvider['unwrap']>[0],
-  owner: KmsOwner,
-  signal: AbortSignal,
-): Promise<boolean> {
+/** Whether the KMS gives the secret out. @throws KmsFailure that says nothing of it */
+async function gives(unwrapped: Promise<Buffer>): Promise<boolean> {
   try {
-    await provider.unwrap(wrapped, owner, signal);
+    await unwrapped;
     return true;
   } catch (error) {
     if (error instanceof KmsFailure && error.kind === 'mismatch') return false;

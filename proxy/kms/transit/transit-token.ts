@@ -10,6 +10,7 @@ import { KMS_LOGIN_PAUSE_MS } from '../../kms-limits.ts';
 import { MAX_SECRET_FILE_BYTES } from '../../limits.ts';
 import { type JsonObject, type KmsReply, objectIn } from '../kms-http.ts';
 import { KmsFailure } from '../provider.ts';
+import { untilAborted } from '../until-aborted.ts';
 
 /** A request to the server under `v1/`. @throws KmsFailure */
 export type TransitSend = (
@@ -60,14 +61,7 @@ export class TransitToken {
     this.#login ??= this.#attempt(AbortSignal.timeout(LOGIN_TIMEOUT_MS)).finally(() => {
       this.#login = undefined;
     });
-    const { promise: aborted, reject } = Promise.withResolvers<never>();
-    const giveUp = () => reject(new KmsFailure('unreachable', 'the login to the KMS did not end in time'));
-    signal.addEventListener('abort', giveUp, { once: true });
-    try {
-      return await Promise.race([this.#login, aborted]);
-    } finally {
-      signal.removeEventListener('abort', giveUp);
-    }
+    return untilAborted(this.#login, signal, 'the login to the KMS');
   }
 
   async #attempt(signal: AbortSignal): Promise<Held> {
