@@ -3,9 +3,8 @@
  * forms of an ETag are accepted in both modes; a condition that was guessed wrong is tried once more with the right ETag.
  */
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { setVersioning, sharedBench } from '../../helpers/bench.ts';
+import { sharedBench } from '../../helpers/bench.ts';
 import { MiB } from '../../helpers/bytes.ts';
 import { type Header, objectPath, type RawRequest } from '../../helpers/raw-client.ts';
 import { storeDirectly, storedObject } from '../../helpers/stored.ts';
@@ -63,36 +62,6 @@ describe('a write under If-Match', () => {
     expect(await cost({ method: 'DELETE', key: 'one', headers: ifMatch(again) })).toMatch(
       /^204: DELETE HEAD .*DELETE$/,
     );
-  });
-
-  it('that the store refuses again and again, though it holds, is a conflict', async () => {
-    bench.backend.intercept = async (request, next) => {
-      if (request.headers?.['if-match'] === undefined || request.method === 'HEAD') return next(request);
-      return { status: 412, headers: {}, body: Readable.from([]) };
-    };
-    const conflict = /^409 ConditionalRequestConflict/;
-    for (const key of ['refused', 'refused-one']) {
-      const etag = etagOf(await (key === 'refused' ? ok(put(bench, key, SMALL)) : upload(bench, key, [100])));
-      expect(await cost({ method: 'PUT', key, headers: ifMatch(etag), body: SMALL })).toMatch(conflict);
-      expect(await cost({ method: 'DELETE', key, headers: ifMatch(etag) })).toMatch(conflict);
-      const begun = await beginUpload(bench, key);
-      const rows = [{ number: 1, etag: etagOf(await ok(begun.part(1, SMALL))) }];
-      expect(outcome(await begun.complete(rows, ifMatch(etag)))).toMatch(conflict);
-    }
-    bench.backend.intercept = (request, next) => next(request);
-  });
-
-  it('that a store compares with the current version, where the request names another, fails', async () => {
-    await setVersioning(bench, 'Enabled');
-    const { headers } = await ok(put(bench, 'versions', SMALL));
-    await ok(put(bench, 'versions', SOURCE.subarray(0, 9)));
-    bench.backend.intercept = async (request, next) =>
-      request.method === 'DELETE' ? { status: 412, headers: {}, body: Readable.from([]) } : next(request);
-    const query = `versionId=${headers['x-amz-version-id']}`;
-    const named = await cost({ method: 'DELETE', key: 'versions', query, headers: ifMatch(String(headers['etag'])) });
-    bench.backend.intercept = (request, next) => next(request);
-    await setVersioning(bench, 'Suspended');
-    expect(named).toMatch(/^412 PreconditionFailed/);
   });
 
   it('takes the MD5 form of objects that have one', async () => {
