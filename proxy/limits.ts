@@ -187,6 +187,8 @@ export const STATE_BUCKET_TIMEOUT_MS = 10_000;
 export const KEYRING_LOOK_AFTER_MS = 10_000;
 /** A derivation that is made stronger in the background, milliseconds. */
 export const KDF_UPGRADE_TIMEOUT_MS = 60_000;
+/** Milliseconds until a server tries again, at a request of the key. */
+export const KDF_UPGRADE_RETRY_MS = 5 * 60_000;
 /**
  * Age, seconds, from which `sealgate gc` takes the record of a registered access key id that no key lists for left over: it is
  * written a moment before its key is, and a command takes two minutes at most. The rest is for clocks that differ.

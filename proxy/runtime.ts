@@ -25,11 +25,12 @@ import { SessionDays } from './keyring/sessions/day-records.ts';
 import { SessionIssuer } from './keyring/sessions/issue-session.ts';
 import { SessionUpkeep } from './keyring/sessions/session-upkeep.ts';
 import { UseCounts } from './keyring/sessions/use-counts.ts';
+import type { SignIn } from './keyring/sign-in.ts';
 import { EscrowUpkeep } from './keyring/slots/escrow-upkeep.ts';
 import { processKdfRunner } from './keyring/slots/kdf.ts';
 import { upgradeKdf } from './keyring/slots/upgrade-kdf.ts';
 import { StateStore } from './keyring/state/state.ts';
-import { type SignIn, Tenancy } from './keyring/tenancy.ts';
+import { Tenancy } from './keyring/tenancy.ts';
 import type { TenantSlot } from './keyring/uses/last-used.ts';
 import { UseNotes } from './keyring/uses/note-uses.ts';
 import { onWorkersChange, tellWorkers } from './keyring/worker-changes.ts';
@@ -181,10 +182,9 @@ function createPipeline(o: ProxyParts & Made & { auditLog: AuditLog | undefined 
   const { sealKeys } = config;
   const writeLine = requestLinesTo(log, config.logFormat);
   const hint = new HostHint({ hostnames: config.hostnames, log });
-  const onSignIn = (signIn: SignIn) => {
-    escrow?.signedIn(signIn);
+  const onSignIn = (signIn: SignIn) => escrow?.signedIn(signIn);
+  const onKdfDue = (signIn: SignIn) =>
     void upgradeKdf(keyrings, signIn, (err) => log.warn({ err, tenant: signIn.key.tenant }, 'a KDF was not upgraded'));
-  };
   const onUseFailure = (err: unknown, { tenant, slot }: TenantSlot) =>
     log.warn({ err, tenant, slot }, 'the use of a key was not noted');
   const uses =
@@ -193,7 +193,7 @@ function createPipeline(o: ProxyParts & Made & { auditLog: AuditLog | undefined 
   const useCounts = new UseCounts({ state, now });
   const sessionDays = new SessionDays({ state, sealKeys, now });
   const kms = openServerKms(config.kms, { now, metrics, record, providers: o.kmsProviders });
-  const tenancy = new Tenancy({ state, sealKeys, sessionDays, record, now, onSignIn, onUse, kms });
+  const tenancy = new Tenancy({ state, sealKeys, sessionDays, record, now, onSignIn, onKdfDue, onUse, kms });
   const note = (tenant: string, generation: number) => tenancy.noteGeneration(tenant, generation);
   const onChange = (tenant: string, generation: number) => {
     note(tenant, generation);

@@ -50,3 +50,7 @@ export const MAX_ROLE_CLAIM_CHARACTERS = 512;
 export const CONTAINER_SESSION_SECONDS = 3_600;
 /** Seconds of a session of a role at most: 12 hours. */
 export const LONGEST_ROLE_SESSION_SECONDS = 43_200;
+/** Seconds by which the clocks of servers and commands may differ. */
+export const SESSION_SKEW_SECONDS = 900;
+/** Attempts at a session whose key is changed while it is issued. */
+export const SESSION_ISSUE_ATTEMPTS = 3;

@@ -4,6 +4,7 @@ import type { KeyDetails } from '../keyring/admin/describe-key.ts';
 import type { TenantDetails, TenantSummary } from '../keyring/admin/tenant-admin.ts';
 import type { Grant } from '../keyring/grants.ts';
 import type { Kdf } from '../keyring/slots/kdf.ts';
+import { type RequestedKdf, withoutWait } from '../keyring/slots/requested-kdf.ts';
 
 const SERVER_MANAGED = 'server-managed';
 
@@ -52,7 +53,7 @@ export function describeKeyLines(key: KeyDetails): readonly string[] {
     `  last used ${key.lastUsed ?? key.lastUsedNote}`,
     `  id        ${ids}, under seal key ${idSealKey}`,
     `  kdf       ${describeKdf(kdf)}`,
-    ...(kdfUpgrade === null ? [] : [`  kdf next  ${describeKdf(kdfUpgrade)}`]),
+    ...(kdfUpgrade === null ? [] : [`  kdf next  ${describeRequested(kdfUpgrade)}`]),
     ...(kms === null ? [] : [`  kms       ${describeKms(kms)}`]),
     ...grants.map((grant) => `  grant     ${describeGrant(grant)}`),
     ...(policy === null ? [] : [`  policy    ${policy}`]),
@@ -73,6 +74,12 @@ function describeOtherSlots({ otherSlots }: TenantDetails): readonly string[] {
 
 export function describeKms({ provider, key, version, wrapped }: NonNullable<KeyDetails['kms']>): string {
   return `${provider} ${key}${version === '' ? '' : ` version ${version}`}, wrapped ${wrapped}`;
+}
+
+function describeRequested(requested: RequestedKdf): string {
+  const { after } = requested;
+  const wait = after === undefined ? '' : `, not before ${after}: sessions may live`;
+  return `${describeKdf(withoutWait(requested))}${wait}`;
 }
 
 function describeKdf(kdf: Kdf): string {

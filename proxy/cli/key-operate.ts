@@ -73,13 +73,18 @@ export async function updateKey(args: readonly string[], o: KeyCommandOptions): 
     ...(values['end-sessions'] === true && { endSessions: true }),
   };
   if (Object.keys(change).length === 0) throw new UsageError('Say what to change.');
-  await new KeyAdmin(o.deps).update({ tenant, slot, change }, o.signal);
+  const updated = await new KeyAdmin(o.deps).update({ tenant, slot, change }, o.signal);
   const changed = Object.keys(change);
   o.out(
     values.json === true
       ? JSON.stringify({ tenant, slot, changed })
       : `key ${slot} of tenant ${tenant}: ${changed.join(', ')} changed`,
   );
+  const after = updated.kdfUpgrade?.after;
+  if (change.kdfUpgrade && after !== undefined) {
+    o.err(`Sessions of the key may live until ${after}. The key is derived anew when it is used after that.`);
+    o.err('--end-sessions ends the sessions, and with them the wait.');
+  }
   return 0;
 }
 

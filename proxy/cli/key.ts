@@ -54,7 +54,8 @@ rotate   a new key with the terms of the old one, which stops at once, or after 
          No object is touched
 reissue  the same key under a new access key id, made under the active seal key
 revoke   refuses the last key in use, unless forced: without it the tenant's data is unreadable for ever
-update   --kdf: a stronger derivation, taken up when the key is next used; 'keep' takes that back
+update   --kdf: a stronger derivation, taken up when the key is used and its sessions have ended: after 36 hours and 15
+         minutes at the earliest, at once with --end-sessions; 'keep' takes that back
          --end-sessions: temporary credentials that were issued from the key stop within a minute
 
 Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.

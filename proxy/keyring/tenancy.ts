@@ -22,9 +22,10 @@ import { type OpenTenant, openTenantOf, reopenable } from './open-tenant.ts';
 import type { SessionDays } from './sessions/day-records.ts';
 import type { Credential, SessionCredential } from './sessions/session-credential.ts';
 import { refuseEnded, SessionTokens } from './sessions/session-tokens.ts';
+import { DueKdfs, type SignIn } from './sign-in.ts';
 import { type KdfRunner, processKdfRunner } from './slots/kdf.ts';
 import type { OpenedSlot, RootKeys } from './slots/slot-type.ts';
-import { isKeySlot, type KeySlot, openKeySlot, openSessionSlot, type SessionSlot } from './slots/slot-types.ts';
+import { isKeySlot, openKeySlot, openSessionSlot, type SessionSlot } from './slots/slot-types.ts';
 import { currentEpoch, type Keyring } from './state/document.ts';
 import { Generations } from './state/generations.ts';
 import { hasRootMac } from './state/macs.ts';
@@ -50,15 +51,6 @@ interface OpenedRoots {
   readonly until: number;
 }
 
-/** A keyring that was just opened, its slot secret derived. */
-export interface SignIn {
-  readonly key: AccessKey;
-  readonly keyring: Keyring;
-  readonly slot: KeySlot;
-  /** Of every epoch in use; the keyring's root MAC was verified. */
-  readonly roots: RootKeys;
-}
-
 export class Tenancy {
   readonly #state: StateStore;
   readonly #sealKeys: SealKeys;
@@ -68,6 +60,7 @@ export class Tenancy {
   readonly #runner: KdfRunner;
   readonly #kms: KmsSecrets | undefined;
   readonly #onSignIn: (signIn: SignIn) => void;
+  readonly #dueKdfs: DueKdfs;
   readonly #onUse: (of: TenantSlot) => void;
   readonly #keyrings: LRUCache<string, CheckedKeyring>;
   readonly #loads = new SharedCalls<CheckedKeyring>();
@@ -92,6 +85,11 @@ export class Tenancy {
     kms?: KmsSecrets | undefined;
     /** Told when a key opened a keyring, once for each keyring and process. Must not throw; nobody waits for it. */
     onSignIn?: (signIn: SignIn) => void;
+    /**
+     * Told when a key opened a tenant and its slot may be sealed by the KDF that was requested, and again later while that is so.
+     * Must not throw; nobody waits for it.
+     */
+    onKdfDue?: (signIn: SignIn) => void;
     /** Told each time a tenant was opened by one of its keys. Must return at once, and not throw. */
     onUse?: (of: TenantSlot) => void;
   }) {
@@ -103,6 +101,7 @@ export class Tenancy {
     this.#runner = o.runner ?? processKdfRunner;
     this.#kms = o.kms;
     this.#onSignIn = o.onSignIn ?? (() => undefined);
+    this.#dueKdfs = new DueKdfs({ now: this.#now, onDue: o.onKdfDue ?? (() => undefined) });
     this.#onUse = o.onUse ?? (() => undefined);
     this.#sessions = o.sessionDays && new SessionTokens({ days: o.sessionDays, now: this.#now });
     const { state, sealKeys, record } = o;
@@ -155,7 +154,10 @@ export class Tenancy {
     const way = credentialSlot(checked.keyring, key, this.#now());
     if (way === undefined) throw new S3Error('InvalidAccessKeyId');
     const roots = await this.#roots(checked, way, key, signal);
-    if (isKeySlot(way.slot)) this.#onUse({ tenant: key.tenant, slot: way.slot.id });
+    if (isKeySlot(way.slot)) {
+      this.#onUse({ tenant: key.tenant, slot: way.slot.id });
+      if (key.kind !== 'session') this.#dueKdfs.note({ key, keyring: checked.keyring, slot: way.slot, roots });
+    }
     const tenant = openTenantOf({ keyring: checked.keyring, ...way, roots });
     return reopenable(tenant, (again) => this.#reopen(key, again));
   }
@@ -285,7 +287,7 @@ export class Tenancy {
         : { roots, from: this.#now().getTime(), until };
     }
     if (opened.failure === 'damaged') throw await this.#refuse('keyring-tampered', 'A root key does not unwrap.', key);
-    // A session's slot was sealed anew since: by a deep rotation, or under another KDF.
+    // A session's slot was sealed anew since: by a deep rotation, or to need a KMS.
     if (key.kind !== 'session') {
       const detail = `A validly sealed access key id for slot ${slot.id} holds another API key: S may be known to somebody.`;
       await this.#record({ kind: 'access-denied', detail, tenant, accessKey });

@@ -21,6 +21,7 @@ export const CREATED = '2026-01-02T03:04:05Z';
 
 export interface SlotPlan extends Partial<OperatorTerms> {
   readonly apiKey?: ApiKey;
+  readonly runner?: KdfRunner;
   readonly kdf?: Kdf;
 }
 
@@ -97,9 +98,9 @@ export function makeSlot(o: {
   const { tenant, roots, plan } = o;
   const grants = plan.grants ?? [{ bucket: 'data', prefix: '', access: 'read-only' }];
   const defaults = newSlotTerms({ id: newSlotId(), now: new Date(CREATED), grants, idKid: 'one' });
-  const { apiKey = generateApiKey(), kdf = DEFAULT_KDFS['hkdf-sha256'], ...given } = plan;
+  const { apiKey = generateApiKey(), kdf = DEFAULT_KDFS['hkdf-sha256'], runner = new KdfRunner(), ...given } = plan;
   const terms = { ...defaults, ...given };
-  return apiKeySlot.seal({ tenant, terms, apiKey, kdf, roots, runner: new KdfRunner() }, new AbortController().signal);
+  return apiKeySlot.seal({ tenant, terms, apiKey, kdf, roots, runner }, new AbortController().signal);
 }
 
 /** An escrow of the right form that nothing opens. `id` is lower than those that `makeTenant` draws, but for one in 2^32. */

@@ -101,7 +101,17 @@ export async function makeOpenVectors(): Promise<readonly OpenVector[]> {
     const fixture = await makeTenant({ sealKeys, slots: [slot] });
     vectors.push(await describe(plan.name, fixture, apiKey, plan.text));
   }
-  return [...vectors, await makeLongLivedVector(), await makeRegisteredVector()];
+  return [...vectors, await makeLongLivedVector(), await makeRegisteredVector(), await makeWaitingVector()];
+}
+
+/** Another KDF was requested for the slot, and waits for sessions. */
+async function makeWaitingVector(): Promise<OpenVector> {
+  const text = 'a secret access key of its own, brought';
+  const apiKey = apiKeyFromText(text);
+  const kdfUpgrade = { ...DEFAULT_KDFS.argon2id, passes: 3, after: '2026-01-03T15:19:05Z' };
+  const slot = { apiKey, kdf: DEFAULT_KDFS['pbkdf2-sha256'], kdfUpgrade };
+  const fixture = await makeTenant({ sealKeys: vectorSealKeys(SEAL_KEYS), slots: [slot] });
+  return describe('a requested KDF that waits', fixture, apiKey, text);
 }
 
 /** A secret of a length that only a registered id takes; another id of the slot besides. */
@@ -221,6 +231,27 @@ export async function makeRefusedVectors(): Promise<readonly RefusedVector[]> {
     ['a member twice', 'malformed', good.replace('{', '{"created":"2026-01-02T03:04:05Z",')],
     ['an unknown member', 'malformed', good.replace(/}$/, ',"x":1}')],
     ['an escape where none is needed', 'malformed', good.replace('"data"', '"\\u0064ata"')],
+    [
+      'a requested KDF that waits until no time',
+      'malformed',
+      resigned({
+        ...keyring,
+        slots: [{ ...slot, kdfUpgrade: { ...DEFAULT_KDFS.argon2id, after: '2026-02-30T00:00:00Z' } }],
+      }),
+    ],
+    [
+      'a requested KDF with a member that is not known',
+      'malformed',
+      resigned({
+        ...keyring,
+        slots: [{ ...slot, kdfUpgrade: { ...DEFAULT_KDFS.argon2id, before: CREATED } as never }],
+      }),
+    ],
+    [
+      'a slot that waits and has no request',
+      'malformed',
+      resigned({ ...keyring, slots: [{ ...slot, after: CREATED } as never] }),
+    ],
     ['the keyring of another tenant', 'tenant', other.body.toString('utf8')],
     ['the keyring of this tenant renamed for another', 'tenant', resigned(moved)],
     ['a grant widened without S', 'operator-mac', text({ ...keyring, slots: [wide] })],

@@ -627,6 +627,30 @@ SLOT_TYPES = {
 }
 
 
+KDF_BOUNDS = {
+    "hkdf-sha256": {},
+    "argon2id": {"memory": (19_456, 262_144), "passes": (2, 10), "parallelism": (1, 4)},
+    "pbkdf2-sha256": {"iterations": (600_000, 10_000_000)},
+}
+
+
+def check_kdf(kdf, requested):
+    """A KDF of a slot; a requested one may have a time until which it waits."""
+    expect(isinstance(kdf, dict) and kdf.get("name") in KDF_BOUNDS, "malformed")
+    bounds = KDF_BOUNDS[kdf["name"]]
+    expect(set(kdf) - ({"after"} if requested else set()) == {"name", *bounds}, "malformed")
+    expect(all(isinstance(kdf[name], int) and low <= kdf[name] <= high for name, (low, high) in bounds.items()), "malformed")
+    if "after" in kdf:
+        check_time(kdf["after"])
+
+
+def check_time(text):
+    try:
+        datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
+    except (TypeError, ValueError):
+        raise KeyringError("malformed") from None
+
+
 def slot_record(slot):
     return {name: slot[name] for name in SLOT_TYPES[slot["type"]]["record"].split()}
 
@@ -640,6 +664,10 @@ def check_slots(keyring):
         expect(set(slot) == set((kind["record"] + " wraps " + kind["terms"]).split()), "malformed")
         expect([wrap["epoch"] for wrap in slot["wraps"]] == live, "malformed")
         expect(all(set(wrap) == set(kind["wrap"].split()) for wrap in slot["wraps"]), "malformed")
+        if "kdf" in slot:
+            check_kdf(slot["kdf"], False)
+            if slot["kdfUpgrade"] is not None:
+                check_kdf(slot["kdfUpgrade"], True)
         if "kms" in slot:
             expect(set(slot["kms"]) == set("blob key provider version wrapped".split()), "malformed")
             expect(1 <= len(decode64(slot["kms"]["blob"])) <= 2048, "malformed")

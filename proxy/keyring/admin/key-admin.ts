@@ -10,6 +10,7 @@ import type { AccessKey } from '../access-keys/access-key-id.ts';
 import { checkGrants, type Grant } from '../grants.ts';
 import { type ApiKey, generateApiKey, secretAccessKeyOf } from '../slots/api-key.ts';
 import { DEFAULT_KDFS, isStronger, type Kdf } from '../slots/kdf.ts';
+import { type RequestedKdf, requestKdf, withoutWait } from '../slots/requested-kdf.ts';
 import { inheritedFactor, sealKeySlot } from '../slots/seal-key-slot.ts';
 import { MAX_SESSION_SERIAL, newSlotTerms, type OperatorTerms } from '../slots/slot-terms.ts';
 import type { KeySlot } from '../slots/slot-types.ts';
@@ -70,8 +71,9 @@ export interface RotatedKey extends IssuedKey {
 }
 
 /** What the operator changes of a key, without any key of the tenant. */
-export interface KeyChange
-  extends Partial<Pick<OperatorTerms, 'status' | 'grants' | 'policy' | 'expires' | 'label' | 'kdfUpgrade'>> {
+export interface KeyChange extends Partial<Pick<OperatorTerms, 'status' | 'grants' | 'policy' | 'expires' | 'label'>> {
+  /** Requests a stronger KDF; `null` takes a request back. */
+  readonly kdfUpgrade?: Kdf | null;
   /** Ends the sessions that were issued from the key. */
   readonly endSessions?: true;
 }
@@ -188,27 +190,32 @@ export class KeyAdmin {
     return describeKeys(this.#deps, keyring, signal);
   }
 
-  /** By the operator alone. @throws UnknownTenant, UnknownKey, UnsuitableTerms, InvalidGrant, KeyringMalformed */
-  async update(o: { tenant: string; slot: string; change: KeyChange }, signal: AbortSignal): Promise<void> {
+  /**
+   * By the operator alone. @returns the slot as it stands then
+   * @throws UnknownTenant, UnknownKey, UnsuitableTerms, InvalidGrant, KeyringMalformed
+   */
+  async update(o: { tenant: string; slot: string; change: KeyChange }, signal: AbortSignal): Promise<KeySlot> {
     const { grants, policy } = o.change;
     const detail = `Slot ${o.slot}: ${Object.keys(o.change).sort().join(', ')}`;
     if (grants !== undefined && typeof policy !== 'string') checkGrants(grants, this.#deps.state.bucket);
-    await changeKeyring(
+    const stored = await changeKeyring(
       this.#deps,
       o.tenant,
       (keyring) => {
         const slot = slotOf(keyring, o.slot);
-        const { kdfUpgrade } = o.change;
+        const { kdfUpgrade, endSessions, ...terms } = o.change;
         if (kdfUpgrade !== undefined && kdfUpgrade !== null && !isStronger(kdfUpgrade, slot.kdf)) {
           throw new UnsuitableTerms(
             `Key ${slot.id} is derived by a KDF that is as strong already, or does not compare.`,
           );
         }
-        const { endSessions, ...terms } = o.change;
-        return withTerms(keyring, slot.id, endSessions === true ? { ...terms, ...withoutSessions(slot) } : terms);
+        const requested = requestedOf(slot, o.change, this.#deps.now());
+        const ended = endSessions === true ? withoutSessions(slot) : {};
+        return withTerms(keyring, slot.id, { ...terms, ...ended, kdfUpgrade: requested });
       },
       { signal, event: eventOf('key-changed', o, detail) },
     );
+    return slotOf(stored.keyring, o.slot);
   }
 
   /** Signs a keyring under the active seal key. @returns false when it was already */
@@ -281,6 +288,14 @@ type Reach = Readonly<Pick<OperatorTerms, 'policy'>> & { readonly grants: readon
 function reachOf({ grants, policy }: Pick<NewKey, 'grants' | 'policy'>, callers: Reach): Reach {
   if (policy !== undefined) return { grants: [], policy };
   return grants === undefined ? { grants: callers.grants, policy: callers.policy } : { grants, policy: null };
+}
+
+/** Sessions that are ended in the same change have not to be waited for. */
+function requestedOf(slot: KeySlot, { kdfUpgrade, endSessions }: KeyChange, now: Date): RequestedKdf | null {
+  const standing = slot.kdfUpgrade;
+  if (kdfUpgrade === undefined) return endSessions === true && standing !== null ? withoutWait(standing) : standing;
+  if (kdfUpgrade === null || endSessions === true) return kdfUpgrade;
+  return requestKdf(kdfUpgrade, { now, standing });
 }
 
 /** A session token names the serial under which it was issued. */

@@ -8,6 +8,7 @@ import type { AccessKey } from '../access-keys/access-key-id.ts';
 import { apiKeyKmsSlot } from '../slots/api-key-kms-slot.ts';
 import type { KmsFactor } from '../slots/kms-part.ts';
 import { kmsSlot } from '../slots/kms-slot.ts';
+import { nextKdf } from '../slots/requested-kdf.ts';
 import { kmsSlots, labelOf, type Slot, type SlotOfKms, slotsOfType, typeOf } from '../slots/slot-types.ts';
 import { checkTerms, type Keyring } from '../state/document.ts';
 import { changeKeyring, KeyringConflict, type KeyringDeps, kmsOf, openKeyring, readKeyring } from './change-keyring.ts';
@@ -53,7 +54,7 @@ export class KmsAdmin {
 
   /**
    * The caller's API key opens its slot only together with a key of the KMS from now on. The access key id stays; sessions that were
-   * issued from the key end. A copy of the keyring from before still opens without the KMS: a deep rotation ends that.
+   * issued from the key end, so a stronger KDF that was requested is taken up. A copy of the keyring from before still opens without the KMS: a deep rotation ends that.
    * @throws S3Error InvalidAccessKeyId, ServiceUnavailable; KeyringConflict
    */
   async attach(caller: AccessKey, key: KmsKeyName, signal: AbortSignal): Promise<WrapDetails> {
@@ -62,7 +63,8 @@ export class KmsAdmin {
     const { tenant } = opened.keyring;
     const factor = this.#factor(key);
     const { runner } = this.#deps;
-    const sealing = { tenant, roots, runner, terms: old, apiKey: caller.apiKey, kdf: old.kdf, factor };
+    const terms = { ...old, kdfUpgrade: null };
+    const sealing = { tenant, roots, runner, terms, apiKey: caller.apiKey, kdf: nextKdf(old), factor };
     const slot = await apiKeyKmsSlot.seal(sealing, signal);
     const replace = (keyring: Keyring) => {
       sameSlot(keyring, old);

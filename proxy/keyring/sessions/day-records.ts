@@ -49,12 +49,12 @@ export class SessionDays {
   }
 
   /**
-   * The key for sessions issued at `at`, which is now. Makes the record of the day when it is missing.
+   * The key for sessions issued at `at`, which is now or a moment ago. Makes the record of the day when it is missing.
    * @throws S3Error ServiceUnavailable
    */
   async current(at: Date, signal: AbortSignal): Promise<SessionKey> {
     const day = dayNumber(at);
-    if (this.#issued.day !== day) this.#issued = { day, count: 0 };
+    if (day > this.#issued.day) this.#issued = { day, count: 0 };
     this.#issued.count += 1;
     if (this.#issued.count > MAX_SESSIONS_A_DAY) throw new S3Error('SlowDown');
     const sealKey = this.#sealKeys.active;

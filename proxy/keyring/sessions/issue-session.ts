@@ -1,12 +1,16 @@
 /**
  * Issues sessions from the keys of a tenant. The keyring is read afresh, the key must open its slot, and the token names the
- * present serial of the slot. The only record that is written is that of the day.
+ * present serial of the slot. The only record that is written is that of the day, and where a stronger KDF was requested for the
+ * slot, the keyring: that the request has to wait for the session (requested-kdf.ts).
  */
 import { randomBytes } from 'node:crypto';
 import { S3Error } from '../../errors.ts';
+import { SESSION_ISSUE_ATTEMPTS } from '../../session-limits.ts';
 import { type AccessKey, fingerprintOf } from '../access-keys/access-key-id.ts';
-import { type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
+import { changeKeyring, KeyringConflict, type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
+import { withReplaced } from '../admin/edit-slots.ts';
 import { slotSecretOf } from '../slots/api-key-slot.ts';
+import { waitingFor } from '../slots/requested-kdf.ts';
 import type { RoleSlot } from '../slots/role-slot.ts';
 import { isInForce, isUsable } from '../slots/slot-terms.ts';
 import { type KeySlot, keySlotOf, openSessionSlot, roleSlotOf } from '../slots/slot-types.ts';
@@ -46,8 +50,26 @@ export class SessionIssuer {
     o: { seconds: number; details: WantedDetails; role?: string },
     signal: AbortSignal,
   ): Promise<IssuedSession> {
+    for (let attempt = 0; attempt < SESSION_ISSUE_ATTEMPTS; attempt += 1) {
+      try {
+        return await this.#issueOnce(caller, o, signal);
+      } catch (error) {
+        // The slot was sealed anew after it was read.
+        if (!(error instanceof KeyringConflict)) throw error;
+      }
+    }
+    throw new S3Error('ServiceUnavailable');
+  }
+
+  async #issueOnce(
+    caller: AccessKey,
+    o: { seconds: number; details: WantedDetails; role?: string },
+    signal: AbortSignal,
+  ): Promise<IssuedSession> {
     const { runner, kms } = this.#deps;
     const { tenant } = caller;
+    // Counted from before the keyring is read: a KDF that is requested after that waits for the longest session from then on.
+    const at = this.#deps.now();
     const { slot, keyring } = await this.#slotOf(caller, signal);
     const role = o.role === undefined ? undefined : this.#roleFor(keyring, slot, o.role);
     const callerSecret = await slotSecretOf({ tenant, slot, secret: caller.secret, runner }, signal);
@@ -57,7 +79,9 @@ export class SessionIssuer {
       }
       const details = role === undefined ? o.details : { ...o.details, role: role.name };
       const until = Math.min(secondsOf(slot.expires), secondsOf(role?.expires ?? null));
-      return await this.#issue({ tenant, slot, role, callerSecret }, { ...o, details, until }, signal);
+      const endsAt = endOf({ at, until, seconds: o.seconds });
+      await this.#holdKdf({ tenant, slot, endsAt }, signal);
+      return await this.#issue({ tenant, slot, role, callerSecret }, { at, endsAt, details }, signal);
     } finally {
       callerSecret.fill(0);
     }
@@ -69,20 +93,21 @@ export class SessionIssuer {
     o: { seconds: number; until: number; details: WantedDetails; uses?: { id: string; until: number } },
     signal: AbortSignal,
   ): Promise<IssuedSession> {
-    const until = Math.min(o.until, secondsOf(slot.expires));
+    const at = this.#deps.now();
+    const endsAt = endOf({ at, until: Math.min(o.until, secondsOf(slot.expires)), seconds: o.seconds });
     const details = { ...o.details, role: slot.name };
-    return this.#issue({ tenant, slot, role: slot, callerSecret }, { ...o, details, until }, signal);
+    const uses = o.uses === undefined ? {} : { uses: o.uses };
+    return this.#issue({ tenant, slot, role: slot, callerSecret }, { at, endsAt, details, ...uses }, signal);
   }
 
   async #issue(
     of: { tenant: string; slot: KeySlot | RoleSlot; role: RoleSlot | undefined; callerSecret: Buffer },
-    o: { seconds: number; until: number; details: WantedDetails; uses?: { id: string; until: number } },
+    o: { at: Date; endsAt: number; details: WantedDetails; uses?: { id: string; until: number } },
     signal: AbortSignal,
   ): Promise<IssuedSession> {
     const { tenant, slot, role, callerSecret } = of;
-    const at = this.#deps.now();
+    const { at, endsAt } = o;
     const issuedAt = Math.floor(at.getTime() / 1000);
-    const endsAt = Math.min(issuedAt + o.seconds, o.until);
     const details = withUses(o.details, o.uses ?? { id: randomBytes(16).toString('hex'), until: endsAt });
     const session = {
       callerSecret,
@@ -104,6 +129,27 @@ export class SessionIssuer {
     return { ...credentials, ends: new Date(1000 * endsAt), packedPercent: packedPercent(details) };
   }
 
+  /**
+   * Makes a requested KDF wait for a session that ends at `endsAt`. Most often it does already.
+   * @throws KeyringConflict when the slot was sealed anew, or its sessions were ended, since it was read
+   */
+  async #holdKdf(
+    { tenant, slot, endsAt }: { tenant: string; slot: KeySlot; endsAt: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (slot.kdfUpgrade === null || waitingFor(slot.kdfUpgrade, endsAt) === undefined) return;
+    const hold = (keyring: Keyring) => {
+      const now = keySlotOf(keyring, slot.id);
+      const isSame = now?.commitment === slot.commitment && now.sessionSerial === slot.sessionSerial;
+      if (!isSame) throw new KeyringConflict(tenant);
+      const kdfUpgrade = now.kdfUpgrade === null ? undefined : waitingFor(now.kdfUpgrade, endsAt);
+      return kdfUpgrade && withReplaced(keyring, { ...now, kdfUpgrade });
+    };
+    const detail = `Slot ${slot.id}: the requested key derivation waits for a session that was asked for`;
+    const change = { signal, event: { kind: 'key-changed', detail, tenant } as const };
+    await changeKeyring(this.#deps, tenant, hold, change).catch(refuseAsToClients);
+  }
+
   /** The role says which keys may assume it. A role that does not exist and a role that refuses this key give the same error. */
   #roleFor(keyring: Keyring, slot: KeySlot, name: string): RoleSlot {
     const role = roleSlotOf(keyring, name);
@@ -120,14 +166,19 @@ export class SessionIssuer {
   }
 
   async #keyring(tenant: string, signal: AbortSignal): Promise<Keyring> {
-    try {
-      return (await readKeyring(this.#deps, tenant, signal)).keyring;
-    } catch (cause) {
-      if (cause instanceof UnknownTenant) throw new S3Error('InvalidAccessKeyId', undefined, { cause });
-      if (cause instanceof KeyringTampered) throw new S3Error('AccessDenied', undefined, { cause });
-      throw cause;
-    }
+    return (await readKeyring(this.#deps, tenant, signal).catch(refuseAsToClients)).keyring;
   }
+}
+
+function refuseAsToClients(cause: unknown): never {
+  if (cause instanceof UnknownTenant) throw new S3Error('InvalidAccessKeyId', undefined, { cause });
+  if (cause instanceof KeyringTampered) throw new S3Error('AccessDenied', undefined, { cause });
+  throw cause;
+}
+
+/** Seconds since 1970. `until`: the same. */
+function endOf({ at, until, seconds }: { at: Date; until: number; seconds: number }): number {
+  return Math.min(Math.floor(at.getTime() / 1000) + seconds, until);
 }
 
 /** `of`: what they are counted under. */

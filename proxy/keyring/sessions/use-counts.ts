@@ -6,14 +6,12 @@
 import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
-import { USE_COUNTS_CACHED } from '../../session-limits.ts';
+import { SESSION_SKEW_SECONDS, USE_COUNTS_CACHED } from '../../session-limits.ts';
 import { canonicalJson } from '../state/canonical-json.ts';
 import { StateConflict, type StateStore } from '../state/state.ts';
 
 export const USES_NAMES = 'uses/';
 const FORMAT = 'sealgate-use/1';
-/** Clocks differ: a record stays that much longer than the sessions that it counts for. */
-const SKEW_SECONDS = 900;
 
 const recordSchema = z.strictObject({ format: z.literal(FORMAT), nonce: z.string(), until: z.int() });
 
@@ -60,7 +58,7 @@ export class UseCounts {
     for (const names of await this.#byId(signal)) {
       const [first = ''] = names;
       const until = parseUntil((await this.#state.get(first, signal))?.body);
-      if (until === undefined || this.#now().getTime() / 1000 < until + SKEW_SECONDS) continue;
+      if (until === undefined || this.#now().getTime() / 1000 < until + SESSION_SKEW_SECONDS) continue;
       for (const name of names) await this.#state.delete(name, signal);
       removed += 1;
     }

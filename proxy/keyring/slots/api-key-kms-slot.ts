@@ -15,6 +15,7 @@ import { type ApiKey, kdfInput } from './api-key.ts';
 import { slotSecretOf } from './api-key-slot.ts';
 import { type Kdf, type KdfRunner, kdfSchema } from './kdf.ts';
 import { combinedSecret, type KmsFactor, kmsPartSchema, openKmsPart } from './kms-part.ts';
+import { nextKdf } from './requested-kdf.ts';
 import { commitmentOf, secretWrapSchema, unwrapRoots, wrapRoots } from './secret-wraps.ts';
 import { isServerManaged, type SlotTerms, sealKeyIdsOf, TERMS, termsFault } from './slot-terms.ts';
 import type { AtHand, KeyOpening, OpenedSlot, Reseal, RootKeys, SecretOpening, SlotType } from './slot-type.ts';
@@ -125,13 +126,14 @@ function record({ commitment, created, id, kdf, salt, type }: ApiKeyKmsSlot): Re
   return { commitment, created, id, kdf, salt, type };
 }
 
-/** With the slot's API key, under the same key of the KMS. */
+/** With the slot's API key, under the same key of the KMS. Its sessions end, as for a slot of type api-key. */
 function reseal(slot: ApiKeyKmsSlot, { keys }: AtHand): Reseal<ApiKeyKmsSlot> | undefined {
   const key = keys.find((one) => one.slot === slot.id);
   if (key === undefined) return undefined;
   return ({ tenant, roots, runner, kms }, signal) => {
     const factor = { secrets: kms, key: keyOf(slot.kms) };
-    return seal({ tenant, roots, runner, terms: slot, apiKey: key.apiKey, kdf: slot.kdf, factor }, signal);
+    const terms = { ...slot, kdfUpgrade: null };
+    return seal({ tenant, roots, runner, terms, apiKey: key.apiKey, kdf: nextKdf(slot), factor }, signal);
   };
 }
 

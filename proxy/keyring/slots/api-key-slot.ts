@@ -10,6 +10,7 @@ import type { Grant } from '../grants.ts';
 import { base64, slotId, time, wrapsOf } from '../state/fields.ts';
 import { type ApiKey, kdfInput } from './api-key.ts';
 import { type Kdf, type KdfRunner, kdfSchema } from './kdf.ts';
+import { nextKdf } from './requested-kdf.ts';
 import { commitmentOf, secretWrapSchema, unwrapRoots, wrapRoots } from './secret-wraps.ts';
 import { isServerManaged, type SlotTerms, sealKeyIdsOf, TERMS, termsFault } from './slot-terms.ts';
 import type { AtHand, KeyOpening, OpenedSlot, Reseal, RootKeys, SecretOpening, SlotType } from './slot-type.ts';
@@ -112,10 +113,13 @@ function record({ commitment, created, id, kdf, salt, type }: ApiKeySlot): Recor
   return { commitment, created, id, kdf, salt, type };
 }
 
-/** With the slot's API key: its terms and its KDF stay. */
+/** With the slot's API key: its terms stay. Its sessions end, so a stronger KDF that was requested is taken up. */
 function reseal(slot: ApiKeySlot, { keys }: AtHand): Reseal<ApiKeySlot> | undefined {
   const key = keys.find((one) => one.slot === slot.id);
   if (key === undefined) return undefined;
   return ({ tenant, roots, runner }, signal) =>
-    seal({ tenant, roots, runner, terms: slot, apiKey: key.apiKey, kdf: slot.kdf }, signal);
+    seal(
+      { tenant, roots, runner, terms: { ...slot, kdfUpgrade: null }, apiKey: key.apiKey, kdf: nextKdf(slot) },
+      signal,
+    );
 }

@@ -12,7 +12,7 @@ import type { SealKeys } from '../access-keys/seal-keys.ts';
 import { type Grant, grantSchema } from '../grants.ts';
 import { isPlainText } from '../state/canonical-json.ts';
 import { sealKeyId, time, timestamp } from '../state/fields.ts';
-import { kdfSchema } from './kdf.ts';
+import { requestedKdfSchema } from './requested-kdf.ts';
 
 /** A session token has four bytes for it. */
 export const MAX_SESSION_SERIAL = 0xffff_ffff;
@@ -23,7 +23,7 @@ export const TERMS = {
   expires: time.nullable(),
   grants: z.array(grantSchema).max(MAX_SLOT_GRANTS),
   idKid: sealKeyId,
-  kdfUpgrade: kdfSchema.nullable(),
+  kdfUpgrade: requestedKdfSchema.nullable(),
   label: z.string().max(MAX_KEY_LABEL_CHARACTERS).refine(isPlainText),
   /** In place of grants: IAM's JSON, without white space. What cannot be understood of it allows nothing. */
   policy: z.string().max(MAX_POLICY_CHARACTERS).refine(isPlainText).nullable(),

@@ -173,10 +173,24 @@ describe('revoke and update', () => {
       label: 'x',
       expires: '2027-01-01T00:00:00Z',
       grants: [{ bucket: 'b-1', prefix: '', access: 'read-write' }],
-      kdfUpgrade: { name: 'argon2id', memory: 65_536, passes: 2, parallelism: 1 },
+      kdfUpgrade: { name: 'argon2id', memory: 65_536, passes: 2, parallelism: 1, after: expect.stringMatching(/Z$/) },
     });
     await run(['update', tenant, key.slot, '--expires', 'never', '--kdf', 'keep']);
     expect(await show()).toMatchObject({ expires: null, kdfUpgrade: null });
+  });
+
+  it('say until when a stronger key derivation waits for sessions, and end the wait with the sessions', async () => {
+    const { run, tenant, key } = await setup([{ kdf: { name: 'pbkdf2-sha256', iterations: 600_000 } }]);
+    const next = async () => (await run(['list', tenant])).out.filter((line) => line.includes('kdf next'));
+    const asked = await run(['update', tenant, key.slot, '--kdf', 'argon2id']);
+    const [, after = ''] = /until (\S+Z)\./.exec(asked.err.join('\n')) ?? [];
+    expect(asked.err.join('\n')).toContain('--end-sessions');
+    expect(await next()).toEqual([
+      `  kdf next  argon2id memory=19456 passes=2 parallelism=1, not before ${after}: sessions may live`,
+    ]);
+    const ended = await run(['update', tenant, key.slot, '--end-sessions']);
+    expect([ended.code, ended.err]).toEqual([0, []]);
+    expect(await next()).toEqual(['  kdf next  argon2id memory=19456 passes=2 parallelism=1']);
   });
 });
 

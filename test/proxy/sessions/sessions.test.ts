@@ -353,7 +353,7 @@ describe('a federated user', () => {
 
 describe('a session ends early', () => {
   const revocations: Readonly<
-    Record<string, (admin: KeyAdmin, of: { tenant: string; slot: string }) => Promise<void>>
+    Record<string, (admin: KeyAdmin, of: { tenant: string; slot: string }) => Promise<unknown>>
   > = {
     'with its key': (admin, of) => admin.revoke({ ...of, force: true }, AbortSignal.timeout(MINUTE_MS)),
     'when its key is inactive': (admin, of) =>

@@ -424,7 +424,7 @@ it('a stronger KDF is used from the next sign-in on: same key, same id, same dat
   await expect(admin.update({ tenant, slot: caller.slot, change: { kdfUpgrade: kdf } }, signal)).rejects.toThrow(
     UnsuitableTerms,
   );
-  await admin.update({ tenant, slot: caller.slot, change: { kdfUpgrade: stronger } }, signal);
+  await admin.update({ tenant, slot: caller.slot, change: { kdfUpgrade: stronger, endSessions: true } }, signal);
   const done: Promise<void>[] = [];
   const failures: unknown[] = [];
   const tenancies = [0, 1].map(
@@ -432,7 +432,7 @@ it('a stronger KDF is used from the next sign-in on: same key, same id, same dat
       new Tenancy({
         ...deps,
         runner: new KdfRunner(),
-        onSignIn: (signIn) => void done.push(upgradeKdf(deps, signIn, (error) => failures.push(error))),
+        onKdfDue: (signIn) => void done.push(upgradeKdf(deps, signIn, (error) => failures.push(error))),
       }),
   );
   // Two replicas at once: the request is served before, and one of the upgrades wins.

@@ -157,6 +157,8 @@ const VALUES: readonly (readonly [name: string, path: JsonPath, value: Json])[] 
   ['a sealed slot with a registered id', ['slots', 1, 'accessKeyId'], 'sealed'],
   ['a seal key id in capitals', ['slots', 0, 'idKid'], 'ONE'],
   ['a weak KDF to come', ['slots', 0, 'kdfUpgrade'], { name: 'pbkdf2-sha256', iterations: 1 }],
+  ['a KDF to come that waits until no time', ['slots', 0, 'kdfUpgrade'], { ...DEFAULT_KDFS.argon2id, after: 'soon' }],
+  ['a KDF of now that waits', ['slots', 0, 'kdf'], { ...DEFAULT_KDFS.argon2id, after: '2026-01-03T15:19:05Z' }],
   ['a day that does not exist', ['created'], '2026-02-30T00:00:00Z'],
   ['a leap second', ['created'], '2026-06-30T23:59:60Z'],
   ['milliseconds', ['created'], '2026-06-30T23:59:59.000Z'],
