@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { readErrorResponse } from '../backend/errors.ts';
 import { readBody } from '../backend/read-body.ts';
-import { type BackendErrorDocument, StoreRefusal } from '../backend/trouble/store-refusal.ts';
+import type { BackendErrorDocument } from '../backend/trouble/store-refusal.ts';
 import { S3Error } from '../errors.ts';
 import type { StateStore } from '../keyring/state/state.ts';
 import { MAX_BACKEND_XML_BYTES } from '../limits.ts';
@@ -77,16 +77,10 @@ async function triedOut(state: StateStore): Promise<string> {
   try {
     await state.replace(name, Buffer.from('1'), signal);
     await state.replace(name, Buffer.from('2'), signal);
-    await state.shred(name, signal).catch(unlessWithoutVersions);
+    await state.shred(name, signal);
     return (await state.listEver(name, signal)).has(name) ? 'kept' : 'gone';
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
     return error.cause instanceof Error ? error.cause.message : error.code;
   }
-}
-
-/** A store that has no versions at all does not list any; the object itself is deleted by then. */
-function unlessWithoutVersions(error: unknown): void {
-  const cause = error instanceof S3Error ? error.cause : undefined;
-  if (!(cause instanceof StoreRefusal) || cause.answer.status !== 501) throw error;
 }

@@ -1,7 +1,7 @@
 /**
  * Removes what sessions left behind, every hour on every replica: the secrets of past days, without which no token of those days
  * opens anything, and the use records of sessions that ended. A record that cannot be removed is a security event: it keeps old
- * tokens valid.
+ * tokens valid. Each process reports a record once, and tries to remove it every time.
  */
 
 import type { RecordEvent } from '../../observe/events.ts';
@@ -15,6 +15,8 @@ export class SessionUpkeep {
   readonly #record: RecordEvent;
   readonly #onFailure: (error: unknown) => void;
   readonly #stop = new AbortController();
+  /** Records that stay and were reported: no more than the store lists. */
+  #reported = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(o: {
@@ -41,9 +43,12 @@ export class SessionUpkeep {
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(SESSION_UPKEEP_TIMEOUT_MS)]);
     try {
       const { left } = await this.#days.removeOld(signal);
+      this.#reported = new Set(left.filter((name) => this.#reported.has(name)));
       for (const name of left) {
+        if (this.#reported.has(name)) continue;
         const detail = `${name}: the secret of a day past cannot be deleted, and tokens of that day still open their tenants to whoever has the seal key.`;
         await this.#record({ kind: 'session-day-left', detail });
+        this.#reported.add(name);
       }
       await this.#uses.removeOld(signal);
     } catch (error) {

@@ -40,3 +40,10 @@ export function unusable(answer: BackendErrorDocument, operation: string): S3Err
 export function incomplete(what: string): S3Error {
   return new S3Error('ServiceUnavailable', undefined, { cause: new BackendUnavailable(what) });
 }
+
+/** A store that has no versions at all lists none. Where it made a version of a record, deleting the record has failed before. */
+export function noneWithoutVersions(error: unknown): [] {
+  const cause = error instanceof S3Error ? error.cause : undefined;
+  if (cause instanceof StoreRefusal && cause.answer.status === 501) return [];
+  throw error;
+}

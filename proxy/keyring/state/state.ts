@@ -11,7 +11,15 @@ import { discard } from '../../backend/read-body.ts';
 import { S3Error } from '../../errors.ts';
 import { MAX_BACKEND_XML_BYTES, MAX_STATE_RECORD_BYTES } from '../../limits.ts';
 import type { XmlNode } from '../../xml/render-xml.ts';
-import { decodedKey, incomplete, isVersioned, keyOf, readReply, unusable } from './state-replies.ts';
+import {
+  decodedKey,
+  incomplete,
+  isVersioned,
+  keyOf,
+  noneWithoutVersions,
+  readReply,
+  unusable,
+} from './state-replies.ts';
 
 export interface StateRecord {
   readonly body: Buffer;
@@ -122,12 +130,12 @@ export class StateStore {
 
   /**
    * Deletes every version of a record, and the delete markers too, whatever the bucket's versioning is now or was before.
-   * @throws S3Error ServiceUnavailable; also when the backend does not list versions: then older ones may be left
+   * @throws S3Error ServiceUnavailable; also when the backend refuses to list versions: then older ones may be left
    */
   async shred(name: string, signal: AbortSignal): Promise<void> {
     await this.delete(name, signal);
     const key = this.#key(name);
-    const versions = await this.#versionsOf(key, signal);
+    const versions = await this.#versionsOf(key, signal).catch(noneWithoutVersions);
     for (const { versionId } of versions) await this.#deleteVersion(key, versionId, signal);
   }
 

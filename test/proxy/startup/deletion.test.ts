@@ -180,28 +180,39 @@ describe('what a state bucket keeps', () => {
 describe('the secret of a day past', () => {
   const HOUR_MS = 3_600_000;
 
-  async function upkeep(answers: Answers) {
+  async function upkeep(answers: Answers, o = { isVersioned: true }) {
     let time = Date.parse('2026-06-01T12:00:00Z');
-    const { state } = await store(answers, { isVersioned: true });
+    const { state } = await store(answers, o);
     const isThere = async () => (await state.listEver('sessions/', signal())).has('sessions/2026-06-01/one');
     const events: SecurityEvent[] = [];
     const failures: unknown[] = [];
     const days = new SessionDays({ state, sealKeys: newSealKeys('one'), now: () => new Date(time) });
-    await days.current(new Date(time), signal());
-    const keeper = new SessionUpkeep({
-      days,
-      uses: { removeOld: async () => [] as never },
-      record: (event) => void events.push(event),
-      onFailure: (error) => failures.push(error),
-    });
+    const issue = () => days.current(new Date(time), signal());
+    await issue();
+    const record = { failing: false };
+    const keeperOf = () =>
+      new SessionUpkeep({
+        days,
+        uses: { removeOld: async () => [] as never },
+        record: (event) => {
+          if (record.failing) throw new Error('the audit is full');
+          events.push(event);
+        },
+        onFailure: (error) => failures.push(error),
+      });
+    let keeper = keeperOf();
+    const restart = () => {
+      keeper = keeperOf();
+    };
     const round = async (hours: number) => {
       time += hours * HOUR_MS;
       events.length = 0;
       await keeper.run();
-      expect(failures).toEqual([]);
+      const [failed] = failures.splice(0);
+      if (failed !== undefined) throw failed;
       return events.map(({ kind, detail }) => `${kind} ${detail.split(':')[0]}`);
     };
-    return { isThere, round };
+    return { isThere, round, restart, issue, record };
   }
   const ALERT = ['session-day-left sessions/2026-06-01/one'];
 
@@ -216,16 +227,70 @@ describe('the secret of a day past', () => {
   test.each([
     ['says that a version went, and keeps it', () => reply({ status: 204 })],
     ['refuses to delete a version, as under Object Lock', () => refusal(403, 'AccessDenied')],
-  ])('a store that %s: an alert each time, until it is gone', async (_, answer) => {
+  ])('a store that %s: an alert for each record, until it is gone', async (_, answer) => {
     let isKept = true;
     const stay = versionsStay(answer);
-    const { isThere, round } = await upkeep((request) => (isKept ? stay(request) : undefined));
+    const { isThere, round, restart } = await upkeep((request) => (isKept ? stay(request) : undefined));
     expect(await round(60)).toEqual(ALERT);
     // The current version is gone; an older one, and what marks it as deleted, are not.
     expect(await isThere()).toBe(true);
+    expect(await round(1)).toEqual([]);
+    expect(await round(1)).toEqual([]);
+    // A process that starts says so too.
+    restart();
     expect(await round(1)).toEqual(ALERT);
     isKept = false;
     expect(await round(1)).toEqual([]);
+    expect(await isThere()).toBe(false);
+  });
+
+  test('each record has an alert of its own, and one that could not be told is told later', async () => {
+    const { issue, round, record } = await upkeep(versionsStay(() => reply({ status: 204 })));
+    expect(await round(60)).toEqual(ALERT);
+    await issue();
+    expect(await round(71)).toEqual([]);
+    record.failing = true;
+    await expect(round(1)).rejects.toThrow('the audit is full');
+    record.failing = false;
+    expect(await round(1)).toEqual(['session-day-left sessions/2026-06-04/one']);
     expect(await round(1)).toEqual([]);
+  });
+
+  test('a store that does not say which versions it has: one alert, for an older version may be left', async () => {
+    const { round } = await upkeep((request) => (asks(request, 'versions') ? refusal(403, 'AccessDenied') : undefined));
+    expect(await round(60)).toEqual(ALERT);
+    expect(await round(1)).toEqual([]);
+  });
+
+  test('a store that has no versions at all: no alert, for nothing is left', async () => {
+    const { isThere, round } = await upkeep(
+      (request) => (asks(request, 'versions') ? refusal(501, 'NotImplemented') : undefined),
+      { isVersioned: false },
+    );
+    expect(await round(60)).toEqual([]);
+    expect(await isThere()).toBe(false);
+  });
+});
+
+describe('what is to leave no version', () => {
+  const withoutList: Answers = (request) => (asks(request, 'versions') ? refusal(501, 'NotImplemented') : undefined);
+
+  test('goes from a store that has no versions at all', async () => {
+    const { state } = await store(withoutList);
+    await state.put('a', Buffer.from('1'), { ifAbsent: true }, signal());
+    await state.shred('a', signal());
+    expect(await state.get('a', signal())).toBeUndefined();
+  });
+
+  test('is not said to be gone by a store that made a version of it and lists none', async () => {
+    const { state } = await store(withoutList, { isVersioned: true });
+    await state.replace('a', Buffer.from('1'), signal()).catch(() => undefined);
+    await expect(state.shred('a', signal())).rejects.toMatchObject({ code: 'ServiceUnavailable' });
+  });
+
+  test('is not said to be gone by a store that does not let anybody look', async () => {
+    const { state } = await store((request) => (asks(request, 'versions') ? refusal(403, 'AccessDenied') : undefined));
+    await state.put('a', Buffer.from('1'), { ifAbsent: true }, signal());
+    await expect(state.shred('a', signal())).rejects.toMatchObject({ code: 'ServiceUnavailable' });
   });
 });
