@@ -13,7 +13,7 @@ export const SEAL_KEY_USAGE = `Usage:
   sealgate seal-key resign [--json]
 
 status  what each seal key is still needed for: keyrings that it signed, keys in use whose access key id it made, roles whose
-        ARN it made, records of keys' last use, records of buckets, keys of the audit. Of a sealed access key id only the last
+        ARN it made, records of keys' last use, records of buckets, keys of the audit, sessions that may live. Of a sealed access key id only the last
         that was made is known: older ones stop too when their seal key is dropped. Keys that are inactive or have expired are
         not counted
 resign  signs every keyring and every record of a bucket, and seals every record of a registered access key id, of a
@@ -55,18 +55,21 @@ function describe({
   lastUses,
   buckets,
   auditKeys,
+  sessionsUntil,
 }: SealKeyUsage): readonly string[] {
   if (!configured)
     return [
       `${kid}  NOT CONFIGURED  keyrings ${keyrings}, buckets ${buckets}, which nothing opens until it is configured again`,
     ];
   const uses = keyrings + ids.length + arns.length + lastUses + buckets + auditKeys;
-  const role = active ? 'active' : uses === 0 ? 'can be dropped' : 'needed';
+  const isUnused = uses === 0 && sessionsUntil === null;
+  const role = active ? 'active' : isUnused ? 'can be dropped' : 'needed';
   const rest = active
     ? []
     : [
         ...ids.map((id) => `  access key id of ${id}: sealgate key reissue`),
         ...arns.map((name) => `  ARN of role ${name}: sealgate role reissue`),
+        ...(sessionsUntil === null ? [] : [`  sessions that were issued under it may live until ${sessionsUntil}`]),
       ];
   return [
     `${kid}  ${role}  keyrings ${keyrings}  access key ids ${ids.length}  ARNs ${arns.length}  last uses ${lastUses}  buckets ${buckets}  audit keys ${auditKeys}`,

@@ -10,8 +10,10 @@ import { type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
 import { KeyAdmin } from '../admin/key-admin.ts';
 import { RoleAdmin, WrongRoleArn } from '../admin/role-admin.ts';
 import { listBucketRecords, resignBucketRecord } from '../buckets/bucket-admin.ts';
+import { sessionEnds } from '../sessions/day-records.ts';
 import { keySlots, slotsOfType, typeOf } from '../slots/slot-types.ts';
 import type { Keyring } from '../state/document.ts';
+import { timestamp } from '../state/fields.ts';
 import { KEYRING_NAMES, KeyringTampered, SealKeyMissing, tenantOfName, UnknownTenant } from '../state/records.ts';
 import { StateConflict, type StateRecord } from '../state/state.ts';
 import { fetchLastUsed, lastUsedName, sealLastUsed, type TenantSlot } from '../uses/last-used.ts';
@@ -34,6 +36,8 @@ export interface SealKeyUsage {
   readonly buckets: number;
   /** Audit keys that it seals. What was written under them is unreadable when it is dropped. */
   readonly auditKeys: number;
+  /** Until when sessions that were issued under it may live: they end when it is dropped. Null: none lives. */
+  readonly sessionsUntil: string | null;
 }
 
 /** What does not verify, and was left alone. */
@@ -88,6 +92,7 @@ export async function sealKeyUsage(
     else entry(kid).buckets += 1;
   }
   for (const kid of await auditKeyKids(deps, signal)) entry(kid).auditKeys += 1;
+  const ends = await sessionEnds(deps, signal);
   const usage = [...found].map(([kid, { ids, arns, ...counts }]) => ({
     kid,
     active: kid === active.kid,
@@ -95,8 +100,13 @@ export async function sealKeyUsage(
     ...counts,
     ids: [...ids],
     arns: [...arns],
+    sessionsUntil: timestampOrNull(ends.get(kid)),
   }));
   return { usage, tampered, tamperedBuckets };
+}
+
+function timestampOrNull(date: Date | undefined): string | null {
+  return date === undefined ? null : timestamp(date);
 }
 
 /** The seal key of each record that verifies: one request for each key. */

@@ -11,7 +11,13 @@ import { openOnce, sealOnce } from '../../../crypto/gcm.ts';
 import { frame } from '../../../crypto/keys.ts';
 import { randomSalt } from '../../../crypto/random.ts';
 import { S3Error } from '../../errors.ts';
-import { MAX_SESSIONS_A_DAY, SESSION_DAY_TTL_MS, SESSION_DAYS_CACHED } from '../../session-limits.ts';
+import {
+  LONGEST_KEY_SESSION_SECONDS,
+  MAX_SESSIONS_A_DAY,
+  SESSION_DAY_TTL_MS,
+  SESSION_DAYS_CACHED,
+  SESSION_SKEW_SECONDS,
+} from '../../session-limits.ts';
 import type { SealKey, SealKeys } from '../access-keys/seal-keys.ts';
 import { canonicalJson } from '../state/canonical-json.ts';
 import { StateConflict, type StateStore } from '../state/state.ts';
@@ -24,6 +30,8 @@ const DAY_SECRET_BYTES = 32;
 const HOUR_MS = 3_600_000;
 /** Counted from the beginning of the day: the longest session has 36 hours, and clocks differ. */
 const KEPT_MS = 72 * HOUR_MS;
+/** The end of the last session of a day, counted from the beginning of the day. */
+const LAST_END_MS = 24 * HOUR_MS + 1000 * (LONGEST_KEY_SESSION_SECONDS + SESSION_SKEW_SECONDS);
 /** Days whose tokens are accepted for a look-up, relative to today: the two days before, and tomorrow for a clock that is ahead. */
 const OLDEST_DAY = -2;
 const NEWEST_DAY = 1;
@@ -140,6 +148,20 @@ export class SessionDays {
     this.#kept.set(recordName(sealKey, day), { key, at });
     return key;
   }
+}
+
+/** Until when sessions that were issued under each seal key may live, by kid. Those that have all ended are left out. */
+export async function sessionEnds(
+  { state, now }: { readonly state: StateStore; readonly now: () => Date },
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Date>> {
+  const ends = new Map<string, Date>();
+  for await (const name of state.list(SESSION_DAY_NAMES, signal)) {
+    const [day = '', kid = ''] = name.slice(SESSION_DAY_NAMES.length).split('/');
+    const end = Date.parse(`${day}T00:00:00Z`) + LAST_END_MS;
+    if (end > now().getTime() && end > (ends.get(kid)?.getTime() ?? 0)) ends.set(kid, new Date(end));
+  }
+  return ends;
 }
 
 function recordName({ kid }: SealKey, day: number): string {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { sealKeyCommand } from '../../../proxy/cli/seal-key.ts';
 import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
 import { RoleAdmin } from '../../../proxy/keyring/admin/role-admin.ts';
+import { SessionDays } from '../../../proxy/keyring/sessions/day-records.ts';
 import { openRole } from '../../../proxy/keyring/sessions/issue-role-session.ts';
 import { lastUsedName, sealLastUsed } from '../../../proxy/keyring/uses/last-used.ts';
 import { roleTrust } from '../../helpers/issuer.ts';
@@ -53,6 +54,45 @@ describe('seal-key', () => {
     harness.store(Buffer.from('{}'), tenant);
     expect(await seal(['status'])).toMatchObject({ code: 1, err: [expect.stringMatching(/does not verify/)] });
     expect((await seal(['nothing'])).code).toBe(2);
+  });
+
+  it('is needed as long as sessions that were issued under the old seal key may live', async () => {
+    const { harness, run, deps, signal, key } = await setup();
+    const [one] = harness.sealKeys.all;
+    const [two, gone] = newSealKeys('two', 'gone').all;
+    if (one === undefined || two === undefined || gone === undefined) throw new Error('There are three seal keys.');
+    const { state } = harness;
+    const at = new Date(deps.now());
+    const issueUnder = (sealKey: typeof one, days: number) => {
+      const now = () => new Date(at.getTime() - days * 86_400_000);
+      return new SessionDays({ state, sealKeys: new SealKeys([sealKey]), now }).current(now(), signal);
+    };
+    const both = { ...deps, sealKeys: new SealKeys([two, one]) };
+    const own = ownCredentials(key, harness);
+    const environment = { AWS_ACCESS_KEY_ID: own.accessKeyId, AWS_SECRET_ACCESS_KEY: own.secretAccessKey };
+    const status = (now: Date, ...args: readonly string[]) =>
+      into((output) => sealKeyCommand(['status', ...args], { ...output, deps: { ...both, now: () => now }, signal }));
+    await into((output) => sealKeyCommand(['resign'], { ...output, deps: both, signal }));
+    expect((await run(['reissue'], { environment, deps: both })).code).toBe(0);
+    expect((await status(at)).out[1]).toContain('one  can be dropped');
+
+    // A day whose sessions have ended, one whose sessions may live, and those of a seal key that nobody has any more.
+    await issueUnder(one, 3);
+    expect((await status(at)).out[1]).toContain('one  can be dropped');
+    await issueUnder(one, 0);
+    await issueUnder(two, 0);
+    await issueUnder(gone, 0);
+    const end = new Date(Math.floor(at.getTime() / 86_400_000) * 86_400_000 + (60 * 3_600 + 900) * 1000);
+    const until = `${end.toISOString().slice(0, 19)}Z`;
+    const { code, out } = await status(new Date(end.getTime() - 1));
+    expect([code, out[1], out[2], out.length]).toEqual([
+      0,
+      expect.stringContaining('one  needed'),
+      `  sessions that were issued under it may live until ${until}`,
+      3,
+    ]);
+    expect(JSON.parse((await status(at, '--json')).out[1] ?? '')).toMatchObject({ kid: 'one', sessionsUntil: until });
+    expect((await status(end)).out[1]).toContain('one  can be dropped');
   });
 
   it('seals the records of managed roles anew, and leaves the ARNs of the others to their holders', async () => {
