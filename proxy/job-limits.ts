@@ -29,8 +29,10 @@ export const JOB_RUNS_KEPT = 2;
 export const JOB_LAST_SAVE_MS = 10_000;
 /** Times that a migration tries one object again because it was replaced meanwhile. */
 export const MIGRATE_ATTEMPTS = 8;
-/** Bytes of a part of a locked object, which is held in memory so that its digest can go in front of it. */
-export const MIGRATE_LOCKED_PART_BYTES = 8 * MiB;
+/** Bytes that a migration holds in memory of one object: a whole sealed object, so that one quick PUT stores it, or a part of a locked one, so that its digest can go in front of it. */
+export const MIGRATE_HELD_BYTES = 8 * MiB;
+/** Milliseconds for a look at an object while a conditional PUT of it runs: some stores answer only when the PUT has ended. */
+export const MIGRATE_LOOK_MS = 10_000;
 /** Requests at once that ask how long the parts of one object are. */
 export const PART_HEADS_AT_ONCE = 8;
 /** Most parts that `--sample` divides a bucket into. */

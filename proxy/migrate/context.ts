@@ -13,7 +13,11 @@ export interface MigrateContext extends StoreContext {
   /** Nobody writes: the store need not compare anything in the moment of a write. */
   readonly noWriters: boolean;
   /** What was learnt of the store on the way. */
-  readonly learnt: { refusesChecksums: boolean };
+  readonly learnt: {
+    refusesChecksums: boolean;
+    /** Nobody reaches an object while a conditional PUT of it runs. */
+    holdsWhileWritten: boolean;
+  };
 }
 
 /** The condition that the replaced version is the one that was read. @throws S3Error NotImplemented where the store has none */

@@ -25,7 +25,15 @@ import { sendUpstreamPart, type UpstreamPart, uploadUpstream } from '../object/u
 import { DigestCheck } from '../verify/check-digests.ts';
 import { DigestMismatch } from '../verify/verdict.ts';
 import { type MigrateContext, paced, replacing } from './context.ts';
-import { carryOver, type KeptSettings, readSettings, requireUnchanged, settingHeaders } from './kept-settings.ts';
+import {
+  carryOver,
+  type KeptSettings,
+  type ReplacedVersion,
+  readSettings,
+  replacedVersion,
+  settingHeaders,
+} from './kept-settings.ts';
+import { lookWhileWritten } from './look-again.ts';
 import { archived, type Outcome, outcome, outcomeOf } from './outcome.ts';
 
 /** `undefined`: deleted meanwhile. @throws S3Error, BackendUnavailable: the store's failure */
@@ -85,9 +93,13 @@ async function attempt(
   const { facts, size, late } = object;
   // What is set on a small object is read when its bytes are at hand, a moment before the write.
   const isSmall = size <= SMALL_BODY_BYTES && late.partCount === 0;
-  const small = isSmall ? await gathered(checkedPlaintext(context, { object }, [undefined])) : undefined;
+  const small = isSmall ? await gathered(await openChecked(context, { object, parts: [undefined] })) : undefined;
+  // One that holds readers of the object until the PUT has ended is not to be slow about it.
+  const isHeld = !isSmall && late.partCount === 0 && context.learnt.holdsWhileWritten;
+  if (isHeld) await context.pace(size);
   const settings = await readSettings(context, address, facts, context.acls);
-  const response = await store(context, { object, settings, small });
+  const replaced = replacedVersion({ address, facts, settings, acls: context.acls });
+  const response = await store(isHeld ? unpaced(context) : context, { object, settings, replaced, small });
   const newVersion = response.headers['x-amz-version-id'];
   await carryOver(context, { address, facts, written: settings, newVersion, acls: context.acls });
   const wanted = etagOf(object);
@@ -122,6 +134,7 @@ async function store(context: MigrateContext, o: Omit<Work, 'sendsChecksums'>): 
 interface Work {
   readonly object: SealedObject;
   readonly settings: KeptSettings;
+  readonly replaced: ReplacedVersion;
   /** All plaintext of a small object. */
   readonly small: Buffer | undefined;
   readonly sendsChecksums: boolean;
@@ -143,7 +156,10 @@ async function putWhole(context: MigrateContext, work: Work): Promise<BackendRes
     ...(work.sendsChecksums ? checksumHeaders(checksums) : {}),
     ...replacing(context, 'put', object.facts),
   };
-  const body = work.small ?? { length: object.size, chunks: checkedPlaintext(context, work, [undefined]) };
+  // Opened before the PUT begins: some stores give nothing of the object while it runs.
+  const beforeEnd = () => lookWhileWritten(context, work.replaced);
+  const chunks = work.small ?? (await openChecked(context, { object, parts: [undefined], beforeEnd }));
+  const body = Buffer.isBuffer(chunks) ? chunks : { length: object.size, chunks };
   const response = await putStored(context, { bucket, key, headers, body });
   if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', bucket, key });
   discard(response);
@@ -168,7 +184,8 @@ async function uploadParts(context: MigrateContext, work: Work): Promise<Backend
     ...(isKept ? { 'x-amz-checksum-algorithm': checksum.algorithm, 'x-amz-checksum-type': checksum.type } : {}),
     ...replacing(context, 'complete', object.facts),
   };
-  const source = new SplitSource(checkedPlaintext(context, work, parts));
+  const beforeEnd = () => work.replaced.requireUnchanged(context);
+  const source = new SplitSource(await openChecked(context, { object, parts, beforeEnd }));
   try {
     const { headers: answered, document } = await uploadUpstream(context, { bucket, key, headers }, async (upload) => {
       const sent: UpstreamPart[] = [];
@@ -202,14 +219,26 @@ async function partsOf(context: MigrateContext, object: SealedObject): Promise<r
   return [{ number: 1, size: object.size, salt: Buffer.alloc(0) }];
 }
 
-/** Every digest is compared, and the object is looked at once more, before the last piece is released. */
+interface CheckedReading {
+  readonly object: SealedObject;
+  readonly parts: readonly (PartEntry | undefined)[];
+  /** Called when all plaintext has passed its checks: throws to release no more. */
+  readonly beforeEnd?: () => Promise<void>;
+}
+
+/** The plaintext. Every digest is compared before the last piece is released. */
+async function openChecked(context: MigrateContext, o: CheckedReading): Promise<AsyncGenerator<Buffer>> {
+  const { object } = o;
+  return checkedPlaintext(context, o, iterate(await readRange(context, object, { start: 0, end: object.size })));
+}
+
 async function* checkedPlaintext(
   context: MigrateContext,
-  { object, settings }: Pick<Work, 'object'> & Partial<Pick<Work, 'settings'>>,
-  parts: readonly (PartEntry | undefined)[],
+  { object, parts, beforeEnd }: CheckedReading,
+  plaintext: AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer> {
   const digests = new DigestCheck(object.late);
-  const source = new SplitSource(iterate(await readRange(context, object, { start: 0, end: object.size })));
+  const source = new SplitSource(plaintext);
   let held: Buffer | undefined;
   try {
     for (const part of parts) {
@@ -223,13 +252,15 @@ async function* checkedPlaintext(
     // To its end, where the last tag and the pad are checked.
     await source.drain();
     digests.end();
-    if (settings !== undefined) {
-      await requireUnchanged(context, { address: object.address, facts: object.facts, settings, acls: context.acls });
-    }
+    await beforeEnd?.();
     if (held !== undefined) yield held;
   } finally {
     await source.close();
   }
+}
+
+function unpaced(context: MigrateContext): MigrateContext {
+  return { ...context, pace: async () => {} };
 }
 
 async function* iterate(pieces: AsyncIterable<Buffer> | readonly Buffer[]): AsyncGenerator<Buffer> {

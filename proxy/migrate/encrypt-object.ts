@@ -6,13 +6,13 @@
 import type { BackendResponse } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { plaintextBody } from '../body/plaintext-body.ts';
-import { MIGRATE_ATTEMPTS, MIGRATE_LOCKED_PART_BYTES } from '../job-limits.ts';
-import { MAX_STORED_PUT_BYTES, SMALL_BODY_BYTES } from '../limits.ts';
+import { MIGRATE_ATTEMPTS } from '../job-limits.ts';
+import { SMALL_BODY_BYTES } from '../limits.ts';
 import { isArchived } from '../object/archived.ts';
 import { legacyAttributes } from '../object/copy-legacy.ts';
 import { fromStore } from '../object/from-store.ts';
 import { failureOf } from '../object/object-request.ts';
-import { putStored } from '../object/put-stored.ts';
+import type { putStored } from '../object/put-stored.ts';
 import { fetchStretch } from '../object/read-object.ts';
 import { refuseReplacement } from '../object/replacement-check.ts';
 import { storeObject } from '../object/store-object.ts';
@@ -20,10 +20,17 @@ import { fromBackendHeaders } from '../object/stored-metadata.ts';
 import type { LegacyObject, ObjectAddress } from '../object/stored-object.ts';
 import { partCountOf } from '../object/stored-part.ts';
 import { CheckedPlaintext, PlaintextMismatch } from './checked-plaintext.ts';
-import { type MigrateContext, paced, replacing } from './context.ts';
-import { carryOver, type KeptSettings, readSettings, requireUnchanged, settingHeaders } from './kept-settings.ts';
+import { type MigrateContext, paced } from './context.ts';
+import {
+  carryOver,
+  type KeptSettings,
+  type ReplacedVersion,
+  readSettings,
+  replacedVersion,
+  settingHeaders,
+} from './kept-settings.ts';
 import { archived, type Outcome, outcome, outcomeOf } from './outcome.ts';
-import { putLocked } from './put-locked.ts';
+import { putInPlace } from './put-in-place.ts';
 import { headFacts, md5Etag, type StoredPart, storedParts } from './store-facts.ts';
 import { storeParts } from './store-parts.ts';
 
@@ -86,8 +93,7 @@ async function encryptWhole(context: MigrateContext, o: Work): Promise<Outcome> 
   const small = isSmall ? await collect(plaintext, checked) : undefined;
   if (small !== undefined) requireConfirmed(o);
   const settings = early ?? (await settingsOf(context, object));
-  const chunks = small === undefined ? noted(context, plaintext, o, settings) : once(small);
-  const headers = { ...settingHeaders(settings), ...conditionOf(context, object, settings) };
+  const chunks = small === undefined ? noted(plaintext, o) : once(small);
   const body = plaintextBody({
     plainBytes: object.size,
     chunks,
@@ -95,7 +101,9 @@ async function encryptWhole(context: MigrateContext, o: Work): Promise<Outcome> 
   });
   const { bucket, key } = object.address;
   const attributes = legacyAttributes(object);
-  const put = isLocked(settings) ? putLocked : putStored;
+  const headers = settingHeaders(settings);
+  const replaced = replacedOf(context, object, settings);
+  const put: typeof putStored = (_, sent) => putInPlace(context, { ...sent, replaced });
   const { response } = await storeObject(context, { bucket, key, attributes, body, headers, put });
   return ended(context, o, { response, settings });
 }
@@ -104,7 +112,7 @@ async function encryptParts(context: MigrateContext, o: Work & { parts: readonly
   const { object, checked, parts } = o;
   const settings = await settingsOf(context, object);
   const { bucket, key } = object.address;
-  const put = isLocked(settings) ? putLocked : putStored;
+  const replaced = replacedOf(context, object, settings);
   const response = await storeParts(context, {
     bucket,
     key,
@@ -112,17 +120,9 @@ async function encryptParts(context: MigrateContext, o: Work & { parts: readonly
     parts,
     source: await read(context, object),
     checked,
-    beforeEnd: async () => {
-      requireConfirmed(o);
-      await requireUnchanged(context, { ...object, settings, acls: context.acls });
-    },
+    beforeEnd: () => requireConfirmed(o),
     send: ({ headers, body }) =>
-      put(context, {
-        bucket,
-        key,
-        headers: { ...headers, ...settingHeaders(settings), ...conditionOf(context, object, settings) },
-        body,
-      }),
+      putInPlace(context, { bucket, key, headers: { ...headers, ...settingHeaders(settings) }, body, replaced }),
   });
   return ended(context, o, { response, settings });
 }
@@ -147,37 +147,26 @@ async function collect(plaintext: AsyncIterable<Buffer>, checked: CheckedPlainte
   return Buffer.concat(pieces);
 }
 
-/** The pieces of a large object. The last of them leaves after everything was looked at once more. */
-async function* noted(
-  context: MigrateContext,
-  plaintext: AsyncIterable<Buffer>,
-  o: Work,
-  settings: KeptSettings,
-): AsyncGenerator<Buffer> {
+/** The pieces of a large object. The sealed body ends after their digests were compared. */
+async function* noted(plaintext: AsyncIterable<Buffer>, o: Work): AsyncGenerator<Buffer> {
   for await (const piece of plaintext) {
     o.checked.update(piece);
     yield piece;
   }
   o.checked.endPart();
   requireConfirmed(o);
-  await requireUnchanged(context, { ...o.object, settings, acls: context.acls });
 }
 
 async function* once(buffer: Buffer): AsyncGenerator<Buffer> {
   if (buffer.length > 0) yield buffer;
 }
 
-/** The condition goes with the request that makes the object appear: the PUT, or Complete where a PUT does not do. */
-function conditionOf(context: MigrateContext, { facts, size }: LegacyObject, settings: KeptSettings) {
-  const isUpload = size > MAX_SINGLE_PUT_BYTES || (isLocked(settings) && size > MIGRATE_LOCKED_PART_BYTES / 2);
-  return replacing(context, isUpload ? 'complete' : 'put', facts);
-}
-
-/** Plaintext that is 5 GiB at most once it is sealed, whatever its parts. */
-const MAX_SINGLE_PUT_BYTES = MAX_STORED_PUT_BYTES - 8 * 1024 * 1024;
-
-function isLocked({ storage }: KeptSettings): boolean {
-  return Object.keys(storage).some((name) => name.startsWith('x-amz-object-lock-'));
+function replacedOf(
+  { acls }: MigrateContext,
+  { address, facts }: LegacyObject,
+  settings: KeptSettings,
+): ReplacedVersion {
+  return replacedVersion({ address, facts, settings, acls });
 }
 
 /** @throws PlaintextMismatch */

@@ -48,10 +48,10 @@ function storageOf(context: StoreAccess, facts: BackendFacts): Record<string, st
 }
 
 /**
- * Before the last bytes leave: nothing has changed since `settings` was read.
+ * Nothing has changed since `settings` was read.
  * @throws VersionChanged
  */
-export async function requireUnchanged(
+async function requireUnchanged(
   context: StoreAccess,
   o: { address: ObjectAddress; facts: BackendFacts; settings: KeptSettings; acls: ObjectAcls },
 ): Promise<void> {
@@ -59,6 +59,24 @@ export async function requireUnchanged(
   if (now === undefined || !isSameVersion(now, o.facts)) throw new VersionChanged();
   const settings = await readSettings(context, o.address, now, o.acls);
   if (JSON.stringify(settings) !== JSON.stringify(o.settings)) throw new VersionChanged();
+}
+
+/** The version that is to be replaced, as it was read. */
+export interface ReplacedVersion {
+  readonly facts: BackendFacts;
+  readonly isLocked: boolean;
+  /** @throws VersionChanged */
+  requireUnchanged(context: StoreAccess): Promise<void>;
+}
+
+export function replacedVersion(o: {
+  address: ObjectAddress;
+  facts: BackendFacts;
+  settings: KeptSettings;
+  acls: ObjectAcls;
+}): ReplacedVersion {
+  const isLocked = Object.keys(o.settings.storage).some((name) => name.startsWith('x-amz-object-lock-'));
+  return { facts: o.facts, isLocked, requireUnchanged: (context) => requireUnchanged(context, o) };
 }
 
 /** A copy onto itself changes metadata and keeps the ETag; it changes the time. */

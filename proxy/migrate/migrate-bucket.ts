@@ -37,7 +37,8 @@ export function migrateJob(tenant: string, { direction, bucket, prefix, purge }:
 
 export function migrateWork(store: StoreContext, o: MigrateOptions): JobWork<BucketRow> {
   const rate = new ByteRate(o);
-  const shared = { ...store, acls: new ObjectAcls(), noWriters: o.noWriters, learnt: { refusesChecksums: false } };
+  const learnt = { refusesChecksums: false, holdsWhileWritten: false };
+  const shared = { ...store, acls: new ObjectAcls(), noWriters: o.noWriters, learnt };
   return {
     rows: (after, signal) => withoutMarkers(bucketRows({ backend: store.store.backend, signal }, o, after)),
     cursorOf,

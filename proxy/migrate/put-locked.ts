@@ -6,25 +6,36 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { BackendBody, BackendResponse } from '../backend/backend.ts';
-import { MIGRATE_LOCKED_PART_BYTES } from '../job-limits.ts';
+import { MIGRATE_HELD_BYTES } from '../job-limits.ts';
 import { MAX_PART_NUMBER } from '../limits.ts';
 import type { StoreAccess } from '../object/context.ts';
 import { putStored } from '../object/put-stored.ts';
 import { SplitSource } from '../object/split-source.ts';
 import { sendUpstreamPart, type UpstreamUpload, uploadUpstream } from '../object/upstream-upload.ts';
 
-/** As `putStored`. */
+/** As `putStored`. `beforeCommit`: called when nothing but the last request is left; throws to store nothing. */
 export async function putLocked(
   context: StoreAccess,
-  o: { bucket: string; key: string; headers: Readonly<Record<string, string>>; body: BackendBody },
+  o: {
+    bucket: string;
+    key: string;
+    headers: Readonly<Record<string, string>>;
+    body: BackendBody;
+    beforeCommit?: () => Promise<void>;
+  },
 ): Promise<BackendResponse> {
-  const { bucket, key, headers, body } = o;
+  const { bucket, key, headers, body, beforeCommit } = o;
   if (Buffer.isBuffer(body)) return putStored(context, o);
-  if (body.length <= MIGRATE_LOCKED_PART_BYTES) {
+  if (body.length <= MIGRATE_HELD_BYTES) {
     const whole = await gathered(body.chunks);
+    await beforeCommit?.();
     return putStored(context, { bucket, key, headers: { ...headers, ...digestOf(whole) }, body: whole });
   }
-  const upload = await uploadUpstream(context, { bucket, key, headers }, (to) => sendParts(context, to, body));
+  const upload = await uploadUpstream(context, { bucket, key, headers }, async (to) => {
+    const etags = await sendParts(context, to, body);
+    await beforeCommit?.();
+    return etags;
+  });
   return { status: 200, headers: upload.headers, body: Readable.from([]) };
 }
 
@@ -33,7 +44,7 @@ async function sendParts(
   upload: UpstreamUpload,
   body: Exclude<BackendBody, Buffer>,
 ): Promise<readonly string[]> {
-  const partBytes = Math.max(MIGRATE_LOCKED_PART_BYTES, Math.ceil(body.length / MAX_PART_NUMBER));
+  const partBytes = Math.max(MIGRATE_HELD_BYTES, Math.ceil(body.length / MAX_PART_NUMBER));
   const source = new SplitSource(body.chunks);
   const etags: string[] = [];
   try {

@@ -29,7 +29,7 @@ export interface PartsRequest {
   /** Is given every piece. */
   readonly checked: CheckedPlaintext;
   /** Called when all plaintext has passed, before the body's last bytes leave: throws to store nothing. */
-  readonly beforeEnd: () => Promise<void>;
+  readonly beforeEnd: () => void;
   readonly send: (o: { headers: Record<string, string>; body: BackendBody }) => Promise<BackendResponse>;
 }
 
@@ -73,7 +73,7 @@ async function* sealedChunks(
   } finally {
     await source.close();
   }
-  await o.beforeEnd();
+  o.beforeEnd();
   yield sealTail(o, { dataKey, early, salts });
 }
 

@@ -17,9 +17,15 @@ export async function storeInParts(
     key: string;
     headers: Readonly<Record<string, string>>;
     body: Exclude<BackendBody, Buffer>;
+    /** Called when all parts are there: throws to store nothing. */
+    beforeComplete?: () => Promise<void>;
   },
 ): Promise<BackendResponse> {
-  const { headers, document } = await uploadUpstream(context, o, (upload) => sendParts(context, upload, o.body));
+  const { headers, document } = await uploadUpstream(context, o, async (upload) => {
+    const etags = await sendParts(context, upload, o.body);
+    await o.beforeComplete?.();
+    return etags;
+  });
   const etag = document.value('ETag');
   return { status: 200, headers: { ...headers, ...(etag === undefined ? {} : { etag }) }, body: Readable.from([]) };
 }
