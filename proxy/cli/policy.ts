@@ -58,7 +58,9 @@ async function check(args: readonly string[], o: PolicyOptions): Promise<number>
 
 function describe({ sid, effect, actions, conditions }: Statement): string {
   const names = actions.size === ACTIONS.length ? 'every action' : [...actions].join(', ') || 'no action';
-  const when = conditions.length === 0 ? '' : `, when ${conditions.length} conditions hold`;
+  const count = conditions.length;
+  const hold = count === 1 ? '1 condition holds' : `${count} conditions hold`;
+  const when = count === 0 ? '' : `, when ${hold}`;
   return `${sid}: ${effect === 'allow' ? 'allows' : 'denies'} ${names}${when}`;
 }
 

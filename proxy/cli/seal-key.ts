@@ -13,9 +13,9 @@ export const SEAL_KEY_USAGE = `Usage:
   sealgate seal-key resign [--json]
 
 status  what each seal key is still needed for: keyrings that it signed, keys in use whose access key id it made, roles whose
-        ARN it made, records of keys' last use, records of buckets, keys of the audit, sessions that may live. Of a sealed access key id only the last
-        that was made is known: older ones stop too when their seal key is dropped. Keys that are inactive or have expired are
-        not counted
+        ARN it made, records of keys' last use, records of buckets, keys of the audit, sessions that may live. Of a sealed
+        access key id only the last that was made is known: older ones stop too when their seal key is dropped. Keys that are
+        inactive or have expired are not counted
 resign  signs every keyring and every record of a bucket, and seals every record of a registered access key id, of a
         managed role and of a key's last use, and every key of the audit, under the active seal key. That seal key signs the
         checkpoints of the audit from then on

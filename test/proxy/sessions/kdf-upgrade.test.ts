@@ -4,15 +4,21 @@
  * forgotten.
  */
 import { expect, test } from 'vitest';
+import { unsealAccessKeyId } from '../../../proxy/keyring/access-keys/access-key-id.ts';
 import { readKeyring } from '../../../proxy/keyring/admin/change-keyring.ts';
 import { slotOf } from '../../../proxy/keyring/admin/edit-slots.ts';
 import { KeyAdmin, type KeyChange } from '../../../proxy/keyring/admin/key-admin.ts';
 import type { IssuedSession } from '../../../proxy/keyring/sessions/issue-session.ts';
-import { DEFAULT_KDFS, type Kdf } from '../../../proxy/keyring/slots/kdf.ts';
+import { apiKeyFromText } from '../../../proxy/keyring/slots/api-key.ts';
+import { DEFAULT_KDFS, type Kdf, processKdfRunner } from '../../../proxy/keyring/slots/kdf.ts';
 import { KDF_UPGRADE_RETRY_MS } from '../../../proxy/limits.ts';
 import { LONGEST_KEY_SESSION_SECONDS, SESSION_SKEW_SECONDS } from '../../../proxy/session-limits.ts';
+import { temporaryStore } from '../../helpers/bench.ts';
 import { makeTenant } from '../../helpers/keyring-fixture.ts';
+import { startTestProxy, type TestProxy } from '../../helpers/proxy.ts';
+import { type SigningCredentials, sendSigned } from '../../helpers/raw-client.ts';
 import { PausedRunner, SessionReplica } from '../../helpers/session-replicas.ts';
+import { sessionOf } from '../../helpers/sessions.ts';
 import { TenancyHarness } from '../../helpers/tenancy-harness.ts';
 
 const signal = new AbortController().signal;
@@ -233,4 +239,41 @@ test('an upgrade that fails is tried again after a while, at a request of the ke
   on.harness.time += KDF_UPGRADE_RETRY_MS;
   expect(await on.a.useKey(on.id)).toBe('open');
   expect([await on.passes(), on.a.upgradesBegun]).toEqual([3, 2]);
+});
+
+test('servers do so for keys that clients use: the session works on both, and the upgrade comes after it', async () => {
+  let time = Date.now();
+  const now = () => new Date(time);
+  const { backend, close } = await temporaryStore();
+  const first = await startTestProxy({ backend, now });
+  const { sealKeys, state } = first;
+  const second = await startTestProxy({ backend, sealKeys, now });
+  try {
+    const { tenant, accessKeyId } = await first.createTenant();
+    const admin = new KeyAdmin({ state, sealKeys, record: () => {}, now, runner: processKdfRunner });
+    const secretAccessKey = 'kR2vXo8qLw5tZ1nB7cYf3GhJ4mPsD6uE9aTi';
+    const apiKey = apiKeyFromText(secretAccessKey);
+    const made = await admin.create(unsealAccessKeyId(accessKeyId, sealKeys), { apiKey, kdf: WEAK }, signal);
+    const key = { accessKeyId: made.accessKeyId, secretAccessKey };
+    const passes = async () => (await admin.list(tenant, signal)).map(({ kdf }) => ('passes' in kdf ? kdf.passes : 0));
+    const use = async ({ endpoint }: TestProxy, credentials: SigningCredentials, token?: string) => {
+      const headers = token === undefined ? [] : [['x-amz-security-token', token] as const];
+      const reply = await sendSigned(endpoint, credentials, { method: 'GET', path: '/', headers, date: now() });
+      return reply.code || String(reply.status);
+    };
+    const session = await sessionOf(first.endpoint, key);
+    await admin.update({ tenant, slot: made.slot, change: { kdfUpgrade: STRONG } }, signal);
+    time += 50 * MINUTE_MS;
+    for (const proxy of [first, second]) expect(await use(proxy, key)).toBe('200');
+    for (const proxy of [second, first]) expect(await use(proxy, session, session.sessionToken)).toBe('200');
+    expect((await passes()).toSorted()).toEqual([0, 2]);
+    time += WAIT_MS;
+    expect(await use(second, key)).toBe('200');
+    await expect.poll(async () => (await passes()).toSorted(), { timeout: 20_000 }).toEqual([0, 3]);
+    expect(await use(first, session, session.sessionToken)).toBe('ExpiredToken');
+    expect(await use(first, key)).toBe('200');
+  } finally {
+    await Promise.all([first.close(), second.close()]);
+    await close();
+  }
 });
