@@ -255,7 +255,7 @@ function createPipeline(o: ProxyParts & Made & { auditLog: AuditLog | undefined 
     sessionUpkeep: new SessionUpkeep({
       days: sessionDays,
       uses: useCounts,
-      record,
+      deps: keyrings,
       onFailure: (err) => log.warn({ err }, 'what old sessions left was not taken away'),
     }),
     server,

@@ -9,6 +9,7 @@ import { parse as parseYaml } from 'yaml';
 import { type ActionRow, rowOf, SOURCE_ROW, TAGS_ROW } from '../proxy/access/action-table.ts';
 import { HEADER_TABLE } from '../proxy/access/header-actions.ts';
 import * as addressLimits from '../proxy/address-limits.ts';
+import * as approvalLimits from '../proxy/approval-limits.ts';
 import * as auditLimits from '../proxy/audit-limits.ts';
 import { findOperation } from '../proxy/backend/local/dispatch.ts';
 import { storeTroubleKinds } from '../proxy/backend/trouble/store-trouble.ts';
@@ -172,6 +173,7 @@ test('docs/iam.md has every action with its service and parameters, every error 
 test('docs/limits.md has every bound with its value, and no other', () => {
   const bounds = Object.entries({
     ...addressLimits,
+    ...approvalLimits,
     ...limits,
     ...kmsLimits,
     ...jobLimits,

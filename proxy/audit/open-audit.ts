@@ -1,5 +1,5 @@
 /** Puts the audit of a process together: of a server, of one of its workers, or of a command. */
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import { AUDIT_CLOSE_MS, AUDIT_PRUNE_MS } from '../audit-limits.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { AuditConfig } from '../config/audit-config.ts';
@@ -14,6 +14,7 @@ import type { WriteBlock } from './block.ts';
 import type { Actor } from './cloudtrail.ts';
 import { Collector } from './collector.ts';
 import type { Chain } from './format/batch.ts';
+import { operatorName } from './operator-name.ts';
 import { pruneLimit, pruneSegments } from './prune.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { SegmentWriter } from './segment-writer.ts';
@@ -170,16 +171,7 @@ function isStrict({ config }: { config: AuditConfig }): boolean {
 }
 
 const SERVER: Actor = { agent: 'sealgate serve', operator: hostname() };
-const COMMAND: Actor = { agent: 'sealgate', operator: `${user()}@${hostname()}` };
-
-/** A user id may have no name. */
-function user(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return String(process.getuid?.() ?? 'unknown');
-  }
-}
+const COMMAND: Actor = { agent: 'sealgate', operator: operatorName() };
 
 /** One line on standard output: whoever keeps logs keeps checkpoints. */
 function publishTo(log: Logger, { n, size, checkpoint }: Chain): void {

@@ -1,6 +1,8 @@
 /** Every command of the program: its words, one line about it, its help, and how it runs. What is not listed here is refused. */
 
 import { suggestion } from '../config/nearest.ts';
+import { APPROVAL_USAGE, APPROVE_USAGE, runApprovalCommand, runApproveCommand } from './approval.ts';
+import { APPROVER_USAGE, runApproverCommand } from './approver.ts';
 import { AUDIT_USAGE } from './audit.ts';
 import { runAuditCommand } from './audit-command.ts';
 import { BUCKET_USAGE, runBucketCommand } from './bucket.ts';
@@ -122,6 +124,19 @@ export const COMMANDS: readonly Command[] = [
     usage: ESCROW_USAGE,
     run: escrowCommand,
   },
+  {
+    words: ['approver'],
+    summary: 'keygen, add, remove, require, list: who may approve, and how many it takes',
+    usage: APPROVER_USAGE,
+    run: runApproverCommand,
+  },
+  {
+    words: ['approval'],
+    summary: 'list, show, withdraw: requests for approval',
+    usage: APPROVAL_USAGE,
+    run: runApprovalCommand,
+  },
+  { words: ['approve'], summary: 'approve a request', usage: APPROVE_USAGE, run: runApproveCommand },
   {
     words: ['audit'],
     summary: 'verify, export, tail, prune: the log of who did what',

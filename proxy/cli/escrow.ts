@@ -10,6 +10,7 @@ import { generateEscrowKey, renderEscrowKeyFile } from '../keyring/slots/escrow-
 import { slotsOfType } from '../keyring/slots/slot-types.ts';
 import { timestamp } from '../keyring/state/fields.ts';
 import { KEY_COMMAND_TIMEOUT_MS } from '../limits.ts';
+import { basisOf, requireCommandApproval } from './command-approval.ts';
 import { type Output, parseCommand, runNamed, shape, UsageError } from './command-line.ts';
 import { readCaller } from './key-caller.ts';
 import { openKeyringCommand } from './keyring-command.ts';
@@ -18,7 +19,7 @@ import { writeSecretFile } from './secret-file.ts';
 
 export const ESCROW_USAGE = `Usage:
   sealgate escrow keygen --out FILE [--json]
-  sealgate escrow remove [--credentials FILE]
+  sealgate escrow remove [--credentials FILE] [--reason TEXT]
 
 keygen  makes a key pair: the private key goes into FILE, for its owner only, the public key is printed.
         Set SEALGATE_ESCROW_PUBLIC_KEY to it, and keep FILE offline.
@@ -55,16 +56,18 @@ async function keygen(args: readonly string[], o: EscrowOptions): Promise<number
   return 0;
 }
 
-const REMOVE = shape([], { credentials: { type: 'string' } });
+const REMOVE = shape([], { credentials: { type: 'string' }, reason: { type: 'string' } });
 
 async function remove(args: readonly string[], o: EscrowOptions): Promise<number> {
   const { environment } = o;
-  const { credentials } = parseCommand(args, REMOVE).values;
+  const { credentials, reason } = parseCommand(args, REMOVE).values;
   return openKeyringCommand(environment, async (deps) => {
     const signal = AbortSignal.timeout(KEY_COMMAND_TIMEOUT_MS);
     const { key } = await readCaller(deps, { file: credentials, environment }, signal);
     const opened = await openKeyring(deps, key, signal);
     const { tenant } = opened.keyring;
+    const about = { action: 'escrow-remove', tenant, basis: basisOf(opened.keyring), parameters: {}, reason } as const;
+    await requireCommandApproval(deps, about, signal);
     let removed = false;
     await changeKeyring(
       deps,

@@ -4,6 +4,7 @@ import { KeyAdmin, type KeyChange } from '../keyring/admin/key-admin.ts';
 import { resolveKey } from '../keyring/admin/resolve-key.ts';
 import { resolveTenant } from '../keyring/admin/tenant-names.ts';
 import { DEFAULT_KDFS, type Kdf, kdfSchema } from '../keyring/slots/kdf.ts';
+import { keyringBasis, requireCommandApproval } from './command-approval.ts';
 import { expiryOf, GRANT_OPTIONS, parseCommand, shape, tenantArgument, UsageError } from './command-line.ts';
 import { describeKeyLines } from './describe-tenant.ts';
 import { keyArgument } from './key-issue.ts';
@@ -24,13 +25,17 @@ export async function listKeys(args: readonly string[], o: KeyCommandOptions): P
   return 0;
 }
 
-export const REVOKE_KEY = shape(['TENANT', 'KEY'], { force: flag, json: flag });
+export const REVOKE_KEY = shape(['TENANT', 'KEY'], { force: flag, reason: text, json: flag });
 
 export async function revokeKey(args: readonly string[], o: KeyCommandOptions): Promise<number> {
   const { values, positionals } = parseCommand(args, REVOKE_KEY);
   const key = keyArgument(positionals[1]);
   const tenant = await tenantOf(positionals[0], o);
   const slot = await resolveKey(o.deps, { tenant, key }, o.signal);
+  const basis = (await keyringBasis(o.deps, tenant, o.signal)) ?? '';
+  const parameters = { force: values.force === true ? 'yes' : 'no', key: slot };
+  const about = { action: 'key-revoke', tenant, basis, parameters, reason: values.reason } as const;
+  await requireCommandApproval(o.deps, about, o.signal);
   await new KeyAdmin(o.deps).revoke({ tenant, slot, force: values.force === true }, o.signal);
   o.out(
     values.json === true

@@ -25,6 +25,7 @@ Options
   --wait                 wait until older root keys can be given up
   --longest-request SEC  how long a request may last (default ${LONGEST_REQUEST_SECONDS})
   --servers-restarted    no server is running that was started before the new root key was made: do not wait for them
+  --reason TEXT          what approvers are told, where approvals are required: the first run asks for them (docs/approvals.md)
   --json                 print a summary as JSON
 
 Exit code: 0 done, or only time is in the way; 1 something keeps an older root key in use, or failed; 2 wrong usage.
@@ -45,6 +46,7 @@ export interface DeepCommand {
   readonly wait: boolean;
   readonly longestRequestSeconds: number;
   readonly serversRestarted: boolean;
+  readonly reason: string | undefined;
   readonly json: boolean;
 }
 
@@ -65,6 +67,7 @@ const DEEP = shape([], {
   wait: flag,
   'longest-request': { type: 'string', default: String(LONGEST_REQUEST_SECONDS) },
   'servers-restarted': flag,
+  reason: { type: 'string' },
   json: flag,
 });
 
@@ -94,5 +97,6 @@ export function parseDeepOptions(args: readonly string[]): DeepCommand {
     purgeNoncurrent: values['purge-noncurrent'],
     longestRequestSeconds: Number(values['longest-request']),
     serversRestarted: values['servers-restarted'],
+    reason: values.reason,
   };
 }

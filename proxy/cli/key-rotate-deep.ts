@@ -3,12 +3,7 @@ import { isatty } from 'node:tty';
 import type { Config } from '../config/config.ts';
 import type { AccessKey } from '../keyring/access-keys/access-key-id.ts';
 import { parseRoleArn } from '../keyring/access-keys/role-arn.ts';
-import {
-  type KeyringDeps,
-  type OpenedKeyring,
-  openKeyring,
-  openKeyringByKms,
-} from '../keyring/admin/change-keyring.ts';
+import { type OpenedKeyring, openKeyring, openKeyringByKms } from '../keyring/admin/change-keyring.ts';
 import { RoleAdmin } from '../keyring/admin/role-admin.ts';
 import { resolveTenant } from '../keyring/admin/tenant-names.ts';
 import { keySlots, labelOf, type Slot, slotsOfType } from '../keyring/slots/slot-types.ts';
@@ -17,10 +12,11 @@ import { KEYRING_TTL_SECONDS } from '../limits.ts';
 import { beginEpoch } from '../rotation/begin-epoch.ts';
 import { countEpochs } from '../rotation/count-epochs.ts';
 import { type DrainResult, drain } from '../rotation/drain.ts';
-import { planSlots } from '../rotation/keep-slots.ts';
+import { planSlots, type SlotPlan, SlotsWouldBeDropped } from '../rotation/keep-slots.ts';
 import type { PassResult } from '../rotation/rewrap-pass.ts';
 import { storedRows } from '../rotation/stored-rows.ts';
 import { probeStorage, type Storage } from '../runtime.ts';
+import { basisOf, type CommandDeps, requireCommandApproval } from './command-approval.ts';
 import { reporting, UsageError } from './command-line.ts';
 import { handOut, keptMembers } from './issued-key.ts';
 import { readCaller } from './key-caller.ts';
@@ -33,7 +29,7 @@ const { out, err } = PROCESS_OUTPUT;
 
 interface Context {
   readonly command: DeepCommand;
-  readonly deps: KeyringDeps;
+  readonly deps: CommandDeps;
   readonly storage: Storage;
   readonly config: Config;
   readonly signal: AbortSignal;
@@ -80,12 +76,25 @@ async function status(context: Context, environment: NodeJS.ProcessEnv): Promise
 
 async function rotate(context: Context, environment: NodeJS.ProcessEnv): Promise<number> {
   const { command, deps, signal } = context;
-  if (command.kms !== undefined) return report(command, await drained(context, await unattended(context, command.kms)));
+  if (command.kms !== undefined) {
+    const underWay = await unattended(context, command.kms);
+    await approvedPurge(context, underWay.keyring);
+    return report(command, await drained(context, underWay));
+  }
   const keys = await callerKeys(context, environment);
   const opened = await openKeyring(deps, keys[0], signal);
   if (command.dryRun) return dryRun(context, opened, keys);
-  const ready = isUnderWay(opened) ? goOn(opened) : await begin(context, opened, keys);
-  return report(command, await drained(context, ready));
+  if (!isUnderWay(opened)) return report(command, await drained(context, await begin(context, opened, keys)));
+  await approvedPurge(context, opened.keyring);
+  return report(command, await drained(context, goOn(opened)));
+}
+
+/** To go on needs no approval, but to delete older versions does, unless that was approved with the beginning. */
+async function approvedPurge({ command, deps, signal }: Context, keyring: Keyring): Promise<void> {
+  if (!command.purgeNoncurrent) return;
+  const about = { action: 'key-rotate-deep', tenant: keyring.tenant, basis: basisOf(keyring) } as const;
+  const parameters = { epoch: currentEpoch(keyring), purgeNoncurrent: 'yes', step: 'go on' };
+  await requireCommandApproval(deps, { ...about, parameters, reason: command.reason }, signal);
 }
 
 /** A rotation under way, opened by a key of a KMS alone. What begins one takes the keys that are to open the new root key. */
@@ -141,12 +150,32 @@ async function begin(context: Context, opened: OpenedKeyring, keys: readonly Acc
   const { keepKey, dropSlots, out: path, json, credentials } = command;
   const kept = await keptMembers(credentials[0]);
   const roleSecrets = await roleSecretsOf(context, opened.keyring);
+  await approvedBeginning(context, opened, planSlots(opened.keyring, { keys, roleSecrets }));
   const begun = await handOut({ path, overwrite: false, json, kept, output: PROCESS_OUTPUT }, (keep) =>
     beginEpoch(deps, opened, { keys, roleSecrets, keepKey, dropSlots, keep }, signal),
   );
   err(`epoch ${begun.epoch} has begun; ${begun.dropped.length} keys were dropped`);
   if (begun.issued !== undefined) err(`key ${opened.slot.id} is gone; ${begun.issued.slot} has taken its place`);
   return begun.opened;
+}
+
+/** @throws SlotsWouldBeDropped before anybody is asked; ApprovalNeeded, ApprovalRefused */
+async function approvedBeginning(
+  { command, deps, signal }: Context,
+  opened: OpenedKeyring,
+  plan: SlotPlan,
+): Promise<void> {
+  if (plan.dropped.length > 0 && !command.dropSlots) throw new SlotsWouldBeDropped(plan.dropped);
+  const { keyring, slot } = opened;
+  const parameters = {
+    dropped: plan.dropped.map(({ id }) => id).sort(),
+    epoch: currentEpoch(keyring) + 1,
+    purgeNoncurrent: command.purgeNoncurrent ? 'yes' : 'no',
+    replaced: command.keepKey ? '' : slot.id,
+    step: 'begin',
+  };
+  const about = { action: 'key-rotate-deep', tenant: keyring.tenant, basis: basisOf(keyring) } as const;
+  await requireCommandApproval(deps, { ...about, parameters, reason: command.reason }, signal);
 }
 
 /** By slot: of the roles whose ARN was given, and of the managed ones. @throws WrongRoleArn */

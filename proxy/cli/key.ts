@@ -28,7 +28,7 @@ export const KEY_USAGE = `Usage:
   sealgate key rotate  --deep ...                                 see sealgate key rotate --deep --help
   sealgate key reissue [CALLER] [--registered|--sealed] [--drop-old] [RESULT]
   sealgate key list    TENANT [--json]
-  sealgate key revoke  TENANT KEY [--force] [--json]
+  sealgate key revoke  TENANT KEY [--force] [--reason TEXT] [--json]
   sealgate key update  TENANT KEY [--status active|inactive] [--bucket NAME ...|--policy FILE] [--expires TIME|never]
                        [--label L] [--kdf NAME [--kdf-memory KIB] [--kdf-passes N] [--kdf-iterations N]]
                        [--end-sessions] [--json]

@@ -1,16 +1,16 @@
 /** Runs a command that changes keyrings: puts settings, storage and events together, and closes the storage afterwards. */
 import type { Config } from '../config/config.ts';
-import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
 import { processKdfRunner } from '../keyring/slots/kdf.ts';
 import { openKms } from '../kms/open-kms.ts';
 import { createLogger } from '../observe/log.ts';
 import type { Storage } from '../runtime.ts';
 import { audited } from './audited.ts';
+import { type CommandDeps, thisOperator } from './command-approval.ts';
 import { openCommandStorage } from './command-storage.ts';
 
 export async function openKeyringCommand<T>(
   environment: NodeJS.ProcessEnv,
-  work: (deps: KeyringDeps, o: { storage: Storage; config: Config }) => Promise<T>,
+  work: (deps: CommandDeps, o: { storage: Storage; config: Config }) => Promise<T>,
 ): Promise<T> {
   const { storage, config } = await openCommandStorage(environment);
   const kms = openKms(config.kms);
@@ -20,9 +20,9 @@ export async function openKeyringCommand<T>(
     const log = createLogger({ level, destination: process.stderr });
     const { state } = storage;
     const { sealKeys } = config;
-    return await audited({ storage, config, log }, (record) =>
-      work({ state, sealKeys, record, now: () => new Date(), runner: processKdfRunner, kms }, { storage, config }),
-    );
+    const approvals = { named: config.approvals, requester: thisOperator() };
+    const parts = { state, sealKeys, now: () => new Date(), runner: processKdfRunner, kms, approvals };
+    return await audited({ storage, config, log }, (record) => work({ ...parts, record }, { storage, config }));
   } finally {
     await kms.close();
     await storage.backend.close();

@@ -5,12 +5,13 @@
  * Exit codes: 0 done; 1 it could not be done; 2 the command line was wrong.
  */
 import { checkSubjectPattern, InvalidSubject } from '../access/oidc/subject.ts';
-import { ChangeUncertain, type KeyringDeps } from '../keyring/admin/change-keyring.ts';
+import { ChangeUncertain } from '../keyring/admin/change-keyring.ts';
 import { resolveKey } from '../keyring/admin/resolve-key.ts';
 import { type KeepRole, RoleAdmin, type RoleChange } from '../keyring/admin/role-admin.ts';
 import { resolveTenant } from '../keyring/admin/tenant-names.ts';
 import { ROLE_NAME, type RoleTrust } from '../keyring/slots/role-slot.ts';
 import { MAX_SESSION_USES } from '../session-limits.ts';
+import { type CommandDeps, keyringBasis, requireCommandApproval } from './command-approval.ts';
 import {
   expiryOf,
   type HandingOutput,
@@ -33,7 +34,7 @@ export const ROLE_USAGE = `Usage:
   sealgate role update  TENANT NAME [TERMS] [--status active|inactive] [--end-sessions] [--json]
   sealgate role update  TENANT NAME [CALLER] [--issuer URL] [--audience A] [--subject S] [TRUST] [--json]
   sealgate role reissue TENANT NAME [--arn ARN] [--json]
-  sealgate role delete  TENANT NAME [--json]
+  sealgate role delete  TENANT NAME [--reason TEXT] [--json]
 
 CALLER  a key of the tenant: --credentials FILE, JSON with accessKeyId and secretAccessKey, - for standard input;
         else AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
@@ -60,7 +61,7 @@ Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the c
 `;
 
 export interface RoleCommandOptions extends HandingOutput {
-  readonly deps: KeyringDeps;
+  readonly deps: CommandDeps;
   readonly environment: NodeJS.ProcessEnv;
   readonly stdin: AsyncIterable<Buffer>;
   readonly signal: AbortSignal;
@@ -193,9 +194,14 @@ async function reissue(args: readonly string[], o: RoleCommandOptions): Promise<
   return 0;
 }
 
+const DELETE = shape(['TENANT', 'NAME'], { reason: text, json: flag });
+
 async function remove(args: readonly string[], o: RoleCommandOptions): Promise<number> {
-  const { values, positionals } = parseCommand(args, SHOW);
+  const { values, positionals } = parseCommand(args, DELETE);
   const of = await named(positionals, o);
+  const basis = (await keyringBasis(o.deps, of.tenant, o.signal)) ?? '';
+  const about = { action: 'role-delete', tenant: of.tenant, basis, parameters: { role: of.name } } as const;
+  await requireCommandApproval(o.deps, { ...about, reason: values.reason }, o.signal);
   await new RoleAdmin(o.deps).delete(of, o.signal);
   o.out(values.json === true ? JSON.stringify({ role: of.name, deleted: true }) : `role ${of.name} is deleted`);
   return 0;
@@ -284,7 +290,7 @@ export const ROLE_SHAPES: Readonly<Record<string, Shape>> = {
   show: SHOW,
   update: UPDATE,
   reissue: REISSUE,
-  delete: SHOW,
+  delete: DELETE,
 };
 
 /** `args`: what follows `role`. Returns the exit code. */

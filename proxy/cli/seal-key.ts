@@ -13,12 +13,12 @@ export const SEAL_KEY_USAGE = `Usage:
   sealgate seal-key resign [--json]
 
 status  what each seal key is still needed for: keyrings that it signed, keys in use whose access key id it made, roles whose
-        ARN it made, records of keys' last use, records of buckets, keys of the audit, sessions that may live. Of a sealed
-        access key id only the last that was made is known: older ones stop too when their seal key is dropped. Keys that are
-        inactive or have expired are not counted
-resign  signs every keyring and every record of a bucket, and seals every record of a registered access key id, of a
-        managed role and of a key's last use, and every key of the audit, under the active seal key. That seal key signs the
-        checkpoints of the audit from then on
+        ARN it made, records of keys' last use, records of buckets, the approvers, keys of the audit, sessions that may
+        live. Of a sealed access key id only the last that was made is known: older ones stop too when their seal key is
+        dropped. Keys that are inactive or have expired are not counted
+resign  signs every keyring, every record of a bucket and the record of the approvers, and seals every record of a registered
+        access key id, of a managed role and of a key's last use, and every key of the audit, under the active seal key. That
+        seal key signs the checkpoints of the audit from then on
 
 Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
 `;
@@ -54,6 +54,7 @@ function describe({
   arns,
   lastUses,
   buckets,
+  approvers,
   auditKeys,
   sessionsUntil,
 }: SealKeyUsage): readonly string[] {
@@ -61,7 +62,7 @@ function describe({
     return [
       `${kid}  NOT CONFIGURED  keyrings ${keyrings}, buckets ${buckets}, which nothing opens until it is configured again`,
     ];
-  const uses = keyrings + ids.length + arns.length + lastUses + buckets + auditKeys;
+  const uses = keyrings + ids.length + arns.length + lastUses + buckets + approvers + auditKeys;
   const isUnused = uses === 0 && sessionsUntil === null;
   const role = active ? 'active' : isUnused ? 'can be dropped' : 'needed';
   const rest = active
@@ -72,7 +73,7 @@ function describe({
         ...(sessionsUntil === null ? [] : [`  sessions that were issued under it may live until ${sessionsUntil}`]),
       ];
   return [
-    `${kid}  ${role}  keyrings ${keyrings}  access key ids ${ids.length}  ARNs ${arns.length}  last uses ${lastUses}  buckets ${buckets}  audit keys ${auditKeys}`,
+    `${kid}  ${role}  keyrings ${keyrings}  access key ids ${ids.length}  ARNs ${arns.length}  last uses ${lastUses}  buckets ${buckets}  approvers ${approvers}  audit keys ${auditKeys}`,
     ...rest,
   ];
 }

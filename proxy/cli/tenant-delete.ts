@@ -3,7 +3,6 @@
  * what that is first, and has to be told the tenant's id a second time.
  */
 import type { Backend } from '../backend/backend.ts';
-import type { KeyringDeps } from '../keyring/admin/change-keyring.ts';
 import { readKeyring } from '../keyring/admin/change-keyring.ts';
 import { deleteTenant } from '../keyring/admin/delete-tenant.ts';
 import { resolveTenant } from '../keyring/admin/tenant-names.ts';
@@ -11,11 +10,12 @@ import type { Grant } from '../keyring/grants.ts';
 import { typeOf } from '../keyring/slots/slot-types.ts';
 import { KeyringTampered, UnknownTenant } from '../keyring/state/records.ts';
 import { type CountedObjects, countObjects } from '../object/count-objects.ts';
+import { type CommandDeps, keyringBasis, requireCommandApproval } from './command-approval.ts';
 import { type Output, parseCommand, reporting, shape, tenantArgument, UsageError } from './command-line.ts';
 import { describeGrant } from './describe-tenant.ts';
 
 export const TENANT_DELETE_USAGE = `Usage:
-  sealgate tenant delete TENANT [--count] [--yes TENANT] [--json]
+  sealgate tenant delete TENANT [--count] [--yes TENANT] [--reason TEXT] [--json]
 
 Destroys the tenant's keyring with its escrow, its registered access key ids and its uploads in progress. Everything that the
 tenant stored is unreadable from then on, on every copy of the ciphertext. The objects themselves stay, and can be deleted.
@@ -23,12 +23,14 @@ Copies of the keyring elsewhere (a backup, an older version kept by the store) s
 
 --count  says first how many objects, and how many bytes, are the tenant's: one request for each object of every bucket
 --yes    the tenant's id again; without it you are asked
+--reason what approvers are told, where approvals are required: the first run asks for them, and the same command, once approved,
+         deletes (docs/approvals.md)
 
 Exit codes: 0 done; 1 it could not be done, and standard error says why; 2 the command line was wrong.
 `;
 
 export interface DeleteOptions extends Output {
-  readonly deps: KeyringDeps;
+  readonly deps: CommandDeps;
   readonly backend: Backend;
   /** Asks a person; undefined where nobody can be asked. */
   readonly ask: ((question: string) => Promise<string>) | undefined;
@@ -43,6 +45,7 @@ export function tenantDelete(args: readonly string[], o: DeleteOptions): Promise
 export const TENANT_DELETE = shape(['TENANT'], {
   count: { type: 'boolean' },
   yes: { type: 'string' },
+  reason: { type: 'string' },
   json: { type: 'boolean' },
 });
 
@@ -63,6 +66,7 @@ async function run(args: readonly string[], o: DeleteOptions): Promise<number> {
       return 1;
     }
   }
+  await approved(o, tenant, values.reason);
   const deleted = await deleteTenant(o.deps, o.backend, tenant, o.signal);
   if (values.json === true) o.out(JSON.stringify({ tenant, ...deleted, ...counted }));
   else
@@ -71,6 +75,13 @@ async function run(args: readonly string[], o: DeleteOptions): Promise<number> {
     );
   o.err('Its data is unreadable here. Copies of its keyring elsewhere, such as backups of the state, must go too.');
   return 0;
+}
+
+/** Where the keyring is gone, the data is: what is left to remove needs nobody's approval. */
+async function approved({ deps, signal }: DeleteOptions, tenant: string, reason: string | undefined): Promise<void> {
+  const basis = await keyringBasis(deps, tenant, signal);
+  if (basis === undefined) return;
+  await requireCommandApproval(deps, { action: 'tenant-delete', tenant, basis, parameters: {}, reason }, signal);
 }
 
 /**

@@ -6,10 +6,12 @@ import { InvalidIssuers, type Issuer, parseIssuers } from '../access/oidc/issuer
 import type { Rates } from '../access/rates/rate-limits.ts';
 import type { ListenAddress } from '../http/listen-address.ts';
 import { SealKeys } from '../keyring/access-keys/seal-keys.ts';
+import type { ApprovalAction } from '../keyring/approvals/actions.ts';
 import { parseEscrowPublicKey } from '../keyring/slots/escrow-key.ts';
 import { defaultWorkers, memoryShare } from '../memory/memory-setting.ts';
 import { ETAG_MODES, type EtagMode } from '../object/etags.ts';
 import { DRAIN_DELAY_MS, DRAIN_TIMEOUT_MS, MAX_DRAIN_MS, MAX_WORKERS } from '../running-limits.ts';
+import { approvals } from './approvals-config.ts';
 import { type AuditConfig, audit } from './audit-config.ts';
 import { type BackendConfig, backend } from './backend-config.ts';
 import { rates, trustedProxies } from './edge-config.ts';
@@ -45,6 +47,8 @@ export interface Config {
   /** How exactly servers record when each key was last used. */
   readonly lastUsed: 'off' | 'day';
   readonly audit: AuditConfig;
+  /** Commands that need approvals, whatever the state says. */
+  readonly approvals: readonly ApprovalAction[];
   readonly workers: number;
   /** Whether the number of workers is set. Otherwise it follows from what the machine and the store can do. */
   readonly workersAreSet: boolean;
@@ -112,6 +116,7 @@ export function readConfig(settings: Settings): {
     kms: read(kms),
     lastUsed: read((s) => oneOf(s, 'SEALGATE_LAST_USED', ['off', 'day'])),
     audit: read(audit),
+    approvals: read(approvals),
     workers: read(workers),
     workersAreSet: (settings['SEALGATE_WORKERS'] ?? 'auto') !== 'auto',
     memoryBytes: read(memoryBytes),

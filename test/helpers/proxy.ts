@@ -85,6 +85,7 @@ export async function startTestProxy(o: TestProxyOptions): Promise<TestProxy> {
     oidcIssuers: [],
     kms: { providers: [], cacheMs: 300_000, graceMs: 0 },
     lastUsed: 'off',
+    approvals: [],
     audit: { mode: 'off', store: undefined, retentionDays: 90, webhook: undefined },
     workers: 1,
     workersAreSet: true,

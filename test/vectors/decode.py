@@ -940,6 +940,65 @@ def command_vectors(directory):
 AUDIT_MAGIC = b"sealgate-audit/1"
 
 
+APPROVERS_MEMBERS = {"approvers", "delaySeconds", "deployment", "format", "generation", "kid", "mac", "required", "updated"}
+REQUEST_MEMBERS = {
+    "action", "approvers", "basis", "created", "delaySeconds", "deployment", "expires", "format", "id", "kid", "mac",
+    "needed", "parameters", "reason", "requester", "tenant",
+}
+
+
+def signed_record(body, members, format_, seal_keys, step, label, *fields):
+    """A record of the operator, its MAC verified."""
+    record = json.loads(body)
+    expect(canonical_json(record) == body.encode() and set(record) == members and record["format"] == format_, step)
+    seal_key = seal_keys.get(record["kid"])
+    expect(seal_key is not None, step)
+    covered = {name: value for name, value in record.items() if name != "mac"}
+    key = derive(seal_key, b"", label, *fields)
+    expect(hmac.compare_digest(mac(key, canonical_json(covered)), decode64(record["mac"], 32)), step)
+    return record
+
+
+def is_one_of(principals, requester):
+    return any(p == requester or (p.startswith("operator:") and requester.startswith(p + "@")) for p in principals)
+
+
+def has_approved(approver, signed, body):
+    try:
+        record = json.loads(body)
+        if record["format"] != "sealgate-approval-signature/1":
+            return False
+        key = Ed25519PublicKey.from_public_bytes(decode64(approver["publicKey"], 32))
+        key.verify(decode64(record["signature"], 64), signed)
+        return True
+    except (InvalidSignature, KeyError, ValueError):
+        return False
+
+
+def open_approval_vector(vector):
+    seal_keys = {one["kid"]: bytes.fromhex(one["key"]) for one in vector["sealKeys"]}
+    approvers = signed_record(
+        vector["approvers"], APPROVERS_MEMBERS, "sealgate-approvers/1", seal_keys, "approvers", "sealgate/1/approvers"
+    )
+    tag = "sealgate-approval/1"
+    id_ = bytes.fromhex(vector["id"])
+    request = signed_record(vector["request"], REQUEST_MEMBERS, tag, seal_keys, "request", "sealgate/1/approval", id_)
+    expect(request["id"] == vector["id"] and request["deployment"] == approvers["deployment"], "request")
+    expect(request["approvers"] <= approvers["generation"], "approvers-older")
+    signed = frame(
+        tag.encode(), bytes.fromhex(request["deployment"]), bytes.fromhex(request["tenant"]), id_, request["action"].encode(),
+        canonical_json(request["parameters"]),
+        *(request[name].encode() for name in ("basis", "requester", "reason", "expires")),
+    )
+    approved = [
+        one["name"] for one in approvers["approvers"]
+        if not is_one_of(one["principals"], request["requester"])
+        and one["name"] in vector["signatures"]
+        and has_approved(one, signed, vector["signatures"][one["name"]])
+    ]
+    return {"approvedBy": approved, "signedBytes": signed.hex()}
+
+
 def audit_signing_key(seal_key):
     return Ed25519PrivateKey.from_private_bytes(derive(seal_key, b"", "sealgate/1/audit-signer")).public_key()
 
@@ -1109,6 +1168,17 @@ def command_keyrings(directory):
         count += 1
         try:
             found = open_audit_vector(vector)
+        except KeyringError as error:
+            found = error.step
+        if found != vector["result"]:
+            failures += 1
+            print(f"{vector['name']}: {found}, expected {vector['result']}")
+    with open(os.path.join(directory, "approvals.json"), encoding="utf-8") as file:
+        vectors = json.load(file)
+    for vector in vectors:
+        count += 1
+        try:
+            found = open_approval_vector(vector)
         except KeyringError as error:
             found = error.step
         if found != vector["result"]:

@@ -9,6 +9,8 @@ import { LAST_USED_READS_AT_ONCE } from '../../limits.ts';
 import { type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
 import { KeyAdmin } from '../admin/key-admin.ts';
 import { RoleAdmin, WrongRoleArn } from '../admin/role-admin.ts';
+import { ApproversConflict, ApproversTampered } from '../approvals/approval-errors.ts';
+import { readApprovers, resignApprovers } from '../approvals/approver-admin.ts';
 import { listBucketRecords, resignBucketRecord } from '../buckets/bucket-admin.ts';
 import { sessionEnds } from '../sessions/day-records.ts';
 import { keySlots, slotsOfType, typeOf } from '../slots/slot-types.ts';
@@ -34,6 +36,8 @@ export interface SealKeyUsage {
   readonly lastUses: number;
   /** Records of buckets that it signed. Requests to these buckets are refused when it is dropped. */
   readonly buckets: number;
+  /** 1 when it signed the record of the approvers. What needs approvals is refused when it is dropped. */
+  readonly approvers: number;
   /** Audit keys that it seals. What was written under them is unreadable when it is dropped. */
   readonly auditKeys: number;
   /** Until when sessions that were issued under it may live: they end when it is dropped. Null: none lives. */
@@ -53,7 +57,7 @@ export async function sealKeyUsage(
   signal: AbortSignal,
 ): Promise<{ usage: readonly SealKeyUsage[] } & Tampered> {
   const { active, all } = deps.sealKeys;
-  const counts = { keyrings: 0, lastUses: 0, buckets: 0, auditKeys: 0 };
+  const counts = { keyrings: 0, lastUses: 0, buckets: 0, approvers: 0, auditKeys: 0 };
   const none = () => ({ ...counts, ids: new Set<string>(), arns: new Set<string>() });
   const found = new Map(all.map(({ kid }) => [kid, none()]));
   const entry = (kid: string) => {
@@ -91,6 +95,8 @@ export async function sealKeyUsage(
     if (kid === undefined) tamperedBuckets.push(listed.bucket);
     else entry(kid).buckets += 1;
   }
+  const approversKid = await approversKidOf(deps, signal);
+  if (approversKid !== undefined) entry(approversKid).approvers += 1;
   for (const kid of await auditKeyKids(deps, signal)) entry(kid).auditKeys += 1;
   const ends = await sessionEnds(deps, signal);
   const usage = [...found].map(([kid, { ids, arns, ...counts }]) => ({
@@ -109,6 +115,26 @@ function timestampOrNull(date: Date | undefined): string | null {
   return date === undefined ? null : timestamp(date);
 }
 
+/** A record that does not verify is left alone, with a security event. */
+async function resignApproversOrNote(deps: KeyringDeps, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await resignApprovers(deps, signal);
+  } catch (error) {
+    if (error instanceof ApproversTampered || error instanceof ApproversConflict) return false;
+    throw error;
+  }
+}
+
+/** The seal key of the record of the approvers; `undefined` where there is none, or it does not verify. */
+async function approversKidOf(deps: KeyringDeps, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    return (await readApprovers(deps, signal))?.kid;
+  } catch (error) {
+    if (error instanceof ApproversTampered) return error.missingKid;
+    throw error;
+  }
+}
+
 /** The seal key of each record that verifies: one request for each key. */
 async function lastUseKids(deps: KeyringDeps, keyring: Keyring, signal: AbortSignal): Promise<string[]> {
   const { tenant } = keyring;
@@ -119,7 +145,7 @@ async function lastUseKids(deps: KeyringDeps, keyring: Keyring, signal: AbortSig
 }
 
 /**
- * Signs every keyring and every record of a bucket, and seals every record of a registered id, of a managed role and of a last use,
+ * Signs every keyring, every record of a bucket and the record of the approvers, and seals every record of a registered id, of a managed role and of a last use,
  * under the active seal key. `tamperedRoles`: managed roles whose record does not open.
  */
 export async function resignAll(
@@ -151,6 +177,7 @@ export async function resignAll(
     if (listed.status !== 'ok') tamperedBuckets.push(listed.bucket);
     else if (await resignBucketRecord(deps, listed.record, signal)) done.records += 1;
   }
+  done.records += (await resignApproversOrNote(deps, signal)) ? 1 : 0;
   done.records += await resealAuditKeys(deps, signal);
   return { ...done, tampered, tamperedBuckets, tamperedRoles };
 }

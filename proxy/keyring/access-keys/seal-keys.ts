@@ -18,6 +18,8 @@ const ROLE_ARN_LABEL = 'sealgate/1/role-arn';
 const ROLE_RECORD_LABEL = 'sealgate/1/role-record';
 const BUCKET_RECORD_LABEL = 'sealgate/1/bucket-record';
 const JOB_RECORD_LABEL = 'sealgate/1/job-record';
+const APPROVERS_LABEL = 'sealgate/1/approvers';
+const APPROVAL_LABEL = 'sealgate/1/approval';
 const AUDIT_KEY_LABEL = 'sealgate/1/audit-key';
 const AUDIT_SIGNER_LABEL = 'sealgate/1/audit-signer';
 const NO_SALT = Buffer.alloc(0);
@@ -78,6 +80,17 @@ export class SealKey {
   /** HMAC key of the records of one tenant's jobs (12-byte id). */
   jobRecordKey(tenant: Buffer): KeyObject {
     return toKeyObject(deriveKey(this.#secret, { label: JOB_RECORD_LABEL, salt: NO_SALT, context: [tenant] }));
+  }
+
+  /** HMAC key of the operator's MAC on the record of the approvers. */
+  approversKey(): KeyObject {
+    return toKeyObject(deriveKey(this.#secret, { label: APPROVERS_LABEL, salt: NO_SALT }));
+  }
+
+  /** HMAC key of the operator's MAC on one request for approval. `id`: 24 hex digits. */
+  approvalKey(id: string): KeyObject {
+    const context = [Buffer.from(id, 'hex')];
+    return toKeyObject(deriveKey(this.#secret, { label: APPROVAL_LABEL, salt: NO_SALT, context }));
   }
 
   /** AES-256-GCM key of one record of a day's session secret. `salt`: the record's own, fresh. The caller wipes it. */

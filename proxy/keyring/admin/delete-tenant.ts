@@ -12,6 +12,7 @@ import type { UploadAddress } from '../../multipart/upload.ts';
 import { recordName, StoredRecord, UPLOADS_PREFIX } from '../../multipart/upload-record.ts';
 import { isRegisteredId, openRegistered, REGISTERED_NAMES } from '../access-keys/registered-id.ts';
 import { openRoleRecord, ROLE_RECORDS } from '../access-keys/role-arn.ts';
+import { openNamesOf } from '../approvals/open-requests.ts';
 import { isTenantId } from '../ids.ts';
 import { keySlots } from '../slots/slot-types.ts';
 import { type Keyring, KeyringMalformed, parseKeyring } from '../state/document.ts';
@@ -65,6 +66,7 @@ async function remove(
   await forgetIds(deps, ids, signal);
   await forgetRoles(deps, tenant, signal);
   await forgetJobs(deps.state, tenant, signal);
+  await forgetOpenApprovals(deps, tenant, signal);
   const uploads = await abortUploads(deps, backend, tenant, signal);
   const uses = await deleteUses(deps, tenant, signal);
   if (record === undefined && ids.length + uploads + uses === 0) throw new UnknownTenant(tenant);
@@ -95,6 +97,12 @@ async function forgetRoles({ state, sealKeys }: KeyringDeps, tenant: string, sig
       await state.shred(record, signal);
     }
   }
+}
+
+/** The lists of its open requests for approval. The requests themselves end by themselves. */
+async function forgetOpenApprovals({ state }: KeyringDeps, tenant: string, signal: AbortSignal): Promise<void> {
+  if (!isTenantId(tenant)) return;
+  for await (const name of state.list(openNamesOf(tenant), signal)) await state.delete(name, signal);
 }
 
 /** Records of when the tenant's keys were used, whatever slots they name. @returns how many there were */

@@ -1,18 +1,19 @@
 /**
- * Removes what sessions left behind, every hour on every replica: the secrets of past days, without which no token of those days
- * opens anything, and the use records of sessions that ended. A record that cannot be removed is a security event: it keeps old
- * tokens valid. Each process reports a record once, and tries to remove it every time.
+ * Removes what sessions and approvals left behind, every hour on every replica: the secrets of past days, without which no token of
+ * those days opens anything, the use records of sessions that ended, and the records of requests for approval. A secret that cannot be
+ * removed is a security event: it keeps old tokens valid. Each process reports a record once, and tries to remove it every time.
  */
 
-import type { RecordEvent } from '../../observe/events.ts';
 import { SESSION_UPKEEP_MS, SESSION_UPKEEP_TIMEOUT_MS } from '../../session-limits.ts';
+import { removeOldApprovals } from '../approvals/approval-admin.ts';
+import type { ApprovalDeps } from '../approvals/approver-admin.ts';
 import type { SessionDays } from './day-records.ts';
 import type { UseCounts } from './use-counts.ts';
 
 export class SessionUpkeep {
   readonly #days: Pick<SessionDays, 'removeOld'>;
   readonly #uses: Pick<UseCounts, 'removeOld'>;
-  readonly #record: RecordEvent;
+  readonly #deps: ApprovalDeps;
   readonly #onFailure: (error: unknown) => void;
   readonly #stop = new AbortController();
   /** Records that stay and were reported: no more than the store lists. */
@@ -22,12 +23,12 @@ export class SessionUpkeep {
   constructor(o: {
     days: Pick<SessionDays, 'removeOld'>;
     uses: Pick<UseCounts, 'removeOld'>;
-    record: RecordEvent;
+    deps: ApprovalDeps;
     onFailure: (error: unknown) => void;
   }) {
     this.#days = o.days;
     this.#uses = o.uses;
-    this.#record = o.record;
+    this.#deps = o.deps;
     this.#onFailure = o.onFailure;
   }
 
@@ -47,10 +48,11 @@ export class SessionUpkeep {
       for (const name of left) {
         if (this.#reported.has(name)) continue;
         const detail = `${name}: the secret of a day past cannot be deleted, and tokens of that day still open their tenants to whoever has the seal key.`;
-        await this.#record({ kind: 'session-day-left', detail });
+        await this.#deps.record({ kind: 'session-day-left', detail });
         this.#reported.add(name);
       }
       await this.#uses.removeOld(signal);
+      await removeOldApprovals(this.#deps, signal);
     } catch (error) {
       if (!this.#stop.signal.aborted) this.#onFailure(error);
     }

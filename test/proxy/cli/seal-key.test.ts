@@ -22,10 +22,10 @@ describe('seal-key', () => {
     const seal = (args: readonly string[]) =>
       into((output) => sealKeyCommand(args, { ...output, deps: both, handOverAudit: async () => {}, signal }));
     expect((await seal(['status'])).out[0]).toBe(
-      'two  active  keyrings 0  access key ids 0  ARNs 0  last uses 0  buckets 0  audit keys 0',
+      'two  active  keyrings 0  access key ids 0  ARNs 0  last uses 0  buckets 0  approvers 0  audit keys 0',
     );
     expect((await seal(['status'])).out[1]).toBe(
-      'one  needed  keyrings 1  access key ids 2  ARNs 0  last uses 0  buckets 0  audit keys 0',
+      'one  needed  keyrings 1  access key ids 2  ARNs 0  last uses 0  buckets 0  approvers 0  audit keys 0',
     );
     expect((await seal(['status'])).out.slice(2).toSorted()).toEqual(
       [key.slot, short.slot].sort().map((slot) => `  access key id of ${tenant}/${slot}: sealgate key reissue`),
@@ -49,7 +49,7 @@ describe('seal-key', () => {
     const first = { AWS_ACCESS_KEY_ID: own.accessKeyId, AWS_SECRET_ACCESS_KEY: own.secretAccessKey };
     expect((await reissue(first)).code).toBe(0);
     expect((await seal(['status'])).out[1]).toBe(
-      'one  can be dropped  keyrings 0  access key ids 0  ARNs 0  last uses 0  buckets 0  audit keys 0',
+      'one  can be dropped  keyrings 0  access key ids 0  ARNs 0  last uses 0  buckets 0  approvers 0  audit keys 0',
     );
     harness.store(Buffer.from('{}'), tenant);
     expect(await seal(['status'])).toMatchObject({ code: 1, err: [expect.stringMatching(/does not verify/)] });
@@ -170,11 +170,11 @@ describe('seal-key', () => {
     }
     put(key.slot, one);
     expect((await seal(['status'])).out[1]).toBe(
-      'one  needed  keyrings 0  access key ids 0  ARNs 0  last uses 1  buckets 0  audit keys 0',
+      'one  needed  keyrings 0  access key ids 0  ARNs 0  last uses 1  buckets 0  approvers 0  audit keys 0',
     );
     await seal(['resign']);
     expect((await seal(['status'])).out[1]).toBe(
-      'one  can be dropped  keyrings 0  access key ids 0  ARNs 0  last uses 0  buckets 0  audit keys 0',
+      'one  can be dropped  keyrings 0  access key ids 0  ARNs 0  last uses 0  buckets 0  approvers 0  audit keys 0',
     );
   });
 });

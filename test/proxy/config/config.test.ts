@@ -189,6 +189,7 @@ const MALFORMED: Readonly<Record<string, readonly string[]>> = {
   SEALGATE_LAST_USED: ['on', 'DAY', 'hour', 'true'],
   SEALGATE_AUDIT: ['yes', 'On', 'STRICT'],
   SEALGATE_AUDIT_BUCKET: ['A', 'x', 'under_score', '/prefix', '-ab'],
+  SEALGATE_APPROVALS: ['tenant', 'tenant-delete;key-revoke', 'assume-role', 'TENANT-DELETE'],
   SEALGATE_AUDIT_RETENTION: ['0d', '90', '1y', '-1d', '36501d'],
   SEALGATE_AUDIT_WEBHOOK: ['hook', 'http://hook.example/', 'ftp://hook.example/'],
   SEALGATE_AUDIT_WEBHOOK_SECRET: ['secret', 'whsec_', `whsec_${'A'.repeat(28)}`, `whsec_${'A'.repeat(92)}`],

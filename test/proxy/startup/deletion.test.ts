@@ -186,7 +186,8 @@ describe('the secret of a day past', () => {
     const isThere = async () => (await state.listEver('sessions/', signal())).has('sessions/2026-06-01/one');
     const events: SecurityEvent[] = [];
     const failures: unknown[] = [];
-    const days = new SessionDays({ state, sealKeys: newSealKeys('one'), now: () => new Date(time) });
+    const [sealKeys, now] = [newSealKeys('one'), () => new Date(time)];
+    const days = new SessionDays({ state, sealKeys, now });
     const issue = () => days.current(new Date(time), signal());
     await issue();
     const record = { failing: false };
@@ -194,9 +195,12 @@ describe('the secret of a day past', () => {
       new SessionUpkeep({
         days,
         uses: { removeOld: async () => [] as never },
-        record: (event) => {
-          if (record.failing) throw new Error('the audit is full');
-          events.push(event);
+        deps: {
+          ...{ state, sealKeys, now },
+          record: (event) => {
+            if (record.failing) throw new Error('the audit is full');
+            events.push(event);
+          },
         },
         onFailure: (error) => failures.push(error),
       });
