@@ -26,6 +26,8 @@ export const CERTIFICATE_WARNING_DAYS = 14;
 export const LISTEN_BACKLOG = 4_096;
 /** Milliseconds before a worker process that ended is replaced: one that cannot start must not be started in a tight loop. */
 export const WORKER_RESTART_MS = 1_000;
+/** Milliseconds for a worker to tell its metrics, before it is shown as it was. */
+export const WORKER_METRICS_MS = 5_000;
 /** Worker processes; as many at most where their number is not set, and bytes of memory that each of those must find. */
 export const MAX_WORKERS = 256;
 export const AUTO_WORKERS = 4;
@@ -44,3 +46,19 @@ export const TENANT_NAME_CLAIM_MS = 60_000;
 /** Characters of a user agent, a path and the like that a log line shows; hosts that the log explains SEALGATE_HOSTNAMES for. */
 export const MAX_LOGGED_CHARACTERS = 512;
 export const HINTED_HOSTS = 16;
+/** Milliseconds between two looks of a server at the record of the active seal key, at most; and for one look and one report. */
+export const SEAL_KEY_CHECK_MS = 60_000;
+export const SEAL_KEY_TIMEOUT_MS = 20_000;
+/** Milliseconds between two reports of a server about its seal keys, at most; and for which a report counts. */
+export const REPLICA_REPORT_MS = 300_000;
+export const REPLICA_LIFE_MS = 900_000;
+/** Milliseconds after which the report of a server that was killed is removed; and to remove one's own at a clean end. */
+export const REPLICA_KEPT_MS = 3_600_000;
+export const REPLICA_CLOSE_MS = 3_000;
+/** Reports that are read, and of them at once; seal keys that a report names; bytes of a report. */
+export const MAX_REPLICAS = 1_000;
+export const REPLICA_READS_AT_ONCE = 16;
+export const MAX_REPLICA_KEYS = 64;
+export const MAX_REPLICA_BYTES = 16_384;
+/** Bytes of the record of the active seal key. */
+export const MAX_ACTIVE_RECORD_BYTES = 2_048;

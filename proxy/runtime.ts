@@ -20,6 +20,7 @@ import { type EdgeLimits, leastRates } from './http/edge-limits.ts';
 import type { ListenAddress } from './http/listen-address.ts';
 import { type RunningServer, startServer } from './http/server.ts';
 import { OwnKeys } from './iam/own-keys.ts';
+import type { SealKeyUpkeep } from './keyring/active-seal-key/seal-key-upkeep.ts';
 import { BucketSettings } from './keyring/buckets/bucket-settings.ts';
 import { SessionDays } from './keyring/sessions/day-records.ts';
 import { SessionIssuer } from './keyring/sessions/issue-session.ts';
@@ -46,8 +47,7 @@ import type { RecordEvent } from './observe/events.ts';
 import { reportFull } from './observe/full-listener.ts';
 import { HostHint } from './observe/host-hint.ts';
 import type { Logger } from './observe/log.ts';
-import { createMetrics, type Metrics, type MetricsText } from './observe/metrics.ts';
-import { NotReady, opsApp, startOpsServer } from './observe/ops-server.ts';
+import { createMetrics, type Metrics } from './observe/metrics.ts';
 import { requestLinesTo } from './observe/request-line.ts';
 import { counted } from './observe/request-scope.ts';
 import { openServerKms } from './observe/server-kms.ts';
@@ -57,7 +57,8 @@ import type { Pipeline } from './pipeline-parts.ts';
 import { createRouter } from './route.ts';
 import { listening } from './running/listen-failure.ts';
 import type { ReloadTarget } from './running/reload.ts';
-import { PROBE_TIMEOUT_MS, READINESS_TIMEOUT_MS } from './running-limits.ts';
+import { startOps } from './running/start-ops.ts';
+import { PROBE_TIMEOUT_MS } from './running-limits.ts';
 
 /** The store and the state in it. The command line needs no more. */
 export interface Storage {
@@ -123,6 +124,8 @@ export async function startProxy(
     reusePort?: boolean;
     /** The audit log, in the place of `audit`. */
     auditLog?: RunningAudit | undefined;
+    /** Follows the active seal key, and ends with the last request. Absent in a worker. */
+    sealKey?: Pick<SealKeyUpkeep, 'status' | 'close'> | undefined;
   },
 ): Promise<RunningProxy> {
   const { config, storage, auditLog } = o;
@@ -130,6 +133,8 @@ export async function startProxy(
   const metrics = createMetrics(memory);
   metrics.showCredentials(storage.backend.credentials);
   if (auditLog !== undefined) metrics.showAudit(auditLog.status);
+  const { sealKey } = o;
+  if (sealKey !== undefined) metrics.showSealKey(() => sealKey.status);
   const tracing = config.traces === 'otlp' ? await openTracing() : undefined;
   const pipeline = createPipeline({ ...o, auditLog: auditLog?.log, metrics, memory, tracing });
   pipeline.sessionUpkeep.start();
@@ -156,6 +161,7 @@ export async function startProxy(
       pipeline.sessionUpkeep.close();
       await server.close(config.drainTimeoutMs);
       await pipeline.uses?.close();
+      await sealKey?.close();
       await auditLog?.close();
       await pipeline.kms.close();
       // The collector of traces may be gone. That is no reason not to stop.
@@ -276,37 +282,6 @@ function createPipeline(o: ProxyParts & Made & { auditLog: AuditLog | undefined 
     isTrustedProxy: addressBlocks(config.trustedProxies),
     signingRegion: config.regionIsSet ? config.region : undefined,
     now,
-  };
-}
-
-/** The operator's port, which says from `drain` on that the server is not ready. */
-export async function startOps(o: {
-  config: Pick<Config, 'opsListen' | 'state'>;
-  storage: Storage;
-  metrics: MetricsText;
-  /** Whether the S3 listener has all its connections in use. */
-  isFull: () => boolean;
-}): Promise<RunningServer & { drain(): void }> {
-  const { config, storage, metrics } = o;
-  let isDraining = false;
-  const readiness = {
-    async check() {
-      if (isDraining) throw new NotReady('the server is stopping');
-      if (o.isFull()) throw new NotReady('all connections are in use');
-      const signal = AbortSignal.timeout(READINESS_TIMEOUT_MS);
-      const response = await storage.backend.send({ method: 'HEAD', bucket: config.state.bucket, signal });
-      response.body.resume();
-      if (response.status !== 200) throw new Error(`the state bucket answers ${response.status}`);
-    },
-  };
-  const server = await listening('SEALGATE_OPS_LISTEN', config.opsListen, () =>
-    startOpsServer(opsApp({ metrics, readiness }), config.opsListen),
-  );
-  return {
-    ...server,
-    drain() {
-      isDraining = true;
-    },
   };
 }
 

@@ -332,6 +332,7 @@ describe('docs/operations.md', () => {
   test('lists every metric of the program', async () => {
     const metrics = createMetrics();
     metrics.showAudit(() => NO_AUDIT);
+    metrics.showSealKey(() => ({ missing: undefined, refused: 0, unreadMs: 0 }));
     const exposition = await metrics.render();
     const names = [...exposition.matchAll(/^# TYPE (sealgate_\w+)/gm)].map(([, name]) => name);
     expect(names.length).toBeGreaterThan(2);

@@ -8,6 +8,7 @@ import { Signers } from '../audit/signers.ts';
 import { audit as auditConfig } from '../config/audit-config.ts';
 import { ConfigError, readSettings } from '../config/settings.ts';
 import { parseStoreConfig } from '../config/store-config.ts';
+import { recordedForCommand } from '../keyring/active-seal-key/recorded.ts';
 import { resolveTenant } from '../keyring/admin/tenant-names.ts';
 import { processKdfRunner } from '../keyring/slots/kdf.ts';
 import { StateStore } from '../keyring/state/state.ts';
@@ -67,6 +68,7 @@ async function openFiles(environment: NodeJS.ProcessEnv): Promise<{ files: Audit
     isOurs: (signer) => signers.find(signer) !== undefined,
     resolveTenant: (text, signal) => resolveTenant(deps, text, signal),
     async prune(days, signal) {
+      await recordedForCommand({ state, sealKeys });
       const before = pruneLimit(now(), days ?? ofAudit.retentionDays);
       const isAuthentic = (name: string, within: AbortSignal) => reader.isAuthentic(name, within);
       const report = async () => {};

@@ -4,6 +4,7 @@ import { MalformedPolicyDocument } from '../access/language/malformed.ts';
 import { explainStoreFailure, failureText } from '../backend/trouble/explain-store-failure.ts';
 import { suggestion } from '../config/nearest.ts';
 import { S3Error } from '../errors.ts';
+import { ActiveRecordRefused } from '../keyring/active-seal-key/active-record.ts';
 import { KeyringConflict } from '../keyring/admin/change-keyring.ts';
 import { KeyError } from '../keyring/admin/key-errors.ts';
 import { BucketRecordConflict } from '../keyring/buckets/bucket-admin.ts';
@@ -196,6 +197,7 @@ export async function reporting(
 }
 
 const REFUSALS = [
+  ActiveRecordRefused,
   BucketRecordTampered,
   BucketRecordConflict,
   UnknownTenant,

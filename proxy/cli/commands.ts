@@ -114,7 +114,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     words: ['seal-key'],
-    summary: "status, resign: rotating the server's seal keys",
+    summary: "status, activate, resign: rotating the server's seal keys",
     usage: SEAL_KEY_USAGE,
     run: runSealKeyCommand,
   },

@@ -12,6 +12,7 @@ import { ConfigError, readSettings, type Settings } from '../config/settings.ts'
 import { S3Error } from '../errors.ts';
 import { resolveAccessKey } from '../keyring/access-keys/registered-ids.ts';
 import { SealKeys } from '../keyring/access-keys/seal-keys.ts';
+import { recordedForCommand } from '../keyring/active-seal-key/recorded.ts';
 import { type KeyringDeps, openKeyring } from '../keyring/admin/change-keyring.ts';
 import { TenantAdmin } from '../keyring/admin/tenant-admin.ts';
 import { processKdfRunner } from '../keyring/slots/kdf.ts';
@@ -106,6 +107,7 @@ async function ensureTenant(config: Config): Promise<{ credentials: Credentials;
     const { sealKeys, escrowPublicKey } = config;
     const [now, runner] = [() => new Date(), processKdfRunner];
     const deps = { state: storage.state, sealKeys, record: securityEventsTo(log), now, runner };
+    await recordedForCommand({ state: storage.state, sealKeys });
     const kept = await readCredentials();
     if (kept !== undefined) return { credentials: kept, inForce: await opens(deps, kept, signal) };
     const grants = [{ bucket: '*', prefix: '', access: 'read-write' as const }];

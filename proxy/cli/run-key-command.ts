@@ -39,12 +39,17 @@ export async function runRoleCommand(args: readonly string[], environment: NodeJ
 export async function runSealKeyCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
   const { signal } = new AbortController();
   return parsedFirst(args, SEAL_KEY_SHAPES, { ...PROCESS_OUTPUT, command: 'seal-key', usage: SEAL_KEY_USAGE }, () =>
-    openKeyringCommand(environment, (deps, { storage, config }) => {
-      const handOverAudit = (within: AbortSignal) => {
-        const { region, sealKeys, audit } = config;
-        return handOver({ ...storage, region, sealKeys, config: audit }, within);
-      };
-      return sealKeyCommand(args, { ...PROCESS_OUTPUT, deps, handOverAudit, signal });
-    }),
+    openKeyringCommand(
+      environment,
+      (deps, { storage, config }) => {
+        const handOverAudit = (within: AbortSignal) => {
+          const { region, sealKeys, audit } = config;
+          return handOver({ ...storage, region, sealKeys, config: audit }, within);
+        };
+        return sealKeyCommand(args, { ...PROCESS_OUTPUT, deps, handOverAudit, signal });
+      },
+      // `status` shows what cannot be followed, and `activate` mends it.
+      { followsRecord: false },
+    ),
   );
 }

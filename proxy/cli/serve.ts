@@ -6,23 +6,26 @@ import { type Capabilities, describeCapabilities } from '../backend/capabilities
 import { type Config, parseConfig } from '../config/config.ts';
 import { readSettings, type Settings } from '../config/settings.ts';
 import type { ListenAddress } from '../http/listen-address.ts';
+import type { SealKeyUpkeep } from '../keyring/active-seal-key/seal-key-upkeep.ts';
 import { relayKeyringChanges } from '../keyring/worker-changes.ts';
-import { auditWriterMetrics } from '../observe/audit-metrics.ts';
 import { credentialEventsTo } from '../observe/credential-log.ts';
 import { anyWorkerFull } from '../observe/full-listener.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
-import { workersMetrics } from '../observe/metrics.ts';
-import { watchFiles } from '../running/file-changes.ts';
+import { primaryMetrics } from '../observe/primary-metrics.ts';
+import { workersMetrics } from '../observe/workers-metrics.ts';
 import { Reload } from '../running/reload.ts';
 import { reserveAddress, type SharedAddress } from '../running/shared-address.ts';
+import { startOps } from '../running/start-ops.ts';
 import { drainDelay, stopSignal } from '../running/stop-signal.ts';
 import { orderWorker, orderWorkers, prepareOrders, receiveOrders } from '../running/worker-orders.ts';
-import { FILES_CHECK_MS, WORKER_RESTART_MS } from '../running-limits.ts';
-import { openStorage, type Storage, startOps, startProxy } from '../runtime.ts';
+import { WORKER_RESTART_MS } from '../running-limits.ts';
+import { openStorage, type Storage, startProxy } from '../runtime.ts';
 import { checkKms } from '../startup/check-kms.ts';
 import { inWords, StartRefused, type Tell } from '../startup/finding.ts';
 import { checkStorage } from '../startup/run-checks.ts';
 import { startAudit } from './start-audit.ts';
+import { startReloading } from './start-reloading.ts';
+import { openSealKey, startSealKeyUpkeep } from './start-seal-keys.ts';
 import { waitForStore } from './wait-for-store.ts';
 
 export async function serve(environment: NodeJS.ProcessEnv): Promise<number> {
@@ -37,7 +40,8 @@ export async function serve(environment: NodeJS.ProcessEnv): Promise<number> {
   }
   // Without compare-and-swap only one process may serve. It gets the memory of all of them.
   const alone = () => ({ ...read(), SEALGATE_WORKERS: '1' });
-  return serveReady({ settings: alone(), config: parseConfig(alone()), read: alone, log }, ready);
+  const { sealKeys } = config;
+  return serveReady({ settings: alone(), config: { ...parseConfig(alone()), sealKeys }, read: alone, log }, ready);
 }
 
 /** Lines in S3's format have standard output for themselves. */
@@ -67,6 +71,7 @@ interface Ready {
   readonly storage: Storage;
   readonly capabilities: Capabilities;
   readonly audit: ServerAudit | undefined;
+  readonly sealKey: SealKeyUpkeep;
 }
 
 /** The store, once all is checked. @throws StartRefused with the first fault */
@@ -81,7 +86,10 @@ async function openChecked(config: Config, log: Logger): Promise<Ready> {
       startLog(log),
     );
     if (capabilities === undefined) throw new Error('a check failed without a finding');
-    return { storage, capabilities, audit: await startAudit(config, storage, log) };
+    const started = await openSealKey(config, storage, log);
+    const audit = await startAudit(config, storage, log);
+    const sealKey = await startSealKeyUpkeep(config, { storage, audit, started, log });
+    return { storage, capabilities, audit, sealKey };
   } catch (error) {
     await storage.backend.close();
     throw error;
@@ -103,11 +111,11 @@ async function serveReady(
   onReady?: (address: string) => Promise<void>,
 ): Promise<number> {
   const { config, log } = serving;
-  const { storage, capabilities, audit } = ready;
-  const parts = { config, storage, capabilities, log, ops: true, auditLog: audit };
+  const { storage, capabilities, audit, sealKey } = ready;
+  const parts = { config, storage, capabilities, log, ops: true, auditLog: audit, sealKey };
   const proxy = await startProxy(parts).catch(closing(ready));
   const reload = new Reload({ ...serving, target: proxy.reloads });
-  const reloading = startReloading(reload);
+  const reloading = startReloading(reload, sealKey);
   announce(config, log, { backend: storage.backend.description, capabilities, ...proxy });
   await onReady?.(`${config.tls === undefined ? 'http' : 'https'}://${hostPort(proxy.address)}`);
   const signal = await stopSignal();
@@ -121,32 +129,12 @@ async function serveReady(
 }
 
 /** Closes what is open when the start fails. A writer of the audit that never says that it ended looks like one whose events are lost. */
-function closing({ storage, audit }: Ready): (error: unknown) => Promise<never> {
+function closing({ storage, audit, sealKey }: Ready): (error: unknown) => Promise<never> {
   return async (error) => {
+    await sealKey.close();
     await audit?.close();
     await storage.backend.close();
     throw error;
-  };
-}
-
-/** On SIGHUP, and when a file changes. */
-function startReloading(reload: Reload, also: () => void = () => undefined): { close(): void } {
-  const run = async (reason: string) => {
-    if (reload.run(reason)) also();
-  };
-  const onSignal = () => void run('SIGHUP');
-  process.on('SIGHUP', onSignal);
-  const files = watchFiles({
-    files: () => reload.files(),
-    everyMs: FILES_CHECK_MS,
-    onChange: () => run('a file has changed'),
-  });
-  return {
-    close() {
-      files.close();
-      // The signal still kills nobody.
-      process.off('SIGHUP', onSignal).on('SIGHUP', () => undefined);
-    },
   };
 }
 
@@ -178,7 +166,7 @@ export function hostPort(address: { host: string; port: number }): string {
 /** The primary looks at the store and answers the operator's port; the workers answer clients. */
 async function serveWithWorkers(serving: Serving, ready: Ready): Promise<number> {
   const { config, log } = serving;
-  const { storage, capabilities, audit } = ready;
+  const { storage, capabilities, audit, sealKey } = ready;
   if (audit !== undefined) blocksFromWorkers(audit.write);
   relayKeyringChanges();
   const isFull = anyWorkerFull();
@@ -188,10 +176,11 @@ async function serveWithWorkers(serving: Serving, ready: Ready): Promise<number>
     log.warn('this system has no SO_REUSEPORT: the first process accepts connections, and hands them to the workers');
   }
   let stopping = false;
-  const startWorker = () => fork(capabilities, shared);
+  const startWorker = () => fork(capabilities, shared, config.sealKeys.active.kid);
   const stop = async () => {
     stopping = true;
     await Promise.all(Object.values(cluster.workers ?? {}).map((worker) => stopped(worker)));
+    await sealKey.close();
     await audit?.close();
     shared.release();
     await storage.backend.close();
@@ -211,12 +200,12 @@ async function serveWithWorkers(serving: Serving, ready: Ready): Promise<number>
   const ops = await startOps({
     config,
     storage,
-    metrics: workersMetrics(audit && auditWriterMetrics(audit.status)),
+    metrics: workersMetrics(primaryMetrics({ audit: audit?.status, sealKey: () => sealKey.status })),
     isFull,
   }).catch(failed);
   // Workers check the same values again: each of them takes all or nothing.
   const target = { sealKeys: config.sealKeys, useCredentials: storage.useCredentials };
-  const reloading = startReloading(new Reload({ ...serving, target }), () => orderWorkers('reload'));
+  const reloading = startReloading(new Reload({ ...serving, target }), sealKey, () => orderWorkers('reload'));
   announce(config, log, { backend: storage.backend.description, capabilities, address, opsAddress: ops.address });
   const signal = await stopSignal();
   reloading.close();
@@ -258,16 +247,18 @@ function stopped(worker: Worker | undefined): Promise<void> {
   });
 }
 
-/** Workers are told what the probe found, and where each of them listens by itself. */
-function fork(capabilities: Capabilities, { address, hasReusePort }: SharedAddress): Worker {
+/** Workers are told what the probe found, which seal key signs, and where each of them listens by itself. */
+function fork(capabilities: Capabilities, { address, hasReusePort }: SharedAddress, sealKey: string): Worker {
   return cluster.fork({
     [CAPABILITIES]: JSON.stringify(capabilities),
+    [SEAL_KEY]: sealKey,
     ...(hasReusePort && { [LISTEN]: JSON.stringify(address) }),
   });
 }
 
 const CAPABILITIES = 'WORKER_CAPABILITIES';
 const LISTEN = 'WORKER_LISTEN';
+const SEAL_KEY = 'WORKER_SEAL_KEY';
 
 async function serveAsWorker(serving: Serving): Promise<number> {
   const { log } = serving;
@@ -276,6 +267,10 @@ async function serveAsWorker(serving: Serving): Promise<number> {
   const listen = own === undefined ? serving.config.listen : (JSON.parse(own) as ListenAddress);
   const config = { ...serving.config, listen };
   const orders = receiveOrders();
+  const activate = (kid: string) => {
+    if (!config.sealKeys.activate(kid)) log.error({ sealKey: kid }, 'this process does not have the active seal key');
+  };
+  activate(process.env[SEAL_KEY] ?? '');
   try {
     const storage = await openStorage(config, { onCredentials: credentialEventsTo(log) });
     const auditLog = openWorkerAudit({ ...config, config: config.audit, now: () => new Date(), log });
@@ -284,7 +279,8 @@ async function serveAsWorker(serving: Serving): Promise<number> {
     process.send?.({ kind: 'serving', address: proxy.address } satisfies ServingMessage);
     const reload = new Reload({ ...serving, target: proxy.reloads });
     for (let order = await orders.next(); order !== 'stop'; order = await orders.next()) {
-      if (order === 'drain') proxy.drain();
+      if (typeof order === 'object') activate(order.sealKey);
+      else if (order === 'drain') proxy.drain();
       else reload.run('an order of the primary process');
     }
     await proxy.close();

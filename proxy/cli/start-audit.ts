@@ -23,6 +23,7 @@ function startedAs(config: Config): string {
     workers,
     escrow: escrowPublicKey?.toString('base64') ?? 'off',
     sealKeys: sealKeys.all.map(({ kid }) => kid),
+    signs: sealKeys.active.kid,
     issuers: oidcIssuers.map(({ issuer }) => issuer),
     state: `${config.state.bucket}/${config.state.prefix}`,
   };

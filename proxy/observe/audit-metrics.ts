@@ -1,5 +1,5 @@
 /** What the operator's port shows of the audit: how much is unwritten, and what the writer and the batches came to. */
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 
 export interface AuditStatus {
   readonly events: number;
@@ -68,13 +68,6 @@ export function showAuditWriter(
     () => now().unbatchedMs / 1000,
   );
   gauge(registry, 'sealgate_audit_log_size', 'Segments that the newest checkpoint covers.', () => now().size);
-}
-
-/** Of a primary process, whose workers count their events. */
-export function auditWriterMetrics(now: () => AuditStatus): Registry {
-  const registry = new Registry();
-  showAuditWriter(registry, now);
-  return registry;
 }
 
 function counter(registry: Registry, name: string, help: string, value: () => number): void {

@@ -3,7 +3,7 @@
  * workers the primary process answers the operator's port and adds up what they count.
  */
 import cluster from 'node:cluster';
-import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { RateKind } from '../access/rates/rate-limits.ts';
 import type { CredentialStatus } from '../backend/backend.ts';
 import { type StoreTroubleKind, storeTroubleKinds } from '../backend/trouble/store-trouble.ts';
@@ -13,12 +13,9 @@ import { KMS_FAILURE_KINDS } from '../kms/provider.ts';
 import { MemoryBudget } from '../memory/admission.ts';
 import { type AuditStatus, showAuditedEvents, showAuditWriter } from './audit-metrics.ts';
 import { SECURITY_EVENT_KINDS } from './events.ts';
-
-export interface MetricsText {
-  /** Prometheus text exposition. */
-  render(): Promise<string>;
-  readonly contentType: string;
-}
+import type { MetricsText } from './metrics-text.ts';
+import { type SealKeyMetrics, showSealKey } from './seal-key-metrics.ts';
+import { answerPrimary } from './workers-metrics.ts';
 
 export interface Metrics extends MetricsText {
   request(o: { operation: string; status: number; seconds: number }): void;
@@ -41,13 +38,8 @@ export interface Metrics extends MetricsText {
   showCredentials(credentials: { readonly status: CredentialStatus } | undefined): void;
   /** The audit, as it is whenever the metrics are read. A worker shows the events alone. */
   showAudit(status: () => Pick<AuditStatus, 'events' | 'refused' | 'unwrittenMs'> | AuditStatus): void;
-}
-
-/** The metrics of all workers of this primary process, added up, and those of the process itself. */
-export function workersMetrics(own?: Registry): MetricsText {
-  const registry = new AggregatorRegistry();
-  const render = async () => `${await registry.clusterMetrics()}${own === undefined ? '' : await own.metrics()}`;
-  return { render, contentType: registry.contentType };
+  /** The seal keys of this server. Of several workers the primary process shows them. */
+  showSealKey(status: () => SealKeyMetrics): void;
 }
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -123,6 +115,7 @@ export function createMetrics(memory?: MemoryBudget): Metrics {
       const first = status();
       if ('segments' in first) showAuditWriter(registry, status as () => AuditStatus);
     },
+    showSealKey: (status) => showSealKey(registry, status),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
@@ -262,10 +255,4 @@ function showConnections(registry: Registry, now: () => ConnectionLoad): void {
       counted = refused;
     },
   });
-}
-
-function answerPrimary(registry: Registry): void {
-  AggregatorRegistry.setRegistries([registry]);
-  // The constructor listens for the questions of the primary process.
-  new AggregatorRegistry();
 }

@@ -3,7 +3,7 @@ import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { ListenAddress } from '../http/listen-address.ts';
 import type { RunningServer } from '../http/server.ts';
-import type { MetricsText } from './metrics.ts';
+import type { MetricsText } from './metrics-text.ts';
 
 export interface Readiness {
   /** Resolves when the backend and the state bucket answer. @throws otherwise; NotReady for another reason than that */

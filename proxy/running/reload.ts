@@ -3,7 +3,7 @@
  * of them or none: what cannot be used is logged, and everything stays as it was.
  *
  * A seal key that is new opens and verifies at once. The one that signs stays: replicas get a new secret minutes apart, and what
- * one of them signs all others must be able to read. It changes with a restart.
+ * one of them signs all others must be able to read. `seal-key activate` changes it (keyring/active-seal-key).
  */
 import type { BackendConfig } from '../config/backend-config.ts';
 import { type Config, readConfig } from '../config/config.ts';
@@ -131,8 +131,8 @@ export class Reload {
     const first = config.sealKeys.active.kid;
     if (first !== active.kid) {
       this.#log.warn(
-        { signs: active.kid, signsAfterRestart: first },
-        'another seal key stands first: it opens and verifies now, and signs after a restart',
+        { signs: active.kid, first },
+        'another seal key stands first: it opens and verifies now, and signs after sealgate seal-key activate',
       );
     }
   }

@@ -5,8 +5,11 @@
  */
 import cluster, { type Worker } from 'node:cluster';
 
-/** `drain`: replies end their connections from now on. `stop`: finish and exit. `reload`: read files and settings again. */
-export type Order = 'drain' | 'stop' | 'reload';
+/**
+ * `drain`: replies end their connections from now on. `stop`: finish and exit. `reload`: read files and settings again. `sealKey`:
+ * that seal key signs from now on.
+ */
+export type Order = 'drain' | 'stop' | 'reload' | { readonly sealKey: string };
 
 interface OrderMessage {
   readonly kind: 'order';

@@ -18,7 +18,7 @@ export function checkSettings(
   for (const problem of [...gathered.unknown, ...problems]) tell(ofProblem(problem));
   if (config === undefined || gathered.unknown.length > 0) return undefined;
   const active = config.sealKeys.active.kid;
-  tell(ok('settings', `${Object.keys(gathered.settings).length} settings, seal key '${active}' signs`));
+  tell(ok('settings', `${Object.keys(gathered.settings).length} settings, seal key '${active}' stands first`));
   if (config.tls !== undefined) tell(ofCertificate(config.tls, o.now));
   return config;
 }

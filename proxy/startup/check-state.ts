@@ -13,6 +13,8 @@ import { S3Error } from '../errors.ts';
 import { JOBS_PREFIX } from '../jobs/job-record.ts';
 import { REGISTERED_NAMES } from '../keyring/access-keys/registered-id.ts';
 import { ROLE_RECORDS } from '../keyring/access-keys/role-arn.ts';
+import { ACTIVE_RECORD, SEAL_KEY_NAMES } from '../keyring/active-seal-key/active-record.ts';
+import { REPLICA_NAMES } from '../keyring/active-seal-key/replica-record.ts';
 import { TENANT_NAMES } from '../keyring/admin/tenant-names.ts';
 import { BUCKET_RECORDS } from '../keyring/buckets/bucket-record.ts';
 import { SESSION_DAY_NAMES } from '../keyring/sessions/day-records.ts';
@@ -43,6 +45,8 @@ const RECORDS: readonly RegExp[] = [
   new RegExp(`^${SESSION_DAY_NAMES}\\d{4}-\\d{2}-\\d{2}/[a-z0-9-]{1,16}$`),
   new RegExp(`^${USES_NAMES}[0-9a-f]{1,64}/\\d{1,4}$`),
   new RegExp(`^${ROLE_RECORDS}[A-Za-z0-9_.-]{1,64}$`),
+  new RegExp(`^${ACTIVE_RECORD.replace('.', '\\.')}$`),
+  new RegExp(`^${REPLICA_NAMES}[0-9a-f]{16}$`),
   new RegExp(`^${BUCKET_RECORDS}[A-Za-z0-9._-]{3,255}\\.json$`),
   new RegExp(`^${JOBS_PREFIX}[a-z]+(-[a-z]+)?-[0-9a-f]{16}(\\.json|/.+)$`),
   ...AUDIT_RECORDS,
@@ -58,6 +62,7 @@ const FOLDERS: readonly string[] = [
   USES_NAMES,
   ROLE_RECORDS,
   BUCKET_RECORDS,
+  SEAL_KEY_NAMES,
   JOBS_PREFIX,
   'audit/',
   'probe/',

@@ -2,6 +2,7 @@
 import type { Capabilities } from '../backend/capabilities.ts';
 import type { Config } from '../config/config.ts';
 import type { Storage } from '../runtime.ts';
+import { checkActiveSealKey } from './check-active-seal-key.ts';
 import { checkDeletion } from './check-deletion.ts';
 import { checkEtags } from './check-etags.ts';
 import { checkSealKeys } from './check-seal-keys.ts';
@@ -23,7 +24,10 @@ export async function checkStorage(
   if (!(await checkState(storage, o.config.state.prefix, tell))) return undefined;
   if (!(await checkDeletion(storage, tell))) return undefined;
   const capabilities = await checkCapabilities(storage, o.config, tell);
-  const opens = await checkSealKeys(storage, o.config.sealKeys, tell);
+  const { sealKeys } = o.config;
+  const opens =
+    (await checkSealKeys(storage, sealKeys, tell)) &&
+    (await checkActiveSealKey(storage, { sealKeys, now: o.now }, tell));
   if (opens) await checkEtags(storage, o.config, tell);
   return opens ? capabilities : undefined;
 }

@@ -58,7 +58,7 @@ describe('FORMAT.md', () => {
     const used = [...sources, ...proxySources()].flatMap(({ source }) =>
       [...source.matchAll(/'(sealgate\/1\/[a-z-]+)'/g)].map(([, label]) => label),
     );
-    expect(listed.length).toBe(30);
+    expect(listed.length).toBe(33);
     expect(new Set(listed).size).toBe(listed.length);
     expect([...new Set(used)].sort()).toEqual([...listed].sort());
   });

@@ -1112,6 +1112,57 @@ def open_audit_vector(vector):
     return {"events": events, "size": len(leaves), "root": root}
 
 
+ACTIVE_MEMBERS = {"before", "beforeMac", "format", "generation", "kid", "mac", "updated"}
+
+
+def open_active_record(seal_keys, body):
+    """The record of the active seal key: its kid, its generation, and whether the seal key before is at hand and signed it."""
+    try:
+        record = json.loads(body)
+    except ValueError:
+        raise KeyringError("form") from None
+    expect(isinstance(record, dict) and set(record) == ACTIVE_MEMBERS and canonical_json(record) == body, "form")
+    kid, before = record["kid"], record["before"]
+    whole = (before is None) == (record["beforeMac"] is None) and before != kid
+    expect(record["format"] == "sealgate-active-seal-key/1" and record["generation"] >= 1 and whole, "form")
+    covered = canonical_json({name: value for name, value in record.items() if name not in ("mac", "beforeMac")})
+    expect(kid in seal_keys or before in seal_keys, "seal-key")
+    for name, signer in (("mac", kid), ("beforeMac", before)):
+        if signer in seal_keys:
+            made = mac(derive(seal_keys[signer], b"", "sealgate/1/active-seal-key"), covered)
+            expect(hmac.compare_digest(made, decode64(record[name], 32)), "mac")
+    return {"kid": kid, "generation": record["generation"], "proved": before in seal_keys}
+
+
+def open_replica_report(seal_keys, boot, body):
+    """The report of a replica: what it signs with, and which of the seal keys at hand it proves to have."""
+    record = json.loads(body)
+    expect(record["format"] == "sealgate-replica/1", "report")
+    expect(record["kid"] in seal_keys, "seal-key")
+    key = derive(seal_keys[record["kid"]], decode64(record["salt"], 32), "sealgate/1/replica")
+    aad = frame(b"sealgate-replica/1", record["kid"].encode(), boot.encode())
+    try:
+        report = json.loads(open_once(key, decode64(record["sealed"]), aad, "report"))
+    except FormatError:
+        raise KeyringError("report") from None
+    data = frame(b"sealgate-replica/1", boot.encode(), report["expires"].encode())
+    held = []
+    for one in report["held"]:
+        if one["kid"] in seal_keys:
+            made = mac(derive(seal_keys[one["kid"]], b"", "sealgate/1/replica-proof"), data)
+            if hmac.compare_digest(made, decode64(one["proof"], 32)):
+                held.append(one["kid"])
+    return {"signs": record["kid"], "active": report["active"], "held": sorted(held), "host": report["host"]}
+
+
+def open_seal_key_vector(vector):
+    seal_keys = {one["kid"]: bytes.fromhex(one["key"]) for one in vector["sealKeys"]}
+    body = base64.b64decode(vector["body"])
+    if vector["kind"] == "active":
+        return open_active_record(seal_keys, body)
+    return open_replica_report(seal_keys, vector["boot"], body)
+
+
 def command_keyrings(directory):
     failures, count = 0, 0
     for file_name in ("opens.json", "refused.json"):
@@ -1179,6 +1230,17 @@ def command_keyrings(directory):
         count += 1
         try:
             found = open_approval_vector(vector)
+        except KeyringError as error:
+            found = error.step
+        if found != vector["result"]:
+            failures += 1
+            print(f"{vector['name']}: {found}, expected {vector['result']}")
+    with open(os.path.join(directory, "seal-keys.json"), encoding="utf-8") as file:
+        vectors = json.load(file)
+    for vector in vectors:
+        count += 1
+        try:
+            found = open_seal_key_vector(vector)
         except KeyringError as error:
             found = error.step
         if found != vector["result"]:

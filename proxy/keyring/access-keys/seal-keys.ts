@@ -1,6 +1,7 @@
 /**
  * The seal keys of the server. They seal access key ids and sign operator decisions (crypto/FORMAT.md, "Keyring and access key
- * ids", seal keys). Several stand side by side while the seal key rotates: the first one makes new seals, all of them open.
+ * ids", seal keys). Several stand side by side while the seal key rotates: the active one makes new seals, all of them open. Which
+ * one is active is recorded in the state (active-seal-key/active-record.ts); without a record it is the first.
  */
 import { createHash, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { deriveKey } from '../../../crypto/keys.ts';
@@ -22,6 +23,9 @@ const APPROVERS_LABEL = 'sealgate/1/approvers';
 const APPROVAL_LABEL = 'sealgate/1/approval';
 const AUDIT_KEY_LABEL = 'sealgate/1/audit-key';
 const AUDIT_SIGNER_LABEL = 'sealgate/1/audit-signer';
+const ACTIVE_RECORD_LABEL = 'sealgate/1/active-seal-key';
+const REPLICA_LABEL = 'sealgate/1/replica';
+const REPLICA_PROOF_LABEL = 'sealgate/1/replica-proof';
 const NO_SALT = Buffer.alloc(0);
 
 /** 32 random bytes hold about 30 different values, and 16 or fewer less than once in 10^13. */
@@ -112,12 +116,31 @@ export class SealKey {
   auditSigningSeed(): Buffer {
     return deriveKey(this.#secret, { label: AUDIT_SIGNER_LABEL, salt: NO_SALT });
   }
+
+  /** HMAC key of the record that says which seal key is active. */
+  activeRecordKey(): KeyObject {
+    return toKeyObject(deriveKey(this.#secret, { label: ACTIVE_RECORD_LABEL, salt: NO_SALT }));
+  }
+
+  /** AES-256-GCM key of one report of a replica. `salt`: the report's own, fresh. The caller wipes it. */
+  replicaKey(salt: Buffer): Buffer {
+    return deriveKey(this.#secret, { label: REPLICA_LABEL, salt });
+  }
+
+  /** HMAC key by which a replica proves that it holds this seal key. */
+  replicaProofKey(): KeyObject {
+    return toKeyObject(deriveKey(this.#secret, { label: REPLICA_PROOF_LABEL, salt: NO_SALT }));
+  }
 }
 
 export class SealKeys {
-  /** Seals and signs, as long as the process runs. */
-  readonly active: SealKey;
+  #active: SealKey;
   #all: readonly SealKey[];
+
+  /** Seals and signs. Ask for it anew each time: `activate` changes it while the process runs. */
+  get active(): SealKey {
+    return this.#active;
+  }
 
   /** The active one first. */
   get all(): readonly SealKey[] {
@@ -129,8 +152,17 @@ export class SealKeys {
     const [active] = keys;
     if (active === undefined) throw new Error('There is no seal key.');
     if (new Set(keys.map((key) => key.kid)).size !== keys.length) throw new Error('Two seal keys have the same id.');
-    this.active = active;
+    this.#active = active;
     this.#all = keys;
+  }
+
+  /** Seals and signs with that key from now on. False, and nothing changes, when it is not at hand. */
+  activate(kid: string): boolean {
+    const key = this.withId(kid);
+    if (key === undefined) return false;
+    this.#active = key;
+    this.#all = [key, ...this.#all.filter((other) => other !== key)];
+    return true;
   }
 
   /** Why `next` cannot replace the keys in use; undefined when it can. */

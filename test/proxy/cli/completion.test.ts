@@ -23,7 +23,7 @@ test('every command is there, with its own options', () => {
   for (const { words } of COMMANDS) expect(first).toContain(words[0]);
   expect(completions.get('tenant')).toEqual(expect.arrayContaining(['create', 'list', 'show', 'delete', 'recover']));
   expect(completions.get('tenant create')).toEqual(expect.arrayContaining(['--bucket', '--json', '--help']));
-  expect(completions.get('seal-key')).toEqual(expect.arrayContaining(['status', 'resign']));
+  expect(completions.get('seal-key')).toEqual(expect.arrayContaining(['status', 'activate', 'resign']));
   expect(completions.get('check')).toEqual(['--help', '--json']);
 });
 

@@ -5,9 +5,11 @@ import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
 import { RoleAdmin } from '../../../proxy/keyring/admin/role-admin.ts';
 import { SessionDays } from '../../../proxy/keyring/sessions/day-records.ts';
 import { openRole } from '../../../proxy/keyring/sessions/issue-role-session.ts';
+import { KdfRunner } from '../../../proxy/keyring/slots/kdf.ts';
 import { lastUsedName, sealLastUsed } from '../../../proxy/keyring/uses/last-used.ts';
 import { roleTrust } from '../../helpers/issuer.ts';
 import { newSealKeys } from '../../helpers/keyring-fixture.ts';
+import { SealKeyBench } from '../../helpers/seal-key-bench.ts';
 import type { TenancyHarness } from '../../helpers/tenancy-harness.ts';
 import { into, json, type KeyCommandBench, openKeyCommands as setup } from './harness.ts';
 
@@ -176,6 +178,85 @@ describe('seal-key', () => {
     expect((await seal(['status'])).out[1]).toBe(
       'one  can be dropped  keyrings 0  access key ids 0  ARNs 0  last uses 0  buckets 0  approvers 0  audit keys 0',
     );
+  });
+});
+
+describe('seal-key activate', () => {
+  async function servers() {
+    const bench = await SealKeyBench.open();
+    const [first, second] = [
+      await bench.start(bench.keys('one', 'two'), { host: 'pod-a' }),
+      await bench.start(bench.keys('one'), { host: 'pod-b' }),
+    ];
+    const handed: string[] = [];
+    const run = (...args: readonly string[]) => {
+      const sealKeys = bench.keys('two', 'one');
+      const { state, now, record, signal } = bench;
+      const deps = { state, now, record, sealKeys, runner: new KdfRunner() };
+      const handOverAudit = async () => void handed.push(sealKeys.active.kid);
+      return into((output) => sealKeyCommand(args, { ...output, deps, handOverAudit, signal }));
+    };
+    const close = () => Promise.all([first, second].map(({ upkeep }) => upkeep.close()));
+    return { bench, first, second, run, handed, close };
+  }
+
+  it('names the servers that do not have the seal key, and goes on when they have it', async () => {
+    const { bench, first, second, run, handed, close } = await servers();
+    const refused = await run('activate', 'two');
+    expect([refused.code, refused.out, handed]).toEqual([1, [], []]);
+    expect(refused.err[0]).toMatch(
+      /^sealgate seal-key: seal key 'two' is not on every server: pod-b \(boot [0-9a-f]{16}\) has/,
+    );
+    const server = (host: string, boot: string, signs: string, held: string) =>
+      `server ${host} (boot ${boot})  since 2026-06-01T00:00:00Z  signs with ${signs}  has ${held}`;
+    const shown = (await run('status')).out;
+    expect(shown.slice(0, 2).map((text) => text.slice(0, 13))).toEqual(['one  active  ', 'two  can be d']);
+    expect(shown.slice(2).toSorted()).toEqual([
+      server('pod-a', first.upkeep.boot, 'one', 'one, two'),
+      server('pod-b', second.upkeep.boot, 'one', 'one'),
+    ]);
+    second.sealKeys.adopt(bench.keys('one', 'two'));
+    await second.upkeep.run({ report: true });
+    expect(await run('activate', 'two')).toEqual({
+      code: 0,
+      out: ['two signs from now on; 2 servers follow within a minute'],
+      err: [],
+    });
+    expect(handed).toEqual(['two']);
+    // Until they have looked, the old one is not to be dropped, and what they sign may be under it.
+    const between = (await run('status')).out;
+    expect(between[1]).toMatch(/^one {2}needed /);
+    expect(between.slice(2, 4).toSorted()).toEqual([
+      `  pod-a (boot ${first.upkeep.boot}) signs with it`,
+      `  pod-b (boot ${second.upkeep.boot}) signs with it`,
+    ]);
+    const early = await run('resign');
+    expect([early.code, early.out]).toEqual([0, ['signed 0 keyrings and sealed 0 records under two']]);
+    expect(early.err.toSorted()[0]).toMatch(/^pod-a \(boot .* still signs with one: run this again in a minute\.$/);
+    for (const { upkeep } of [first, second]) await upkeep.run();
+    expect((await run('status')).out[1]).toMatch(/^one {2}can be dropped /);
+    expect((await run('resign')).err).toEqual([]);
+    expect(json(await run('activate', 'two', '--json'))).toMatchObject({ kid: 'two', changed: false, generation: 2 });
+    expect((await run('activate', 'two')).out).toEqual(['two signs already']);
+    await close();
+    expect((await run('status')).out).toHaveLength(2);
+  });
+
+  it('says what is wrong with the record, in status too, and replaces it on demand', async () => {
+    const { bench, run, close } = await servers();
+    await close();
+    bench.putActive(Buffer.from('nonsense'));
+    for (const args of [['status'], ['activate', 'two'], ['resign']]) {
+      const { code, err } = await run(...args);
+      expect([code, err[0]]).toEqual([1, 'sealgate seal-key: the record of the active seal key is malformed']);
+    }
+    expect(await run('activate', 'two', '--replace-damaged')).toMatchObject({
+      code: 0,
+      out: ['two signs from now on; no server runs'],
+    });
+    expect((await run('status')).code).toBe(0);
+    expect((await run('activate', 'three')).err[0]).toContain("'three' is not configured here");
+    expect((await run('activate')).code).toBe(2);
   });
 });
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { createMetrics } from '../../../proxy/observe/metrics.ts';
 import { NotReady, opsApp } from '../../../proxy/observe/ops-server.ts';
-import { startOps } from '../../../proxy/runtime.ts';
+import { startOps } from '../../../proxy/running/start-ops.ts';
 import { sharedBench } from '../../helpers/bench.ts';
 
 const bench = sharedBench();
@@ -15,9 +15,9 @@ test('/readyz answers 503 with the reason', async () => {
 
 test('the listener is asked each time', async () => {
   let full = true;
-  const { state, backend } = bench.proxy;
+  const { backend } = bench.proxy;
   const config = { opsListen: { host: '127.0.0.1', port: 0 }, state: { bucket: 'sealgate-state', prefix: '' } };
-  const ops = await startOps({ config, storage: { backend, state }, metrics: createMetrics(), isFull: () => full });
+  const ops = await startOps({ config, storage: { backend }, metrics: createMetrics(), isFull: () => full });
   const ask = async () => (await fetch(`http://127.0.0.1:${ops.address.port}/readyz`)).text();
   expect(await ask()).toBe('not ready: all connections are in use\n');
   full = false;

@@ -54,8 +54,11 @@ describe('seal keys', () => {
     await write(TWO, ONE);
     expect(reload.run('SIGHUP')).toBe(true);
     expect([sealKeys.active.kid, kids(sealKeys)]).toEqual([kid(ONE), [kid(ONE), kid(TWO)]]);
-    expect(log.map(({ msg }) => msg)).toEqual(['reloaded', expect.stringContaining('signs after a restart')]);
-    expect(log[1]).toMatchObject({ signs: kid(ONE), signsAfterRestart: kid(TWO) });
+    expect(log.map(({ msg }) => msg)).toEqual([
+      'reloaded',
+      expect.stringContaining('signs after sealgate seal-key activate'),
+    ]);
+    expect(log[1]).toMatchObject({ signs: kid(ONE), first: kid(TWO) });
     await write(ONE, THREE);
     expect(reload.run('SIGHUP')).toBe(true);
     expect(kids(sealKeys)).toEqual([kid(ONE), kid(THREE)]);

@@ -11,6 +11,8 @@ import { checkCommand } from '../../../proxy/cli/check.ts';
 import { serve } from '../../../proxy/cli/serve.ts';
 import { parseConfig } from '../../../proxy/config/config.ts';
 import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
+import { ACTIVE_RECORD } from '../../../proxy/keyring/active-seal-key/active-record.ts';
+import { openActiveSealKey } from '../../../proxy/keyring/active-seal-key/open-active.ts';
 import { TenantAdmin } from '../../../proxy/keyring/admin/tenant-admin.ts';
 import { setBucketRecord } from '../../../proxy/keyring/buckets/bucket-admin.ts';
 import { openStorage } from '../../../proxy/runtime.ts';
@@ -233,6 +235,49 @@ describe('seal keys', () => {
       ),
     ]);
     expect(await complaints({ SEALGATE_SEAL_KEYS: `${environment['SEALGATE_SEAL_KEYS']},${other}` })).toEqual([]);
+  });
+});
+
+describe('the active seal key', () => {
+  const other = SealKeys.generate();
+  const kidOf = (text = '') => text.split(':')[0];
+  const own = () => environment['SEALGATE_SEAL_KEYS'] ?? '';
+  /** As the first start of a server does. */
+  const started = () =>
+    prepared(({ state }) =>
+      openActiveSealKey({ state, sealKeys: SealKeys.parse(own()), now: () => new Date() }, AbortSignal.timeout(30_000)),
+    );
+  const about = ({ findings }: Awaited<ReturnType<typeof check>>) =>
+    findings.filter(({ subject }) => subject === 'active seal key').map(({ text }) => text);
+
+  test('is the first one where none is recorded, and the recorded one after the first start', async () => {
+    await tenants(0);
+    expect(about(await check())).toEqual([`none is recorded yet: '${kidOf(own())}', which stands first, signs`]);
+    await started();
+    expect(about(await check())).toEqual([`'${kidOf(own())}' signs`]);
+    expect(await complaints()).toEqual([]);
+  });
+
+  test('a warning when another stands first, as during a rotation', async () => {
+    await started();
+    const [first, signs] = [kidOf(other), kidOf(own())];
+    expect(await complaints({ SEALGATE_SEAL_KEYS: `${other},${own()}` })).toEqual([
+      `warning active seal key: '${first}' stands first, and '${signs}' signs. When every server has '${first}', run ` +
+        `sealgate seal-key activate ${first}. If '${first}' is the older one, put '${signs}' first`,
+    ]);
+  });
+
+  test('a fault when it is not configured, or its record does not verify: serve does not start', async () => {
+    await started();
+    const left = { SEALGATE_SEAL_KEYS: other };
+    expect(await complaints(left)).toEqual([
+      `fault active seal key: seal key '${kidOf(own())}' is the active one, and is not configured here. Configured is: ` +
+        `${kidOf(other)}. Add the active seal key; or, if it is lost or the record was tampered with, stop the servers, ` +
+        'run sealgate seal-key activate KID --replace-damaged, and start them',
+    ]);
+    await expect(serve({ ...environment, ...left })).rejects.toThrow('is the active one, and is not configured here');
+    await prepared(({ state }) => state.replace(ACTIVE_RECORD, Buffer.from('{}'), AbortSignal.timeout(30_000)));
+    expect(await complaints()).toEqual([expect.stringContaining('fault active seal key: the record of the active')]);
   });
 });
 
