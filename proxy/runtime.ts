@@ -189,8 +189,8 @@ function createPipeline(o: ProxyParts & Made & { auditLog: AuditLog | undefined 
   const writeLine = requestLinesTo(log, config.logFormat);
   const hint = new HostHint({ hostnames: config.hostnames, log });
   const onSignIn = (signIn: SignIn) => escrow?.signedIn(signIn);
-  const onKdfDue = (signIn: SignIn) =>
-    void upgradeKdf(keyrings, signIn, (err) => log.warn({ err, tenant: signIn.key.tenant }, 'a KDF was not upgraded'));
+  const upgrade = (of: Pick<SignIn, 'key' | 'slot'>) =>
+    upgradeKdf(keyrings, of, (err) => log.warn({ err, tenant: of.key.tenant }, 'a KDF was not upgraded'));
   const onUseFailure = (err: unknown, { tenant, slot }: TenantSlot) =>
     log.warn({ err, tenant, slot }, 'the use of a key was not noted');
   const uses =
@@ -199,7 +199,7 @@ function createPipeline(o: ProxyParts & Made & { auditLog: AuditLog | undefined 
   const useCounts = new UseCounts({ state, now });
   const sessionDays = new SessionDays({ state, sealKeys, now });
   const kms = openServerKms(config.kms, { now, metrics, record, providers: o.kmsProviders });
-  const tenancy = new Tenancy({ state, sealKeys, sessionDays, record, now, onSignIn, onKdfDue, onUse, kms });
+  const tenancy = new Tenancy({ state, sealKeys, sessionDays, record, now, onSignIn, onKdfDue: upgrade, onUse, kms });
   const note = (tenant: string, generation: number) => tenancy.noteGeneration(tenant, generation);
   const onChange = (tenant: string, generation: number) => {
     note(tenant, generation);
@@ -214,7 +214,7 @@ function createPipeline(o: ProxyParts & Made & { auditLog: AuditLog | undefined 
     conditionalWrites: o.capabilities.conditionalPutIfMatch,
     sessions: o.capabilities.conditionalPut,
   });
-  const sessions = new SessionIssuer({ deps: keyrings, days: sessionDays });
+  const sessions = new SessionIssuer({ deps: keyrings, days: sessionDays, upgradeKdf: upgrade });
   const issuers = trustedIssuers(config.oidcIssuers, {
     now,
     onFailure: (issuer, err) => log.warn({ err, issuer }, 'the keys of an OpenID Connect issuer were not read'),

@@ -5,6 +5,7 @@ import type { SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
 import type { KeyringDeps } from '../../proxy/keyring/admin/change-keyring.ts';
 import { SessionDays } from '../../proxy/keyring/sessions/day-records.ts';
 import { type IssuedSession, SessionIssuer } from '../../proxy/keyring/sessions/issue-session.ts';
+import type { SignIn } from '../../proxy/keyring/sign-in.ts';
 import { type Kdf, KdfRunner } from '../../proxy/keyring/slots/kdf.ts';
 import { upgradeKdf } from '../../proxy/keyring/slots/upgrade-kdf.ts';
 import { Tenancy } from '../../proxy/keyring/tenancy.ts';
@@ -41,22 +42,26 @@ export class SessionReplica {
   #upgrades: Promise<void>[] = [];
   readonly #signal = new AbortController().signal;
 
-  constructor(harness: TenancyHarness, o: { sealKeys?: SealKeys; kms?: KmsSecrets } = {}) {
+  constructor(harness: TenancyHarness, o: { sealKeys?: SealKeys; kms?: KmsSecrets; aheadMs?: number } = {}) {
     const { state } = harness;
     const sealKeys = o.sealKeys ?? harness.sealKeys;
-    const now = () => new Date(harness.time);
+    const now = () => new Date(harness.time + (o.aheadMs ?? 0));
     this.days = new SessionDays({ state, sealKeys, now });
     const own = { sealKeys, runner: this.runner, ...(o.kms === undefined ? {} : { kms: o.kms }) };
-    this.deps = { ...harness.deps, ...own };
+    this.deps = { ...harness.deps, ...own, now };
     this.tenancy = new Tenancy({
       ...this.deps,
       sessionDays: this.days,
       onKdfDue: (signIn) => {
         this.upgradesBegun += 1;
-        this.#upgrades.push(upgradeKdf(this.deps, signIn, (error) => this.failures.push(error)));
+        this.#upgrades.push(this.#upgrade(signIn));
       },
     });
-    this.#issuer = new SessionIssuer({ deps: this.deps, days: this.days });
+    this.#issuer = new SessionIssuer({ deps: this.deps, days: this.days, upgradeKdf: (of) => this.#upgrade(of) });
+  }
+
+  #upgrade(of: Pick<SignIn, 'key' | 'slot'>): Promise<void> {
+    return upgradeKdf(this.deps, of, (error) => this.failures.push(error));
   }
 
   issue(key: AccessKey, seconds: number): Promise<IssuedSession> {

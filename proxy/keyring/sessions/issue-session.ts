@@ -9,8 +9,9 @@ import { SESSION_ISSUE_ATTEMPTS } from '../../session-limits.ts';
 import { type AccessKey, fingerprintOf } from '../access-keys/access-key-id.ts';
 import { changeKeyring, KeyringConflict, type KeyringDeps, readKeyring } from '../admin/change-keyring.ts';
 import { withReplaced } from '../admin/edit-slots.ts';
+import type { SignIn } from '../sign-in.ts';
 import { slotSecretOf } from '../slots/api-key-slot.ts';
-import { waitingFor } from '../slots/requested-kdf.ts';
+import { isDue, waitingFor } from '../slots/requested-kdf.ts';
 import type { RoleSlot } from '../slots/role-slot.ts';
 import { isInForce, isUsable } from '../slots/slot-terms.ts';
 import { type KeySlot, keySlotOf, openSessionSlot, roleSlotOf } from '../slots/slot-types.ts';
@@ -31,13 +32,18 @@ export interface IssuedSession extends SessionCredentials {
 /** The wanted content of a session. Uses get their id here. */
 export type WantedDetails = Omit<SessionDetails, 'uses'> & { readonly maxUses?: number };
 
+/** Seals a slot by the KDF that was requested for it, where that is due. Resolves also when it fails. */
+type UpgradeKdf = (of: Pick<SignIn, 'key' | 'slot'>) => Promise<void>;
+
 export class SessionIssuer {
   readonly #deps: KeyringDeps;
   readonly #days: Pick<SessionDays, 'current'>;
+  readonly #upgradeKdf: UpgradeKdf;
 
-  constructor(o: { deps: KeyringDeps; days: Pick<SessionDays, 'current'> }) {
+  constructor(o: { deps: KeyringDeps; days: Pick<SessionDays, 'current'>; upgradeKdf: UpgradeKdf }) {
     this.#deps = o.deps;
     this.#days = o.days;
+    this.#upgradeKdf = o.upgradeKdf;
   }
 
   /**
@@ -70,7 +76,7 @@ export class SessionIssuer {
     const { tenant } = caller;
     // Counted from before the keyring is read: a KDF that is requested after that waits for the longest session from then on.
     const at = this.#deps.now();
-    const { slot, keyring } = await this.#slotOf(caller, signal);
+    const { slot, keyring } = await this.#upgradedSlotOf(caller, signal);
     const role = o.role === undefined ? undefined : this.#roleFor(keyring, slot, o.role);
     const callerSecret = await slotSecretOf({ tenant, slot, secret: caller.secret, runner }, signal);
     try {
@@ -163,6 +169,15 @@ export class SessionIssuer {
     const slot = keySlotOf(keyring, caller.slot);
     if (slot === undefined || !isUsable(slot, caller, this.#deps.now())) throw new S3Error('InvalidAccessKeyId');
     return { keyring, slot };
+  }
+
+  /** A key that does nothing but give sessions would never be upgraded: each session would make the request wait again. */
+  async #upgradedSlotOf(caller: AccessKey, signal: AbortSignal): Promise<{ keyring: Keyring; slot: KeySlot }> {
+    const found = await this.#slotOf(caller, signal);
+    const { slot } = found;
+    if (slot.kdfUpgrade === null || !isDue(slot.kdfUpgrade, this.#deps.now())) return found;
+    await this.#upgradeKdf({ key: caller, slot });
+    return this.#slotOf(caller, signal);
   }
 
   async #keyring(tenant: string, signal: AbortSignal): Promise<Keyring> {

@@ -16,7 +16,7 @@ import type { KeySlot } from './slot-types.ts';
 /** Begins the upgrade when the slot asks for one that is due. Resolves when it is done or given up; never rejects. */
 export async function upgradeKdf(
   deps: KeyringDeps,
-  signIn: SignIn,
+  signIn: Pick<SignIn, 'key' | 'slot'>,
   onFailure: (error: unknown) => void,
 ): Promise<void> {
   if (!isUpgradable(signIn.slot, deps.now())) return;
@@ -28,7 +28,7 @@ export async function upgradeKdf(
   }
 }
 
-async function upgrade(deps: KeyringDeps, { key }: SignIn, signal: AbortSignal): Promise<void> {
+async function upgrade(deps: KeyringDeps, { key }: Pick<SignIn, 'key'>, signal: AbortSignal): Promise<void> {
   const opened = await openKeyring(deps, key, signal);
   const { slot: old, roots } = opened;
   const { tenant } = opened.keyring;

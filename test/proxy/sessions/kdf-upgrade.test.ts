@@ -30,14 +30,15 @@ const STRONG: Kdf = { ...DEFAULT_KDFS.argon2id, passes: 3 };
 /** From the request on, for the sessions that were issued before. */
 const WAIT_MS = 1000 * (LONGEST_KEY_SESSION_SECONDS + SESSION_SKEW_SECONDS);
 
-async function setup() {
+/** `aheadMs`: of the clock of the second server. */
+async function setup({ aheadMs = 0 } = {}) {
   const harness = new TenancyHarness();
   const fixture = await makeTenant({ sealKeys: harness.sealKeys, slots: [{ kdf: WEAK, runner: new PausedRunner() }] });
   harness.store(fixture.keyring);
   const { tenant } = fixture;
   const id = fixture.keys[0]?.accessKeyId ?? '';
   const key = harness.unseal(id);
-  const replicas = [new SessionReplica(harness), new SessionReplica(harness)] as const;
+  const replicas = [new SessionReplica(harness), new SessionReplica(harness, { aheadMs })] as const;
   const [a, b] = replicas;
   const admin = new KeyAdmin(harness.deps);
   const keyring = async () => (await readKeyring(harness.deps, tenant, signal)).keyring;
@@ -146,18 +147,20 @@ test('a session that is issued while another server upgrades is one of the new s
 });
 
 test('an upgrade that began before another server issued a session is given up', async () => {
-  const on = await setup();
+  // The wait is over by the clock of one of them alone.
+  const on = await setup({ aheadMs: 10 * MINUTE_MS });
   await on.change({ kdfUpgrade: STRONG });
-  await on.useKey();
-  on.harness.time += WAIT_MS;
+  on.harness.time += WAIT_MS - 10 * MINUTE_MS;
   let session: IssuedSession | undefined;
   // Between the read of the keyring and the upgrade.
   on.b.runner.next = async () => {
-    session = await on.a.issue(on.key, HOUR);
+    on.b.runner.next = async () => {
+      session = await on.a.issue(on.key, HOUR);
+    };
   };
   expect(await on.b.useKey(on.id)).toBe('open');
   if (session === undefined) throw new Error('no upgrade began');
-  expect(await on.passes()).toBe(2);
+  expect([on.b.upgradesBegun, await on.passes()]).toEqual([1, 2]);
   expect(await on.onBoth(session)).toEqual(ALIVE);
   expect([...on.a.failures, ...on.b.failures]).toEqual([]);
   on.harness.time = session.ends.getTime() + HOUR_MS + 1000 * SESSION_SKEW_SECONDS;
@@ -178,10 +181,13 @@ test('a request that is made while a session is issued waits for the session', a
   expect(await on.passes()).toBe(2);
 });
 
-test('two servers issue at once sessions that outlive the wait: both live', async () => {
+test.each([
+  ['before its end', -1, 2],
+  ['when it is over', 0, 3],
+])('two servers issue at once sessions that outlive the wait, %s: all live', async (_, offset, passes) => {
   const on = await setup();
   await on.change({ kdfUpgrade: STRONG });
-  on.harness.time += WAIT_MS;
+  on.harness.time += WAIT_MS + offset;
   const sessions = await Promise.all([
     on.a.issue(on.key, 2 * HOUR),
     on.b.issue(on.key, 5 * HOUR),
@@ -191,7 +197,26 @@ test('two servers issue at once sessions that outlive the wait: both live', asyn
   for (const session of sessions) expect(await on.onBoth(session)).toEqual(ALIVE);
   on.harness.time = Math.max(...sessions.map(({ ends }) => ends.getTime())) - MINUTE_MS - 1;
   await on.useKey();
-  expect(await on.onBoth(sessions[1])).toEqual(ALIVE);
+  expect([await on.onBoth(sessions[1]), await on.passes()]).toEqual([ALIVE, passes]);
+});
+
+test('a key that does nothing but give sessions is upgraded when it gives the next one', async () => {
+  const on = await setup();
+  await on.a.issue(on.key, HOUR);
+  await on.change({ kdfUpgrade: STRONG, endSessions: true });
+  const session = await on.b.issue(on.key, HOUR);
+  expect([await on.passes(), await on.onBoth(session)]).toEqual([3, ALIVE]);
+});
+
+test('a session is issued though the upgrade fails, and is waited for', async () => {
+  const on = await setup();
+  await on.change({ kdfUpgrade: STRONG, endSessions: true });
+  const broken = new Error('no memory');
+  on.a.runner.next = () => Promise.reject(broken);
+  const session = await on.a.issue(on.key, HOUR);
+  expect([on.a.failures, await on.passes()]).toEqual([[broken], 2]);
+  await on.useKey();
+  expect([await on.onBoth(session), await on.passes()]).toEqual([ALIVE, 2]);
 });
 
 test('ending the sessions lets the upgrade happen at the next use, together with the request or later', async () => {
