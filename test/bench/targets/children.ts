@@ -57,8 +57,9 @@ export class Children {
     return this.#adopt(fork(fileURLToPath(module), args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }));
   }
 
+  /** The last first: what serves ends while its store is still there to take its last writes. */
   async stopAll(): Promise<void> {
-    await Promise.all([...this.#running].map((child) => stop(child)));
+    for (const child of [...this.#running].reverse()) await stop(child);
     this.#guard.kill();
   }
 

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { signRequest } from '../../../proxy/backend/s3/sign.ts';
 import type { TransitAuth } from '../../../proxy/config/kms-config.ts';
 import { AwsKms } from '../../../proxy/kms/aws-kms/aws-kms.ts';
+import type { Handle, Module } from '../../../proxy/kms/pkcs11/module.ts';
 import { Pkcs11 } from '../../../proxy/kms/pkcs11/pkcs11.ts';
 import type { KmsProvider } from '../../../proxy/kms/provider.ts';
 import { Transit } from '../../../proxy/kms/transit/transit.ts';
@@ -273,26 +274,59 @@ export async function softHsmUnderTest(): Promise<KmsUnderTest | undefined> {
   };
 }
 
+type Template = readonly { readonly type: number; readonly value?: Buffer | number | boolean | string }[];
+
+/** What of the package an operator uses beyond what the product does; constants by their own names. */
+interface OperatorModule extends Module {
+  load(path: string): void;
+  C_Initialize(): void;
+  C_Finalize(): void;
+  C_GenerateKey(session: Handle, o: { mechanism: number; parameter: null }, template: Template): Handle;
+  C_SetAttributeValue(session: Handle, key: Handle, template: Template): void;
+  C_DestroyObject(session: Handle, key: Handle): void;
+}
+
+type Constant =
+  | 'CKA_CLASS'
+  | 'CKA_DECRYPT'
+  | 'CKA_ENCRYPT'
+  | 'CKA_EXTRACTABLE'
+  | 'CKA_ID'
+  | 'CKA_KEY_TYPE'
+  | 'CKA_LABEL'
+  | 'CKA_PRIVATE'
+  | 'CKA_SENSITIVE'
+  | 'CKA_TOKEN'
+  | 'CKA_VALUE_LEN'
+  | 'CKF_RW_SESSION'
+  | 'CKF_SERIAL_SESSION'
+  | 'CKK_AES'
+  | 'CKM_AES_KEY_GEN'
+  | 'CKO_SECRET_KEY'
+  | 'CKU_USER';
+
+type Pkcs11Package = { readonly PKCS11: new () => OperatorModule } & Readonly<Record<Constant, number>>;
+
 /** What an operator does with the HSM's own tools, in a session that may write. The module is initialised by the provider too. */
-// biome-ignore lint/suspicious/noExplicitAny: the package is optional, and has no types here
-function operatorOf(p11: any, path: string) {
+function operatorOf(p11: Pkcs11Package, path: string) {
   const module = new p11.PKCS11();
   module.load(path);
   module.C_Initialize();
-  const slot = module
-    .C_GetSlotList(true)
-    .find((one: Buffer) => module.C_GetTokenInfo(one).label.trimEnd() === 'sealgate');
+  const slot = module.C_GetSlotList(true).find((one) => module.C_GetTokenInfo(one).label.trimEnd() === 'sealgate');
+  if (slot === undefined) throw new Error('the token that was made is not there');
   const session = module.C_OpenSession(slot, p11.CKF_SERIAL_SESSION | p11.CKF_RW_SESSION);
   module.C_Login(session, p11.CKU_USER, '123456');
-  const keys = (): Buffer[] => {
+  const keys = (): Handle[] => {
     module.C_FindObjectsInit(session, [{ type: p11.CKA_LABEL, value: 'tenants' }]);
-    const found: Buffer[] = [];
+    const found: Handle[] = [];
     for (let one = module.C_FindObjects(session); one !== null; one = module.C_FindObjects(session)) found.push(one);
     module.C_FindObjectsFinal(session);
     return found;
   };
-  const idOf = (key: Buffer): string =>
-    module.C_GetAttributeValue(session, key, [{ type: p11.CKA_ID }])[0].value.toString('hex');
+  const idOf = (key: Handle): string => {
+    const value = module.C_GetAttributeValue(session, key, [{ type: p11.CKA_ID }])[0]?.value;
+    return Buffer.isBuffer(value) ? value.toString('hex') : '';
+  };
   return {
     makeKey(id: string): void {
       module.C_GenerateKey(session, { mechanism: p11.CKM_AES_KEY_GEN, parameter: null }, [
