@@ -264,26 +264,29 @@ function untilMade(port: number, count: number): void {
   while ((readFileSync('/proc/net/tcp', 'latin1').match(made) ?? []).length < count && performance.now() < end);
 }
 
-test.runIf(existsSync('/proc/net/tcp')).each(['plain', 'TLS'])('connections that come just before a server stops are served, %s', async (kind) => {
-  const bench = await openBench({ ...(kind === 'TLS' && { config: tlsConfig() }) });
-  const request = { method: 'GET', path: `/${bench.bucket}` };
-  const headers = signHeaders(request, bench.tenant, new URL(bench.proxy.endpoint).host);
-  // The kernel makes them at once. Node accepts them one after another, and has not begun with that when the stop comes.
-  const opening = Array.from({ length: 20 }, () => RawConnection.open(bench.proxy.endpoint));
-  await new Promise<void>((resolve) => process.nextTick(resolve));
-  untilMade(Number(new URL(bench.proxy.endpoint).port), opening.length);
-  const closed = bench.close();
-  const replies = opening.map(async (opened) => {
-    const connection = await opened;
-    connection.write(headText({ ...request, target: request.path, headers }));
-    return connection.until(/<\/(Error|ListBucketResult)>/);
-  });
-  for (const reply of await Promise.all(replies)) {
-    expect(reply).toMatch(/^HTTP\/1\.1 200 /);
-    expect(reply).toMatch(/\r\nconnection: close\r\n/i);
-  }
-  await closed;
-});
+test.runIf(existsSync('/proc/net/tcp')).each(['plain', 'TLS'])(
+  'connections that come just before a server stops are served, %s',
+  async (kind) => {
+    const bench = await openBench({ ...(kind === 'TLS' && { config: tlsConfig() }) });
+    const request = { method: 'GET', path: `/${bench.bucket}` };
+    const headers = signHeaders(request, bench.tenant, new URL(bench.proxy.endpoint).host);
+    // The kernel makes them at once. Node accepts them one after another, and has not begun with that when the stop comes.
+    const opening = Array.from({ length: 20 }, () => RawConnection.open(bench.proxy.endpoint));
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    untilMade(Number(new URL(bench.proxy.endpoint).port), opening.length);
+    const closed = bench.close();
+    const replies = opening.map(async (opened) => {
+      const connection = await opened;
+      connection.write(headText({ ...request, target: request.path, headers }));
+      return connection.until(/<\/(Error|ListBucketResult)>/);
+    });
+    for (const reply of await Promise.all(replies)) {
+      expect(reply).toMatch(/^HTTP\/1\.1 200 /);
+      expect(reply).toMatch(/\r\nconnection: close\r\n/i);
+    }
+    await closed;
+  },
+);
 
 describe.each(['the listener of the first process', 'a listener of their own each'])('workers with %s', (listener) => {
   test('that are all full close what comes, and do not hand it round among them', async () => {
