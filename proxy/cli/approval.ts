@@ -128,9 +128,11 @@ async function show(args: readonly string[], o: ApprovalCommandOptions): Promise
       'approvals',
       `${approvedBy.length} of ${request.needed}${approvedBy.length === 0 ? '' : `: ${approvedBy.join(', ')}`}`,
     ],
-    ...Object.entries(request.parameters).map(([name, value]) => [`  ${name}`, JSON.stringify(value)] as const),
   ];
   for (const [name, value] of rows) o.out(`${name.padEnd(12)}${value}`);
+  for (const [name, value] of Object.entries(request.parameters)) {
+    o.out(`  ${name.padEnd(16)}${JSON.stringify(value)}`);
+  }
   return 0;
 }
 

@@ -4,6 +4,7 @@
  *
  * Exit codes: 0 done; 1 it could not be done; 2 the command line was wrong.
  */
+
 import { checkSubjectPattern, InvalidSubject } from '../access/oidc/subject.ts';
 import { ChangeUncertain } from '../keyring/admin/change-keyring.ts';
 import { resolveKey } from '../keyring/admin/resolve-key.ts';
@@ -26,12 +27,13 @@ import { detailsOf, lineOf, linesOf } from './describe-role.ts';
 import { readCaller } from './key-caller.ts';
 import { keyArgument } from './key-issue.ts';
 import { readPolicyFile } from './policy-file.ts';
+import { approvalsOf, requireApprovalOfFewer } from './role-approvals.ts';
 
 export const ROLE_USAGE = `Usage:
   sealgate role create  [CALLER] --name NAME --issuer URL --audience A --subject S [TRUST] [TERMS] [--managed] [--json]
   sealgate role list    TENANT [--json]
   sealgate role show    TENANT NAME [--json]
-  sealgate role update  TENANT NAME [TERMS] [--status active|inactive] [--end-sessions] [--json]
+  sealgate role update  TENANT NAME [TERMS] [--status active|inactive] [--end-sessions] [--reason TEXT] [--json]
   sealgate role update  TENANT NAME [CALLER] [--issuer URL] [--audience A] [--subject S] [TRUST] [--json]
   sealgate role reissue TENANT NAME [--arn ARN] [--json]
   sealgate role delete  TENANT NAME [--reason TEXT] [--json]
@@ -46,6 +48,7 @@ TRUST   --condition CLAIM=VALUE   a claim that the token must have; several time
         --max-uses N              requests that one token of the issuer allows, 0 for no limit
         --outlive-token           sessions may go on past the end of their token
 TERMS   --policy FILE             what the role allows, in IAM's language; the caller's grants or policy unless given
+        --approvals M             approvals that each session of the role needs (docs/approvals.md); 0: none
         --expires TIME|never      --assumable-by KEY|'*'   keys of the tenant, by id or label, that may take it on
                           (AssumeRole); several times
 --managed  keep the role's secret in the state: a short ARN; whoever has the seal keys and the state opens the tenant
@@ -80,7 +83,7 @@ const TRUST = {
   'max-uses': text,
   'outlive-token': flag,
 } as const;
-const TERMS = { policy: text, expires: text, 'assumable-by': texts } as const;
+const TERMS = { policy: text, expires: text, 'assumable-by': texts, approvals: text } as const;
 
 const CREATE = shape([], { credentials: text, name: text, managed: flag, json: flag, ...TRUST, ...TERMS });
 
@@ -151,6 +154,7 @@ async function show(args: readonly string[], o: RoleCommandOptions): Promise<num
 const UPDATE = shape(['TENANT', 'NAME'], {
   credentials: text,
   status: text,
+  reason: text,
   'end-sessions': flag,
   json: flag,
   ...TRUST,
@@ -175,6 +179,7 @@ async function update(args: readonly string[], o: RoleCommandOptions): Promise<n
     if (key.tenant !== of.tenant) throw new UsageError("The key that was given is another tenant's.");
     await admin.trust(key, { name: of.name, change: wishes }, o.signal);
   }
+  await requireApprovalOfFewer(o.deps, { ...of, approvals: change.approvals, reason: values.reason }, o.signal);
   if (Object.keys(change).length > 0) await admin.update({ ...of, change }, o.signal);
   o.out(
     values.json === true
@@ -258,13 +263,19 @@ function usesOf(given: string): number {
 }
 
 async function termsOf(
-  values: { policy?: string | undefined; expires?: string | undefined; 'assumable-by'?: string[] | undefined },
+  values: {
+    policy?: string | undefined;
+    expires?: string | undefined;
+    'assumable-by'?: string[] | undefined;
+    approvals?: string | undefined;
+  },
   tenant: string,
   o: RoleCommandOptions,
-): Promise<Pick<RoleChange, 'policy' | 'expires' | 'assumableBy'>> {
+): Promise<Pick<RoleChange, 'policy' | 'expires' | 'assumableBy' | 'approvals'>> {
   const { policy, expires, 'assumable-by': assumableBy } = values;
   return {
     ...(policy !== undefined && { policy: (await readPolicyFile(policy, o.stdin)).text }),
+    ...(values.approvals !== undefined && { approvals: approvalsOf(values.approvals) }),
     ...(expires !== undefined && { expires: expires === 'never' ? null : expiryOf(expires, o.deps.now()) }),
     ...(assumableBy !== undefined && {
       assumableBy: assumableBy.includes('*') ? ('*' as const) : await slotsNamed(assumableBy, tenant, o),

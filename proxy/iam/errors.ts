@@ -4,6 +4,7 @@
  */
 import { S3Error } from '../errors.ts';
 import { KeyringConflict } from '../keyring/admin/change-keyring.ts';
+import { ApprovalNeeded, ApprovalRefused, ApproversTampered } from '../keyring/approvals/approval-errors.ts';
 import { KeyringTampered, UnknownTenant } from '../keyring/state/records.ts';
 
 const TABLE = {
@@ -77,7 +78,11 @@ const OF_S3: Readonly<Record<string, readonly [code: QueryErrorCode, keepsText: 
 export function asQueryError(error: unknown): QueryError {
   if (error instanceof QueryError) return error;
   if (error instanceof KeyringConflict) return new QueryError('ConcurrentModification', undefined, { cause: error });
-  if (error instanceof KeyringTampered) return new QueryError('AccessDenied', undefined, { cause: error });
+  if (error instanceof ApprovalNeeded || error instanceof ApprovalRefused) {
+    return new QueryError('AccessDenied', error.message, { cause: error });
+  }
+  if (error instanceof KeyringTampered || error instanceof ApproversTampered)
+    return new QueryError('AccessDenied', undefined, { cause: error });
   if (error instanceof UnknownTenant) return new QueryError('InvalidClientTokenId', undefined, { cause: error });
   if (!(error instanceof S3Error)) return new QueryError('ServiceFailure', undefined, { cause: error });
   const [code, keepsText] = OF_S3[error.code] ?? [

@@ -16,6 +16,9 @@ import { ROLE_RECORDS } from '../keyring/access-keys/role-arn.ts';
 import { ACTIVE_RECORD, SEAL_KEY_NAMES } from '../keyring/active-seal-key/active-record.ts';
 import { REPLICA_NAMES } from '../keyring/active-seal-key/replica-record.ts';
 import { TENANT_NAMES } from '../keyring/admin/tenant-names.ts';
+import { APPROVALS_NAMES } from '../keyring/approvals/approval-request.ts';
+import { APPROVERS_NAME } from '../keyring/approvals/approvers-record.ts';
+import { OPEN_NAMES } from '../keyring/approvals/open-requests.ts';
 import { BUCKET_RECORDS } from '../keyring/buckets/bucket-record.ts';
 import { SESSION_DAY_NAMES } from '../keyring/sessions/day-records.ts';
 import { USES_NAMES } from '../keyring/sessions/use-counts.ts';
@@ -35,6 +38,12 @@ const AUDIT_RECORDS: readonly RegExp[] = [
   new RegExp(`^${SEGMENT_NAMES}\\d{8}T\\d{4}Z/[0-9a-f]{16}-\\d{10}-[0-9a-f]{64}$`),
   new RegExp(`^${BATCH_NAMES}\\d{10}$`),
 ];
+/** Approvers; requests for approval with what was signed and claimed of each; lists of open ones. */
+const APPROVAL_RECORDS: readonly RegExp[] = [
+  new RegExp(`^${APPROVERS_NAME}$`),
+  new RegExp(`^${APPROVALS_NAMES}[0-9a-f]{24}/(request|used|by/[a-z0-9._-]{1,32})$`),
+  new RegExp(`^${OPEN_NAMES}([0-9a-f]{24}|deployment)/(commands|role-[A-Za-z0-9_.-]{1,64})\\.json$`),
+];
 /** What a record's key looks like below the prefix of its deployment. */
 const RECORDS: readonly RegExp[] = [
   new RegExp(`^${KEYRING_NAMES}[0-9a-f]{24}\\.json$`),
@@ -50,6 +59,7 @@ const RECORDS: readonly RegExp[] = [
   new RegExp(`^${BUCKET_RECORDS}[A-Za-z0-9._-]{3,255}\\.json$`),
   new RegExp(`^${JOBS_PREFIX}[a-z]+(-[a-z]+)?-[0-9a-f]{16}(\\.json|/.+)$`),
   ...AUDIT_RECORDS,
+  ...APPROVAL_RECORDS,
   /^probe\/.+$/,
 ];
 const FOLDERS: readonly string[] = [
@@ -63,6 +73,7 @@ const FOLDERS: readonly string[] = [
   ROLE_RECORDS,
   BUCKET_RECORDS,
   SEAL_KEY_NAMES,
+  APPROVALS_NAMES,
   JOBS_PREFIX,
   'audit/',
   'probe/',

@@ -611,6 +611,7 @@ SLOT_TYPES = {
     "role": {
         "record": "commitment created id kept name salt trust type",
         "terms": "assumableBy expires grants idKid label policy sessionSerial status",
+        "optional": "approvals",
         "wrap": "epoch salt wrapped",
         "most": 64,
         "signs": False,
@@ -661,7 +662,8 @@ def check_slots(keyring):
     for slot in keyring["slots"]:
         kind = SLOT_TYPES.get(slot["type"])
         expect(kind is not None, "malformed")
-        expect(set(slot) == set((kind["record"] + " wraps " + kind["terms"]).split()), "malformed")
+        optional = set(kind.get("optional", "").split())
+        expect(set(slot) - optional == set((kind["record"] + " wraps " + kind["terms"]).split()), "malformed")
         expect([wrap["epoch"] for wrap in slot["wraps"]] == live, "malformed")
         expect(all(set(wrap) == set(kind["wrap"].split()) for wrap in slot["wraps"]), "malformed")
         if "kdf" in slot:

@@ -34,6 +34,8 @@ export interface NewRole {
   readonly policy?: string;
   readonly expires?: string | null;
   readonly assumableBy?: RoleTerms['assumableBy'];
+  /** Approvals that each session needs; 0: none. */
+  readonly approvals?: number;
   /** True: the secret is kept in the state and the ARN is short. Such a role is server-managed. */
   readonly managed: boolean;
   readonly keep?: KeepRole;
@@ -55,6 +57,8 @@ export type KeepRole = (made: MadeRole) => Promise<void>;
 
 /** The terms that the operator changes alone. `endSessions` ends the sessions of the role. */
 export type RoleChange = Partial<Pick<RoleTerms, 'status' | 'expires' | 'policy' | 'assumableBy'>> & {
+  /** 0: none. */
+  readonly approvals?: number;
   readonly endSessions?: true;
 };
 
@@ -136,10 +140,11 @@ export class RoleAdmin {
 
   /** By the operator alone. @throws UnknownRole */
   async update(o: { tenant: string; name: string; change: RoleChange }, signal: AbortSignal): Promise<void> {
-    const { endSessions, ...terms } = o.change;
+    const { endSessions, approvals, ...terms } = o.change;
     const change = (keyring: Keyring) => {
       const slot = roleIn(keyring, o.name);
-      const next = { ...slot, ...terms, ...(typeof terms.policy === 'string' ? { grants: [] } : {}) };
+      const changed = { ...slot, ...terms, ...(typeof terms.policy === 'string' ? { grants: [] } : {}) };
+      const next = approvals === undefined ? changed : withApprovals(changed, approvals);
       return withReplaced(keyring, endSessions === true ? raised(next) : next);
     };
     const event = changed(o.tenant, `Role ${o.name}: ${Object.keys(o.change).sort().join(', ')}`);
@@ -244,7 +249,7 @@ function openGiven(arn: string | undefined, name: string, sealKeys: KeyringDeps[
 
 function newTerms(o: NewRole & { idKid: string; own: { grants: readonly Grant[]; policy: string | null } }): RoleTerms {
   const { policy, own } = o;
-  return {
+  const terms: RoleTerms = {
     assumableBy: o.assumableBy ?? [],
     expires: o.expires ?? null,
     grants: policy === undefined ? [...own.grants] : [],
@@ -254,6 +259,7 @@ function newTerms(o: NewRole & { idKid: string; own: { grants: readonly Grant[];
     sessionSerial: 0,
     status: 'active',
   };
+  return withApprovals(terms, o.approvals ?? 0);
 }
 
 function roleIn(keyring: Keyring, name: string): RoleSlot {
@@ -267,6 +273,11 @@ function withRole(keyring: Keyring, slot: RoleSlot): Keyring {
   if (roleSlotOf(keyring, slot.name) !== undefined) throw new RoleExists(slot.name, 'of the same tenant');
   if (slotsOfType(keyring, 'role').length >= roleSlot.most) throw new TooManyRoles();
   return { ...keyring, slots: byId([...keyring.slots, slot]) };
+}
+
+function withApprovals<T extends { readonly approvals?: number }>(terms: T, approvals: number): T {
+  const { approvals: _before, ...others } = terms;
+  return (approvals === 0 ? others : { ...others, approvals }) as T;
 }
 
 function raised(slot: RoleSlot): RoleSlot {

@@ -12,6 +12,7 @@ import {
   APPROVAL_LIFETIME_SECONDS,
   APPROVAL_SKEW_SECONDS,
   MAX_APPROVAL_PARAMETERS_BYTES,
+  MAX_APPROVAL_REASON_CHARACTERS,
   MAX_APPROVALS_NEEDED,
 } from '../../approval-limits.ts';
 import { announced } from '../admin/announce.ts';
@@ -22,6 +23,7 @@ import type { ApprovalAction } from './actions.ts';
 import { ApprovalNeeded, ApprovalRefused, ApproversTampered } from './approval-errors.ts';
 import {
   type ApprovalRequest,
+  isReason,
   openRequest,
   type Parameters,
   requestName,
@@ -29,7 +31,7 @@ import {
   usedName,
 } from './approval-request.ts';
 import { type ApprovalDeps, readApprovers } from './approver-admin.ts';
-import { type Approvers, isApproverOf } from './approvers-record.ts';
+import { type Approvers, isApproverOf, isPrincipalText } from './approvers-record.ts';
 import { addOpen, type Docket, docketName, findOpen, removeOpen } from './open-requests.ts';
 import { countedApprovals } from './signatures.ts';
 
@@ -60,7 +62,7 @@ export async function requireApproval(deps: ApprovalDeps, o: Approvable, signal:
       `${o.needed} approvals are needed, and there are ${others} approvers who did not ask for it: 'sealgate approver add' makes more.`,
     );
   }
-  checkParameters(o.parameters);
+  checkShown(o);
   const docket = docketOf(o, approvers);
   const open = await findOpen(deps.state, docket, { now: deps.now(), signal });
   const request = open === undefined ? undefined : await standing(deps, { id: open, approvers, of: o }, signal);
@@ -125,7 +127,13 @@ function checkTimes(now: Date, request: ApprovalRequest, { delaySeconds }: Appro
 }
 
 /** @throws ApprovalRefused for what cannot be shown to an approver, or is too much */
-function checkParameters(parameters: Parameters): void {
+function checkShown({ parameters, reason, requester }: Approvable): void {
+  if (!isReason(reason)) {
+    throw new ApprovalRefused(
+      `A reason has up to ${MAX_APPROVAL_REASON_CHARACTERS} characters, and no control characters.`,
+    );
+  }
+  if (!isPrincipalText(requester)) throw new ApprovalRefused('Who asks cannot be named to an approver.');
   try {
     if (canonicalJson(parameters).length <= MAX_APPROVAL_PARAMETERS_BYTES) return;
   } catch (cause) {

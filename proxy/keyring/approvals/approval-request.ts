@@ -46,12 +46,16 @@ const recordSchema = z.strictObject({
     z.string(),
     z.custom<JsonValue>(() => true),
   ),
-  reason: z.string().max(MAX_APPROVAL_REASON_CHARACTERS).refine(isPlainText),
+  reason: z.string().refine(isReason),
   requester: z.string().refine(isPrincipalText),
   tenant: z.union([z.literal(''), tenantId]),
 });
 
 export type ApprovalRequest = Omit<z.infer<typeof recordSchema>, 'mac' | 'format' | 'kid'>;
+
+export function isReason(text: string): boolean {
+  return text.length <= MAX_APPROVAL_REASON_CHARACTERS && isPlainText(text);
+}
 
 export function isApprovalId(text: string): boolean {
   return /^[0-9a-f]{24}$/.test(text);

@@ -11,7 +11,7 @@ import { hex, time } from '../state/fields.ts';
 import { StateConflict, type StateStore } from '../state/state.ts';
 import { ApprovalRefused } from './approval-errors.ts';
 
-const OPEN_NAMES = 'approvals/open/';
+export const OPEN_NAMES = 'approvals/open/';
 const FORMAT = 'sealgate-open-approvals/1' as const;
 
 const entrySchema = z.strictObject({ expires: time, id: hex(12), subject: hex(32) });

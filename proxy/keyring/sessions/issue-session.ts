@@ -21,6 +21,7 @@ import { KeyringTampered, UnknownTenant } from '../state/records.ts';
 import type { SessionDays } from './day-records.ts';
 import type { SessionDetails } from './details.ts';
 import type { OpenedRole } from './issue-role-session.ts';
+import { requireSessionApproval } from './session-approval.ts';
 import { issueSession, packedPercent, type SessionCredentials } from './token.ts';
 
 export interface IssuedSession extends SessionCredentials {
@@ -49,7 +50,7 @@ export class SessionIssuer {
   /**
    * A session of `caller`'s slot, for `seconds`, or until the slot expires. With `role`: limited by that role of the tenant too.
    * @throws S3Error InvalidAccessKeyId, AccessDenied for a role that the slot may not take on, ServiceUnavailable, SlowDown;
-   * SessionTooLarge
+   * SessionTooLarge; ApprovalNeeded, ApprovalRefused, ApproversTampered for a role whose sessions need approvals
    */
   async issue(
     caller: AccessKey,
@@ -87,13 +88,17 @@ export class SessionIssuer {
       const until = Math.min(secondsOf(slot.expires), secondsOf(role?.expires ?? null));
       const endsAt = endOf({ at, until, seconds: o.seconds });
       await this.#holdKdf({ tenant, slot, endsAt }, signal);
-      return await this.#issue({ tenant, slot, role, callerSecret }, { at, endsAt, details }, signal);
+      return await this.#issue(
+        { tenant, slot, role, callerSecret },
+        { seconds: o.seconds, at, endsAt, details },
+        signal,
+      );
     } finally {
       callerSecret.fill(0);
     }
   }
 
-  /** A session of a role itself, until `until` at the latest. @throws S3Error ServiceUnavailable, SlowDown; SessionTooLarge */
+  /** A session of a role itself, until `until` at the latest. @throws as `issue` */
   issueForRole(
     { tenant, slot, callerSecret }: OpenedRole,
     o: { seconds: number; until: number; details: WantedDetails; uses?: { id: string; until: number } },
@@ -102,16 +107,16 @@ export class SessionIssuer {
     const at = this.#deps.now();
     const endsAt = endOf({ at, until: Math.min(o.until, secondsOf(slot.expires)), seconds: o.seconds });
     const details = { ...o.details, role: slot.name };
-    const uses = o.uses === undefined ? {} : { uses: o.uses };
-    return this.#issue({ tenant, slot, role: slot, callerSecret }, { at, endsAt, details, ...uses }, signal);
+    return this.#issue({ tenant, slot, role: slot, callerSecret }, { ...o, at, endsAt, details }, signal);
   }
 
   async #issue(
     of: { tenant: string; slot: KeySlot | RoleSlot; role: RoleSlot | undefined; callerSecret: Buffer },
-    o: { at: Date; endsAt: number; details: WantedDetails; uses?: { id: string; until: number } },
+    o: { at: Date; seconds: number; endsAt: number; details: WantedDetails; uses?: { id: string; until: number } },
     signal: AbortSignal,
   ): Promise<IssuedSession> {
     const { tenant, slot, role, callerSecret } = of;
+    if (role?.approvals !== undefined) await requireSessionApproval(this.#deps, { tenant, slot, role, ...o }, signal);
     const { at, endsAt } = o;
     const issuedAt = Math.floor(at.getTime() / 1000);
     const details = withUses(o.details, o.uses ?? { id: randomBytes(16).toString('hex'), until: endsAt });

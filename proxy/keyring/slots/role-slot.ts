@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { randomSalt } from '../../../crypto/random.ts';
+import { MAX_APPROVALS_NEEDED } from '../../approval-limits.ts';
 import {
   MAX_KEYRING_ROLES,
   MAX_ROLE_CLAIM_CHARACTERS,
@@ -49,6 +50,8 @@ const WRAPPED_RECORD = {
 };
 
 const ROLE_TERMS = {
+  /** Approvals that each session of the role needs. Absent: none. */
+  approvals: z.int().min(1).max(MAX_APPROVALS_NEEDED).exactOptional(),
   /** Keys of the tenant that may take the role on (AssumeRole). */
   assumableBy: z.union([z.literal('*'), z.array(slotId).max(64)]),
   expires: TERMS.expires,
@@ -69,6 +72,7 @@ const schema = z.strictObject({
 
 export type RoleSlot = z.infer<typeof schema>;
 export type RoleTrust = z.infer<typeof trustSchema>;
+/** What an operator sets. A member that is not there is none in the keyring either. */
 export type RoleTerms = Pick<RoleSlot, keyof typeof ROLE_TERMS>;
 
 interface Sealing {
@@ -142,6 +146,8 @@ function reseal(slot: RoleSlot, { roleSecrets }: AtHand): Reseal<RoleSlot> | und
     seal({ tenant, roots, id, name, kept, trust, terms: termsOf(slot), slotSecret, now: new Date(created) });
 }
 
-function termsOf({ assumableBy, expires, grants, idKid, label, policy, sessionSerial, status }: RoleSlot): RoleTerms {
-  return { assumableBy, expires, grants, idKid, label, policy, sessionSerial, status };
+function termsOf({ approvals, ...slot }: RoleSlot): RoleTerms {
+  const { assumableBy, expires, grants, idKid, label, policy, sessionSerial, status } = slot;
+  const terms = { assumableBy, expires, grants, idKid, label, policy, sessionSerial, status };
+  return approvals === undefined ? terms : { approvals, ...terms };
 }

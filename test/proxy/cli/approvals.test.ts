@@ -142,6 +142,29 @@ describe('other commands', () => {
   });
 });
 
+describe('a role', () => {
+  it('is made and shown with the approvals that its sessions need; to need fewer takes approvals, to need more does not', async () => {
+    const o = await setup({ required: 1 });
+    const { deps, environment, signal, tenant } = o;
+    const run = (args: readonly string[]) => {
+      const stdin = (async function* () {})();
+      return into((output) => roleCommand(args, { ...output, deps, environment, stdin, signal }));
+    };
+    const trust = ['--issuer', 'https://issuer.example', '--audience', 'here', '--subject', 'pod'];
+    expect((await run(['create', '--name', 'ci', ...trust, '--approvals', '9'])).code).toBe(2);
+    expect((await run(['create', '--name', 'ci', ...trust, '--approvals', '2'])).code).toBe(0);
+    expect((await run(['show', tenant, 'ci'])).out).toContain('  approvals 2 for each session');
+    expect((await run(['update', tenant, 'ci', '--approvals', '3'])).code).toBe(0);
+    const fewer = ['update', tenant, 'ci', '--approvals', '0'];
+    const id = idIn(await run(fewer));
+    expect((await o.approval(['show', id])).out).toContain('action      role-approvals');
+    expect(json(await run(['show', tenant, 'ci', '--json'])).approvals).toBe(3);
+    await o.approve([id, '--key', o.keyFile('ann')]);
+    expect((await run(fewer)).code).toBe(0);
+    expect(json(await run(['show', tenant, 'ci', '--json'])).approvals).toBe(0);
+  });
+});
+
 describe('approvers', () => {
   it('are added freely until approvals are in force, and by approval then', async () => {
     const o = await setup();
@@ -220,6 +243,14 @@ describe('approve', () => {
     expect((await o.approve([id, '--approver', 'ann', '--signature', file])).err[0]).toMatch(/is not approver ann's/);
     expect((await o.approve([id, '--approver', 'hsm', '--signature', file])).code).toBe(0);
     expect((await o.remove([])).code).toBe(0);
+  });
+
+  it('is not asked for with a reason that cannot be shown', async () => {
+    const o = await setup();
+    for (const reason of ['x'.repeat(257), 'a\u001b[2J']) {
+      expect((await o.remove(['--reason', reason])).err[0]).toMatch(/A reason has up to 256 characters/);
+    }
+    expect((await o.approval(['list'])).out).toEqual([]);
   });
 
   it('refuses the key of nobody, no key, no request and no id', async () => {
