@@ -45,10 +45,11 @@ abstract class UnsealedKey {
     this.#unseal = unseal;
   }
 
-  /** The API key, in the form in which it is sealed. */
+  /** The API key, in the form in which it is sealed. @throws S3Error InvalidAccessKeyId */
   get apiKey(): ApiKey {
     const content = this.#unseal();
-    if (content === undefined) throw new Error('An access key id opens no longer');
+    // Its seal key was dropped since.
+    if (content === undefined) throw new S3Error('InvalidAccessKeyId');
     return content.apiKey;
   }
 

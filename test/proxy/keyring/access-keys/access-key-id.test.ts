@@ -51,6 +51,23 @@ describe('round trip', () => {
     expect(id).not.toContain(key.fingerprint);
   });
 
+  it('ends with its seal key, also for who opened the id before: as any id that does not open', () => {
+    const keys = new SealKeys(sealKeys.all);
+    const key = unsealAccessKeyId(seal(generateApiKey(), keys), keys);
+    expect(keys.activate('two')).toBe(true);
+    keys.adopt(new SealKeys([keys.active]));
+    const code = (error: unknown) => (error instanceof S3Error ? `${error.code}: ${error.message}` : String(error));
+    for (const use of [() => key.secret, () => key.signingSecret.bytes(), () => key.apiKey]) {
+      let refused = '';
+      try {
+        use();
+      } catch (error) {
+        refused = code(error);
+      }
+      expect(refused).toBe(REFUSED);
+    }
+  });
+
   it('every raw length from 1 to 47', () => {
     for (let length = 1; length <= 47; length += 1) {
       const id = seal({ type: 'raw', bytes: randomBytes(length) });
