@@ -55,8 +55,9 @@ export const REPLICA_LIFE_MS = 900_000;
 /** Milliseconds after which the report of a server that was killed is removed; and to remove one's own at a clean end. */
 export const REPLICA_KEPT_MS = 3_600_000;
 export const REPLICA_CLOSE_MS = 3_000;
-/** Reports that are read, and of them at once; seal keys that a report names; bytes of a report. */
-export const MAX_REPLICAS = 1_000;
+/** Reports that are read, at a start, and of them at once; seal keys that a report names; bytes of a report. */
+export const MAX_REPLICAS = 10_000;
+export const START_REPLICAS_READ = 100;
 export const REPLICA_READS_AT_ONCE = 16;
 export const MAX_REPLICA_KEYS = 64;
 export const MAX_REPLICA_BYTES = 16_384;

@@ -3,7 +3,7 @@ import type { SealKeys } from '../keyring/access-keys/seal-keys.ts';
 import { ActiveRecordRefused } from '../keyring/active-seal-key/active-record.ts';
 import { type Recorded, remedyOf, useRecordedSealKey } from '../keyring/active-seal-key/recorded.ts';
 import { listReplicas } from '../keyring/active-seal-key/replicas.ts';
-import { PROBE_TIMEOUT_MS } from '../running-limits.ts';
+import { PROBE_TIMEOUT_MS, START_REPLICAS_READ } from '../running-limits.ts';
 import type { Storage } from '../runtime.ts';
 import { type Finding, fault, ok, type Tell, warning } from './finding.ts';
 import { findingOf } from './store-finding.ts';
@@ -19,7 +19,7 @@ export async function checkActiveSealKey(
   const first = sealKeys.active.kid;
   const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
   try {
-    const replicas = await listReplicas({ state, sealKeys, now }, signal);
+    const replicas = await listReplicas({ state, sealKeys, now }, signal, { most: START_REPLICAS_READ });
     const recorded = await useRecordedSealKey({ state, sealKeys, replicas }, signal);
     tell(judge(recorded, first));
     return true;

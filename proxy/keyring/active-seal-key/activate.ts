@@ -3,6 +3,7 @@
  * verify what the others sign.
  */
 import type { RecordEvent } from '../../observe/events.ts';
+import { MAX_REPLICAS } from '../../running-limits.ts';
 import type { SealKey } from '../access-keys/seal-keys.ts';
 import { announced } from '../admin/announce.ts';
 import { timestamp } from '../state/fields.ts';
@@ -45,7 +46,8 @@ export async function activateSealKey(
   if (sealKey === undefined) {
     throw new ActiveRecordRefused(`seal key '${o.kid}' is not configured here: add its line to the seal keys first`);
   }
-  const { live, unread } = await listReplicas(deps, signal);
+  const { live, unread, isAll } = await listReplicas(deps, signal);
+  if (!isAll) throw new ActiveRecordRefused(`there are more than ${MAX_REPLICAS} reports of servers`);
   const stored = await state.get(ACTIVE_RECORD, signal);
   const current = o.replaceDamaged ? openedIfSound(deps, stored) : provable(deps, stored, live);
   if (!o.replaceDamaged && current?.kid === o.kid) {

@@ -2,6 +2,7 @@
  * The start of a server: which seal key signs. The first server on a state writes down that its first seal key does, so that a seal
  * key which later stands first in a file signs nothing before `seal-key activate`.
  */
+import { START_REPLICAS_READ } from '../../running-limits.ts';
 import { timestamp } from '../state/fields.ts';
 import { StateConflict } from '../state/state.ts';
 import { ACTIVE_RECORD, signActiveRecord } from './active-record.ts';
@@ -17,7 +18,7 @@ export interface StartedSealKey extends Recorded {
 /** @throws ActiveRecordRefused, S3Error ServiceUnavailable */
 export async function openActiveSealKey(deps: ReplicaDeps, signal: AbortSignal): Promise<StartedSealKey> {
   const { state, sealKeys } = deps;
-  const replicas = await listReplicas(deps, signal);
+  const replicas = await listReplicas(deps, signal, { most: START_REPLICAS_READ });
   await removeReports(deps, replicas.old, signal);
   const found = await useRecordedSealKey({ state, sealKeys, replicas }, signal);
   if (found.seen !== undefined) return { ...found, seen: found.seen, isNew: false };

@@ -25,15 +25,26 @@ export interface Replicas {
   readonly unread: readonly UnreadReport[];
   /** Boot ids of servers that ended long ago without removing their report. */
   readonly old: readonly string[];
+  /** Whether all reports were read. */
+  readonly isAll: boolean;
 }
 
-/** The first MAX_REPLICAS of them. @throws S3Error ServiceUnavailable */
-export async function listReplicas(deps: ReplicaDeps, signal: AbortSignal): Promise<Replicas> {
+/** The first `most` of them: boot ids are random, so that these are a sample. @throws S3Error ServiceUnavailable */
+export async function listReplicas(
+  deps: ReplicaDeps,
+  signal: AbortSignal,
+  { most = MAX_REPLICAS }: { readonly most?: number } = {},
+): Promise<Replicas> {
   const boots: string[] = [];
+  let isAll = true;
   for await (const name of deps.state.list(REPLICA_NAMES, signal)) {
     const boot = name.slice(REPLICA_NAMES.length);
-    if (isBootId(boot)) boots.push(boot);
-    if (boots.length === MAX_REPLICAS) break;
+    if (!isBootId(boot)) continue;
+    if (boots.length === most) {
+      isAll = false;
+      break;
+    }
+    boots.push(boot);
   }
   const now = deps.now().getTime();
   const live: OpenedReport[] = [];
@@ -50,7 +61,7 @@ export async function listReplicas(deps: ReplicaDeps, signal: AbortSignal): Prom
     } else if (now - (record.modified?.getTime() ?? now) < REPLICA_KEPT_MS) unread.push(report);
     else old.push(boot);
   });
-  return { live: live.sort((a, b) => (a.started < b.started ? -1 : 1)), unread, old };
+  return { live: live.sort((a, b) => (a.started < b.started ? -1 : 1)), unread, old, isAll };
 }
 
 /** Never rejects: the next server that starts tries again. */

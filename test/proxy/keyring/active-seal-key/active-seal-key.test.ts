@@ -370,6 +370,20 @@ describe('who writes to the state bucket', () => {
     expect((await bench.activate(both(), 'two')).changed).toBe(true);
   });
 
+  test('more reports than are read are no reason to go on, and a start reads a few', async () => {
+    await start(both());
+    const most = { most: 1 };
+    expect((await listReplicas({ ...bench, sealKeys: both(), now: bench.now }, bench.signal, most)).isAll).toBe(true);
+    for (let n = 0; n < 300; n++) {
+      const boot = n.toString(16).padStart(16, '0');
+      bench.backend.overwrite('state', `p/${replicaName(boot)}`, Buffer.from('x'));
+    }
+    expect((await listReplicas({ ...bench, sealKeys: both(), now: bench.now }, bench.signal, most)).isAll).toBe(false);
+    const before = bench.backend.requests.length;
+    await start(both());
+    expect(bench.backend.requests.length - before).toBeLessThan(120);
+  });
+
   test('a report shows neither host nor seal keys to who cannot open it', async () => {
     const server = await start(both(), { host: 'secret-host' });
     const text = (bench.report(server) ?? Buffer.alloc(0)).toString();
