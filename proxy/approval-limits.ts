@@ -1,4 +1,4 @@
-/** Bounds of approvals: who may approve, how long a request for approval stands, and how many stand at once. */
+/** Bounds of approvals: who may approve, how long a request for approval stands, how many stand at once, and shares of a key. */
 const KiB = 1024;
 
 /** Approvers of a deployment, principals that one of them is, and characters of a principal. */
@@ -20,6 +20,8 @@ export const MAX_APPROVAL_REASON_CHARACTERS = 256;
 /** Bytes of the parameters of a request, and of any record about approvals. */
 export const MAX_APPROVAL_PARAMETERS_BYTES = 24 * KiB;
 export const MAX_APPROVAL_RECORD_BYTES = 320 * KiB;
+/** Shares of the escrow private key. */
+export const MAX_ESCROW_SHARES = 32;
 /** Milliseconds after the end of a request for which its records are kept, for `sealgate approval list`. */
 export const APPROVALS_KEPT_MS = 7 * 24 * 3_600_000;
 /** Times that the list of open requests is read anew because another request was quicker. */

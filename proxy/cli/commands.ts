@@ -120,7 +120,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     words: ['escrow'],
-    summary: 'keygen, remove: a key pair for escrow, and taking the escrow off a tenant',
+    summary: 'keygen, split, remove: a key pair for escrow, its shares, and taking the escrow off a tenant',
     usage: ESCROW_USAGE,
     run: escrowCommand,
   },

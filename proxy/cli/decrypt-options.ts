@@ -1,5 +1,6 @@
 /** What `sealgate decrypt` was asked for, as typed values. */
 import { parseCommand, shape, UsageError } from './command-line.ts';
+import type { EscrowKeySource } from './escrow-key-file.ts';
 
 export const DECRYPT_USAGE = `Usage: sealgate decrypt KEYS --bucket NAME SOURCE --output PATH [options]
 
@@ -18,6 +19,7 @@ KEYS
   --credentials FILE              JSON with secretAccessKey, or the secret alone; - for standard input.
                                   Without it AWS_SECRET_ACCESS_KEY.
   --escrow-key FILE               in place of them the private key of 'sealgate escrow keygen', for a tenant that is escrowed
+  --escrow-share FILE             in place of that key, a share of it: several, as many as are needed
   --keyring FILE                  a copy of keyrings/TENANT.json of the state bucket. Without it SEALGATE_STATE is read:
   --tenant ID                     whose keyring there; needed when there are several and no seal key is configured
 
@@ -42,7 +44,8 @@ export interface DecryptCommand {
   readonly source: DecryptSource;
   readonly output: string;
   readonly credentials: string | undefined;
-  readonly escrowKey: string | undefined;
+  /** In place of an API key. */
+  readonly escrow: EscrowKeySource | undefined;
   readonly keyring: string | undefined;
   readonly tenant: string | undefined;
   readonly force: boolean;
@@ -66,6 +69,7 @@ const DECRYPT = shape([], {
   output: text,
   credentials: text,
   'escrow-key': text,
+  'escrow-share': { type: 'string', multiple: true, default: [] },
   keyring: text,
   tenant: text,
   force: flag,
@@ -86,11 +90,12 @@ export function parseDecryptOptions(args: readonly string[]): DecryptCommand {
   if (source.kind === 'many' && output === '-') throw new UsageError('Several objects need a directory.');
   if (tenant !== undefined && !/^[0-9a-f]{24}$/.test(tenant)) throw new UsageError('--tenant is 24 hex digits.');
   if (force && values['skip-existing']) throw new UsageError('--force and --skip-existing contradict each other.');
-  const escrowKey = values['escrow-key'];
-  if (escrowKey !== undefined && credentials !== undefined)
-    throw new UsageError('Choose --credentials or --escrow-key.');
+  const { 'escrow-key': file, 'escrow-share': shares } = values;
+  if ([file, credentials, shares[0]].filter((one) => one !== undefined).length > 1)
+    throw new UsageError('Choose --credentials, --escrow-key or --escrow-share.');
+  const escrow = file === undefined && shares.length === 0 ? undefined : { file, shares };
   const skipped = { skipExisting: values['skip-existing'], skipForeign: values['skip-foreign'] };
-  return { bucket, output, source, credentials, escrowKey, keyring, tenant, force, metadata, json, ...skipped };
+  return { bucket, output, source, credentials, escrow, keyring, tenant, force, metadata, json, ...skipped };
 }
 
 interface SourceValues {

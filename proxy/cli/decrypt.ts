@@ -24,7 +24,7 @@ import { FileExists } from '../offline/write-aside.ts';
 import { NoCallerSecret, readCallerSecret } from './caller-secret.ts';
 import { UsageError } from './command-line.ts';
 import { DECRYPT_USAGE, type DecryptCommand, parseDecryptOptions } from './decrypt-options.ts';
-import { readEscrowKey } from './escrow-key-file.ts';
+import { readEscrowKeyFrom } from './escrow-key-file.ts';
 import { quickstartSettings } from './quickstart.ts';
 
 /** Where a command reads and writes. */
@@ -124,8 +124,8 @@ async function openTenant(
   const isStateKnown = config?.state !== undefined && backend !== undefined;
   const state = isStateKnown ? new StateStore({ backend, ...config.state, region: config.region }) : undefined;
   const source = { file: command.keyring, tenant: command.tenant, state, sealKeys };
-  if (command.escrowKey !== undefined) {
-    const key = await readEscrowKey(command.escrowKey);
+  if (command.escrow !== undefined) {
+    const key = await readEscrowKeyFrom(command.escrow);
     const body = await findKeyring({ ...source, accessKeyId: undefined }, signal);
     return openOfflineByEscrow({ body, key, sealKeys }).finally(() => key.secret.fill(0));
   }

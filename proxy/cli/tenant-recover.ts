@@ -18,7 +18,7 @@ import {
   tenantArgument,
   UsageError,
 } from './command-line.ts';
-import { readEscrowKey } from './escrow-key-file.ts';
+import { readEscrowKeyFrom } from './escrow-key-file.ts';
 import { handOut } from './issued-key.ts';
 
 export const RECOVER_USAGE = `Usage:
@@ -27,6 +27,7 @@ export const RECOVER_USAGE = `Usage:
 
 Makes a new API key for a tenant that was escrowed, with the private key of \`sealgate escrow keygen\`.
 --escrow-key  the private key's file
+--escrow-share  in place of it, a file with a share of the private key: several, as many as are needed
 --bucket, --prefix, --read-only, --label  as in \`sealgate tenant create\`
 --expires     when the new key ends, such as 2027-01-31T00:00:00Z or 30d
 --out         writes the credentials there as JSON, for the owner only, instead of printing them
@@ -48,6 +49,7 @@ const text = { type: 'string' } as const;
 export const RECOVER = shape(['TENANT'], {
   ...GRANT_OPTIONS,
   'escrow-key': text,
+  'escrow-share': { type: 'string', multiple: true },
   label: text,
   expires: text,
   out: text,
@@ -57,13 +59,18 @@ export const RECOVER = shape(['TENANT'], {
 
 async function recover(args: readonly string[], o: RecoverOptions): Promise<number> {
   const { values, positionals } = parseCommand(args, RECOVER);
-  const { 'escrow-key': file, label = 'recovered', out: path, json = false } = values;
+  const { 'escrow-key': file, 'escrow-share': shares = [], label = 'recovered', out: path, json = false } = values;
   const named = tenantArgument(positionals[0]);
-  if (file === undefined) throw new UsageError('--escrow-key is missing: name the file of the private key.');
+  if (file === undefined && shares.length === 0) {
+    throw new UsageError(
+      '--escrow-key is missing: name the file of the private key, or --escrow-share for each share.',
+    );
+  }
+  if (file !== undefined && shares.length > 0) throw new UsageError('Choose --escrow-key or --escrow-share.');
   const grants = grantsOf(values);
   if (grants === undefined) throw new UsageError("--bucket is missing: name the buckets the key may use, or '*'.");
   const expires = values.expires === undefined ? null : expiryOf(values.expires, o.deps.now());
-  const key = await readEscrowKey(file);
+  const key = await readEscrowKeyFrom({ file, shares });
   const signal = AbortSignal.timeout(KEY_COMMAND_TIMEOUT_MS);
   const tenant = await resolveTenant(o.deps, named, signal);
   await approved(o, tenant, { grants, label, expires: values.expires, reason: values.reason }, signal).catch(

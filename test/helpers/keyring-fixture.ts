@@ -142,6 +142,7 @@ export function fakeRole(o: {
       tags: [{ claim: 'repository_id', name: 'repository' }],
     },
     terms: {
+      approvals: 2,
       assumableBy: [],
       expires: null,
       grants: [{ bucket: 'data', prefix: '', access: 'read-only' }],

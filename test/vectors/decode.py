@@ -610,7 +610,7 @@ SLOT_TYPES = {
     },
     "role": {
         "record": "commitment created id kept name salt trust type",
-        "terms": "assumableBy expires grants idKid label policy sessionSerial status",
+        "terms": "approvals assumableBy expires grants idKid label policy sessionSerial status",
         "optional": "approvals",
         "wrap": "epoch salt wrapped",
         "most": 64,
@@ -663,7 +663,8 @@ def check_slots(keyring):
         kind = SLOT_TYPES.get(slot["type"])
         expect(kind is not None, "malformed")
         optional = set(kind.get("optional", "").split())
-        expect(set(slot) - optional == set((kind["record"] + " wraps " + kind["terms"]).split()), "malformed")
+        expect(set(slot) - optional == set((kind["record"] + " wraps " + kind["terms"]).split()) - optional, "malformed")
+        expect(set(slot) <= set((kind["record"] + " wraps " + kind["terms"]).split()), "malformed")
         expect([wrap["epoch"] for wrap in slot["wraps"]] == live, "malformed")
         expect(all(set(wrap) == set(kind["wrap"].split()) for wrap in slot["wraps"]), "malformed")
         if "kdf" in slot:
@@ -823,6 +824,54 @@ def hpke_open(private, public, enc, info, aad, sealed):
         return AESGCM(key).decrypt(nonce, sealed, aad)
     except InvalidTag:
         raise KeyringError("escrow") from None
+
+
+SHARE_LINE = re.compile(r"sealgate-escrow-share-1:(\d{1,2}):([0-9a-f]{16}):([A-Za-z0-9+/]{43}=):([A-Za-z0-9+/]{44}):([0-9a-f]{8})")
+
+
+def field_times(a, b):
+    """GF(2^8) with the polynomial x^8 + x^4 + x^3 + x + 1."""
+    product = 0
+    while b:
+        if b & 1:
+            product ^= a
+        a = (a << 1) ^ (0x11B if a & 0x80 else 0)
+        b >>= 1
+    return product
+
+
+def field_inverse(a):
+    return next(b for b in range(1, 256) if field_times(a, b) == 1)
+
+
+def at_zero(points):
+    """The value at 0 of the polynomial through the points."""
+    value = 0
+    for x, y in points:
+        term = y
+        for other, _ in points:
+            if other != x:
+                term = field_times(term, field_times(other, field_inverse(other ^ x)))
+        value ^= term
+    return value
+
+
+def join_shares(texts):
+    shares = []
+    for text in texts:
+        lines = [line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")]
+        found = SHARE_LINE.fullmatch(lines[0]) if len(lines) == 1 else None
+        expect(found is not None, "share")
+        digest = hashlib.sha256(lines[0].rsplit(":", 1)[0].encode()).hexdigest()
+        expect(digest[:8] == found[5], "check")
+        shares.append((int(found[1]), found[2], decode64(found[3], 32), decode64(found[4], 33)))
+    threshold, group, public, _ = shares[0]
+    expect(all(share[:3] == (threshold, group, public) for share in shares), "set")
+    expect(len({share[3][32] for share in shares}) == len(shares), "twice")
+    expect(len(shares) >= threshold, "threshold")
+    private = bytes(at_zero([(share[3][32], share[3][i]) for share in shares]) for i in range(32))
+    expect(X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw() == public, "public-key")
+    return {"privateKey": private.hex(), "publicKey": public.hex()}
 
 
 def open_escrow(keyring, private):
@@ -1221,6 +1270,17 @@ def command_keyrings(directory):
         count += 1
         try:
             found = open_audit_vector(vector)
+        except KeyringError as error:
+            found = error.step
+        if found != vector["result"]:
+            failures += 1
+            print(f"{vector['name']}: {found}, expected {vector['result']}")
+    with open(os.path.join(directory, "shares.json"), encoding="utf-8") as file:
+        vectors = json.load(file)
+    for vector in vectors:
+        count += 1
+        try:
+            found = join_shares(vector["shares"])
         except KeyringError as error:
             found = error.step
         if found != vector["result"]:

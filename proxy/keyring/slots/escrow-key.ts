@@ -38,7 +38,7 @@ export function parseEscrowPublicKey(text: string): Buffer {
 
 export function generateEscrowKey(): EscrowPrivateKey {
   const der = generateKeyPairSync('x25519').privateKey.export({ format: 'der', type: 'pkcs8' });
-  return fromSecret(der.subarray(-ESCROW_KEY_BYTES));
+  return escrowKeyOf(der.subarray(-ESCROW_KEY_BYTES));
 }
 
 /** What `sealgate escrow keygen` writes: comments, then one line with the key. */
@@ -61,10 +61,11 @@ export function parseEscrowKeyFile(text: string): EscrowPrivateKey {
       `The file holds no escrow private key: expected one line that begins with ${FILE_PREFIX}`,
     );
   }
-  return fromSecret(decode(line.slice(FILE_PREFIX.length), 'The escrow private key'));
+  return escrowKeyOf(decode(line.slice(FILE_PREFIX.length), 'The escrow private key'));
 }
 
-function fromSecret(secret: Buffer): EscrowPrivateKey {
+/** `secret`: 32 bytes, which are copied. */
+export function escrowKeyOf(secret: Buffer): EscrowPrivateKey {
   const der = Buffer.concat([PKCS8_PREFIX, secret]);
   const key = createPublicKey(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }));
   der.fill(0);

@@ -13,6 +13,7 @@ import { writeSecretFile } from '../../../proxy/cli/secret-file.ts';
 import { SealKeys } from '../../../proxy/keyring/access-keys/seal-keys.ts';
 import { withEscrowSlot } from '../../../proxy/keyring/admin/edit-slots.ts';
 import { generateEscrowKey, renderEscrowKeyFile } from '../../../proxy/keyring/slots/escrow-key.ts';
+import { splitEscrowKey } from '../../../proxy/keyring/slots/escrow-shares.ts';
 import { escrowSlot } from '../../../proxy/keyring/slots/escrow-slot.ts';
 import { slotsOfType } from '../../../proxy/keyring/slots/slot-types.ts';
 import { canonicalJson } from '../../../proxy/keyring/state/canonical-json.ts';
@@ -105,6 +106,19 @@ test('opens a copy of one object beside a copy of the keyring, with no store at 
   expect([code, stdout.equals(large)]).toEqual([0, true]);
 });
 
+test('opens by enough shares of the key, and not by fewer', async () => {
+  const texts = await splitEscrowKey(escrow, { threshold: 2, shares: 3 }, '2026-01-02T03:04:05Z');
+  for (const [at, text] of texts.entries()) await writeSecretFile(inside(`share.${at}`), text);
+  const by = (...shares: readonly number[]) => {
+    const given = shares.flatMap((at) => ['--escrow-share', inside(`share.${at}`)]);
+    return decrypt([...given, '--tenant', tenant, '--key', 'large', '--output', '-'], STORE());
+  };
+  const opened = await by(2, 0);
+  expect([opened.code, opened.stdout.equals(large)]).toEqual([0, true]);
+  const fewer = await by(1);
+  expect([fewer.code, fewer.stdout.length, fewer.stderr]).toEqual([1, 0, expect.stringMatching(/2 shares are needed/)]);
+});
+
 test('is refused with another key, without an escrow, with a forged one, and with keys that are none', async () => {
   const write = async (name: string, changed: Keyring) => {
     await writeFile(inside(name), canonicalJson(changed));
@@ -136,5 +150,5 @@ test('is refused with another key, without an escrow, with a forged one, and wit
   }
   expect(cases.length).toBe(7);
   const both = await decrypt([...key(), '--credentials', 'x', '--all', '--output', inside('both')], STORE());
-  expect([both.code, both.stderr]).toEqual([2, expect.stringMatching(/--credentials or --escrow-key/)]);
+  expect([both.code, both.stderr]).toEqual([2, expect.stringMatching(/--credentials, --escrow-key or --escrow-share/)]);
 });
