@@ -186,6 +186,8 @@ test.each(['1', '2'])(
       await expect.poll(() => lines().filter((text) => text.includes('"msg":"reloaded"')).length).toBe(processes);
       expect(lines().find((text) => text.includes('"msg":"reloaded"'))).toContain('"sealKeyIds":["one","two"]');
       // A tenant whose keyring and access key id are under the new one: every process opens them now.
+      const activate = () => runProgram(['seal-key', 'activate', 'two'], { directory, settings });
+      await expect.poll(async () => (await activate()).code, { timeout: 20_000, interval: 500 }).toBe(0);
       const made = await runProgram(['tenant', 'create', '--bucket', '*', '--json'], { directory, settings });
       const { accessKeyId, secretAccessKey } = JSON.parse(made.stdout);
       const tenant = { accessKeyId, secretAccessKey };
@@ -194,7 +196,14 @@ test.each(['1', '2'])(
         const reply = await ask({ balancer, tenant, agent: new Agent() }, { method: 'GET', path: '/' });
         expect(String(reply)).toContain('ListAllMyBucketsResult');
       }
-      expect(program.output()).not.toContain(readFileSync(file, 'utf8').split('\n')[0]?.split(':')[1]);
+      const kept = readFileSync(file, 'utf8').split('\n')[0]?.split(':')[1];
+      // Every process signs with it now: none of them refuses a file without the old one.
+      await writeFile(file, two);
+      program.signal('SIGHUP');
+      const dropped = () => lines().filter((text) => text.includes('"sealKeyIds":["two"]')).length;
+      await expect.poll(dropped, { timeout: 20_000 }).toBe(processes);
+      expect(program.output()).toContain('another seal key signs from now on');
+      expect(program.output()).not.toContain(kept);
       expect(await program.stop()).toBe(0);
     } finally {
       await program.kill();
