@@ -49,6 +49,8 @@ export const HINTED_HOSTS = 16;
 /** Milliseconds between two looks of a server at the record of the active seal key, at most; and for one look and one report. */
 export const SEAL_KEY_CHECK_MS = 60_000;
 export const SEAL_KEY_TIMEOUT_MS = 20_000;
+/** Milliseconds for which a reload waits for such a look. */
+export const RELOAD_LOOK_MS = 2_000;
 /** Milliseconds between two reports of a server about its seal keys, at most; and for which a report counts. */
 export const REPLICA_REPORT_MS = 300_000;
 export const REPLICA_LIFE_MS = 900_000;

@@ -1,8 +1,9 @@
 /** Reloads on SIGHUP, and when a file of the settings has changed. */
+import { setTimeout } from 'node:timers/promises';
 import type { SealKeyUpkeep } from '../keyring/active-seal-key/seal-key-upkeep.ts';
 import { watchFiles } from '../running/file-changes.ts';
 import type { Reload } from '../running/reload.ts';
-import { FILES_CHECK_MS } from '../running-limits.ts';
+import { FILES_CHECK_MS, RELOAD_LOOK_MS } from '../running-limits.ts';
 
 /**
  * `also`: after everything was taken over. Before that, the server looks whether another seal key signs meanwhile: the one that
@@ -14,7 +15,8 @@ export function startReloading(
   also: () => void = () => undefined,
 ): { close(): void } {
   const run = async (reason: string) => {
-    await sealKey.run();
+    // A store that is silent must not hold up the settings that may mend it.
+    await Promise.race([sealKey.run(), setTimeout(RELOAD_LOOK_MS, undefined, { ref: false })]);
     if (!reload.run(reason)) return;
     also();
     await sealKey.run({ report: true });
