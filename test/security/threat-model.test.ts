@@ -10,6 +10,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { combine } from 'shamir-secret-sharing';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { unsealAccessKeyId } from '../../proxy/keyring/access-keys/access-key-id.ts';
 import { SealKeys } from '../../proxy/keyring/access-keys/seal-keys.ts';
@@ -18,6 +19,7 @@ import { KeyAdmin } from '../../proxy/keyring/admin/key-admin.ts';
 import { RoleAdmin } from '../../proxy/keyring/admin/role-admin.ts';
 import { TenantAdmin } from '../../proxy/keyring/admin/tenant-admin.ts';
 import { generateEscrowKey } from '../../proxy/keyring/slots/escrow-key.ts';
+import { splitEscrowKey } from '../../proxy/keyring/slots/escrow-shares.ts';
 import { processKdfRunner } from '../../proxy/keyring/slots/kdf.ts';
 import { kmsSlots } from '../../proxy/keyring/slots/slot-types.ts';
 import { parseKeyring } from '../../proxy/keyring/state/document.ts';
@@ -269,6 +271,7 @@ describe.skipIf(!hasPython)('what it takes to open what is stored', () => {
     const deepNow = await snapshot((id) => id.startsWith('deep'));
     const rotatedNow = await snapshot((id) => id.startsWith('rotated'));
     const escrowText = escrow.secret.toString('base64');
+    const shares = await splitEscrowKey(escrow, { threshold: 3, shares: 3 }, '2026-01-01T00:00:00Z');
     const ids = (prefix: string) => [...digests.keys()].filter((id) => id.startsWith(prefix));
     return {
       "both buckets, the server's disk and its logs": { snapshots: [now], texts: [], opens: [] },
@@ -328,6 +331,11 @@ describe.skipIf(!hasPython)('what it takes to open what is stored', () => {
         texts: [escrowText],
         opens: ids('escrowed'),
       },
+      'both buckets and fewer shares of the escrow private key than are needed, with escrow': {
+        snapshots: [now],
+        texts: await triedAsKeys(shares.slice(1)),
+        opens: [],
+      },
       'the data bucket and the escrow private key, without the state bucket': {
         snapshots: [{ ...now, files: [] }],
         texts: [escrowText],
@@ -350,6 +358,14 @@ describe.skipIf(!hasPython)('what it takes to open what is stored', () => {
         opens: ids('kms'),
       },
     };
+  }
+
+  /** Two of three shares: as they are, each without its coordinate as if it were a key, and what they make together. */
+  async function triedAsKeys(shares: readonly string[]): Promise<readonly string[]> {
+    const bytes = shares.map((share) => new Uint8Array(Buffer.from(share.split(':').at(-2) ?? '', 'base64')));
+    expect(bytes.map(({ length }) => length)).toEqual([33, 33]);
+    const keys = [...bytes.map((share) => share.subarray(0, 32)), await combine(bytes)];
+    return [...shares, ...keys.map((key) => Buffer.from(key).toString('base64'))];
   }
 
   /** What the KMS gives out to whoever may use the key. */
