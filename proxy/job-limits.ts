@@ -33,6 +33,8 @@ export const MIGRATE_ATTEMPTS = 8;
 export const MIGRATE_HELD_BYTES = 8 * MiB;
 /** Milliseconds for a look at an object while a conditional PUT of it runs: some stores answer only when the PUT has ended. */
 export const MIGRATE_LOOK_MS = 10_000;
+/** Sealed objects at once that a migration holds in files, of up to 5 GiB each, for a store that gives nothing of an object while it is written. */
+export const MIGRATE_SPOOLS_AT_ONCE = 2;
 /** Requests at once that ask how long the parts of one object are. */
 export const PART_HEADS_AT_ONCE = 8;
 /** Most parts that `--sample` divides a bucket into. */

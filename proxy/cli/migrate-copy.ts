@@ -12,7 +12,6 @@ import { readSettings } from '../config/settings.ts';
 import { parseStoreConfig } from '../config/store-config.ts';
 import { JOB_OBJECTS_AT_ONCE } from '../job-limits.ts';
 import { JOBS_PREFIX } from '../jobs/job-record.ts';
-import type { JobEnd } from '../jobs/run-job.ts';
 import { StateStore } from '../keyring/state/state.ts';
 import { type CopyScope, copyJob, copyWork, prepareTarget } from '../migrate/copy-bucket.ts';
 import { keyedCopier } from '../migrate/copy-keyed.ts';
@@ -24,8 +23,8 @@ import { NO_ACCOUNT_HEADERS, type StoreAccess } from '../object/context.ts';
 import { PROBE_TIMEOUT_MS } from '../running-limits.ts';
 import { probeStorage } from '../runtime.ts';
 import { parseCommand, shape, UsageError } from './command-line.ts';
+import { copyExitCode, copySummary } from './copy-end.ts';
 import {
-  bytesText,
   countsText,
   DAMAGED,
   INCOMPLETE,
@@ -41,6 +40,7 @@ import {
   untilStopped,
   withTenant,
 } from './job-command.ts';
+import { type AcrossCommand, copyAcross } from './migrate-copy-across.ts';
 import { PROCESS_OUTPUT } from './process-output.ts';
 import { bytesOf } from './verify.ts';
 
@@ -52,6 +52,8 @@ const COPY = shape([], {
   to: { type: 'string' },
   raw: { type: 'boolean', default: false },
   'to-backend': { type: 'string' },
+  'to-config': { type: 'string' },
+  'to-credentials': { type: 'string' },
   rate: { type: 'string' },
 });
 
@@ -67,25 +69,33 @@ interface RawCommand {
 type KeyedCommand = JobOptions & { readonly kind: 'keyed'; readonly to: string };
 
 /** @throws UsageError */
-export function parseCopyOptions(args: readonly string[]): RawCommand | KeyedCommand {
+export function parseCopyOptions(args: readonly string[]): RawCommand | KeyedCommand | AcrossCommand {
   const { values } = parseCommand(args, COPY);
   const { from, to, raw, prefix, credentials, kms, report, restart, json, rate } = values;
-  const toBackend = values['to-backend'];
+  const { 'to-backend': toBackend, 'to-config': toConfig, 'to-credentials': toCredentials } = values;
+  const bytesPerSecond = rate === undefined ? undefined : bytesOf(rate);
   if (from === undefined) throw new UsageError('--from is missing.');
   if (raw) {
     if (!from.startsWith('local:') || from === 'local:') throw new UsageError('--raw copies --from local:DIR.');
     if (toBackend === undefined) throw new UsageError('--to-backend is missing: local:DIR or http(s)://host[:port].');
-    if (to !== undefined || prefix !== '' || [credentials, kms, report].some((given) => given !== undefined)) {
+    const keyed = [to, toConfig, toCredentials, credentials, kms, report];
+    if (prefix !== '' || keyed.some((given) => given !== undefined)) {
       throw new UsageError(
         '--raw copies all buckets under their names, without a key: only --rate, --restart and --json fit.',
       );
     }
-    const bytesPerSecond = rate === undefined ? undefined : bytesOf(rate);
     return { kind: 'raw', from, toBackend, bytesPerSecond, json, restart };
   }
   if (to === undefined) throw new UsageError('--to is missing.');
   if (toBackend !== undefined) throw new UsageError('--to-backend is for --raw.');
-  if (rate !== undefined) throw new UsageError('--rate is for --raw: objects move inside the store.');
+  if ((toConfig === undefined) !== (toCredentials === undefined)) {
+    throw new UsageError('--to-config and --to-credentials belong together.');
+  }
+  if (toConfig !== undefined && toCredentials !== undefined) {
+    const options = jobOptions({ ...values, bucket: from });
+    return { ...options, kind: 'across', to, toConfig, toCredentials, bytesPerSecond };
+  }
+  if (rate !== undefined) throw new UsageError('--rate is for --raw and --to-config: objects move inside the store.');
   if (from === to) throw new UsageError('--from and --to are the same bucket.');
   return { ...jobOptions({ ...values, bucket: from }), kind: 'keyed', to };
 }
@@ -93,11 +103,13 @@ export function parseCopyOptions(args: readonly string[]): RawCommand | KeyedCom
 /** @returns the exit code */
 export function migrateCopy(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
   const command = parseCopyOptions(args);
-  const work =
-    command.kind === 'raw'
-      ? copyRaw(command, environment)
-      : withTenant(command, environment, (context) => copyKeyed(command, context));
-  return work.catch(reportJobFailure);
+  return copy(command, environment).catch(reportJobFailure);
+}
+
+function copy(command: ReturnType<typeof parseCopyOptions>, environment: NodeJS.ProcessEnv): Promise<number> {
+  if (command.kind === 'raw') return copyRaw(command, environment);
+  if (command.kind === 'across') return copyAcross(command, environment);
+  return withTenant(command, environment, (context) => copyKeyed(command, context));
 }
 
 async function copyKeyed(command: KeyedCommand, context: JobContext): Promise<number> {
@@ -121,19 +133,7 @@ async function copyKeyed(command: KeyedCommand, context: JobContext): Promise<nu
     tenant: tenant.id,
     bucket: to,
   });
-  return tellEnd(context, { ...command, exitCode: exitCodeOf(end), summary: summaryOf(bucket, to, end) }, end);
-}
-
-function exitCodeOf({ record: { counts }, outcome }: JobEnd): number {
-  const count = (state: string) => counts[state] ?? 0;
-  if (count('damaged') > 0) return DAMAGED;
-  const undone = [...UNDONE].reduce((sum, state) => sum + count(state), 0);
-  return outcome === 'done' && undone === 0 && count('copied') + count('already') > 0 ? 0 : INCOMPLETE;
-}
-
-function summaryOf(from: string, to: string, { record, outcome }: JobEnd): string {
-  const stopped = outcome === 'done' ? '' : ' so far';
-  return `${from} to ${to}${stopped}: ${countsText(record.counts) || 'no objects'}, ${bytesText(record.bytes)}`;
+  return tellEnd(context, { ...command, exitCode: copyExitCode(end), summary: copySummary(bucket, to, end) }, end);
 }
 
 interface Both {
@@ -211,8 +211,8 @@ async function copyBucket(command: RawCommand, both: Both, bucket: string): Prom
   const options = { ...command, bucket, prefix: '', credentials: undefined, kms: undefined, report: undefined };
   const end = await runCommandJob({ deps, signal }, options, copyJob('', scope), work);
   const isEmpty = end.outcome === 'done' && Object.keys(end.record.counts).length === 0;
-  const exitCode = isEmpty ? 0 : exitCodeOf(end);
-  return tellEnd({ deps }, { ...options, exitCode, summary: summaryOf(bucket, bucket, end) }, end);
+  const exitCode = isEmpty ? 0 : copyExitCode(end);
+  return tellEnd({ deps }, { ...options, exitCode, summary: copySummary(bucket, bucket, end) }, end);
 }
 
 /** Records are few and small, and a job about them would stand among them. */

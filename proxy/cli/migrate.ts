@@ -37,6 +37,8 @@ export const MIGRATE_USAGE = `Usage:
   sealgate migrate decrypt --bucket NAME [options]    the way back: every sealed object of the tenant in plain text
   sealgate migrate copy --from BUCKET --to BUCKET [--prefix PREFIX] [options]
                                                       into another bucket of the store, with all versions, oldest first
+  sealgate migrate copy --from BUCKET --to BUCKET --to-config FILE --to-credentials FILE [--prefix PREFIX] [options]
+                                                      into a bucket of another deployment, through the keys of both
   sealgate migrate copy --raw --from local:DIR --to-backend URL [--rate BYTES] [--restart] [--json]
                                                       everything of an embedded store into another store, as it is stored
   sealgate migrate status  --bucket NAME [--prefix PREFIX] [--credentials FILE] [--json]
@@ -49,6 +51,8 @@ replication of the bucket see every object written anew.
   --prefix PREFIX               objects under it only
   --credentials FILE            the API key of the tenant whose objects they become or are, as JSON with accessKeyId and
                                 secretAccessKey; - for standard input. Without it AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+  --to-config FILE              with copy: the settings of the target's servers, in YAML as for SEALGATE_CONFIG
+  --to-credentials FILE         with --to-config: the API key of the tenant there
   --kms TENANT                  no API key: the tenant has a slot that a key of a KMS opens alone (sealgate kms add)
   --dry-run                     count objects and bytes, and change nothing
   --purge-plaintext-versions    with encrypt: delete older versions in plain text. Run it when the bucket is verified

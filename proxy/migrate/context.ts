@@ -1,4 +1,5 @@
 /** What the migration of each object of a bucket needs. */
+import type { Lane } from '../concurrency/fair-limit.ts';
 import { S3Error } from '../errors.ts';
 import type { StoreContext } from '../object/context.ts';
 import type { BackendFacts } from '../object/stored-object.ts';
@@ -6,10 +7,16 @@ import type { WriteKind } from '../object/write-conditions.ts';
 import { isAtomic } from '../object/write-conditions.ts';
 import type { ObjectAcls } from '../rotation/kept-headers.ts';
 
-export interface MigrateContext extends StoreContext {
-  readonly acls: ObjectAcls;
+/** To read an object, slowly enough. */
+export interface ReadingContext extends StoreContext {
   /** Resolves when that many more bytes may be read. */
   readonly pace: (bytes: number) => Promise<void>;
+}
+
+export interface MigrateContext extends ReadingContext {
+  readonly acls: ObjectAcls;
+  /** Of objects that lie in a file for a moment. */
+  readonly spooling: Lane;
   /** Nobody writes: the store need not compare anything in the moment of a write. */
   readonly noWriters: boolean;
   /** What was learnt of the store on the way. */
@@ -30,7 +37,10 @@ export function replacing(context: MigrateContext, kind: WriteKind, facts: Backe
   );
 }
 
-export async function* paced(chunks: AsyncIterable<Buffer>, { pace }: MigrateContext): AsyncGenerator<Buffer> {
+export async function* paced(
+  chunks: AsyncIterable<Buffer>,
+  { pace }: Pick<ReadingContext, 'pace'>,
+): AsyncGenerator<Buffer> {
   for await (const chunk of chunks) {
     await pace(chunk.length);
     yield chunk;

@@ -17,8 +17,8 @@ import { type BackendFacts, type ObjectAddress, VersionChanged } from '../object
 import { partCountOf } from '../object/stored-part.ts';
 import { sendUpstreamPart, type UpstreamPart, uploadUpstream } from '../object/upstream-upload.ts';
 import { ObjectAcls } from '../rotation/kept-headers.ts';
-import { readSettings, settingHeaders } from './kept-settings.ts';
-import { putLocked } from './put-locked.ts';
+import { readSettings, settingHeadersElsewhere } from './kept-settings.ts';
+import { isLockedBy, putLocked } from './put-locked.ts';
 import type { Copier } from './replay.ts';
 import { headFacts, md5Etag, type StoredPart, storedParts } from './store-facts.ts';
 
@@ -49,7 +49,7 @@ export function rawCopier(o: RawCopyOptions): Copier {
       const settings = await readSettings(source, from, facts, acls);
       const headers = {
         ...described(facts),
-        ...settingHeaders(settings),
+        ...settingHeadersElsewhere(settings),
         ...(o.versions ? {} : { 'if-none-match': '*' }),
       };
       const etag = await send(o, { from, to, facts, headers });
@@ -99,8 +99,7 @@ async function send(o: RawCopyOptions, s: Sending): Promise<string> {
     const md5 = md5Etag(facts);
     const digest =
       md5 === undefined || md5.parts > 0 ? {} : { 'content-md5': Buffer.from(md5.hex, 'hex').toString('base64') };
-    const isLocked = Object.keys(headers).some((name) => name.startsWith('x-amz-object-lock-'));
-    const put = isLocked && !('content-md5' in digest) ? putLocked : putStored;
+    const put = isLockedBy(headers) && !('content-md5' in digest) ? putLocked : putStored;
     const body = { length: facts.size, chunks };
     const response = await put(o.target, { ...to, headers: { ...headers, ...digest }, body });
     if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', ...to });

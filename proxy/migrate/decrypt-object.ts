@@ -4,7 +4,6 @@
  */
 import { Readable } from 'node:stream';
 import type { Checksum } from '../../crypto/attributes.ts';
-import type { PartEntry } from '../../crypto/footer.ts';
 import type { BackendResponse } from '../backend/backend.ts';
 import { discard } from '../backend/read-body.ts';
 import { checksumHeader } from '../body/checksums.ts';
@@ -13,18 +12,15 @@ import { MIGRATE_ATTEMPTS } from '../job-limits.ts';
 import { SMALL_BODY_BYTES } from '../limits.ts';
 import { checksumElement } from '../multipart/checksums.ts';
 import { isArchived } from '../object/archived.ts';
-import { partTable } from '../object/footer.ts';
 import { inspectObject } from '../object/inspect-object.ts';
 import { failureOf } from '../object/object-request.ts';
 import { putStored } from '../object/put-stored.ts';
-import { readRange } from '../object/read-object.ts';
 import { SplitSource } from '../object/split-source.ts';
 import { META_PREFIX } from '../object/stored-metadata.ts';
 import type { ObjectAddress, SealedObject } from '../object/stored-object.ts';
 import { sendUpstreamPart, type UpstreamPart, uploadUpstream } from '../object/upstream-upload.ts';
-import { DigestCheck } from '../verify/check-digests.ts';
 import { DigestMismatch } from '../verify/verdict.ts';
-import { type MigrateContext, paced, replacing } from './context.ts';
+import { type MigrateContext, replacing } from './context.ts';
 import {
   carryOver,
   type KeptSettings,
@@ -34,7 +30,9 @@ import {
   settingHeaders,
 } from './kept-settings.ts';
 import { lookWhileWritten } from './look-again.ts';
+import { openChecked, partsOf } from './opened-plaintext.ts';
 import { archived, type Outcome, outcome, outcomeOf } from './outcome.ts';
+import { type SealedFile, spool } from './spool.ts';
 
 /** `undefined`: deleted meanwhile. @throws S3Error, BackendUnavailable: the store's failure */
 export async function decryptObject(
@@ -90,16 +88,27 @@ async function attempt(
   if (object.kind === 'legacy') return outcome('already');
   if (isArchived(object.facts.headers)) return archived();
   if (o.dryRun) return outcome('would-decrypt', { bytes: object.size });
-  const { facts, size, late } = object;
+  const { size, late } = object;
   // What is set on a small object is read when its bytes are at hand, a moment before the write.
   const isSmall = size <= SMALL_BODY_BYTES && late.partCount === 0;
   const small = isSmall ? await gathered(await openChecked(context, { object, parts: [undefined] })) : undefined;
-  // One that holds readers of the object until the PUT has ended is not to be slow about it.
-  const isHeld = !isSmall && late.partCount === 0 && context.learnt.holdsWhileWritten;
-  if (isHeld) await context.pace(size);
+  if (isSmall || late.partCount > 0 || !context.learnt.holdsWhileWritten) return rewrite(context, { object, small });
+  return context.spooling(async () => {
+    const file = await spool(context, object);
+    try {
+      return await rewrite(unpaced(context), { object, small, file });
+    } finally {
+      await file.close();
+    }
+  });
+}
+
+async function rewrite(context: MigrateContext, o: Pick<Work, 'object' | 'small' | 'file'>): Promise<Outcome> {
+  const { object } = o;
+  const { address, facts, size } = object;
   const settings = await readSettings(context, address, facts, context.acls);
   const replaced = replacedVersion({ address, facts, settings, acls: context.acls });
-  const response = await store(isHeld ? unpaced(context) : context, { object, settings, replaced, small });
+  const response = await store(context, { ...o, settings, replaced });
   const newVersion = response.headers['x-amz-version-id'];
   await carryOver(context, { address, facts, written: settings, newVersion, acls: context.acls });
   const wanted = etagOf(object);
@@ -135,6 +144,8 @@ interface Work {
   readonly object: SealedObject;
   readonly settings: KeptSettings;
   readonly replaced: ReplacedVersion;
+  /** Of a long object, where the store gives nothing of it while it is written. */
+  readonly file?: SealedFile | undefined;
   /** All plaintext of a small object. */
   readonly small: Buffer | undefined;
   readonly sendsChecksums: boolean;
@@ -158,7 +169,7 @@ async function putWhole(context: MigrateContext, work: Work): Promise<BackendRes
   };
   // Opened before the PUT begins: some stores give nothing of the object while it runs.
   const beforeEnd = () => lookWhileWritten(context, work.replaced);
-  const chunks = work.small ?? (await openChecked(context, { object, parts: [undefined], beforeEnd }));
+  const chunks = work.small ?? (await openChecked(context, { object, parts: [undefined], file: work.file, beforeEnd }));
   const body = Buffer.isBuffer(chunks) ? chunks : { length: object.size, chunks };
   const response = await putStored(context, { bucket, key, headers, body });
   if (response.status !== 200) throw await failureOf(response, { operation: 'PutObject', bucket, key });
@@ -214,57 +225,8 @@ async function uploadParts(context: MigrateContext, work: Work): Promise<Backend
   }
 }
 
-async function partsOf(context: MigrateContext, object: SealedObject): Promise<readonly PartEntry[]> {
-  if (object.layout === 2) return partTable(context, object);
-  return [{ number: 1, size: object.size, salt: Buffer.alloc(0) }];
-}
-
-interface CheckedReading {
-  readonly object: SealedObject;
-  readonly parts: readonly (PartEntry | undefined)[];
-  /** Called when all plaintext has passed its checks: throws to release no more. */
-  readonly beforeEnd?: () => Promise<void>;
-}
-
-/** The plaintext. Every digest is compared before the last piece is released. */
-async function openChecked(context: MigrateContext, o: CheckedReading): Promise<AsyncGenerator<Buffer>> {
-  const { object } = o;
-  return checkedPlaintext(context, o, iterate(await readRange(context, object, { start: 0, end: object.size })));
-}
-
-async function* checkedPlaintext(
-  context: MigrateContext,
-  { object, parts, beforeEnd }: CheckedReading,
-  plaintext: AsyncIterable<Buffer>,
-): AsyncGenerator<Buffer> {
-  const digests = new DigestCheck(object.late);
-  const source = new SplitSource(plaintext);
-  let held: Buffer | undefined;
-  try {
-    for (const part of parts) {
-      for await (const piece of paced(source.take(part?.size ?? object.size), context)) {
-        digests.update(piece);
-        if (held !== undefined) yield held;
-        held = Buffer.from(piece);
-      }
-      digests.endPart(part?.md5 === undefined ? undefined : part);
-    }
-    // To its end, where the last tag and the pad are checked.
-    await source.drain();
-    digests.end();
-    await beforeEnd?.();
-    if (held !== undefined) yield held;
-  } finally {
-    await source.close();
-  }
-}
-
 function unpaced(context: MigrateContext): MigrateContext {
   return { ...context, pace: async () => {} };
-}
-
-async function* iterate(pieces: AsyncIterable<Buffer> | readonly Buffer[]): AsyncGenerator<Buffer> {
-  yield* pieces;
 }
 
 async function gathered(pieces: AsyncIterable<Buffer>): Promise<Buffer> {

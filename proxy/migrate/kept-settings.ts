@@ -29,6 +29,12 @@ export function settingHeaders({ storage, tags, acl }: KeptSettings): Record<str
   return { ...storage, ...tags, ...acl };
 }
 
+/** The same for another store, whose encryption is its own affair: a store without a KMS refuses even the name of a kind. */
+export function settingHeadersElsewhere(settings: KeptSettings): Record<string, string> {
+  const kept = Object.entries(settingHeaders(settings));
+  return Object.fromEntries(kept.filter(([name]) => !name.startsWith('x-amz-server-side-encryption')));
+}
+
 /** Of the version that `facts` describes. @throws S3Error */
 export async function readSettings(
   context: StoreAccess,

@@ -1,5 +1,7 @@
 /** `sealgate migrate encrypt` and `decrypt`: a job that rewrites every object of a bucket where it is, beside live clients. */
 import { ByteRate } from '../concurrency/byte-rate.ts';
+import { FairLimit } from '../concurrency/fair-limit.ts';
+import { MIGRATE_SPOOLS_AT_ONCE } from '../job-limits.ts';
 import { type BucketRow, bucketRows, cursorOf, isListed } from '../jobs/bucket-rows.ts';
 import type { JobScope } from '../jobs/job-record.ts';
 import { failedRow, type ReportRow } from '../jobs/job-report.ts';
@@ -38,7 +40,8 @@ export function migrateJob(tenant: string, { direction, bucket, prefix, purge }:
 export function migrateWork(store: StoreContext, o: MigrateOptions): JobWork<BucketRow> {
   const rate = new ByteRate(o);
   const learnt = { refusesChecksums: false, holdsWhileWritten: false };
-  const shared = { ...store, acls: new ObjectAcls(), noWriters: o.noWriters, learnt };
+  const spooling = new FairLimit({ atOnce: MIGRATE_SPOOLS_AT_ONCE }).lane();
+  const shared = { ...store, acls: new ObjectAcls(), noWriters: o.noWriters, learnt, spooling };
   return {
     rows: (after, signal) => withoutMarkers(bucketRows({ backend: store.store.backend, signal }, o, after)),
     cursorOf,

@@ -39,6 +39,11 @@ export async function putLocked(
   return { status: 200, headers: upload.headers, body: Readable.from([]) };
 }
 
+/** A request with these headers stores something locked. */
+export function isLockedBy(headers: Readonly<Record<string, string>>): boolean {
+  return Object.keys(headers).some((name) => name.startsWith('x-amz-object-lock-'));
+}
+
 async function sendParts(
   context: StoreAccess,
   upload: UpstreamUpload,

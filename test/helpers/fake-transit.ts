@@ -20,6 +20,10 @@ export interface FakeTransit {
   answer: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
   /** Seconds that a token of a login lives. */
   lease: number;
+  /** Calls of the engine wait for it. */
+  hold: Promise<void>;
+  /** Calls that are not answered yet. */
+  underWay: number;
   minDecryption: number;
   /** How the key is away, where it is. */
   gone: 'deleted' | 'soft-deleted' | undefined;
@@ -37,6 +41,8 @@ export async function fakeTransit(): Promise<FakeTransit> {
     renewals: 0,
     answer: undefined,
     lease: 3600,
+    hold: Promise.resolve(),
+    underWay: 0,
     minDecryption: 1,
     gone: undefined,
     async close() {
@@ -56,6 +62,9 @@ export async function fakeTransit(): Promise<FakeTransit> {
     fake.requests.push(`${request.method} ${request.url}`);
     if (fake.answer?.(request, response) === true) return;
     const body = pieces.length === 0 ? {} : (JSON.parse(Buffer.concat(pieces).toString()) as Record<string, string>);
+    fake.underWay += 1;
+    if (request.url?.includes('/transit/') === true) await fake.hold;
+    fake.underWay -= 1;
     const [status, json] = replyTo(request, body);
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json));
   }

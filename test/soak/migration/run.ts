@@ -112,7 +112,7 @@ async function migrate({ o, program, known, s3, bare }: Soak, direction: Directi
   let end: Summary;
   try {
     for (let kill = 0; kill < o.kills; kill += 1) {
-      const seen = await killAtWork(slowed, { seen: killedAt.at(-1) ?? 0, after: kill * 700 });
+      const seen = await killAtWork(slowed, { seen: killedAt.at(-1) ?? 0, after: 1_500 + kill * 700 });
       killedAt.push(seen);
       o.tell(`${direction}: killed at ${seen} objects`);
     }
@@ -121,13 +121,16 @@ async function migrate({ o, program, known, s3, bare }: Soak, direction: Directi
   } finally {
     await clients.stop();
   }
-  // A write that was answered with an error may have been stored: no more is known of such a key. There is none of these in a good run.
   const settled = await command({ program, args: [...args, '--restart'] });
   const lost = await differences(direction === 'encrypt' ? s3 : bare, known);
   const { Uploads = [] } = await bare.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }));
   const { counts, bytes, seconds } = end;
   const { done, faults } = clients;
   const found = { clients: done, faults, lost, openUploads: Uploads.length };
+  o.tell(
+    `${direction}: ${lost.length} lost, ${faults.length} faults, ${Uploads.length} open uploads: ${JSON.stringify(done)}`,
+  );
+  o.tell([...lost, ...faults].slice(0, 20).join('\n'));
   return { direction, killedAt, counts, bytes, seconds, settled: settled.counts, ...found };
 }
 
