@@ -36,10 +36,19 @@ export const EVERY_SESSION = new Policy('sessions', [
   },
 ]);
 
-export function policiesOfSession({ details }: SessionCredential): readonly Judge[] {
-  const { policy, callerTags = {} } = details;
-  if (policy === undefined) return [EVERY_SESSION];
-  return [EVERY_SESSION, new Scoped(compiled(policy), tagValues(callerTags))];
+/** A credential serves many requests. */
+const kept = new WeakMap<SessionCredential, readonly Judge[]>();
+
+export function policiesOfSession(credential: SessionCredential): readonly Judge[] {
+  const known = kept.get(credential);
+  if (known !== undefined) return known;
+  const { policy, callerTags = {} } = credential.details;
+  const policies = [
+    EVERY_SESSION,
+    ...(policy === undefined ? [] : [new Scoped(compiled(policy), tagValues(callerTags))]),
+  ];
+  kept.set(credential, policies);
+  return policies;
 }
 
 /** What conditions can ask about a session, whosever policy it is. */
