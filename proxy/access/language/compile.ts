@@ -12,18 +12,20 @@ import { MalformedPolicyDocument } from './malformed.ts';
 import { readPolicyJson, type StatementJson } from './policy-json.ts';
 import { ResourceElement } from './resource-element.ts';
 
-const kept = new LRUCache<string, Policy>({ max: POLICIES_KEPT });
+/** By text and name. The text is one string for all requests of a key, which is found by its hash; a joined one would be hashed anew. */
+const kept = new LRUCache<string, Map<string, Policy>>({ max: POLICIES_KEPT });
 
 /** Compiled once for a name and text. `name`: where the policy comes from, for decisions and events. @throws MalformedPolicyDocument */
 export function compilePolicy(name: string, text: string): Policy {
-  const key = `${name} ${text}`;
-  const known = kept.get(key);
+  const named = kept.get(text) ?? new Map<string, Policy>();
+  const known = named.get(name);
   if (known !== undefined) return known;
   if (text.length > MAX_POLICY_CHARACTERS) {
     throw new MalformedPolicyDocument(`A policy has at most ${MAX_POLICY_CHARACTERS} characters.`);
   }
   const policy = new Policy(name, readPolicyJson(text).map(compileStatement));
-  kept.set(key, policy);
+  named.set(name, policy);
+  kept.set(text, named);
   return policy;
 }
 
