@@ -9,20 +9,23 @@ import { MAX_ACTIVE_RECORD_BYTES } from '../../running-limits.ts';
 import type { SealKey, SealKeys } from '../access-keys/seal-keys.ts';
 import { canonicalJson } from '../state/canonical-json.ts';
 import { base64, sealKeyId, time } from '../state/fields.ts';
+import { readRecord } from '../state/read-record.ts';
 
 export const SEAL_KEY_NAMES = 'seal-keys/';
 export const ACTIVE_RECORD = `${SEAL_KEY_NAMES}active.json`;
 const FORMAT = 'sealgate-active-seal-key/1' as const;
 
-const schema = z.strictObject({
-  before: sealKeyId.nullable(),
-  beforeMac: base64(32).nullable(),
-  format: z.literal(FORMAT),
-  generation: z.int().min(1),
-  kid: sealKeyId,
-  mac: base64(32),
-  updated: time,
-});
+const schema = z
+  .strictObject({
+    before: sealKeyId.nullable(),
+    beforeMac: base64(32).nullable(),
+    format: z.literal(FORMAT),
+    generation: z.int().min(1),
+    kid: sealKeyId,
+    mac: base64(32),
+    updated: time,
+  })
+  .refine(({ before, beforeMac, kid }) => (before === null) === (beforeMac === null) && before !== kid);
 
 type Stored = z.infer<typeof schema>;
 type Covered = Omit<Stored, 'mac' | 'beforeMac'>;
@@ -69,7 +72,7 @@ export function signActiveRecord(
 
 /** @throws ActiveRecordRefused for what none of the seal keys at hand signed */
 export function openActiveRecord(body: Buffer, sealKeys: SealKeys): OpenedActiveRecord {
-  const record = parse(body);
+  const record = readRecord(body, schema, MAX_ACTIVE_RECORD_BYTES);
   if (record === undefined) throw new ActiveRecordRefused('the record of the active seal key is malformed');
   const { mac, beforeMac, ...covered } = record;
   const { generation, kid, before, updated } = covered;
@@ -88,17 +91,6 @@ export function notConfigured(kid: string): ActiveRecordRefused {
   return new ActiveRecordRefused(`seal key '${kid}' is the active one, and is not configured here`, {
     missingKid: kid,
   });
-}
-
-function parse(body: Buffer): Stored | undefined {
-  if (body.length > MAX_ACTIVE_RECORD_BYTES) return undefined;
-  try {
-    const record = schema.parse(JSON.parse(body.toString('utf8')));
-    const isWhole = (record.before === null) === (record.beforeMac === null) && record.before !== record.kid;
-    return isWhole && canonicalJson(record).equals(body) ? record : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function macOf(covered: Covered, sealKey: SealKey): Buffer {

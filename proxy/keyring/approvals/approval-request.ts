@@ -17,6 +17,7 @@ import {
 import type { SealKey, SealKeys } from '../access-keys/seal-keys.ts';
 import { canonicalJson, isPlainText, type JsonValue } from '../state/canonical-json.ts';
 import { base64, hex, sealKeyId, tenantId, time } from '../state/fields.ts';
+import { readRecord } from '../state/read-record.ts';
 import { APPROVAL_ACTIONS } from './actions.ts';
 import { DEPLOYMENT_BYTES, isPrincipalText } from './approvers-record.ts';
 
@@ -99,7 +100,7 @@ export function sealRequest(request: ApprovalRequest, sealKey: SealKey): Buffer 
 
 /** `undefined`: this deployment did not make it under that id. */
 export function openRequest(body: Buffer, id: string, sealKeys: SealKeys): ApprovalRequest | undefined {
-  const record = parse(body);
+  const record = readRecord(body, recordSchema, MAX_APPROVAL_RECORD_BYTES);
   const sealKey = record && sealKeys.withId(record.kid);
   if (record === undefined || sealKey === undefined || record.id !== id) return undefined;
   const { mac, ...covered } = record;
@@ -115,16 +116,6 @@ function isBounded({ parameters, created, expires }: ApprovalRequest): boolean {
     seconds > 0 &&
     seconds <= APPROVAL_LIFETIME_SECONDS
   );
-}
-
-function parse(body: Buffer): z.infer<typeof recordSchema> | undefined {
-  if (body.length > MAX_APPROVAL_RECORD_BYTES) return undefined;
-  try {
-    const record = recordSchema.parse(JSON.parse(body.toString('utf8')));
-    return canonicalJson(record).equals(body) ? record : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function macOf(covered: Omit<z.infer<typeof recordSchema>, 'mac'>, sealKey: SealKey): Buffer {

@@ -16,6 +16,7 @@ import {
 import type { SealKey, SealKeys } from '../access-keys/seal-keys.ts';
 import { canonicalJson, isPlainText } from '../state/canonical-json.ts';
 import { base64, hex, sealKeyId, time } from '../state/fields.ts';
+import { readRecord } from '../state/read-record.ts';
 import { ApproversTampered } from './approval-errors.ts';
 
 export const APPROVERS_NAME = 'approvals/approvers.json';
@@ -80,7 +81,7 @@ export function signApprovers(record: Omit<Approvers, 'kid'>, sealKey: SealKey):
 
 /** @throws ApproversTampered */
 export function openApprovers(body: Buffer, sealKeys: SealKeys): Approvers {
-  const record = parse(body);
+  const record = readRecord(body, recordSchema, MAX_APPROVAL_RECORD_BYTES);
   if (record === undefined) throw new ApproversTampered('The record of the approvers is malformed.');
   const sealKey = sealKeys.withId(record.kid);
   if (sealKey === undefined) {
@@ -99,16 +100,6 @@ export function openApprovers(body: Buffer, sealKeys: SealKeys): Approvers {
 export function isValidApprovers(record: Omit<Approvers, 'kid'>): boolean {
   const filled = { ...record, format: FORMAT, kid: 'k', mac: Buffer.alloc(32).toString('base64') };
   return recordSchema.safeParse(filled).success;
-}
-
-function parse(body: Buffer): z.infer<typeof recordSchema> | undefined {
-  if (body.length > MAX_APPROVAL_RECORD_BYTES) return undefined;
-  try {
-    const record = recordSchema.parse(JSON.parse(body.toString('utf8')));
-    return canonicalJson(record).equals(body) ? record : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function macOf(covered: Omit<z.infer<typeof recordSchema>, 'mac'>, sealKey: SealKey): Buffer {

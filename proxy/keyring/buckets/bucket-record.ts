@@ -10,6 +10,7 @@ import { MAX_BUCKET_RECORD_BYTES } from '../../store-limits.ts';
 import type { SealKey, SealKeys } from '../access-keys/seal-keys.ts';
 import { canonicalJson } from '../state/canonical-json.ts';
 import { base64, sealKeyId, time } from '../state/fields.ts';
+import { readRecord } from '../state/read-record.ts';
 
 export const BUCKET_RECORDS = 'buckets/';
 const FORMAT = 'sealgate-bucket/1' as const;
@@ -69,7 +70,7 @@ export function signBucketRecord(record: Omit<BucketRecord, 'kid'>, sealKey: Sea
 
 /** @throws BucketRecordTampered */
 export function openBucketRecord(body: Buffer, bucket: string, sealKeys: SealKeys): BucketRecord {
-  const record = parse(body);
+  const record = readRecord(body, recordSchema, MAX_BUCKET_RECORD_BYTES);
   if (record === undefined) throw new BucketRecordTampered(`The record of bucket ${bucket} is malformed.`);
   if (record.bucket !== bucket) throw new BucketRecordTampered(`The record of bucket ${bucket} is another bucket's.`);
   const sealKey = sealKeys.withId(record.kid);
@@ -83,16 +84,6 @@ export function openBucketRecord(body: Buffer, bucket: string, sealKeys: SealKey
   }
   const { format: _format, ...rest } = covered;
   return rest;
-}
-
-function parse(body: Buffer): z.infer<typeof recordSchema> | undefined {
-  if (body.length > MAX_BUCKET_RECORD_BYTES) return undefined;
-  try {
-    const record = recordSchema.parse(JSON.parse(body.toString('utf8')));
-    return canonicalJson(record).equals(body) ? record : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function macOf(covered: Omit<z.infer<typeof recordSchema>, 'mac'>, sealKey: SealKey): Buffer {

@@ -12,6 +12,7 @@ import { LAST_USED_READS_AT_ONCE, MAX_LAST_USED_RECORD_BYTES } from '../../limit
 import type { RecordEvent } from '../../observe/events.ts';
 import type { SealKey, SealKeys } from '../access-keys/seal-keys.ts';
 import { canonicalJson } from '../state/canonical-json.ts';
+import { readRecord } from '../state/read-record.ts';
 import type { StateRecord, StateStore } from '../state/state.ts';
 
 export const LAST_USED_NAMES = 'used/';
@@ -66,7 +67,7 @@ export function openLastUsed(
   of: TenantSlot,
   sealKeys: SealKeys,
 ): { readonly day: string; readonly kid: string } | undefined {
-  const record = parse(body);
+  const record = readRecord(body, recordSchema, MAX_LAST_USED_RECORD_BYTES);
   const sealKey = record && sealKeys.withId(record.kid);
   if (record === undefined || sealKey === undefined) return undefined;
   const { mac, ...covered } = record;
@@ -127,16 +128,6 @@ export async function forgetLastUses(
     }
   } catch {
     // Left to gc.
-  }
-}
-
-function parse(body: Buffer): z.infer<typeof recordSchema> | undefined {
-  if (body.length > MAX_LAST_USED_RECORD_BYTES) return undefined;
-  try {
-    const record = recordSchema.parse(JSON.parse(body.toString('utf8')));
-    return canonicalJson(record).equals(body) ? record : undefined;
-  } catch {
-    return undefined;
   }
 }
 
