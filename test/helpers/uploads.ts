@@ -4,16 +4,28 @@
  */
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
+import { SEGMENT_BYTES } from '../../crypto/layout.ts';
 import type { Backend } from '../../proxy/backend/backend.ts';
 import { MIN_PART_BYTES } from '../../proxy/limits.ts';
 import { UPLOADS_PREFIX } from '../../proxy/multipart/upload-record.ts';
 import type { Bench } from './bench.ts';
+import { MiB } from './bytes.ts';
 import { startTestProxy, type TestProxy, type TestTenant } from './proxy.ts';
 import { type Header, objectPath, percentEncode, type RawReply, type RawRequest, sendSigned } from './raw-client.ts';
 import { askStore, storedKeys } from './stored.ts';
 
 /** The smallest part that is not the last: S3's, or a smaller one where a test puts it in place of that. */
 export const MIN_PART = MIN_PART_BYTES;
+
+/** Sizes of the parts of uploads whose stored lengths have to tell them apart: an empty last part, edges of a segment, uneven ones. */
+export const TELLING_PART_SIZES: readonly (readonly number[])[] = [
+  [MIN_PART],
+  [MIN_PART, 0],
+  [MIN_PART, 1],
+  [MIN_PART + 1, SEGMENT_BYTES],
+  [MIN_PART, MIN_PART, MIN_PART],
+  [6 * MiB, MIN_PART, 1_000_000],
+];
 
 export const md5 = (data: Buffer): string => createHash('md5').update(data).digest('hex');
 

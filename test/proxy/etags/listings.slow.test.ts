@@ -9,7 +9,7 @@ import { type Bench, openBench, setVersioning } from '../../helpers/bench.ts';
 import { MiB } from '../../helpers/bytes.ts';
 import { type Header, objectPath } from '../../helpers/raw-client.ts';
 import { storeDirectly } from '../../helpers/stored.ts';
-import { MIN_PART } from '../../helpers/uploads.ts';
+import { TELLING_PART_SIZES } from '../../helpers/uploads.ts';
 import { etagOf, everyKind, LISTINGS, listed, ok, put, SOURCE, upload } from './harness.ts';
 
 const SEGMENT = 65_536;
@@ -50,15 +50,7 @@ describe('where legacy objects are denied', () => {
   });
 
   it('the same for uploads of parts, whatever they are', async () => {
-    const uploads: readonly (readonly number[])[] = [
-      [MIN_PART],
-      [MIN_PART, 0],
-      [MIN_PART, 1],
-      [MIN_PART + 1, SEGMENT],
-      [MIN_PART, MIN_PART, MIN_PART],
-      [6 * MiB, MIN_PART, 1_000_000],
-    ];
-    for (const [at, sizes] of uploads.entries()) {
+    for (const [at, sizes] of TELLING_PART_SIZES.entries()) {
       for (const algorithm of [undefined, 'SHA512']) {
         const headers: Header[] = algorithm === undefined ? [] : [['x-amz-checksum-algorithm', algorithm]];
         await upload(bench, `parts/${at}-${algorithm}`, sizes, headers);

@@ -11,7 +11,7 @@ import { MiB } from '../../helpers/bytes.ts';
 import { formPoster } from '../../helpers/form-poster.ts';
 import { type Header, objectPath } from '../../helpers/raw-client.ts';
 import { askStore, storeDirectly, storedObject } from '../../helpers/stored.ts';
-import { beginUpload, MIN_PART, outcome, uploaded } from '../../helpers/uploads.ts';
+import { beginUpload, MIN_PART, outcome, TELLING_PART_SIZES, uploaded } from '../../helpers/uploads.ts';
 
 const SEGMENT = 65_536;
 const LONG: Header = ['x-amz-meta-long', 'x'.repeat(1900)];
@@ -65,15 +65,7 @@ describe('the stored length tells the size of', () => {
   });
 
   it('uploads of parts, of whatever sizes, with gaps and with an empty or a staged last one', async () => {
-    const uploads: readonly (readonly number[])[] = [
-      [MIN_PART],
-      [MIN_PART, 0],
-      [MIN_PART, 1],
-      [MIN_PART + 1, SEGMENT],
-      [MIN_PART, MIN_PART, MIN_PART],
-      [6 * MiB, MIN_PART, 1_000_000],
-    ];
-    for (const [i, sizes] of uploads.entries()) {
+    for (const [i, sizes] of TELLING_PART_SIZES.entries()) {
       for (const algorithm of [undefined, 'SHA512', 'CRC64NVME']) {
         const key = `upload/${i}/${algorithm}`;
         const headers: Header[] = algorithm === undefined ? [] : [['x-amz-checksum-algorithm', algorithm]];

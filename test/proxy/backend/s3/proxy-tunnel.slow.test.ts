@@ -1,8 +1,7 @@
 // Protects: through an outbound proxy the store is reached by TLS from end to end, bodies both ways; what the proxy refuses is told
 // apart from what the store refuses; and hosts that need no proxy are reached without.
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer as createHttp, type Server } from 'node:http';
+import { createServer as createHttp } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { connect, createServer as createTcp, type Socket } from 'node:net';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -10,22 +9,12 @@ import { discard, readBody } from '../../../../proxy/backend/read-body.ts';
 import { goesPastProxy } from '../../../../proxy/backend/s3/no-proxy.ts';
 import { explainStoreFailure } from '../../../../proxy/backend/trouble/explain-store-failure.ts';
 import { certificateAuthority } from '../../../helpers/certificates.ts';
+import { listening } from '../../../helpers/listening.ts';
 import { expectSlowly, never, openTestBackend, streamOf } from './open.ts';
 
 const authority = certificateAuthority();
 afterAll(() => authority?.close());
 const LARGE = randomBytes(9 << 20);
-
-async function listen(server: Server | ReturnType<typeof createTcp>): Promise<number> {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    if ('closeAllConnections' in server) server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 interface Proxy {
   readonly url: string;
@@ -52,7 +41,7 @@ async function outboundProxy(status = 200): Promise<Proxy> {
     client.on('close', () => upstream.destroy());
     return undefined;
   });
-  return { url: `http://127.0.0.1:${await listen(server)}`, seen, sockets };
+  return { url: `http://127.0.0.1:${await listening(server)}`, seen, sockets };
 }
 
 async function store() {
@@ -64,7 +53,7 @@ async function store() {
     bodies.push(Buffer.concat(chunks));
     response.end(request.method === 'GET' ? LARGE : '');
   });
-  return { endpoint: new URL(`https://127.0.0.1:${await listen(server)}`), bodies };
+  return { endpoint: new URL(`https://127.0.0.1:${await listening(server)}`), bodies };
 }
 
 const get = { method: 'GET', bucket: 'data', key: 'k' } as const;
@@ -130,7 +119,7 @@ describe.skipIf(authority === undefined)('through a proxy', () => {
     ['speaks something else', (socket: Socket) => void socket.write('SSH-2.0-x\r\n')],
   ])('a proxy that %s', async (_, behave) => {
     const { endpoint } = await store();
-    const port = await listen(createTcp((socket) => socket.once('data', () => behave(socket))));
+    const port = await listening(createTcp((socket) => socket.once('data', () => behave(socket))));
     const backend = open(endpoint, `http://127.0.0.1:${port}`);
     const error = await backend.send({ ...get, signal: never() }).catch((e: unknown) => e);
     expect(explainStoreFailure(error)).toMatchObject({ kind: 'proxy-failed' });
@@ -139,7 +128,7 @@ describe.skipIf(authority === undefined)('through a proxy', () => {
   test('a proxy that is not there', async () => {
     const { endpoint } = await store();
     const server = createTcp();
-    const port = await listen(server);
+    const port = await listening(server);
     server.close();
     const backend = open(endpoint, `http://127.0.0.1:${port}`);
     const error = await backend.send({ ...get, signal: never() }).catch((e: unknown) => e);

@@ -1,14 +1,14 @@
 // Protects: a client certificate is shown to a store that wants one, and a TLS session that a store will not resume costs one more
 // handshake, and not every request until a restart.
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:https';
+import { createServer } from 'node:https';
 import { connect, createServer as createTcp, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { discard, readBody } from '../../../../proxy/backend/read-body.ts';
 import { explainStoreFailure } from '../../../../proxy/backend/trouble/explain-store-failure.ts';
 import { certificateAuthority } from '../../../helpers/certificates.ts';
+import { listening } from '../../../helpers/listening.ts';
 import { never, openTestBackend, streamOf } from './open.ts';
 
 const authority = certificateAuthority();
@@ -20,17 +20,6 @@ afterAll(() => {
 
 const get = { method: 'GET', bucket: 'data', key: 'k' } as const;
 
-async function listen(server: Server | ReturnType<typeof createTcp>): Promise<number> {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    if ('closeAllConnections' in server) server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
 describe.skipIf(authority === undefined)('a store that wants a client certificate', () => {
   async function start(tls: { cert?: string; key?: string }) {
     const pair = authority?.issue({ names: 'IP:127.0.0.1' });
@@ -41,7 +30,7 @@ describe.skipIf(authority === undefined)('a store that wants a client certificat
       for await (const _ of request);
       response.end('content');
     });
-    const endpoint = new URL(`https://127.0.0.1:${await listen(server)}`);
+    const endpoint = new URL(`https://127.0.0.1:${await listening(server)}`);
     const backend = openTestBackend(endpoint, { tls: { ca: authority?.ca, ...tls } });
     onTestFinished(() => backend.close());
     return { backend, seen };
@@ -94,7 +83,7 @@ describe.skipIf(authority === undefined)('a store whose front cuts handshakes th
       bodies.push(Buffer.concat(chunks));
       response.writeHead(200, { connection: 'close' }).end('content');
     });
-    const port = await listen(server);
+    const port = await listening(server);
     const front = { cuts: false, resumed: 0, full: 0 };
     const splice = (client: Socket) =>
       client.once('data', (hello) => {
@@ -112,7 +101,7 @@ describe.skipIf(authority === undefined)('a store whose front cuts handshakes th
         }
         return undefined;
       });
-    const endpoint = new URL(`https://127.0.0.1:${await listen(createTcp(splice))}`);
+    const endpoint = new URL(`https://127.0.0.1:${await listening(createTcp(splice))}`);
     const backend = openTestBackend(endpoint, { tls: { ca: authority?.ca } });
     onTestFinished(() => backend.close());
     const read = async () =>

@@ -1,16 +1,17 @@
 // Protects: each way in which a store can be out of reach or refuse the proxy at the start is told apart, with the setting to
 // look at and the store's own words, and never with a credential.
 import { once } from 'node:events';
-import { createServer as createHttp, type RequestListener, type Server } from 'node:http';
+import { createServer as createHttp, type RequestListener } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { createServer as createTcp } from 'node:net';
-import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { ensureBucket } from '../../../../proxy/backend/ensure-bucket.ts';
 import { explainStoreFailure } from '../../../../proxy/backend/trouble/explain-store-failure.ts';
 import { type StoreTroubleKind, troubleText } from '../../../../proxy/backend/trouble/store-trouble.ts';
 import { waitForStore } from '../../../../proxy/cli/wait-for-store.ts';
 import { StateStore } from '../../../../proxy/keyring/state/state.ts';
 import { certificateAuthority } from '../../../helpers/certificates.ts';
+import { listening } from '../../../helpers/listening.ts';
 import { ACCESS_KEY_ID, never, openTestBackend, SECRET } from '../s3/open.ts';
 
 const authority = certificateAuthority();
@@ -41,17 +42,6 @@ async function startOn(
   }
 }
 
-async function listen<T extends Server | ReturnType<typeof createTcp>>(server: T): Promise<number> {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    if ('closeAllConnections' in server) server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
 /** A store that answers everything so, HEAD without a document. */
 async function refusing(answer: {
   status: number;
@@ -75,7 +65,7 @@ async function refusing(answer: {
     else if (code === undefined) response.end(message);
     else response.end(`<Error><Code>${code}</Code><Message>${message}</Message>${more}</Error>`);
   };
-  return `http://127.0.0.1:${await listen(createHttp(listener))}`;
+  return `http://127.0.0.1:${await listening(createHttp(listener))}`;
 }
 
 describe('a refusal', () => {
@@ -164,7 +154,7 @@ describe('a refusal', () => {
   });
 
   test("a bucket of somebody else's that is missing by HEAD and taken by PUT", async () => {
-    const port = await listen(
+    const port = await listening(
       createHttp((request, response) => {
         const taken = '<Error><Code>BucketAlreadyExists</Code><Message>not available</Message></Error>';
         response.writeHead(request.method === 'HEAD' ? 404 : 409);
@@ -184,7 +174,7 @@ describe('no way to the store', () => {
 
   test('nothing listens', async () => {
     const server = createTcp();
-    const port = await listen(server);
+    const port = await listening(server);
     server.close();
     await once(server, 'close');
     const told = await startOn(`http://127.0.0.1:${port}`);
@@ -192,12 +182,12 @@ describe('no way to the store', () => {
   });
 
   test('something that is no HTTP', async () => {
-    const port = await listen(createTcp((socket) => socket.end('220 mail.test ESMTP\r\n\r\n')));
+    const port = await listening(createTcp((socket) => socket.end('220 mail.test ESMTP\r\n\r\n')));
     expect(await startOn(`http://127.0.0.1:${port}`)).toMatchObject({ kind: 'not-s3' });
   });
 
   test('plain HTTP behind https://', async () => {
-    const port = await listen(createHttp((_, response) => response.end()));
+    const port = await listening(createHttp((_, response) => response.end()));
     const told = await startOn(`https://127.0.0.1:${port}`);
     expect(told).toMatchObject({ kind: 'wrong-scheme', text: expect.stringMatching(/does not speak TLS.*http:\/\//) });
   });
@@ -210,7 +200,7 @@ describe.skipIf(authority === undefined)('TLS', () => {
     const server = createHttps({ ...pair, ...(o.wantsCertificate === true ? clients : {}) }, (_, response) =>
       response.end(),
     );
-    return `https://127.0.0.1:${await listen(server)}`;
+    return `https://127.0.0.1:${await listening(server)}`;
   };
   const trusted = { tls: { ca: authority?.ca ?? '' } };
 
@@ -224,7 +214,7 @@ describe.skipIf(authority === undefined)('TLS', () => {
   });
 
   test('http:// to a server that answers with an alert', async () => {
-    const port = await listen(createTcp((socket) => socket.end(Buffer.from('15030100020246', 'hex'))));
+    const port = await listening(createTcp((socket) => socket.end(Buffer.from('15030100020246', 'hex'))));
     expect(await startOn(`http://127.0.0.1:${port}`)).toMatchObject({ kind: 'wrong-scheme' });
   });
 
@@ -260,7 +250,7 @@ test.each([
   ['eu-west-1', '<LocationConstraint>eu-west-1</LocationConstraint>'],
 ])('a missing bucket is made in the region %s', async (region, constraint) => {
   const bodies: string[] = [];
-  const port = await listen(
+  const port = await listening(
     createHttp(async (request, response) => {
       let body = '';
       for await (const chunk of request) body += chunk;
